@@ -1,0 +1,30 @@
+/** The closed list of what {@link SpiffeError} can say. Verification of peers has its own: `RefusalCode`. */
+export type SpiffeErrorCode =
+  | 'invalid-trust-domain'
+  | 'invalid-spiffe-id'
+  | 'invalid-pattern'
+  | 'invalid-der'
+  | 'invalid-pem'
+  | 'invalid-certificate'
+  | 'invalid-svid'
+  | 'invalid-key'
+  | 'key-mismatch'
+  | 'invalid-bundle'
+  | 'duplicate-trust-domain'
+  | 'source-closed'
+
+/** An input that the SPIFFE standards do not allow. Tests and callers tell errors apart by `code`. */
+export class SpiffeError extends Error {
+  override readonly name = 'SpiffeError'
+  readonly code: SpiffeErrorCode
+
+  constructor(code: SpiffeErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The outcome of a parse that does not throw. */
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: SpiffeError }
