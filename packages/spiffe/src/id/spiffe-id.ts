@@ -1,0 +1,92 @@
+import { SpiffeError } from '../errors.ts'
+import type { Parsed } from '../errors.ts'
+import { Fault, asParsed, orThrow } from './fault.ts'
+import { inspectAsText } from './inspect.ts'
+import { quote } from './quote.ts'
+import { SCHEME, segmentFault, splitSpiffeId } from './syntax.ts'
+import type { SpiffeIdParts } from './syntax.ts'
+// oxlint-disable-next-line import/no-cycle -- each class makes the other, but not while the modules load
+import { TrustDomain } from './trust-domain.ts'
+
+/**
+ * The identity of a workload, such as `spiffe://example.org/acme/web`. Immutable.
+ *
+ * It is read by a parser of its own, never through `URL`, which would change dot segments, case,
+ * ports and newlines. Nothing is normalised: an identity has one spelling, and what does not have
+ * it is refused, upper-case schemes and trust domains included (SPIFFE-ID §2).
+ */
+export class SpiffeId {
+  readonly trustDomain: TrustDomain
+  /** `''`, or the segments, each after a `/`. */
+  readonly path: string
+  readonly segments: readonly string[]
+  readonly #text: string
+
+  static {
+    inspectAsText(this)
+  }
+
+  private constructor(text: string, trustDomain: TrustDomain, { path, segments }: SpiffeIdParts) {
+    this.trustDomain = trustDomain
+    this.path = path
+    this.segments = Object.freeze(segments)
+    this.#text = text
+    Object.freeze(this)
+  }
+
+  /**
+   * Reads a SPIFFE ID, at most 2048 bytes long.
+   * @throws {@link SpiffeError} `invalid-spiffe-id`
+   */
+  static parse(input: string): SpiffeId {
+    return orThrow(SpiffeId.#read(input))
+  }
+
+  /** As {@link SpiffeId.parse}, for a value of any type, without throwing. */
+  static safeParse(input: unknown): Parsed<SpiffeId> {
+    return asParsed(SpiffeId.#read(input))
+  }
+
+  /**
+   * Builds a SPIFFE ID; without segments, that of the trust domain itself. A `/` in a segment is
+   * refused, so what callers pass as one segment cannot become two.
+   * @throws {@link SpiffeError} `invalid-trust-domain`, or `invalid-spiffe-id` for a segment or the whole
+   */
+  static of(trustDomain: TrustDomain | string, ...segments: string[]): SpiffeId {
+    const domain = trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain)
+    for (const segment of segments) {
+      const fault = typeof segment === 'string' ? segmentFault(segment) : 'it must be a string'
+      if (fault !== null)
+        throw new SpiffeError(
+          'invalid-spiffe-id',
+          `invalid path segment ${quote(segment)}: ${fault}`,
+        )
+    }
+    const path = segments.map((segment) => `/${segment}`).join('')
+    return orThrow<SpiffeId>(SpiffeId.#read(`${SCHEME}${domain.name}${path}`, domain))
+  }
+
+  static #read(input: unknown, trustDomain?: TrustDomain): SpiffeId | Fault {
+    if (typeof input !== 'string') {
+      return new Fault('invalid-spiffe-id', `a SPIFFE ID must be a string, not ${quote(input)}`)
+    }
+    const parts = splitSpiffeId(input)
+    if (parts.fault !== null) {
+      return new Fault('invalid-spiffe-id', `invalid SPIFFE ID ${quote(input)}: ${parts.fault}`)
+    }
+    return new SpiffeId(input, trustDomain ?? TrustDomain.parse(parts.name), parts)
+  }
+
+  /** Whether both are the same, byte for byte. */
+  equals(other: SpiffeId): boolean {
+    return this.#text === other.toString()
+  }
+
+  toString(): string {
+    return this.#text
+  }
+
+  toJSON(): string {
+    return this.#text
+  }
+}
