@@ -1,0 +1,72 @@
+import { DerReader, invalidDer } from './reader.ts'
+import { TAG } from './tags.ts'
+
+/** Runs `read` over the whole of `bytes`: octets that it leaves are refused. */
+export function readWhole<T>(bytes: Uint8Array, read: (reader: DerReader) => T): T {
+  const reader = DerReader.of(bytes)
+  const value = read(reader)
+  reader.end()
+  return value
+}
+
+/** X.690 §11.1: TRUE is FF, FALSE is 00, nothing else is either. */
+export function readBoolean(reader: DerReader): boolean {
+  const content = reader.content(TAG.boolean)
+  const value = content[0]
+  if (content.length !== 1 || (value !== 0x00 && value !== 0xff)) {
+    throw invalidDer('a BOOLEAN is neither 00 nor FF')
+  }
+  return value === 0xff
+}
+
+/**
+ * `BOOLEAN DEFAULT FALSE`. A FALSE that is spelled out is accepted, although X.690 §11.5 leaves it
+ * out: issuers do write it, and it cannot be mistaken.
+ */
+export function readFlag(reader: DerReader): boolean {
+  return reader.peek() === TAG.boolean && readBoolean(reader)
+}
+
+/** The octets of an INTEGER, two's complement, in the fewest octets (X.690 §8.3.2). */
+export function readInteger(reader: DerReader): Uint8Array {
+  const content = reader.content(TAG.integer)
+  const [first, second] = content
+  if (first === undefined) throw invalidDer('an INTEGER is empty')
+  if (second !== undefined && (first === 0x00 ? second < 0x80 : first === 0xff && second >= 0x80)) {
+    throw invalidDer('an INTEGER is not written in the fewest octets')
+  }
+  return content
+}
+
+/** An INTEGER from 0 to 2^31 - 1. */
+export function readSmallInteger(reader: DerReader): number {
+  const content = readInteger(reader)
+  if (content[0]! >= 0x80) throw invalidDer('an INTEGER is negative')
+  if (content.length > 4) throw invalidDer('an INTEGER is too large')
+  return content.reduce((value, octet) => value * 256 + octet, 0)
+}
+
+/** The octets of a BIT STRING (X.690 §8.6, §11.2): unused bits are at most seven, and zero. */
+export function readBitString(reader: DerReader): Uint8Array {
+  return bitString(reader).bits
+}
+
+/** A BIT STRING that holds whole octets: keys and signatures. */
+export function readOctetAlignedBitString(reader: DerReader): Uint8Array {
+  const { unused, bits } = bitString(reader)
+  if (unused !== 0) throw invalidDer('a BIT STRING of octets has unused bits')
+  return bits
+}
+
+function bitString(reader: DerReader): { readonly unused: number; readonly bits: Uint8Array } {
+  const content = reader.content(TAG.bitString)
+  const unused = content[0]
+  if (unused === undefined) throw invalidDer('a BIT STRING lacks its first octet')
+  if (unused > 7 || (unused > 0 && content.length === 1)) {
+    throw invalidDer(`a BIT STRING says that ${unused} bits are unused`)
+  }
+  if ((content.at(-1)! & ((1 << unused) - 1)) !== 0 && unused > 0) {
+    throw invalidDer('the unused bits of a BIT STRING are not zero')
+  }
+  return { unused, bits: content.subarray(1) }
+}

@@ -1,0 +1,89 @@
+import type { TrustDomain } from '../id/trust-domain.ts'
+import { SpiffeError } from '../errors.ts'
+import type { Certificate } from './certificate.ts'
+import { readPemCertificates, splitCertificates } from './certificates.ts'
+import type { Name } from './name.ts'
+
+/**
+ * The X.509 authorities of one trust domain: what its SVIDs, and no others, are verified against
+ * (SPIFFE Trust Domain and Bundle §4). Immutable.
+ *
+ * Any certificate in it is an anchor, self-signed or not. It may be empty: then every SVID of the
+ * trust domain is refused.
+ */
+export class X509Bundle {
+  readonly trustDomain: TrustDomain
+  /** In the order given, each once. */
+  readonly authorities: readonly Certificate[]
+  readonly #bySubject: ReadonlyMap<string, readonly Certificate[]>
+
+  private constructor(trustDomain: TrustDomain, authorities: readonly Certificate[]) {
+    const distinct: Certificate[] = []
+    const bySubject = new Map<string, Certificate[]>()
+    for (const authority of authorities) {
+      const namesakes = bySubject.get(authority.subject.key) ?? []
+      if (namesakes.some((other) => other.equals(authority))) continue
+      namesakes.push(authority)
+      bySubject.set(authority.subject.key, namesakes)
+      distinct.push(authority)
+    }
+    this.trustDomain = trustDomain
+    this.authorities = Object.freeze(distinct)
+    this.#bySubject = bySubject
+    Object.freeze(this)
+  }
+
+  static of(trustDomain: TrustDomain, authorities: readonly Certificate[]): X509Bundle {
+    return new X509Bundle(trustDomain, authorities)
+  }
+
+  /**
+   * Reads concatenated DER, as the Workload API sends it; no octets at all are an empty bundle.
+   * @throws {@link SpiffeError} `invalid-bundle`, with the reason as its cause
+   */
+  static fromDer(trustDomain: TrustDomain, der: Uint8Array): X509Bundle {
+    return X509Bundle.#read(trustDomain, () => splitCertificates(der))
+  }
+
+  /**
+   * Reads the certificates of a PEM file; other blocks in it are passed over.
+   * @throws {@link SpiffeError} `invalid-bundle`, with the reason as its cause
+   */
+  static fromPem(trustDomain: TrustDomain, pem: string | Uint8Array): X509Bundle {
+    return X509Bundle.#read(trustDomain, () => readPemCertificates(pem))
+  }
+
+  static #read(trustDomain: TrustDomain, read: () => Certificate[]): X509Bundle {
+    try {
+      return new X509Bundle(trustDomain, read())
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `the bundle of ${trustDomain.name} cannot be read: ${reason}`
+      throw new SpiffeError('invalid-bundle', message, { cause })
+    }
+  }
+
+  /** Whether the certificate, octet for octet, is one of the authorities. */
+  has(certificate: Certificate): boolean {
+    return this.named(certificate.subject).some((authority) => authority.equals(certificate))
+  }
+
+  /** The authorities of that name: there may be several, and only a signature tells them apart. */
+  named(subject: Name): readonly Certificate[] {
+    return this.#bySubject.get(subject.key) ?? []
+  }
+
+  /** Whether both are the same authorities, in any order, of the same trust domain. */
+  equals(other: X509Bundle): boolean {
+    return (
+      this === other ||
+      (this.trustDomain.equals(other.trustDomain) &&
+        this.authorities.length === other.authorities.length &&
+        this.authorities.every((authority) => other.has(authority)))
+    )
+  }
+
+  toJSON(): Record<string, unknown> {
+    return { trustDomain: this.trustDomain, authorities: this.authorities }
+  }
+}

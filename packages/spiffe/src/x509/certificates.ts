@@ -1,0 +1,42 @@
+import { DerReader, invalidDer } from '../der/reader.ts'
+import { TAG } from '../der/tags.ts'
+import { SpiffeError } from '../errors.ts'
+import { Certificate } from './certificate.ts'
+import { readPem } from './pem.ts'
+
+const CERTIFICATE_LABEL: ReadonlySet<string> = new Set(['CERTIFICATE'])
+const DEFAULT_MAX_CERTIFICATES = 1000
+
+/**
+ * Splits concatenated DER, as the Workload API sends it, by the lengths that the DER itself gives.
+ * No octets at all are no certificates.
+ * @param maxCertificates how many are accepted, 1000 by default
+ * @throws {@link SpiffeError} `invalid-der` for octets that are no element or for too many of them,
+ * `invalid-certificate` for an element that is no certificate
+ */
+export function splitCertificates(
+  der: Uint8Array,
+  maxCertificates: number = DEFAULT_MAX_CERTIFICATES,
+): Certificate[] {
+  const reader = DerReader.of(der)
+  const certificates: Certificate[] = []
+  while (!reader.isAtEnd) {
+    if (!(certificates.length < maxCertificates)) {
+      throw invalidDer(`more than ${maxCertificates} certificates`)
+    }
+    certificates.push(Certificate.fromDer(reader.element(TAG.sequence)))
+  }
+  return certificates
+}
+
+/**
+ * The certificates of a PEM file, in order; other blocks in it are passed over.
+ * @throws {@link SpiffeError} `invalid-pem`, or `invalid-certificate`
+ */
+export function readPemCertificates(pem: string | Uint8Array): Certificate[] {
+  const blocks = readPem(pem, CERTIFICATE_LABEL)
+  if (blocks.length > DEFAULT_MAX_CERTIFICATES) {
+    throw new SpiffeError('invalid-pem', `more than ${DEFAULT_MAX_CERTIFICATES} certificates`)
+  }
+  return blocks.map(({ der }) => Certificate.fromDer(der))
+}

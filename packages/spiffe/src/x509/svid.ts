@@ -1,0 +1,167 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { SpiffeError } from '../errors.ts'
+import { inspectAsText } from '../id/inspect.ts'
+import { SpiffeId } from '../id/spiffe-id.ts'
+import type { Certificate } from './certificate.ts'
+import { readPemCertificates, splitCertificates } from './certificates.ts'
+import { leafRefusal, readClaimedId } from './leaf-profile.ts'
+import { writePem } from './pem.ts'
+import { readPemPrivateKey, readPkcs8 } from './private-key.ts'
+
+/** More than any chain that a TLS peer takes. */
+const MAX_CERTIFICATES = 16
+
+export interface SvidOptions {
+  /** The operator's word for what the SVID is for (Workload API §5.2.1); none by default. */
+  readonly hint?: string
+  /** Milliseconds since the epoch; `Date.now` by default. */
+  readonly clock?: () => number
+}
+
+export interface DerSvid extends SvidOptions {
+  /** Concatenated DER, leaf first. */
+  readonly certificates: Uint8Array
+  /** Unencrypted PKCS#8. */
+  readonly privateKey: Uint8Array
+}
+
+export interface PemSvid extends SvidOptions {
+  /** Leaf first. */
+  readonly certificates: string | Uint8Array
+  /** PKCS#8, SEC 1 or PKCS#1, not encrypted. */
+  readonly privateKey: string | Uint8Array
+}
+
+/**
+ * The workload's own X.509-SVID: its certificates and its key. Immutable. The key leaves through
+ * {@link exportPrivateKeyPem} alone: not through JSON, `util.inspect` or an error.
+ */
+export class X509Svid {
+  readonly spiffeId: SpiffeId
+  /** Leaf first, then the intermediates. */
+  readonly certificates: readonly Certificate[]
+  /** `''` when there is none. */
+  readonly hint: string
+  readonly #privateKey: KeyObject
+
+  static {
+    inspectAsText(this)
+  }
+
+  private constructor(
+    certificates: readonly Certificate[],
+    privateKey: KeyObject,
+    { hint = '', clock = Date.now }: SvidOptions,
+  ) {
+    const [leaf, ...intermediates] = certificates
+    if (leaf === undefined) throw invalidSvid('there is no certificate')
+    this.spiffeId = readProfile(leaf, intermediates)
+    // Written so that a clock which gives NaN refuses.
+    if (!(clock() <= leaf.notAfter)) {
+      throw invalidSvid(`it expired at ${new Date(leaf.notAfter).toISOString()}`)
+    }
+    assertKeyPair(leaf, privateKey)
+    this.certificates = Object.freeze([...certificates])
+    this.hint = hint
+    this.#privateKey = privateKey
+    Object.freeze(this)
+  }
+
+  /**
+   * Reads what the Workload API sends.
+   * @throws {@link SpiffeError} `invalid-der`, `invalid-certificate`, `invalid-key`, `key-mismatch`,
+   * or `invalid-svid` for certificates that are no X.509-SVID or have expired
+   */
+  static fromDer(input: DerSvid): X509Svid {
+    const certificates = splitCertificates(input.certificates, MAX_CERTIFICATES)
+    return new X509Svid(certificates, readPkcs8(input.privateKey), input)
+  }
+
+  /**
+   * Reads what stands in files.
+   * @throws as {@link fromDer}, and {@link SpiffeError} `invalid-pem`
+   */
+  static fromPem(input: PemSvid): X509Svid {
+    const certificates = readPemCertificates(input.certificates)
+    return new X509Svid(certificates, readPemPrivateKey(input.privateKey), input)
+  }
+
+  get leaf(): Certificate {
+    return this.certificates[0]!
+  }
+
+  /** Milliseconds since the epoch; of the leaf. */
+  get notBefore(): number {
+    return this.leaf.notBefore
+  }
+
+  /** Milliseconds since the epoch; of the leaf, which is valid up to and including it. */
+  get notAfter(): number {
+    return this.leaf.notAfter
+  }
+
+  isExpired(now: number): boolean {
+    return !(now <= this.notAfter)
+  }
+
+  /** Leaf first. */
+  exportCertificatesPem(): string {
+    return this.certificates.map(({ raw }) => writePem('CERTIFICATE', raw)).join('')
+  }
+
+  /** The key itself, PKCS#8 and not encrypted: for `node:tls`, and for nothing that is written down. */
+  exportPrivateKeyPem(): string {
+    return this.#privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  }
+
+  /** Whether both have the same certificates, hence the same key, and the same hint. */
+  equals(other: X509Svid): boolean {
+    return (
+      this.hint === other.hint &&
+      this.certificates.length === other.certificates.length &&
+      this.certificates.every((certificate, index) =>
+        certificate.equals(other.certificates[index]!),
+      )
+    )
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { spiffeId, hint, notBefore, notAfter } = this
+    const { serialNumber, fingerprint256 } = this.leaf
+    return {
+      spiffeId: spiffeId.toString(),
+      hint,
+      notBefore,
+      notAfter,
+      serialNumber,
+      fingerprint256,
+    }
+  }
+
+  /** The SPIFFE ID and when it ends. */
+  toString(): string {
+    return `${this.spiffeId.toString()}, expires ${new Date(this.notAfter).toISOString()}`
+  }
+}
+
+/** X509-SVID §2 to §4: what the leaf and the signing certificates have to be. */
+function readProfile(leaf: Certificate, intermediates: readonly Certificate[]): SpiffeId {
+  const claimedId = readClaimedId(leaf)
+  if (!(claimedId instanceof SpiffeId)) throw invalidSvid(claimedId.message)
+  const refusal = leafRefusal(leaf, claimedId)
+  if (refusal !== undefined) throw invalidSvid(refusal.message)
+  // X509-SVID §4.1, §4.3: signing certificates are CAs that may sign certificates.
+  const stranger = intermediates.findIndex((certificate) => !certificate.isCertificateAuthority)
+  if (stranger !== -1) throw invalidSvid(`certificate ${stranger + 2} of the chain is not a CA`)
+  return claimedId
+}
+
+function assertKeyPair(leaf: Certificate, privateKey: KeyObject): void {
+  if (!createPublicKey(privateKey).equals(leaf.x509.publicKey)) {
+    throw new SpiffeError('key-mismatch', 'the private key is not that of the leaf')
+  }
+}
+
+function invalidSvid(message: string): SpiffeError {
+  return new SpiffeError('invalid-svid', `not a valid X.509-SVID: ${message}`)
+}

@@ -1,0 +1,113 @@
+import { DerReader, invalidDer } from '../der/reader.ts'
+import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
+import { readTime } from '../der/time.ts'
+import {
+  readInteger,
+  readOctetAlignedBitString,
+  readSmallInteger,
+  readWhole,
+} from '../der/values.ts'
+import { hexadecimal, sameBytes } from './bytes.ts'
+import { NO_EXTENSIONS, readExtensions, type Extensions } from './extensions.ts'
+import { Name } from './name.ts'
+import { readSubjectPublicKey, type SubjectPublicKey } from './public-key.ts'
+import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
+
+/** RFC 5280 §4.1.2.2 asks for up to 20 octets; odd issuers are read, novels are not. */
+const MAX_SERIAL_NUMBER_OCTETS = 64
+
+/** What a certificate says: RFC 5280 §4.1. */
+export interface CertificateFields {
+  readonly version: 1 | 2 | 3
+  readonly serialNumber: string
+  readonly issuer: Name
+  readonly subject: Name
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly publicKey: SubjectPublicKey
+  readonly extensions: Extensions
+  /** `undefined` when it is not on the list of allowed ones. */
+  readonly signatureAlgorithm: SignatureAlgorithm | undefined
+  /** The octets that are signed: the TBSCertificate, DER. */
+  readonly signed: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/**
+ * Reads exactly one certificate; octets after it are refused.
+ * @throws {@link SpiffeError} `invalid-der`
+ */
+export function readCertificate(der: Uint8Array): CertificateFields {
+  return readWhole(der, (outer) => {
+    const certificate = outer.enter(TAG.sequence)
+    const signed = certificate.element(TAG.sequence)
+    const algorithm = certificate.element(TAG.sequence)
+    const signature = readOctetAlignedBitString(certificate)
+    certificate.end()
+    const signatureAlgorithm = readSignatureAlgorithm(algorithm)
+    const fields = readTbs(DerReader.of(signed).enter(TAG.sequence), algorithm)
+    return { ...fields, signatureAlgorithm, signed, signature }
+  })
+}
+
+type TbsFields = Omit<CertificateFields, 'signatureAlgorithm' | 'signed' | 'signature'>
+
+function readTbs(tbs: DerReader, outerAlgorithm: Uint8Array): TbsFields {
+  const version = readVersion(tbs.enterIf(contextTagConstructed(0)))
+  const serialNumber = readSerialNumber(tbs)
+  // RFC 5280 §4.1.1.2: the algorithm that is signed is the one that is used.
+  if (!sameBytes(tbs.element(TAG.sequence), outerAlgorithm)) {
+    throw invalidDer('the inner and the outer signature algorithm differ')
+  }
+  const issuer = Name.read(tbs)
+  const validity = tbs.enter(TAG.sequence)
+  const notBefore = readTime(validity)
+  const notAfter = readTime(validity)
+  validity.end()
+  const subject = Name.read(tbs)
+  const publicKey = readSubjectPublicKey(tbs)
+  skipUniqueIds(tbs, version)
+  const extensions = readOptionalExtensions(tbs, version)
+  tbs.end()
+  return { version, serialNumber, issuer, subject, notBefore, notAfter, publicKey, extensions }
+}
+
+function readVersion(wrapper: DerReader | undefined): 1 | 2 | 3 {
+  if (wrapper === undefined) return 1
+  const number = readSmallInteger(wrapper)
+  wrapper.end()
+  // X.690 §11.5: version 1, the default, is not written.
+  if (number !== 1 && number !== 2) throw invalidDer(`version ${number + 1} is not known`)
+  return number === 1 ? 2 : 3
+}
+
+/** Lower-case hexadecimal without leading zero octets, as `X509Certificate` writes it in capitals. */
+function readSerialNumber(tbs: DerReader): string {
+  const content = readInteger(tbs)
+  if (content.length > MAX_SERIAL_NUMBER_OCTETS) throw invalidDer('the serial number is too long')
+  if (content[0]! < 0x80) {
+    return hexadecimal(content[0] === 0 && content.length > 1 ? content.subarray(1) : content)
+  }
+  // RFC 5280 §4.1.2.2: negative ones exist, and are to be handled gracefully.
+  const magnitude = (1n << BigInt(content.length * 8)) - BigInt(`0x${hexadecimal(content)}`)
+  const text = magnitude.toString(16)
+  return `-${text.length % 2 === 0 ? text : `0${text}`}`
+}
+
+/** RFC 5280 §4.1.2.8: not for version 1. They are read over: nothing asks for them. */
+function skipUniqueIds(tbs: DerReader, version: number): void {
+  for (const tag of [contextTag(1), contextTag(2)]) {
+    const isPresent = tbs.contentIf(tag) !== undefined
+    if (isPresent && version === 1) throw invalidDer('unique identifiers in version 1')
+  }
+}
+
+function readOptionalExtensions(tbs: DerReader, version: number): Extensions {
+  const wrapper = tbs.enterIf(contextTagConstructed(3))
+  if (wrapper === undefined) return NO_EXTENSIONS
+  // RFC 5280 §4.1.2.1: extensions make it version 3.
+  if (version !== 3) throw invalidDer(`extensions in version ${version}`)
+  const extensions = readExtensions(wrapper.enter(TAG.sequence))
+  wrapper.end()
+  return extensions
+}
