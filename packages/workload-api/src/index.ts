@@ -1,1 +1,18 @@
-export {}
+export { WorkloadApiClient } from './client.ts'
+export type { ClientWatchOptions, FetchOptions, WorkloadApiClientOptions } from './client.ts'
+export { parseEndpointAddress } from './endpoint/address.ts'
+export type { EndpointAddress } from './endpoint/address.ts'
+export { WorkloadApiError } from './errors.ts'
+export type { WorkloadApiErrorCode } from './errors.ts'
+export { LIMITS } from './messages/limits.ts'
+export type { X509Context } from './messages/x509-context.ts'
+export type {
+  BundleUpdatedEvent,
+  RejectedEvent,
+  SourceStateEvent,
+  SvidUpdatedEvent,
+} from './source/events.ts'
+export type { X509SourceOptions } from './source/options.ts'
+export type { X509SvidPick } from './source/pick.ts'
+export { X509Source } from './source/x509-source.ts'
+export type { BackoffOptions } from './watch/retry-policy.ts'

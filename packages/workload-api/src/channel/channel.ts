@@ -1,0 +1,76 @@
+import { Client, Metadata, connectivityState, credentials } from '@grpc/grpc-js'
+import type { ClientOptions } from '@grpc/grpc-js'
+
+import type { EndpointAddress } from '../endpoint/address.ts'
+import { LIMITS } from '../messages/limits.ts'
+import type { Method } from './definition.ts'
+import { addSecurityHeader } from './security-header.ts'
+import { fromStatus } from './status.ts'
+
+const OPTIONS: ClientOptions = {
+  interceptors: [addSecurityHeader],
+  'grpc.max_receive_message_length': LIMITS.messageBytes,
+  // gRPC's own 120 s between two attempts to connect would keep a returned agent waiting.
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  // Two sources in a process must not share the fate of one connection.
+  'grpc.use_local_subchannel_pool': 1,
+  // Finds an agent that hangs. SPIRE ends connections that ask more than once in five minutes.
+  'grpc.keepalive_time_ms': 360_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  // Retries are the business of the watch, which counts them.
+  'grpc.enable_retries': 0,
+  // The endpoint is local: a proxy of the environment must never see private keys.
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_channelz': 0,
+}
+
+/** The connection to one Workload API. It connects at the first call, and again whenever it must. */
+export class Channel {
+  readonly address: EndpointAddress
+  readonly #client: Client
+
+  constructor(address: EndpointAddress) {
+    this.address = address
+    // Workload Endpoint §3: transport security is not required; the endpoint attests its caller.
+    this.#client = new Client(address.target, credentials.createInsecure(), OPTIONS)
+  }
+
+  /**
+   * Calls a method that streams, and yields its messages undecoded. Returns when the server ends the
+   * stream cleanly.
+   * @throws the signal's reason, or {@link WorkloadApiError} for any other status
+   */
+  async *receive(method: Method, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+    signal.throwIfAborted()
+    const call = this.#client.makeServerStreamRequest<object, Buffer>(
+      method.path,
+      method.requestSerialize,
+      (message) => message,
+      {},
+      new Metadata(),
+    )
+    // A cancelled call reports that too, when nobody listens any more.
+    call.on('error', () => {})
+    const cancel = (): void => call.cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      yield* call as AsyncIterable<Buffer>
+    } catch (error) {
+      signal.throwIfAborted()
+      throw fromStatus({ endpoint: this.address.uri, error, connected: this.#isConnected() })
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      call.cancel()
+    }
+  }
+
+  /** Lets go of the connection, so that it does not keep the process alive. Safe to call twice. */
+  close(): void {
+    this.#client.close()
+  }
+
+  #isConnected(): boolean {
+    return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY
+  }
+}

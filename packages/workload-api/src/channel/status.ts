@@ -1,0 +1,45 @@
+import { status } from '@grpc/grpc-js'
+
+import { WorkloadApiError } from '../errors.ts'
+import type { WorkloadApiErrorCode } from '../errors.ts'
+
+/** What is known about a call that failed. */
+export interface FailedCall {
+  readonly endpoint: string
+  readonly error: unknown
+  /** Whether the channel still had a connection afterwards. */
+  readonly connected: boolean
+}
+
+type Meaning = readonly [code: WorkloadApiErrorCode, text: string]
+
+// SPIFFE_Workload_Endpoint §6: what a status means to a workload.
+const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
+  [status.INVALID_ARGUMENT, ['invalid-request', 'the Workload API calls the request invalid']],
+  [status.PERMISSION_DENIED, ['no-identity', 'no registration entry matches this workload']],
+  [status.UNIMPLEMENTED, ['unimplemented', 'there is a gRPC server, but no Workload API']],
+  [status.RESOURCE_EXHAUSTED, ['limit-exceeded', 'the Workload API goes over the limits']],
+  [status.UNAVAILABLE, ['unavailable', 'the Workload API cannot answer now']],
+])
+
+/** gRPC reports a failed connection with the status that an endpoint uses for "not now". */
+const NO_CONNECTION: Meaning = ['unreachable', 'no Workload API can be reached']
+
+/** Says in the terms of this package why a call failed. */
+export function fromStatus({ endpoint, error, connected }: FailedCall): WorkloadApiError {
+  const { code, details } = readStatus(error)
+  const other: Meaning = ['unavailable', `the Workload API failed (${status[code] ?? code})`]
+  const meaning = MEANINGS.get(code) ?? other
+  const lost = !connected && meaning[0] === 'unavailable'
+  const [ours, text] = lost ? NO_CONNECTION : meaning
+  return new WorkloadApiError(ours, `${text} at ${endpoint}: ${details.slice(0, 300)}`, {
+    cause: error,
+  })
+}
+
+function readStatus(error: unknown): { code: number; details: string } {
+  if (!(error instanceof Error)) return { code: status.UNKNOWN, details: String(error) }
+  const code = 'code' in error && typeof error.code === 'number' ? error.code : status.UNKNOWN
+  const details = 'details' in error ? String(error.details) : error.message
+  return { code, details }
+}

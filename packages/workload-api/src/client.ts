@@ -1,0 +1,150 @@
+import type { BundleSet } from '@fastify-spiffe/spiffe'
+
+import { Channel } from './channel/channel.ts'
+import { findEndpointAddress } from './endpoint/address.ts'
+import type { EndpointAddress } from './endpoint/address.ts'
+import { WorkloadApiError } from './errors.ts'
+import type { X509Context } from './messages/x509-context.ts'
+import { checkOptionNames } from './options.ts'
+import { CallScope } from './watch/call-scope.ts'
+import { RetryPolicy } from './watch/retry-policy.ts'
+import type { BackoffOptions } from './watch/retry-policy.ts'
+import { receiveX509Bundles, receiveX509Contexts } from './watch/streams.ts'
+import { watch } from './watch/watch.ts'
+import type { Received } from './watch/watch.ts'
+
+/** Options of {@link WorkloadApiClient}. */
+export interface WorkloadApiClientOptions {
+  /** Where the Workload API is; default `SPIFFE_ENDPOINT_SOCKET`. */
+  readonly address?: string
+  /** The waits between the attempts of a watch. */
+  readonly backoff?: BackoffOptions
+  /** The time in milliseconds since the epoch; default `Date.now`. */
+  readonly clock?: () => number
+  /** A number from 0 to 1, for the jitter; default `Math.random`. */
+  readonly random?: () => number
+}
+
+/** Options of a call that is answered once. */
+export interface FetchOptions {
+  readonly signal?: AbortSignal
+  /** The longest wait for the answer, in milliseconds; default 30,000. */
+  readonly timeoutMs?: number
+}
+
+/** Options of a watch. */
+export interface ClientWatchOptions {
+  readonly signal?: AbortSignal
+  /** Hears of what the watch lives through: discarded messages, parts left out, failed calls. */
+  readonly onProblem?: (problem: WorkloadApiError) => void
+}
+
+type Open<T> = (signal: AbortSignal) => AsyncGenerator<Received<T>, void>
+
+/**
+ * A client of the SPIFFE Workload API. It connects at the first call.
+ *
+ * For a service that presents its SVID, `X509Source` is the better choice: it holds the last good
+ * state and says whether it may still be used.
+ */
+export class WorkloadApiClient implements AsyncDisposable {
+  readonly #channel: Channel
+  readonly #options: WorkloadApiClientOptions
+  readonly #clock: () => number
+  readonly #closing = new AbortController()
+
+  /** @throws {@link WorkloadApiError} `no-endpoint`, `invalid-endpoint`, `invalid-options` */
+  constructor(options: WorkloadApiClientOptions = {}) {
+    checkOptionNames(options, ['address', 'backoff', 'clock', 'random'])
+    this.#options = options
+    this.#clock = options.clock ?? Date.now
+    this.#retryPolicy()
+    this.#channel = new Channel(findEndpointAddress(options.address))
+  }
+
+  get address(): EndpointAddress {
+    return this.#channel.address
+  }
+
+  /**
+   * The X.509-SVIDs of this workload and the bundles to verify peers against, as they are now.
+   * One call: it is not repeated when it fails.
+   * @throws {@link WorkloadApiError}
+   */
+  fetchX509Context(options: FetchOptions = {}): Promise<X509Context> {
+    return this.#fetch(this.#openX509Contexts, options)
+  }
+
+  /**
+   * The same, now and after each change, for as long as it takes: the stream is opened again when it
+   * ends. The iteration ends by an error only: `aborted`, `closed`, or `invalid-request`.
+   */
+  watchX509Context(options: ClientWatchOptions = {}): AsyncGenerator<X509Context, void> {
+    return this.#watch(this.#openX509Contexts, options)
+  }
+
+  /**
+   * The bundles to verify peers against, without an SVID. One call, like `fetchX509Context`.
+   * @throws {@link WorkloadApiError}
+   */
+  fetchX509Bundles(options: FetchOptions = {}): Promise<BundleSet> {
+    return this.#fetch(this.#openX509Bundles, options)
+  }
+
+  /** The bundles now and after each change, like `watchX509Context`. */
+  watchX509Bundles(options: ClientWatchOptions = {}): AsyncGenerator<BundleSet, void> {
+    return this.#watch(this.#openX509Bundles, options)
+  }
+
+  /** Ends all calls with `closed`, and the connection with them. Safe to call twice. */
+  async close(): Promise<void> {
+    this.#closing.abort(new WorkloadApiError('closed', 'the client is closed'))
+    this.#channel.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  readonly #openX509Contexts: Open<X509Context> = (signal) =>
+    receiveX509Contexts(this.#channel, this.#clock, signal)
+
+  readonly #openX509Bundles: Open<BundleSet> = (signal) => receiveX509Bundles(this.#channel, signal)
+
+  async #fetch<T>(open: Open<T>, options: FetchOptions): Promise<T> {
+    checkOptionNames(options, ['signal', 'timeoutMs'])
+    const { signal, timeoutMs = 30_000 } = options
+    const scope = new CallScope({ signal, owner: this.#closing.signal, timeoutMs })
+    try {
+      for await (const received of open(scope.signal)) {
+        if (received.ok) return received.message.value
+        throw received.error
+      }
+    } finally {
+      scope.release()
+    }
+    throw new WorkloadApiError('unavailable', 'the Workload API ended the stream without a message')
+  }
+
+  async *#watch<T>(open: Open<T>, options: ClientWatchOptions): AsyncGenerator<T, void> {
+    checkOptionNames(options, ['signal', 'onProblem'])
+    const { signal, onProblem = () => {} } = options
+    const scope = new CallScope({ signal, owner: this.#closing.signal })
+    try {
+      for await (const event of watch(open, { retry: this.#retryPolicy(), signal: scope.signal })) {
+        if (event.type === 'message') {
+          for (const { error } of event.message.problems) onProblem(error)
+          yield event.message.value
+        } else if (event.error !== null) {
+          onProblem(event.error)
+        }
+      }
+    } finally {
+      scope.release()
+    }
+  }
+
+  #retryPolicy(): RetryPolicy {
+    return new RetryPolicy(this.#options.backoff, this.#options.random)
+  }
+}

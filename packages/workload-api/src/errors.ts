@@ -1,0 +1,70 @@
+/**
+ * The closed list of what {@link WorkloadApiError} can say.
+ *
+ * About the call itself:
+ * - `invalid-options`: an option is unknown or has a value that makes no sense.
+ * - `no-endpoint`: no address was given, and `SPIFFE_ENDPOINT_SOCKET` is not set.
+ * - `invalid-endpoint`: the address breaks the rules of SPIFFE_Workload_Endpoint §4.
+ * - `timeout`: the endpoint accepted the call and said nothing in time.
+ * - `aborted`: the caller's signal ended the wait; its reason is the `cause`.
+ * - `closed`: the client or source was closed.
+ *
+ * What the endpoint answered, or that it did not:
+ * - `unreachable`: no connection (no socket, nobody listening, or not a gRPC server).
+ * - `unavailable`: the endpoint cannot answer now (any status without a code of its own here).
+ * - `no-identity`: `PermissionDenied`: no registration entry matches this workload.
+ * - `invalid-request`: `InvalidArgument`: the endpoint calls the request itself invalid. Never retried.
+ * - `unimplemented`: a gRPC server, but not one of the Workload API.
+ *
+ * What is wrong with a message; it was not used, and the last good state is kept:
+ * - `invalid-message`: it cannot be decoded, or a mandatory field is empty.
+ * - `limit-exceeded`: it is larger than the limits allow.
+ * - `invalid-svid`: an SVID is malformed, has expired, or is not what its `spiffe_id` field says.
+ * - `key-mismatch`: a private key does not belong to its SVID.
+ * - `untrusted-svid`: an SVID does not verify against the bundle that came with it.
+ * - `invalid-bundle`: a bundle is malformed, or stands under a name that is no trust domain.
+ * - `conflicting-bundles`: two SVIDs of one trust domain came with different bundles.
+ * - `no-match`: the message is good, but `pick` finds no SVID in it.
+ */
+export type WorkloadApiErrorCode =
+  | 'invalid-options'
+  | 'no-endpoint'
+  | 'invalid-endpoint'
+  | 'timeout'
+  | 'aborted'
+  | 'closed'
+  | 'unreachable'
+  | 'unavailable'
+  | 'no-identity'
+  | 'invalid-request'
+  | 'unimplemented'
+  | 'invalid-message'
+  | 'limit-exceeded'
+  | 'invalid-svid'
+  | 'key-mismatch'
+  | 'untrusted-svid'
+  | 'invalid-bundle'
+  | 'conflicting-bundles'
+  | 'no-match'
+
+/** Everything that this package throws or reports. Never carries a key or the bytes of a message. */
+export class WorkloadApiError extends Error {
+  override readonly name = 'WorkloadApiError'
+  readonly code: WorkloadApiErrorCode
+
+  constructor(code: WorkloadApiErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** An outside value for an error message: in quotes, and short. */
+export function quote(value: string): string {
+  return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value)
+}
+
+/** What was caught where a message is read, as an error of this package. */
+export function toWorkloadApiError(cause: unknown): WorkloadApiError {
+  if (cause instanceof WorkloadApiError) return cause
+  return new WorkloadApiError('invalid-message', 'a message cannot be read', { cause })
+}

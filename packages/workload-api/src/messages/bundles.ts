@@ -1,0 +1,58 @@
+import { BundleSet, TrustDomain, X509Bundle } from '@fastify-spiffe/spiffe'
+
+import { WorkloadApiError, quote } from '../errors.ts'
+import type { RawX509BundlesResponse } from './decode.ts'
+import { LIMITS, checkLimit } from './limits.ts'
+import type { ParsedMessage, Problem } from './parsed-message.ts'
+
+/**
+ * Turns a message of `FetchX509Bundles` into a set of bundles, or refuses it whole.
+ * A bad bundle is left out, so that its trust domain is not trusted, and is reported.
+ * @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded`
+ */
+export function parseX509Bundles(message: RawX509BundlesResponse): ParsedMessage<BundleSet> {
+  // Workload API §5.2.2: there is at least the bundle of the server's own trust domain.
+  if (message.bundles.size === 0) {
+    throw new WorkloadApiError('invalid-message', 'a message has no bundle')
+  }
+  checkLimit('bundles', message.bundles.size, LIMITS.bundles)
+  for (const der of message.bundles.values()) {
+    checkLimit('bytes of a bundle', der.length, LIMITS.bundleBytes)
+  }
+  const problems: Problem[] = []
+  const bundles = parseBundles(message.bundles, problems)
+  if (bundles.length === 0) {
+    throw new WorkloadApiError('invalid-message', 'no bundle of a message is good', {
+      cause: problems[0]?.error,
+    })
+  }
+  return { value: BundleSet.of(...bundles), problems }
+}
+
+/** The good ones of the bundles; what is wrong with the others is added to `problems`. */
+export function parseBundles(
+  bundles: ReadonlyMap<string, Buffer>,
+  problems: Problem[],
+): readonly X509Bundle[] {
+  const good: X509Bundle[] = []
+  for (const [name, der] of bundles) {
+    try {
+      good.push(X509Bundle.fromDer(parseName(name), der))
+    } catch (cause) {
+      const error = new WorkloadApiError(
+        'invalid-bundle',
+        `the bundle of ${quote(name)} is refused`,
+        { cause },
+      )
+      problems.push({ part: 'bundle', error })
+    }
+  }
+  return good
+}
+
+// Workload API §5.2: bundles are keyed by the SPIFFE ID of their trust domain.
+function parseName(name: string): TrustDomain {
+  const trustDomain = TrustDomain.parse(name)
+  if (trustDomain.id.toString() === name) return trustDomain
+  throw new WorkloadApiError('invalid-bundle', 'its name is not the SPIFFE ID of a trust domain')
+}

@@ -1,0 +1,31 @@
+import { WorkloadApiError } from '../errors.ts'
+
+/** What one message may hold. Whatever is larger is refused, and the last good state is kept. */
+export const LIMITS: {
+  /** Bytes of a message on the wire. */
+  readonly messageBytes: number
+  readonly svids: number
+  /** Bundles, the own ones and the federated ones together. */
+  readonly bundles: number
+  readonly bundleBytes: number
+  readonly hintBytes: number
+  /** Fields at the top level of a message: a small message must not grow large when decoded. */
+  readonly fields: number
+} = Object.freeze({
+  messageBytes: 64 * 1024 * 1024,
+  svids: 100,
+  bundles: 1_000,
+  bundleBytes: 4 * 1024 * 1024,
+  hintBytes: 1_024,
+  fields: 10_000,
+})
+
+/** @throws {@link WorkloadApiError} `limit-exceeded` */
+export function checkLimit(what: string, actual: number, limit: number): void {
+  if (actual > limit) {
+    throw new WorkloadApiError(
+      'limit-exceeded',
+      `${what}: ${actual} is more than the limit of ${limit}`,
+    )
+  }
+}

@@ -1,0 +1,64 @@
+import { SpiffeId, X509Bundle } from '@fastify-spiffe/spiffe'
+import type { TrustDomain } from '@fastify-spiffe/spiffe'
+
+import { WorkloadApiError, quote } from '../errors.ts'
+import type { RawX509Svid } from './decode.ts'
+
+/**
+ * The bundles that come inside the SVIDs of one message, by trust domain.
+ *
+ * Nothing merges two bundles. SVIDs of one trust domain must agree about its bundle: where they do
+ * not, nobody can tell which one is true.
+ */
+export class OwnBundles {
+  readonly #parsed = new Map<string, { readonly der: Buffer; readonly bundle: X509Bundle }>()
+  readonly #trusted = new Map<string, X509Bundle>()
+
+  /**
+   * The bundle of an SVID, under the trust domain that its `spiffe_id` field names.
+   * @throws {@link WorkloadApiError} `invalid-svid`, `invalid-bundle`
+   */
+  parse(raw: RawX509Svid): X509Bundle {
+    const { name, trustDomain } = claimedBy(raw)
+    // A hundred SVIDs usually bring the same bundle a hundred times.
+    const known = this.#parsed.get(name)
+    if (known?.der.equals(raw.bundle) === true) return known.bundle
+    try {
+      const bundle = X509Bundle.fromDer(trustDomain, raw.bundle)
+      this.#parsed.set(name, { der: raw.bundle, bundle })
+      return bundle
+    } catch (cause) {
+      throw new WorkloadApiError('invalid-bundle', `the own bundle of ${name} is malformed`, {
+        cause,
+      })
+    }
+  }
+
+  /**
+   * Takes the bundle of an SVID that has proven good.
+   * @throws {@link WorkloadApiError} `conflicting-bundles`
+   */
+  trust(bundle: X509Bundle): void {
+    const { name } = bundle.trustDomain
+    const trusted = this.#trusted.get(name)
+    if (trusted !== undefined && !trusted.equals(bundle)) {
+      throw new WorkloadApiError(
+        'conflicting-bundles',
+        `two SVIDs of ${name} came with different bundles`,
+      )
+    }
+    this.#trusted.set(name, bundle)
+  }
+
+  get trusted(): readonly X509Bundle[] {
+    return [...this.#trusted.values()]
+  }
+}
+
+function claimedBy({ spiffeId }: RawX509Svid): { name: string; trustDomain: TrustDomain } {
+  const id = SpiffeId.safeParse(spiffeId)
+  if (id.ok) return { name: id.value.trustDomain.name, trustDomain: id.value.trustDomain }
+  throw new WorkloadApiError('invalid-svid', `an SVID has the bad ID ${quote(spiffeId)}`, {
+    cause: id.error,
+  })
+}

@@ -1,0 +1,28 @@
+import { checkOptionNames } from '../options.ts'
+import type { BackoffOptions } from '../watch/retry-policy.ts'
+import type { X509SvidPick } from './pick.ts'
+
+/** Options of `X509Source.open`. */
+export interface X509SourceOptions {
+  /** Where the Workload API is; default `SPIFFE_ENDPOINT_SOCKET`. */
+  readonly address?: string
+  /** The longest wait for the first SVID, in milliseconds; default 30,000. */
+  readonly timeoutMs?: number
+  /** Ends the wait for the first SVID. It has no effect on the open source. */
+  readonly signal?: AbortSignal
+  /** Which SVID to present when there are several; default the first. */
+  readonly pick?: X509SvidPick
+  /** The waits between the attempts to reach the Workload API. */
+  readonly backoff?: BackoffOptions
+  /** The time in milliseconds since the epoch; default `Date.now`. */
+  readonly clock?: () => number
+  /** A number from 0 to 1, for the jitter; default `Math.random`. */
+  readonly random?: () => number
+}
+
+const NAMES = ['address', 'timeoutMs', 'signal', 'pick', 'backoff', 'clock', 'random']
+
+/** @throws `WorkloadApiError` `invalid-options` */
+export function checkX509SourceOptions(options: X509SourceOptions): void {
+  checkOptionNames(options, NAMES)
+}

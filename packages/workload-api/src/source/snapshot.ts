@@ -1,0 +1,93 @@
+import { BundleSet } from '@fastify-spiffe/spiffe'
+import type { SourceState, X509Svid } from '@fastify-spiffe/spiffe'
+
+import { WorkloadApiError } from '../errors.ts'
+import type { ParsedMessage } from '../messages/parsed-message.ts'
+import type { X509Context } from '../messages/x509-context.ts'
+import type { X509SvidPicker } from './pick.ts'
+
+/** All that a source holds at one time. The functions of this file are its transitions. */
+export interface Snapshot {
+  readonly state: SourceState
+  /** The SVID to present. */
+  readonly svid: X509Svid | null
+  readonly svids: readonly X509Svid[]
+  readonly bundles: BundleSet
+  /** Why the source is not `ready`, as far as that is known. */
+  readonly error: WorkloadApiError | null
+}
+
+/** How every source starts. */
+export const STARTING: Snapshot = Object.freeze({
+  state: 'starting',
+  svid: null,
+  svids: Object.freeze([]),
+  bundles: BundleSet.empty,
+  error: null,
+})
+
+/**
+ * A good message replaces all that was held (Workload API §4: a message is a complete state). What
+ * is equal keeps its object, so that whoever compares sees no change where there is none.
+ *
+ * A message in which `pick` finds nothing takes the identity away, unless an SVID of it was refused:
+ * then the identity may just have come in bad shape, and the message is discarded.
+ *
+ * @throws {@link WorkloadApiError} `no-match`, or why the SVID was refused
+ */
+export function accept(
+  held: Snapshot,
+  { value, problems }: ParsedMessage<X509Context>,
+  pick: X509SvidPicker,
+): Snapshot {
+  const picked = pick(value.svids)
+  const bundles = held.bundles.equals(value.bundles) ? held.bundles : value.bundles
+  const svids = value.svids.map((svid) => held.svids.find((known) => known.equals(svid)) ?? svid)
+  if (picked === undefined) {
+    const refused = problems.find(({ part }) => part === 'svid')
+    if (refused !== undefined) throw refused.error
+    const error = new WorkloadApiError('no-match', 'pick finds none of the SVIDs of this workload')
+    return { state: 'denied', svid: null, svids, bundles, error }
+  }
+  const svid = svids[value.svids.indexOf(picked)] ?? picked
+  return { state: 'ready', svid, svids, bundles, error: null }
+}
+
+/** A discarded message, or a stream that ended, changes nothing but that the state may be old. */
+export function interrupt(held: Snapshot, error: WorkloadApiError | null): Snapshot {
+  // Workload API §5.2.1: after PermissionDenied the redacted SVIDs are not used any more.
+  if (error?.code === 'no-identity') {
+    return { ...held, state: 'denied', svid: null, svids: [], error }
+  }
+  const state = held.state === 'ready' ? 'stale' : held.state
+  return { ...held, state, error: error ?? held.error }
+}
+
+/** The SVID has run out. */
+export function expire(held: Snapshot): Snapshot {
+  return { ...held, state: held.state === 'failed' ? 'failed' : 'expired', svid: null }
+}
+
+/** The supply has ended for good; the last SVID serves until it expires. */
+export function fail(held: Snapshot, error: WorkloadApiError): Snapshot {
+  return { ...held, state: 'failed', error }
+}
+
+/** What differs between two snapshots. */
+export interface Changes {
+  readonly state: boolean
+  readonly svid: boolean
+  readonly svids: boolean
+  readonly bundles: boolean
+}
+
+export function compare(before: Snapshot, after: Snapshot): Changes {
+  return {
+    state: before.state !== after.state,
+    svid: before.svid !== after.svid,
+    svids:
+      before.svids.length !== after.svids.length ||
+      before.svids.some((svid, index) => svid !== after.svids[index]),
+    bundles: before.bundles !== after.bundles,
+  }
+}

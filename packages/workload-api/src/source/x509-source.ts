@@ -1,0 +1,185 @@
+import { Updates } from '@fastify-spiffe/spiffe'
+import type {
+  BundleSet,
+  SourceState,
+  WaitOptions,
+  X509MaterialSource,
+  X509Svid,
+} from '@fastify-spiffe/spiffe'
+
+import { Channel } from '../channel/channel.ts'
+import { findEndpointAddress } from '../endpoint/address.ts'
+import { WorkloadApiError, toWorkloadApiError } from '../errors.ts'
+import type { ParsedMessage } from '../messages/parsed-message.ts'
+import type { X509Context } from '../messages/x509-context.ts'
+import { CallScope } from '../watch/call-scope.ts'
+import { RetryPolicy } from '../watch/retry-policy.ts'
+import { receiveX509Contexts } from '../watch/streams.ts'
+import { watch } from '../watch/watch.ts'
+import type { WatchEvent } from '../watch/watch.ts'
+import { publishChanges, publishRejection } from './events.ts'
+import { ExpiryTimer } from './expiry-timer.ts'
+import { Opening } from './opening.ts'
+import { checkX509SourceOptions } from './options.ts'
+import type { X509SourceOptions } from './options.ts'
+import { toPicker } from './pick.ts'
+import type { X509SvidPicker } from './pick.ts'
+import { STARTING, accept, compare, expire, fail, interrupt } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/**
+ * The workload's X.509-SVID and bundles, live from the SPIFFE Workload API.
+ *
+ * It keeps one stream open and opens it again whenever it ends. What the API says replaces what was
+ * held; what is bad is refused and published, and the last good state serves on. The states are those
+ * of {@link SourceState}.
+ */
+export class X509Source implements X509MaterialSource {
+  readonly #channel: Channel
+  readonly #clock: () => number
+  readonly #pick: X509SvidPicker
+  readonly #retry: RetryPolicy
+  readonly #updates = new Updates()
+  readonly #closing = new AbortController()
+  readonly #expiry: ExpiryTimer
+  readonly #opening = new Opening()
+  #held: Snapshot = STARTING
+  #running: Promise<void> = Promise.resolve()
+
+  private constructor(options: X509SourceOptions) {
+    this.#clock = options.clock ?? Date.now
+    this.#pick = toPicker(options.pick)
+    this.#retry = new RetryPolicy(options.backoff, options.random)
+    this.#expiry = new ExpiryTimer(this.#clock, () => this.#turnTo(expire(this.#held)))
+    this.#channel = new Channel(findEndpointAddress(options.address))
+  }
+
+  /**
+   * Connects, and waits for the first SVID.
+   *
+   * An endpoint that is away, or has no identity for this workload yet, is tried again until the
+   * time is up; the error then says what stood in the way.
+   *
+   * @throws {@link WorkloadApiError} at once `invalid-options`, `no-endpoint`, `invalid-endpoint`,
+   *   `invalid-request`, `unimplemented`, `aborted`; after `timeoutMs` the code of the last failure,
+   *   such as `unreachable`, `no-identity` or `invalid-svid`, and `timeout` when there was no answer
+   */
+  static async open(options: X509SourceOptions = {}): Promise<X509Source> {
+    checkX509SourceOptions(options)
+    const { signal, timeoutMs = 30_000 } = options
+    const scope = new CallScope({ signal, timeoutMs })
+    try {
+      scope.signal.throwIfAborted()
+      const source = new X509Source(options)
+      source.#running = source.#run()
+      try {
+        await source.#opening.wait(scope.signal)
+        return source
+      } catch (error) {
+        await source.close()
+        throw error
+      }
+    } finally {
+      scope.release()
+    }
+  }
+
+  get svid(): X509Svid | null {
+    const { svid } = this.#held
+    // A timer may be late, for example after the machine slept; the clock is not.
+    return svid === null || svid.isExpired(this.#clock()) ? null : svid
+  }
+
+  /** All SVIDs of this workload that have not expired; `svid` is the one that `pick` chose. */
+  get svids(): readonly X509Svid[] {
+    const now = this.#clock()
+    return this.#held.svids.filter((svid) => !svid.isExpired(now))
+  }
+
+  get bundles(): BundleSet {
+    return this.#held.bundles
+  }
+
+  get state(): SourceState {
+    return this.#held.state
+  }
+
+  /** Why the source is not `ready`; `null` when it is, or when nobody said why. */
+  get error(): WorkloadApiError | null {
+    return this.#held.error
+  }
+
+  /** The address of the Workload API. */
+  get endpoint(): string {
+    return this.#channel.address.uri
+  }
+
+  onUpdate(listener: () => void): () => void {
+    return this.#updates.onUpdate(listener)
+  }
+
+  nextUpdate(options?: WaitOptions): Promise<void> {
+    return this.#updates.nextUpdate(options)
+  }
+
+  async close(): Promise<void> {
+    if (this.#held.state !== 'closed') {
+      this.#expiry.set(null)
+      this.#turnTo({ ...this.#held, state: 'closed' })
+      this.#closing.abort(new WorkloadApiError('closed', 'the source is closed'))
+      this.#updates.close()
+      this.#channel.close()
+    }
+    await this.#running
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #run(): Promise<void> {
+    const open = (signal: AbortSignal) => receiveX509Contexts(this.#channel, this.#clock, signal)
+    try {
+      for await (const event of watch(open, { retry: this.#retry, signal: this.#closing.signal })) {
+        this.#handle(event)
+      }
+    } catch (error) {
+      if (this.#held.state === 'closed') return
+      const reason = toWorkloadApiError(error)
+      this.#turnTo(fail(this.#held, reason))
+      this.#opening.fail(reason)
+    }
+  }
+
+  #handle(event: WatchEvent<X509Context>): void {
+    if (event.type === 'message') {
+      this.#accept(event.message)
+    } else if (event.type === 'discarded') {
+      publishRejection(this.endpoint, { part: 'svid', error: event.error })
+      this.#turnTo(interrupt(this.#held, event.error))
+    } else {
+      this.#turnTo(interrupt(this.#held, event.error))
+      if (event.error?.code === 'unimplemented') this.#opening.fail(event.error)
+    }
+  }
+
+  #accept(message: ParsedMessage<X509Context>): void {
+    for (const problem of message.problems) publishRejection(this.endpoint, problem)
+    try {
+      this.#turnTo(accept(this.#held, message, this.#pick))
+    } catch (error) {
+      this.#turnTo(interrupt(this.#held, toWorkloadApiError(error)))
+    }
+  }
+
+  #turnTo(next: Snapshot): void {
+    const before = this.#held
+    if (before.state === 'closed') return
+    this.#held = next
+    this.#opening.note(next)
+    const changes = compare(before, next)
+    if (changes.svid) this.#expiry.set(next.svid)
+    publishChanges(this.endpoint, before, next)
+    if (Object.values(changes).includes(true)) this.#updates.notify()
+  }
+}

@@ -1,0 +1,54 @@
+import { WorkloadApiError } from '../errors.ts'
+import { MAX_TIMER_MS, checkDuration } from '../options.ts'
+
+export interface CallScopeOptions {
+  /** The signal of whoever waits for the call. */
+  readonly signal: AbortSignal | undefined
+  /** The signal of the client or source that makes the call; aborts with a {@link WorkloadApiError}. */
+  readonly owner?: AbortSignal
+  /** The longest time that the call may take, in milliseconds. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * Everything that may end a call, as one signal whose reason is always a {@link WorkloadApiError}:
+ * `aborted`, `closed` or `timeout`. `release` lets go of the other signals, which may live for long.
+ */
+export class CallScope {
+  readonly #controller = new AbortController()
+  readonly #cleanups: (() => void)[] = []
+
+  constructor({ signal, owner, timeoutMs }: CallScopeOptions) {
+    this.#follow(owner, (reason) => reason)
+    this.#follow(
+      signal,
+      (cause) => new WorkloadApiError('aborted', 'the wait was aborted', { cause }),
+    )
+    if (timeoutMs !== undefined) this.#limit(checkDuration('timeoutMs', timeoutMs, 1, MAX_TIMER_MS))
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  release(): void {
+    for (const cleanup of this.#cleanups.splice(0)) cleanup()
+  }
+
+  #follow(signal: AbortSignal | undefined, reason: (theirs: unknown) => unknown): void {
+    if (signal === undefined) return
+    const abort = (): void => this.#controller.abort(reason(signal.reason))
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    this.#cleanups.push(() => signal.removeEventListener('abort', abort))
+  }
+
+  #limit(timeoutMs: number): void {
+    const timer = setTimeout(() => {
+      this.#controller.abort(
+        new WorkloadApiError('timeout', `no answer from the Workload API within ${timeoutMs} ms`),
+      )
+    }, timeoutMs)
+    this.#cleanups.push(() => clearTimeout(timer))
+  }
+}

@@ -1,0 +1,71 @@
+import type { WorkloadApiError } from '../errors.ts'
+import { MAX_TIMER_MS, checkDuration, checkOptionNames } from '../options.ts'
+import { Backoff } from './backoff.ts'
+
+/** How long to wait before a failed call is made again. All in milliseconds. */
+export interface BackoffOptions {
+  /** The shortest wait after a failure; at least 50, default 100. */
+  readonly initialMs?: number
+  /** The longest wait after a failure of the endpoint; default 5,000. */
+  readonly maxMs?: number
+  /** The shortest wait after `PermissionDenied`; at least 50, default 1,000. */
+  readonly deniedInitialMs?: number
+  /** The longest wait after `PermissionDenied`; default 10,000. */
+  readonly deniedMaxMs?: number
+}
+
+/** Twenty calls a second: more than that is an attack on the agent. */
+const SHORTEST_MS = 50
+
+/** A socket that nobody listens at costs next to nothing to try; its return is found at once. */
+const UNREACHABLE_MAX_MS = 500
+
+/**
+ * The waits between the calls of one watch. Each kind of failure has its own backoff: the length of an
+ * outage says nothing about an agent that has come back and is still busy.
+ */
+export class RetryPolicy {
+  readonly #initialMs: number
+  readonly #unreachable: Backoff
+  readonly #unavailable: Backoff
+  readonly #denied: Backoff
+
+  /** @throws {@link WorkloadApiError} `invalid-options` */
+  constructor(options: BackoffOptions = {}, random: () => number = Math.random) {
+    checkOptionNames(options, ['initialMs', 'maxMs', 'deniedInitialMs', 'deniedMaxMs'])
+    const {
+      initialMs = 100,
+      maxMs = 5_000,
+      deniedInitialMs = 1_000,
+      deniedMaxMs = 10_000,
+    } = options
+    const unreachableMaxMs = Math.min(maxMs, Math.max(UNREACHABLE_MAX_MS, initialMs))
+    checkDuration('backoff.initialMs', initialMs, SHORTEST_MS, MAX_TIMER_MS)
+    checkDuration('backoff.maxMs', maxMs, initialMs, MAX_TIMER_MS)
+    checkDuration('backoff.deniedInitialMs', deniedInitialMs, SHORTEST_MS, MAX_TIMER_MS)
+    checkDuration('backoff.deniedMaxMs', deniedMaxMs, deniedInitialMs, MAX_TIMER_MS)
+    this.#initialMs = initialMs
+    this.#unreachable = new Backoff({ initialMs, maxMs: unreachableMaxMs }, random)
+    this.#unavailable = new Backoff({ initialMs, maxMs }, random)
+    this.#denied = new Backoff({ initialMs: deniedInitialMs, maxMs: deniedMaxMs }, random)
+  }
+
+  /** The wait after a failed call, or after a stream that ended without a good message. */
+  afterFailure(error: WorkloadApiError | null): number {
+    const code = error?.code
+    if (code === 'unreachable') return this.#unreachable.next()
+    // An answer that only an operator can change: an entry is missing, or the socket is the wrong one.
+    if (code === 'no-identity' || code === 'unimplemented') return this.#denied.next()
+    return this.#unavailable.next()
+  }
+
+  /** The wait after a stream that ended cleanly: none, unless it lived too briefly. */
+  afterCleanEnd(livedMs: number): number {
+    return Math.max(0, this.#initialMs - livedMs)
+  }
+
+  /** Starts over, as after a good message. */
+  reset(): void {
+    for (const backoff of [this.#unreachable, this.#unavailable, this.#denied]) backoff.reset()
+  }
+}

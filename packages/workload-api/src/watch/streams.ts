@@ -1,0 +1,57 @@
+import type { BundleSet } from '@fastify-spiffe/spiffe'
+
+import { workloadApiMethod } from '../channel/definition.ts'
+import type { MethodName } from '../channel/definition.ts'
+import type { Channel } from '../channel/channel.ts'
+import { toWorkloadApiError } from '../errors.ts'
+import { parseX509Bundles } from '../messages/bundles.ts'
+import { decodeX509BundlesResponse, decodeX509SvidResponse } from '../messages/decode.ts'
+import type { ParsedMessage } from '../messages/parsed-message.ts'
+import { parseX509Context } from '../messages/x509-context.ts'
+import type { X509Context } from '../messages/x509-context.ts'
+import type { Received } from './watch.ts'
+
+type Decode = (message: Buffer) => object
+
+/** One stream of `FetchX509SVID`. */
+export function receiveX509Contexts(
+  channel: Channel,
+  clock: () => number,
+  signal: AbortSignal,
+): AsyncGenerator<Received<X509Context>, void> {
+  return receive(channel, 'FetchX509SVID', signal, (message, decode) => {
+    const response = decodeX509SvidResponse(message, decode)
+    try {
+      return parseX509Context(response, clock)
+    } finally {
+      // The keys live on as key objects; their bytes need not wait for the garbage collector.
+      for (const { x509SvidKey } of response.svids) x509SvidKey.fill(0)
+    }
+  })
+}
+
+/** One stream of `FetchX509Bundles`. */
+export function receiveX509Bundles(
+  channel: Channel,
+  signal: AbortSignal,
+): AsyncGenerator<Received<BundleSet>, void> {
+  return receive(channel, 'FetchX509Bundles', signal, (message, decode) =>
+    parseX509Bundles(decodeX509BundlesResponse(message, decode)),
+  )
+}
+
+async function* receive<T>(
+  channel: Channel,
+  name: MethodName,
+  signal: AbortSignal,
+  parse: (message: Buffer, decode: Decode) => ParsedMessage<T>,
+): AsyncGenerator<Received<T>, void> {
+  const method = workloadApiMethod(name)
+  for await (const message of channel.receive(method, signal)) {
+    try {
+      yield { ok: true, message: parse(message, method.responseDeserialize) }
+    } catch (error) {
+      yield { ok: false, error: toWorkloadApiError(error) }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { WorkloadApiError } from '../errors.ts'
+import type { ParsedMessage } from '../messages/parsed-message.ts'
+import type { RetryPolicy } from './retry-policy.ts'
+
+/** What a stream brings: a good message, or why a message was discarded. */
+export type Received<T> =
+  | { readonly ok: true; readonly message: ParsedMessage<T> }
+  | { readonly ok: false; readonly error: WorkloadApiError }
+
+/** What happens to a watch. */
+export type WatchEvent<T> =
+  | { readonly type: 'message'; readonly message: ParsedMessage<T> }
+  /** A message was discarded; the stream goes on. */
+  | { readonly type: 'discarded'; readonly error: WorkloadApiError }
+  /** The stream ended; `null` when cleanly. It is opened again after `retryInMs`. */
+  | {
+      readonly type: 'interrupted'
+      readonly error: WorkloadApiError | null
+      readonly retryInMs: number
+    }
+
+export interface WatchOptions {
+  readonly retry: RetryPolicy
+  readonly signal: AbortSignal
+  /** Waits for so many milliseconds, or until the signal aborts. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/**
+ * Keeps a stream open for as long as it takes: opens it again at once after a clean end, and after a
+ * growing wait when it fails.
+ *
+ * @throws the signal's reason, or {@link WorkloadApiError} `invalid-request`, which is never retried
+ */
+export async function* watch<T>(
+  open: (signal: AbortSignal) => AsyncIterable<Received<T>>,
+  { retry, signal, wait = pause }: WatchOptions,
+): AsyncGenerator<WatchEvent<T>, void> {
+  for (;;) {
+    const openedAt = performance.now()
+    let succeeded = false
+    let error: WorkloadApiError | null = null
+    try {
+      for await (const received of open(signal)) {
+        if (received.ok) {
+          succeeded = true
+          retry.reset()
+          yield { type: 'message', message: received.message }
+        } else {
+          yield { type: 'discarded', error: received.error }
+        }
+      }
+    } catch (cause) {
+      // Workload Endpoint §6: a client does not retry after InvalidArgument.
+      if (!(cause instanceof WorkloadApiError) || cause.code === 'invalid-request') throw cause
+      signal.throwIfAborted()
+      error = cause
+    }
+    const retryInMs =
+      error === null && succeeded
+        ? retry.afterCleanEnd(performance.now() - openedAt)
+        : retry.afterFailure(error)
+    yield { type: 'interrupted', error, retryInMs }
+    await wait(retryInMs, signal)
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
+}
