@@ -56,11 +56,9 @@ export class SpiffeId {
     const domain = trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain)
     for (const segment of segments) {
       const fault = typeof segment === 'string' ? segmentFault(segment) : 'it must be a string'
-      if (fault !== null)
-        throw new SpiffeError(
-          'invalid-spiffe-id',
-          `invalid path segment ${quote(segment)}: ${fault}`,
-        )
+      if (fault === null) continue
+      const message = `invalid path segment ${quote(segment)}: ${fault}`
+      throw new SpiffeError('invalid-spiffe-id', message)
     }
     const path = segments.map((segment) => `/${segment}`).join('')
     return orThrow<SpiffeId>(SpiffeId.#read(`${SCHEME}${domain.name}${path}`, domain))

@@ -57,14 +57,18 @@ export function splitSpiffeId(text: string): SpiffeIdParts | SpiffeIdFault {
     return { fault: `it must not be longer than ${MAX_SPIFFE_ID_BYTES} bytes` }
   }
   if (!text.startsWith(SCHEME)) return { fault: `it must start with "${SCHEME}", in lower case` }
-  const slash = text.indexOf('/', SCHEME.length)
-  const name = slash === -1 ? text.slice(SCHEME.length) : text.slice(SCHEME.length, slash)
-  const path = slash === -1 ? '' : text.slice(slash)
-  const segments = path === '' ? [] : path.slice(1).split('/')
-
+  const { name, path, segments } = cut(text)
   let fault = trustDomainFault(name)
   for (let i = 0; fault === null && i < segments.length; i++) fault = segmentFault(segments[i]!)
   return fault === null ? { fault, name, path, segments } : { fault }
+}
+
+/** Cuts a text that starts with the scheme at every `/` of its path, whatever stands between them. */
+export function cut(text: string): Omit<SpiffeIdParts, 'fault'> {
+  const slash = text.indexOf('/', SCHEME.length)
+  if (slash === -1) return { name: text.slice(SCHEME.length), path: '', segments: [] }
+  const path = text.slice(slash)
+  return { name: text.slice(SCHEME.length, slash), path, segments: path.slice(1).split('/') }
 }
 
 export interface SpiffeIdFault {

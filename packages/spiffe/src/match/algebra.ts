@@ -1,0 +1,121 @@
+import { SpiffeError } from '../errors.ts'
+import { quote } from '../id/quote.ts'
+import type { SpiffeId } from '../id/spiffe-id.ts'
+import { SpiffeIdMatcher, answerOf } from './matcher.ts'
+import type { Captures } from './matcher.ts'
+
+/**
+ * Matches what every one of `matchers` matches. It captures what they all capture; of two captures
+ * with the same name, the first counts. None at all is refused, since it would match everything.
+ * @throws {@link SpiffeError} `invalid-pattern`
+ */
+export function and(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
+  if (matchers.length === 0) {
+    throw new SpiffeError('invalid-pattern', 'and() needs a matcher: without any, it matches all')
+  }
+  return new And(checked(matchers))
+}
+
+/**
+ * Matches what at least one of `matchers` matches; without any, nothing. It captures what the first
+ * of them that matches captures.
+ * @throws {@link SpiffeError} `invalid-pattern`
+ */
+export function or(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
+  return new Or(checked(matchers))
+}
+
+/**
+ * Matches what `matcher` does not match, **the IDs of all other trust domains included**, and
+ * captures nothing. Usually it stands inside an {@link and}.
+ * @throws {@link SpiffeError} `invalid-pattern`
+ */
+export function not(matcher: SpiffeIdMatcher): SpiffeIdMatcher {
+  return new Not(checked([matcher]))
+}
+
+class And extends SpiffeIdMatcher {
+  readonly #matchers: readonly SpiffeIdMatcher[]
+
+  constructor(matchers: readonly SpiffeIdMatcher[]) {
+    super()
+    this.#matchers = matchers
+  }
+
+  matches(id: SpiffeId): boolean {
+    for (const matcher of this.#matchers) {
+      if (!answerOf(matcher, id)) return false
+    }
+    return true
+  }
+
+  override capture(id: SpiffeId): Captures | null {
+    const all = new Map<string, string>()
+    for (const matcher of this.#matchers) {
+      const captures = matcher.capture(id)
+      if (captures === null) return null
+      for (const [name, value] of captures) {
+        if (!all.has(name)) all.set(name, value)
+      }
+    }
+    return all
+  }
+
+  toString(): string {
+    return `and(${this.#matchers.join(', ')})`
+  }
+}
+
+class Or extends SpiffeIdMatcher {
+  readonly #matchers: readonly SpiffeIdMatcher[]
+
+  constructor(matchers: readonly SpiffeIdMatcher[]) {
+    super()
+    this.#matchers = matchers
+  }
+
+  matches(id: SpiffeId): boolean {
+    for (const matcher of this.#matchers) {
+      if (answerOf(matcher, id)) return true
+    }
+    return false
+  }
+
+  override capture(id: SpiffeId): Captures | null {
+    for (const matcher of this.#matchers) {
+      const captures = matcher.capture(id)
+      if (captures !== null) return captures
+    }
+    return null
+  }
+
+  toString(): string {
+    return `or(${this.#matchers.join(', ')})`
+  }
+}
+
+class Not extends SpiffeIdMatcher {
+  readonly #matcher: SpiffeIdMatcher
+
+  constructor([matcher]: readonly [SpiffeIdMatcher]) {
+    super()
+    this.#matcher = matcher
+  }
+
+  matches(id: SpiffeId): boolean {
+    return !answerOf(this.#matcher, id)
+  }
+
+  toString(): string {
+    return `not(${this.#matcher.toString()})`
+  }
+}
+
+function checked<const T extends readonly SpiffeIdMatcher[]>(matchers: T): T {
+  for (const matcher of matchers) {
+    if (matcher instanceof SpiffeIdMatcher) continue
+    const message = `a matcher must be a SpiffeIdMatcher, not ${quote(matcher)}`
+    throw new SpiffeError('invalid-pattern', message)
+  }
+  return matchers
+}

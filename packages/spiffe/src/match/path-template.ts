@@ -1,0 +1,55 @@
+import { inspectAsText } from '../id/inspect.ts'
+import type { SpiffeId } from '../id/spiffe-id.ts'
+import { MAX_SPIFFE_ID_BYTES } from '../id/syntax.ts'
+import { invalidPattern } from './invalid-pattern.ts'
+import type { Captures } from './matcher.ts'
+import { PathPattern } from './path.ts'
+
+/**
+ * Reads names out of the paths of SPIFFE IDs, such as a tenant with `/{tenant}/{workload}`. The
+ * grammar is that of the path of a `pattern`; the number of segments is exact unless `**` ends it.
+ *
+ * A template looks at no trust domain, and so says nothing about who may do what. Names in two trust
+ * domains are two names: keep the trust domain beside them.
+ *
+ * @throws {@link SpiffeError} `invalid-pattern`
+ */
+export function pathTemplate(text: string): PathTemplate {
+  return new PathTemplate(text)
+}
+
+/** What {@link pathTemplate} makes. Not a matcher, on purpose. */
+class PathTemplate {
+  readonly #text: string
+  readonly #path: PathPattern
+
+  static {
+    inspectAsText(this)
+  }
+
+  constructor(text: string) {
+    if (typeof text !== 'string') throw invalidPattern(text, 'it must be a string')
+    if (text.length > MAX_SPIFFE_ID_BYTES) {
+      throw invalidPattern(text, `it must not be longer than ${MAX_SPIFFE_ID_BYTES} bytes`)
+    }
+    if (!text.startsWith('/')) throw invalidPattern(text, 'a path must start with "/"')
+    this.#text = text
+    this.#path = new PathPattern(text.slice(1).split('/'), text)
+  }
+
+  /** The names of the captures, from left to right. */
+  get names(): readonly string[] {
+    return this.#path.names
+  }
+
+  /** The captures, byte for byte; `null` when the path of `id` does not match. */
+  capture(id: SpiffeId): Captures | null {
+    return this.#path.capture(id.segments)
+  }
+
+  toString(): string {
+    return this.#text
+  }
+}
+
+export type { PathTemplate }

@@ -1,0 +1,99 @@
+import { SpiffeId } from '../id/spiffe-id.ts'
+import { TrustDomain } from '../id/trust-domain.ts'
+import { SpiffeIdMatcher } from './matcher.ts'
+
+/** Matches every SPIFFE ID, of every trust domain. */
+export function anyId(): SpiffeIdMatcher {
+  return new Anyone()
+}
+
+/**
+ * Matches one SPIFFE ID, byte for byte.
+ * @throws {@link SpiffeError} `invalid-spiffe-id`
+ */
+export function id(expected: SpiffeId | string): SpiffeIdMatcher {
+  return new Exactly(toSpiffeId(expected))
+}
+
+/**
+ * Matches each of the SPIFFE IDs, at the cost of one; without any, it matches nothing.
+ * @throws {@link SpiffeError} `invalid-spiffe-id`
+ */
+export function oneOf(...expected: readonly (SpiffeId | string)[]): SpiffeIdMatcher {
+  return new OneOf(expected.map((each) => toSpiffeId(each).toString()))
+}
+
+/**
+ * Matches every SPIFFE ID of one trust domain, its own included.
+ * @throws {@link SpiffeError} `invalid-trust-domain`
+ */
+export function memberOf(trustDomain: TrustDomain | string): SpiffeIdMatcher {
+  return new MemberOf(
+    trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain),
+  )
+}
+
+class Anyone extends SpiffeIdMatcher {
+  matches(): boolean {
+    return true
+  }
+
+  toString(): string {
+    return 'anyId()'
+  }
+}
+
+class Exactly extends SpiffeIdMatcher {
+  readonly #expected: SpiffeId
+
+  constructor(expected: SpiffeId) {
+    super()
+    this.#expected = expected
+  }
+
+  matches(candidate: SpiffeId): boolean {
+    return this.#expected.equals(candidate)
+  }
+
+  toString(): string {
+    return `id('${this.#expected.toString()}')`
+  }
+}
+
+class OneOf extends SpiffeIdMatcher {
+  readonly #expected: ReadonlySet<string>
+
+  constructor(expected: readonly string[]) {
+    super()
+    this.#expected = new Set(expected)
+  }
+
+  matches(candidate: SpiffeId): boolean {
+    return this.#expected.has(candidate.toString())
+  }
+
+  toString(): string {
+    return `oneOf(${[...this.#expected].map((each) => `'${each}'`).join(', ')})`
+  }
+}
+
+class MemberOf extends SpiffeIdMatcher {
+  readonly #trustDomain: TrustDomain
+
+  constructor(trustDomain: TrustDomain) {
+    super()
+    this.#trustDomain = trustDomain
+  }
+
+  matches(candidate: SpiffeId): boolean {
+    return this.#trustDomain.equals(candidate.trustDomain)
+  }
+
+  toString(): string {
+    return `memberOf('${this.#trustDomain.name}')`
+  }
+}
+
+function toSpiffeId(value: SpiffeId | string): SpiffeId {
+  return value instanceof SpiffeId ? value : SpiffeId.parse(value)
+}
