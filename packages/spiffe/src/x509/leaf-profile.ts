@@ -3,8 +3,8 @@ import { quote } from '../id/quote.ts'
 import type { Refusal } from '../verify/refusal.ts'
 import type { Certificate } from './certificate.ts'
 
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
+export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
 /**
  * The SPIFFE ID that a leaf claims: its only URI, octet for octet.

@@ -40,7 +40,8 @@ export function readSubjectPublicKey(reader: DerReader): SubjectPublicKey {
     const algorithm = info.enter(TAG.sequence)
     const key = readOctetAlignedBitString(info)
     info.end()
-    return Object.freeze({ spki, ...assess(algorithm, key) })
+    const { type, weakness } = assess(algorithm, key)
+    return Object.freeze({ spki, type, weakness })
   })
 }
 

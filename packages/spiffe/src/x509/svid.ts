@@ -157,8 +157,17 @@ function readProfile(leaf: Certificate, intermediates: readonly Certificate[]): 
 }
 
 function assertKeyPair(leaf: Certificate, privateKey: KeyObject): void {
-  if (!createPublicKey(privateKey).equals(leaf.x509.publicKey)) {
+  if (!isKeyPair(leaf, privateKey)) {
     throw new SpiffeError('key-mismatch', 'the private key is not that of the leaf')
+  }
+}
+
+function isKeyPair(leaf: Certificate, privateKey: KeyObject): boolean {
+  try {
+    return createPublicKey(privateKey).equals(leaf.x509.publicKey)
+  } catch {
+    // OpenSSL does not take one of the keys, or does not compare such different kinds.
+    return false
   }
 }
 

@@ -44,19 +44,20 @@ export function readCertificate(der: Uint8Array): CertificateFields {
     const algorithm = certificate.element(TAG.sequence)
     const signature = readOctetAlignedBitString(certificate)
     certificate.end()
-    const signatureAlgorithm = readSignatureAlgorithm(algorithm)
-    const fields = readTbs(DerReader.of(signed).enter(TAG.sequence), algorithm)
-    return { ...fields, signatureAlgorithm, signed, signature }
+    return readTbs(signed, algorithm, signature)
   })
 }
 
-type TbsFields = Omit<CertificateFields, 'signatureAlgorithm' | 'signed' | 'signature'>
-
-function readTbs(tbs: DerReader, outerAlgorithm: Uint8Array): TbsFields {
+function readTbs(
+  signed: Uint8Array,
+  algorithm: Uint8Array,
+  signature: Uint8Array,
+): CertificateFields {
+  const tbs = DerReader.of(signed).enter(TAG.sequence)
   const version = readVersion(tbs.enterIf(contextTagConstructed(0)))
   const serialNumber = readSerialNumber(tbs)
   // RFC 5280 §4.1.1.2: the algorithm that is signed is the one that is used.
-  if (!sameBytes(tbs.element(TAG.sequence), outerAlgorithm)) {
+  if (!sameBytes(tbs.element(TAG.sequence), algorithm)) {
     throw invalidDer('the inner and the outer signature algorithm differ')
   }
   const issuer = Name.read(tbs)
@@ -69,7 +70,19 @@ function readTbs(tbs: DerReader, outerAlgorithm: Uint8Array): TbsFields {
   skipUniqueIds(tbs, version)
   const extensions = readOptionalExtensions(tbs, version)
   tbs.end()
-  return { version, serialNumber, issuer, subject, notBefore, notAfter, publicKey, extensions }
+  return {
+    version,
+    serialNumber,
+    issuer,
+    subject,
+    notBefore,
+    notAfter,
+    publicKey,
+    extensions,
+    signatureAlgorithm: readSignatureAlgorithm(algorithm),
+    signed,
+    signature,
+  }
 }
 
 function readVersion(wrapper: DerReader | undefined): 1 | 2 | 3 {

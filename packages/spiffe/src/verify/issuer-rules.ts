@@ -1,0 +1,101 @@
+import { quote } from '../id/quote.ts'
+import { SpiffeId } from '../id/spiffe-id.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { CLIENT_AUTH, SERVER_AUTH, unknownCriticalRefusal } from '../x509/leaf-profile.ts'
+import { nameConstraintsFault } from './name-constraints.ts'
+import type { Refusal } from './refusal.ts'
+
+const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
+
+/**
+ * The first rule for issuers that `issuer` breaks, `undefined` when it keeps them all. Whether it
+ * made the signature is another question.
+ * @param below the path up to the issuer, leaf first
+ */
+export function issuerRefusal(
+  issuer: Certificate,
+  below: readonly Certificate[],
+  now: number,
+): Refusal | undefined {
+  return (
+    authorityRefusal(issuer) ??
+    unknownCriticalRefusal(issuer, 'an issuer') ??
+    validityRefusal(issuer, now, 'an issuer') ??
+    pathLengthRefusal(issuer, below) ??
+    identityRefusal(issuer) ??
+    nameConstraintsRefusal(issuer, below)
+  )
+}
+
+/** RFC 5280 §6.1.3 a 2. Written so that a clock which gives NaN refuses. */
+export function validityRefusal(
+  { notBefore, notAfter }: Certificate,
+  now: number,
+  what: string,
+): Refusal | undefined {
+  if (!(now >= notBefore)) {
+    const since = new Date(notBefore).toISOString()
+    return { code: 'not-yet-valid', message: `${what} is not valid before ${since}` }
+  }
+  if (!(now <= notAfter)) {
+    const end = new Date(notAfter).toISOString()
+    return { code: 'expired', message: `${what} expired at ${end}` }
+  }
+  return undefined
+}
+
+/** X509-SVID §4.1, §4.3, RFC 5280 §6.1.4 k, n: a CA, and one that may sign certificates. */
+function authorityRefusal(issuer: Certificate): Refusal | undefined {
+  if (!issuer.isCertificateAuthority) {
+    return { code: 'issuer-not-ca', message: 'an issuer is not a CA that may sign certificates' }
+  }
+  const purposes = issuer.extensions.extendedKeyUsage
+  if (purposes?.critical !== true || purposes.value.includes(ANY_EXTENDED_KEY_USAGE)) {
+    return undefined
+  }
+  // RFC 5280 §4.2.1.12: what is critical binds; for issuers it is rarely set, and else ignored.
+  if (purposes.value.includes(SERVER_AUTH) && purposes.value.includes(CLIENT_AUTH)) return undefined
+  return {
+    code: 'extended-key-usage',
+    message: "an issuer's critical extended key usage lacks serverAuth or clientAuth",
+  }
+}
+
+/** RFC 5280 §4.2.1.9, §6.1.4 l–m: intermediates count, self-issued ones and the leaf do not. */
+function pathLengthRefusal(
+  issuer: Certificate,
+  below: readonly Certificate[],
+): Refusal | undefined {
+  const limit = issuer.extensions.basicConstraints?.value.pathLength
+  if (limit === undefined) return undefined
+  const count = below.filter((certificate, index) => index > 0 && !certificate.isSelfIssued).length
+  if (count <= limit) return undefined
+  return {
+    code: 'path-too-long',
+    message: `${count} intermediates below an issuer that allows ${limit}`,
+  }
+}
+
+/** X509-SVID §3.2: the SPIFFE ID of a signing certificate is optional, and has no path. */
+function identityRefusal({ uris }: Certificate): Refusal | undefined {
+  const ids = uris.filter((uri) => /^spiffe:/i.test(uri))
+  const [id] = ids
+  if (id === undefined) return undefined
+  const parsed = SpiffeId.safeParse(id)
+  if (!parsed.ok || ids.length > 1) {
+    return {
+      code: 'issuer-id-invalid',
+      message: `an issuer is named ${quote(ids.join(' '))}, which is not one SPIFFE ID`,
+    }
+  }
+  if (parsed.value.path === '') return undefined
+  return { code: 'issuer-id-has-path', message: `an issuer is named ${id}, which has a path` }
+}
+
+function nameConstraintsRefusal(
+  issuer: Certificate,
+  below: readonly Certificate[],
+): Refusal | undefined {
+  const message = nameConstraintsFault(issuer, below)
+  return message === undefined ? undefined : { code: 'name-constraints', message }
+}

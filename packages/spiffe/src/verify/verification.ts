@@ -1,0 +1,26 @@
+import type { SpiffeId } from '../id/spiffe-id.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import type { Refusal } from './refusal.ts'
+
+/** A peer's X.509-SVID that was verified. Frozen. */
+export interface VerifiedX509Svid {
+  readonly spiffeId: SpiffeId
+  readonly leaf: Certificate
+  /** Leaf first, each signed by the next, the anchor last. */
+  readonly path: readonly Certificate[]
+  /** The authority of the bundle that the path ends in. */
+  readonly anchor: Certificate
+  /** When the first certificate on the path ends: milliseconds since the epoch, inclusive. */
+  readonly notAfter: number
+}
+
+/** A refusal, with the SPIFFE ID that the leaf claims: not proven, for logs only. */
+export interface VerificationRefusal extends Refusal {
+  readonly ok: false
+  /** Absent when the leaf does not name one. */
+  readonly claimedId?: SpiffeId
+}
+
+export type Verification =
+  | { readonly ok: true; readonly svid: VerifiedX509Svid }
+  | VerificationRefusal

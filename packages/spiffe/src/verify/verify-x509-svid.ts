@@ -1,0 +1,124 @@
+import type { X509Certificate } from 'node:crypto'
+import { SpiffeError } from '../errors.ts'
+import { SpiffeId } from '../id/spiffe-id.ts'
+import type { X509Bundle } from '../x509/bundle.ts'
+import type { BundleSet } from '../x509/bundle-set.ts'
+import { Certificate } from '../x509/certificate.ts'
+import { leafRefusal, readClaimedId } from '../x509/leaf-profile.ts'
+import { validityRefusal } from './issuer-rules.ts'
+import { PathSearch } from './path-search.ts'
+import type { Refusal } from './refusal.ts'
+import type { Verification, VerificationRefusal } from './verification.ts'
+
+/** What one verification may cost. */
+export interface VerificationBudget {
+  /** Certificates that a peer may send, the leaf included; 8 by default. */
+  readonly maxCertificates?: number
+  /** Octets that they may take together; 65,536 by default. */
+  readonly maxBytes?: number
+  /** Signature checks, about 0.1 ms each; 32 by default. */
+  readonly maxSignatureChecks?: number
+}
+
+export interface VerifyOptions {
+  /** Milliseconds since the epoch; `Date.now` by default. */
+  readonly clock?: () => number
+  readonly budget?: VerificationBudget
+}
+
+type Sent = readonly (Certificate | X509Certificate)[]
+
+const DEFAULT_MAX_CERTIFICATES = 8
+const DEFAULT_MAX_BYTES = 64 * 1024
+const DEFAULT_MAX_SIGNATURE_CHECKS = 32
+
+/**
+ * Verifies a peer's X.509-SVID (X509-SVID §5): the leaf names one SPIFFE ID and keeps the rules for
+ * leaves, and a path leads from it to an authority of the bundle of *its own* trust domain, and of no
+ * other. Synchronous; one signature check for each link of the path.
+ *
+ * It never throws for what a peer sent: anything unexpected is a refusal. The extended key usage,
+ * where the leaf has one, has to hold both serverAuth and clientAuth. Certificate policies are not
+ * evaluated, so a certificate that marks them critical is refused.
+ * @param chain as sent, leaf first; the others are candidates in any order
+ */
+export function verifyX509Svid(
+  chain: Sent,
+  bundles: BundleSet,
+  options: VerifyOptions = {},
+): Verification {
+  try {
+    const { clock = Date.now, budget = {} } = options
+    const excess = budgetRefusal(chain, budget)
+    if (excess !== undefined) return refuse(excess)
+    const [leaf, ...others] = chain.map(toCertificate)
+    const claimedId = readClaimedId(leaf!)
+    if (!(claimedId instanceof SpiffeId)) return refuse(claimedId)
+    const bundle = chooseBundle(claimedId, bundles)
+    if ('code' in bundle) return refuse(bundle, claimedId)
+    return verifyPath(leaf!, others, claimedId, bundle, clock(), budget)
+  } catch (error) {
+    const message = error instanceof SpiffeError ? error.message : 'the certificates cannot be read'
+    return refuse({ code: 'malformed', message })
+  }
+}
+
+function budgetRefusal(chain: Sent, budget: VerificationBudget): Refusal | undefined {
+  const { maxCertificates = DEFAULT_MAX_CERTIFICATES, maxBytes = DEFAULT_MAX_BYTES } = budget
+  if (chain.length === 0) {
+    return { code: 'no-certificate', message: 'the peer sent no certificate' }
+  }
+  if (!(chain.length <= maxCertificates)) {
+    return { code: 'too-many-certificates', message: `${chain.length} certificates were sent` }
+  }
+  const bytes = chain.reduce((sum, { raw }) => sum + raw.length, 0)
+  if (!(bytes <= maxBytes)) {
+    return { code: 'too-many-bytes', message: `the certificates take ${bytes} bytes` }
+  }
+  return undefined
+}
+
+function toCertificate(certificate: Certificate | X509Certificate): Certificate {
+  return certificate instanceof Certificate ? certificate : Certificate.fromX509(certificate)
+}
+
+/** X509-SVID §5, SPIFFE Federation §7: the bundle of the claimed trust domain, never another. */
+function chooseBundle(claimedId: SpiffeId, bundles: BundleSet): X509Bundle | Refusal {
+  const { trustDomain } = claimedId
+  const bundle = bundles.get(trustDomain)
+  if (bundle === undefined) {
+    return { code: 'unknown-trust-domain', message: `no bundle of ${trustDomain.name} is held` }
+  }
+  if (bundle.authorities.length === 0) {
+    return { code: 'empty-bundle', message: `the bundle of ${trustDomain.name} is empty` }
+  }
+  return bundle
+}
+
+function verifyPath(
+  leaf: Certificate,
+  others: readonly Certificate[],
+  spiffeId: SpiffeId,
+  bundle: X509Bundle,
+  now: number,
+  { maxSignatureChecks = DEFAULT_MAX_SIGNATURE_CHECKS }: VerificationBudget,
+): Verification {
+  const refusal = leafRefusal(leaf, spiffeId) ?? validityRefusal(leaf, now, 'the leaf')
+  if (refusal !== undefined) return refuse(refusal, spiffeId)
+  const search = new PathSearch(bundle, others, now, maxSignatureChecks)
+  const path = search.find([leaf])
+  if (path === undefined) return refuse(search.reason, spiffeId)
+  const notAfter = Math.min(...path.map((certificate) => certificate.notAfter))
+  const anchor = path.at(-1)!
+  const svid = Object.freeze({ spiffeId, leaf, path: Object.freeze(path), anchor, notAfter })
+  return Object.freeze({ ok: true, svid })
+}
+
+function refuse({ code, message }: Refusal, claimedId?: SpiffeId): VerificationRefusal {
+  return Object.freeze({
+    ok: false,
+    code,
+    message,
+    ...(claimedId === undefined ? {} : { claimedId }),
+  })
+}
