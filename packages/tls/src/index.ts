@@ -1,1 +1,26 @@
-export {}
+export { connect } from './client/connect.ts'
+export type { ConnectOptions } from './client/connect-options.ts'
+export { SvidAgent } from './client/svid-agent.ts'
+export type { SvidAgentOptions } from './client/svid-agent.ts'
+export type { MinVersion } from './context/context-options.ts'
+export { TlsError } from './errors.ts'
+export type { TlsErrorCode, TlsErrorOptions } from './errors.ts'
+export type {
+  PeerRejectedEvent,
+  PeerVerifiedEvent,
+  SvidRejectedEvent,
+  SvidUpdatedEvent,
+  SvidWithdrawnEvent,
+} from './events.ts'
+export { peerOf } from './peer/binding.ts'
+export { isCurrent } from './peer/connection-peer.ts'
+export type { ConnectionPeer } from './peer/connection-peer.ts'
+export type { RejectionCode } from './peer/rejection.ts'
+export type { ClientCertificate } from './server/acceptor.ts'
+export type { ConnectionCounts } from './server/connection-registry.ts'
+export type { ServerCounters } from './server/server-counters.ts'
+export { identityOf } from './server/server-identity.ts'
+export type { ServerIdentity } from './server/server-identity.ts'
+export type { HttpOptions, SvidServerOptions } from './server/server-options.ts'
+export { createSvidServer } from './server/svid-server.ts'
+export type { Http2RequestListener } from './server/svid-server.ts'

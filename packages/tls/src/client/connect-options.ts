@@ -1,0 +1,86 @@
+import type { LookupFunction } from 'node:net'
+import { SpiffeIdMatcher, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
+import { TlsError } from '../errors.ts'
+import {
+  assertKnownOptions,
+  assertOneOf,
+  assertPositiveInteger,
+  assertSource,
+} from '../options.ts'
+
+export interface ConnectOptions {
+  /** The own SVID of this moment, and the bundles to verify the server with. */
+  readonly source: X509MaterialSource
+  /** Host name or IP address. */
+  readonly host: string
+  readonly port: number
+  /** Which SPIFFE IDs the server may have. There is no default: say whom you call. */
+  readonly server: SpiffeIdMatcher
+  /** Application protocols to offer, such as `['h2']`. Default: none. */
+  readonly alpnProtocols?: readonly string[]
+  /** The name for the server-name extension. Default: `host`, unless it is an IP address. */
+  readonly servername?: string
+  /** How long name resolution, connection and handshake may take together, in ms. Default 10,000. */
+  readonly timeoutMs?: number
+  /** Gives up early; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** Default `TLSv1.3`. */
+  readonly minVersion?: MinVersion
+  /** As in `net.connect`. */
+  readonly family?: number
+  /** As in `net.connect`. */
+  readonly localAddress?: string
+  /** As in `net.connect`. */
+  readonly lookup?: LookupFunction
+  /** The time in ms since the epoch. Default `Date.now`. */
+  readonly clock?: () => number
+}
+
+/** What may be left out of {@link ConnectOptions}, where that is decided once for many connections. */
+export type EndpointOptions = Pick<
+  ConnectOptions,
+  'source' | 'server' | 'timeoutMs' | 'minVersion' | 'clock'
+>
+
+const connectOptionNames: ReadonlySet<string> = new Set([
+  'source',
+  'host',
+  'port',
+  'server',
+  'alpnProtocols',
+  'servername',
+  'timeoutMs',
+  'signal',
+  'minVersion',
+  'family',
+  'localAddress',
+  'lookup',
+  'clock',
+] satisfies (keyof ConnectOptions)[])
+
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** @throws {@link TlsError} `invalid-option` */
+export const assertEndpointOptions = (options: EndpointOptions): void => {
+  assertSource(options.source)
+  if (!(options.server instanceof SpiffeIdMatcher)) {
+    throw new TlsError('invalid-option', 'server must be a SpiffeIdMatcher: say whom you call')
+  }
+  if (options.timeoutMs !== undefined) {
+    assertPositiveInteger('timeoutMs', options.timeoutMs, MAX_TIMER_MS)
+  }
+  if (options.minVersion !== undefined) {
+    assertOneOf('minVersion', options.minVersion, MIN_VERSIONS)
+  }
+}
+
+/** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */
+export const assertConnectOptions = (options: ConnectOptions): void => {
+  assertKnownOptions(options, connectOptionNames, 'connect')
+  assertEndpointOptions(options)
+  if (typeof options.host !== 'string' || options.host === '') {
+    throw new TlsError('invalid-option', 'host must be a host name or an IP address')
+  }
+  assertPositiveInteger('port', options.port, 65_535)
+}

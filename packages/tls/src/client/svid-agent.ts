@@ -1,0 +1,152 @@
+import type { ClientRequest } from 'node:http'
+import https, { type AgentOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import { isSameMaterial } from '../context/material.ts'
+import { TlsError } from '../errors.ts'
+import { assertKnownOptions } from '../options.ts'
+import { peerOf } from '../peer/binding.ts'
+import { isCurrent } from '../peer/connection-peer.ts'
+import { connect, presentedSvidOf } from './connect.ts'
+import {
+  assertEndpointOptions,
+  type ConnectOptions,
+  type EndpointOptions,
+} from './connect-options.ts'
+
+type PoolOptions = Pick<
+  AgentOptions,
+  | 'keepAlive'
+  | 'keepAliveMsecs'
+  | 'maxFreeSockets'
+  | 'maxSockets'
+  | 'maxTotalSockets'
+  | 'scheduling'
+  | 'timeout'
+>
+
+/** The options of `connect` that hold for every connection, and those of Node's agent that concern its pool. */
+export interface SvidAgentOptions extends EndpointOptions, PoolOptions {}
+
+const optionNames: ReadonlySet<string> = new Set([
+  'source',
+  'server',
+  'timeoutMs',
+  'minVersion',
+  'clock',
+  'keepAlive',
+  'keepAliveMsecs',
+  'maxFreeSockets',
+  'maxSockets',
+  'maxTotalSockets',
+  'scheduling',
+  'timeout',
+] satisfies (keyof SvidAgentOptions)[])
+
+/** What Node's agent calls for each request before it looks into its pool. In use since Node 0.11, not in its types. */
+interface AddRequest {
+  addRequest(request: ClientRequest, options: object): void
+}
+
+const parent = https.Agent.prototype as https.Agent & AddRequest
+
+/**
+ * An agent for `https.request` whose connections are those of `connect`: a request is written only to
+ * a server that has proven one of the SPIFFE IDs that `server` matches.
+ *
+ * An idle connection is used again only while its server's proof still holds and the own SVID is the
+ * one it was made with: after a rotation, requests under way finish and new ones connect anew.
+ *
+ * A request fails with the errors of `connect`. `maxSockets` counts established connections: a burst
+ * of requests may open more for a moment.
+ *
+ * @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option`
+ */
+export class SvidAgent extends https.Agent {
+  readonly #endpoint: EndpointOptions
+  readonly #clock: () => number
+
+  constructor(options: SvidAgentOptions) {
+    assertKnownOptions(options, optionNames, 'SvidAgent')
+    assertEndpointOptions(options)
+    const { source, server, timeoutMs, minVersion, clock, ...pool } = options
+    // A resumed session would skip the proof.
+    super({ ...pool, maxCachedSessions: 0 })
+    this.#endpoint = {
+      source,
+      server,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(minVersion !== undefined && { minVersion }),
+      ...(clock !== undefined && { clock }),
+    }
+    this.#clock = clock ?? Date.now
+  }
+
+  addRequest(request: ClientRequest, options: object): void {
+    this.#dropStale()
+    parent.addRequest.call(this, request, options)
+  }
+
+  override createConnection(
+    options: https.RequestOptions,
+    callback?: (error: Error | null, socket: Duplex) => void,
+  ): Duplex | undefined {
+    this.#connect(options).then(
+      (socket) => callback?.(null, socket),
+      (error: Error) => (callback as (error: Error) => void)(error),
+    )
+    return undefined
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    // Its types say void, its documentation says boolean.
+    return this.#isReusable(socket) && (super.keepSocketAlive(socket) as unknown as boolean)
+  }
+
+  async #connect(options: https.RequestOptions): Promise<TLSSocket> {
+    if (options.socketPath) throw new TlsError('invalid-option', 'socketPath is not supported')
+    return connect({
+      ...this.#endpoint,
+      host: options.host ?? 'localhost',
+      port: Number(options.port),
+      alpnProtocols: ['http/1.1'],
+      ...network(options),
+    })
+  }
+
+  #dropStale(): void {
+    for (const sockets of Object.values(this.freeSockets)) {
+      for (const socket of sockets?.filter((candidate) => !this.#isReusable(candidate)) ?? []) {
+        // Takes it out of the pool at once; its `close` would do so only later.
+        socket.emit('agentRemove')
+        socket.destroy()
+      }
+    }
+  }
+
+  #isReusable(socket: Duplex): boolean {
+    if (!(socket instanceof TLSSocket)) return false
+    const peer = peerOf(socket)
+    const current = this.#endpoint.source.svid
+    const presented = presentedSvidOf(socket)
+    return (
+      peer != null &&
+      isCurrent(peer, this.#clock()) &&
+      current !== null &&
+      presented !== undefined &&
+      isSameMaterial(current, presented)
+    )
+  }
+}
+
+const network = (
+  options: https.RequestOptions,
+): Pick<ConnectOptions, 'servername' | 'family' | 'localAddress' | 'lookup'> => {
+  const { servername, family, localAddress, lookup } = options
+  return {
+    ...(servername && { servername }),
+    ...(family !== undefined && { family }),
+    ...(localAddress !== undefined && { localAddress }),
+    ...(lookup !== undefined && { lookup }),
+  }
+}

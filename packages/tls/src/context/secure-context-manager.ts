@@ -1,0 +1,116 @@
+import type { SecureContextOptions } from 'node:tls'
+import type { SpiffeId, X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
+import { TlsError } from '../errors.ts'
+import { svidRejected, svidUpdated, svidWithdrawn } from '../events.ts'
+import { contextOptions, type MinVersion } from './context-options.ts'
+import { assertPresentable, isSameMaterial } from './material.ts'
+
+/** What a context is applied to: any of Node's TLS servers. */
+export interface ContextTarget {
+  setSecureContext(options: SecureContextOptions): void
+}
+
+export interface SecureContextSettings {
+  readonly minVersion: MinVersion
+  readonly clock: () => number
+}
+
+/** Keeps the SVID on a server's wire equal to the one its source holds. */
+export class SecureContextManager {
+  readonly #target: ContextTarget
+  readonly #source: X509MaterialSource
+  readonly #settings: SecureContextSettings
+  #svid: X509Svid | null = null
+  #generation = 0
+  #appliedAt = 0
+
+  /** @throws {@link TlsError} `no-svid` or `invalid-material`: a server starts with an identity */
+  constructor(target: ContextTarget, source: X509MaterialSource, settings: SecureContextSettings) {
+    this.#target = target
+    this.#source = source
+    this.#settings = settings
+    if (source.svid === null) {
+      throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
+    }
+    this.#apply(source.svid)
+  }
+
+  /** The SVID that new handshakes present; `null` while there is none. */
+  get svid(): X509Svid | null {
+    return this.#svid
+  }
+
+  /** How many SVIDs have been applied. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** When the last one was, in ms since the epoch. */
+  get appliedAt(): number {
+    return this.#appliedAt
+  }
+
+  /** Applies what the source holds now. On failure the last good SVID stays. */
+  update(): void {
+    const svid = this.#source.svid
+    if (svid === null) this.#withdraw()
+    else if (this.#svid === null || !isSameMaterial(svid, this.#svid)) this.#replace(svid)
+  }
+
+  #replace(svid: X509Svid): void {
+    try {
+      this.#apply(svid)
+    } catch (error) {
+      if (svidRejected.hasSubscribers) svidRejected.publish(this.#rejection(svid, error))
+    }
+  }
+
+  #apply(svid: X509Svid): void {
+    const now = this.#settings.clock()
+    const options = contextOptions(svid, this.#settings.minVersion)
+    assertPresentable(svid, options, now)
+    try {
+      this.#setContext(options)
+    } catch (cause) {
+      const message = `the SVID of ${svid.spiffeId.toString()} cannot be used for TLS`
+      throw new TlsError('invalid-material', message, { cause })
+    }
+    this.#svid = svid
+    this.#generation++
+    this.#appliedAt = now
+    if (svidUpdated.hasSubscribers) svidUpdated.publish(this.#state(svid))
+  }
+
+  #withdraw(): void {
+    if (this.#svid === null) return
+    const { spiffeId } = this.#svid
+    this.#setContext(contextOptions(null, this.#settings.minVersion))
+    this.#svid = null
+    if (svidWithdrawn.hasSubscribers) {
+      svidWithdrawn.publish(Object.freeze({ spiffeId, generation: this.#generation }))
+    }
+  }
+
+  #setContext(options: SecureContextOptions): void {
+    this.#target.setSecureContext(options)
+    // Node leaves the PEM on the server, for no further use: keep the key out of `util.inspect`.
+    Reflect.set(this.#target, 'key', undefined)
+  }
+
+  #state(svid: X509Svid): object {
+    return Object.freeze({
+      spiffeId: svid.spiffeId,
+      serialNumber: svid.leaf.serialNumber,
+      notBefore: svid.notBefore,
+      notAfter: svid.notAfter,
+      generation: this.#generation,
+      appliedAt: this.#appliedAt,
+    })
+  }
+
+  #rejection(svid: X509Svid, error: unknown): object {
+    const spiffeId: SpiffeId = svid.spiffeId
+    const message = error instanceof Error ? error.message : 'unknown failure'
+    return Object.freeze({ spiffeId, code: 'invalid-material', message, generation: this.#generation })
+  }
+}

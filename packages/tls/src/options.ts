@@ -1,0 +1,69 @@
+import { TlsError } from './errors.ts'
+
+// Each of these would put another identity on the wire, trust someone else's authorities, or let
+// sessions resume past the verifier.
+const forbidden: ReadonlySet<string> = new Set([
+  'ALPNCallback',
+  'SNICallback',
+  'allowPartialTrustChain',
+  'ca',
+  'cert',
+  'checkServerIdentity',
+  'ciphers',
+  'clientCertEngine',
+  'crl',
+  'key',
+  'maxCachedSessions',
+  'passphrase',
+  'pfx',
+  'privateKeyEngine',
+  'privateKeyIdentifier',
+  'pskCallback',
+  'rejectUnauthorized',
+  'requestCert',
+  'secureContext',
+  'secureOptions',
+  'secureProtocol',
+  'session',
+  'sessionIdContext',
+  'sessionTimeout',
+  'ticketKeys',
+])
+
+/** @throws {@link TlsError} `forbidden-option` or `unknown-option`, naming the first one that is not known */
+export const assertKnownOptions = (
+  options: object,
+  known: ReadonlySet<string>,
+  owner: string,
+): void => {
+  for (const name of Object.keys(options)) {
+    if (known.has(name)) continue
+    if (forbidden.has(name)) {
+      throw new TlsError('forbidden-option', `${owner} sets '${name}' itself: leave it out`)
+    }
+    throw new TlsError('unknown-option', `${owner} has no option '${name}'`)
+  }
+}
+
+/** @throws {@link TlsError} `invalid-option` */
+export const assertOneOf = (name: string, value: unknown, allowed: readonly unknown[]): void => {
+  if (!allowed.includes(value)) {
+    const list = allowed.map((item) => JSON.stringify(item)).join(' or ')
+    throw new TlsError('invalid-option', `${name} must be ${list}, not ${String(value)}`)
+  }
+}
+
+/** @throws {@link TlsError} `invalid-option` */
+export const assertPositiveInteger = (name: string, value: unknown, max: number): void => {
+  if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > max) {
+    throw new TlsError('invalid-option', `${name} must be an integer from 1 to ${max}, not ${String(value)}`)
+  }
+}
+
+/** @throws {@link TlsError} `invalid-option` */
+export const assertSource = (source: unknown): void => {
+  const candidate = source as { onUpdate?: unknown; bundles?: unknown } | null | undefined
+  if (typeof candidate?.onUpdate !== 'function' || typeof candidate.bundles !== 'object') {
+    throw new TlsError('invalid-option', 'source must be a source of X.509-SVIDs and bundles')
+  }
+}

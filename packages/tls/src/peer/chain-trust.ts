@@ -1,0 +1,60 @@
+import type { X509Certificate } from 'node:crypto'
+import {
+  verifyX509Svid,
+  type BundleSet,
+  type Certificate,
+  type TrustDomain,
+  type VerifiedX509Svid,
+  type X509BundleSource,
+} from '@fastify-spiffe/spiffe'
+import type { Standing } from './connection-peer.ts'
+
+const LOST = Number.NEGATIVE_INFINITY
+
+/** The trust in one verified chain, kept true while the bundles of its source change. */
+export class ChainTrust implements Standing {
+  readonly #source: X509BundleSource
+  readonly #chain: readonly X509Certificate[]
+  readonly #trustDomain: TrustDomain
+  #bundles: BundleSet
+  #anchor: Certificate
+  #validUntil: number
+
+  constructor(
+    source: X509BundleSource,
+    chain: readonly X509Certificate[],
+    bundles: BundleSet,
+    verified: VerifiedX509Svid,
+  ) {
+    this.#source = source
+    this.#chain = chain
+    this.#trustDomain = verified.spiffeId.trustDomain
+    this.#bundles = bundles
+    this.#anchor = verified.anchor
+    this.#validUntil = verified.notAfter
+  }
+
+  holds(now: number): boolean {
+    const bundles = this.#source.bundles
+    // Bundle sets are immutable: the same object means that nothing has changed.
+    if (bundles !== this.#bundles) this.#judgeBy(bundles, now)
+    return now < this.#validUntil
+  }
+
+  #judgeBy(bundles: BundleSet, now: number): void {
+    this.#bundles = bundles
+    if (this.#validUntil === LOST || this.#isAnchoredIn(bundles)) return
+    const verification = verifyX509Svid(this.#chain, bundles, { clock: () => now })
+    if (verification.ok) {
+      this.#anchor = verification.svid.anchor
+      this.#validUntil = verification.svid.notAfter
+    } else {
+      this.#validUntil = LOST
+    }
+  }
+
+  // Trust domains §3.2 (X509-SVID §5): only the bundle of the peer's own trust domain counts.
+  #isAnchoredIn(bundles: BundleSet): boolean {
+    return bundles.get(this.#trustDomain)?.has(this.#anchor) === true
+  }
+}

@@ -1,0 +1,62 @@
+import type { X509Certificate } from 'node:crypto'
+import { verifyX509Svid, type X509BundleSource } from '@fastify-spiffe/spiffe'
+import { LRUCache } from 'lru-cache'
+import { ChainTrust } from './chain-trust.ts'
+import { isCurrent, ProvenPeer } from './connection-peer.ts'
+import type { Rejection } from './rejection.ts'
+import { sentChain } from './sent-chain.ts'
+
+/** A chain that was verified. The same object serves all connections of the same certificate. */
+export interface Acceptance {
+  readonly ok: true
+  readonly peer: ProvenPeer
+}
+
+/** Verifies peers against the current bundles of a source, and remembers the good ones. */
+export class PeerVerifier {
+  readonly #source: X509BundleSource
+  // By fingerprint of the leaf. Only good verdicts, so that a chain sent whole gets its fair hearing.
+  readonly #accepted: LRUCache<string, Acceptance>
+  #hits = 0
+
+  constructor(source: X509BundleSource, maxCachedVerdicts: number) {
+    this.#source = source
+    this.#accepted = new LRUCache({ max: maxCachedVerdicts })
+  }
+
+  /** How many verdicts came from the cache. */
+  get hits(): number {
+    return this.#hits
+  }
+
+  /** @param leaf the one result of `getPeerX509Certificate()`, with what was sent behind it */
+  verify(leaf: X509Certificate, now: number): Acceptance | Rejection {
+    const fingerprint256 = leaf.fingerprint256
+    const known = this.#accepted.get(fingerprint256)
+    if (known !== undefined && isCurrent(known.peer, now)) {
+      this.#hits++
+      return known
+    }
+    const verdict = this.#verify(sentChain(leaf), now)
+    if (verdict.ok) this.#accepted.set(fingerprint256, verdict)
+    else if (known !== undefined) this.#accepted.delete(fingerprint256)
+    return verdict
+  }
+
+  #verify(chain: readonly X509Certificate[], now: number): Acceptance | Rejection {
+    const bundles = this.#source.bundles
+    const verification = verifyX509Svid(chain, bundles, { clock: () => now })
+    if (!verification.ok) {
+      return { ok: false, code: verification.code, message: verification.message }
+    }
+    const { svid } = verification
+    const facts = {
+      spiffeId: svid.spiffeId,
+      notAfter: svid.notAfter,
+      fingerprint256: svid.leaf.fingerprint256,
+      serialNumber: svid.leaf.serialNumber,
+      proof: 'x509-svid',
+    } as const
+    return { ok: true, peer: new ProvenPeer(facts, new ChainTrust(this.#source, chain, bundles, svid)) }
+  }
+}

@@ -1,0 +1,116 @@
+import type { Server, TLSSocket } from 'node:tls'
+import { peerRejected, peerVerified } from '../events.ts'
+import { bindPeer } from '../peer/binding.ts'
+import type { ConnectionPeer } from '../peer/connection-peer.ts'
+import type { Rejection } from '../peer/rejection.ts'
+import type { PeerVerifier } from '../peer/verifier.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
+import { MessageBudget } from './message-budget.ts'
+import type { ServerCounters } from './server-counters.ts'
+
+export type ClientCertificate = 'required' | 'optional'
+
+export interface AcceptorParts {
+  readonly verifier: PeerVerifier
+  readonly connections: ConnectionRegistry
+  readonly counters: ServerCounters
+  readonly clientCertificate: ClientCertificate
+  readonly clock: () => number
+}
+
+interface Anonymity {
+  readonly ok: true
+  readonly peer: null
+}
+
+type Verdict = { readonly ok: true; readonly peer: ConnectionPeer } | Anonymity | Rejection
+
+const anonymity: Anonymity = { ok: true, peer: null }
+
+/**
+ * Stands between the handshake and the HTTP server: only a connection with a good verdict reaches
+ * the server's own listeners, synchronously, so that bytes sent along with the handshake are never
+ * parsed for anyone else.
+ */
+export class Acceptor {
+  readonly #parts: AcceptorParts
+  readonly #messages = new MessageBudget()
+
+  constructor(parts: AcceptorParts) {
+    this.#parts = parts
+  }
+
+  /** Takes the place of the server's `secureConnection` listeners and calls them for good peers. */
+  interpose(server: Server): void {
+    const listeners = server.listeners('secureConnection')
+    server.removeAllListeners('secureConnection')
+    server.on('secureConnection', (socket) => {
+      if (!this.#admit(socket)) return
+      try {
+        for (const listener of listeners) Reflect.apply(listener, server, [socket])
+      } catch (error) {
+        this.#reject(socket, failure(error))
+      }
+    })
+    server.on('tlsClientError', () => void this.#parts.counters.handshakesFailed++)
+  }
+
+  #admit(socket: TLSSocket): boolean {
+    try {
+      const verdict = this.#judge(socket)
+      if (verdict.ok) this.#accept(socket, verdict.peer)
+      else this.#reject(socket, verdict)
+      return verdict.ok
+    } catch (error) {
+      this.#reject(socket, failure(error))
+      return false
+    }
+  }
+
+  #judge(socket: TLSSocket): Verdict {
+    const { verifier, clientCertificate, clock } = this.#parts
+    // Once and first: on Node 20, 22 and 24 a second call finds the chain gone.
+    const leaf = socket.getPeerX509Certificate()
+    if (socket.isSessionReused()) return resumed
+    if (leaf !== undefined) return verifier.verify(leaf, clock())
+    return clientCertificate === 'optional' ? anonymity : certificateMissing
+  }
+
+  #accept(socket: TLSSocket, peer: ConnectionPeer | null): void {
+    const { connections, counters } = this.#parts
+    bindPeer(socket, peer)
+    connections.add(socket, peer)
+    counters.accepted++
+    if (peer === null) return
+    // Node says false, because OpenSSL was given nothing to verify with; other libraries look here.
+    socket.authorized = true
+    if (peerVerified.hasSubscribers) peerVerified.publish(Object.freeze({ side: 'server', peer }))
+  }
+
+  #reject(socket: TLSSocket, { code, message }: Rejection): void {
+    const remoteAddress = socket.remoteAddress
+    socket.destroy()
+    this.#parts.counters.rejected++
+    if (!peerRejected.hasSubscribers) return
+    const reason = this.#messages.take(this.#parts.clock()) ? message : null
+    peerRejected.publish(Object.freeze({ side: 'server', code, message: reason, remoteAddress }))
+  }
+}
+
+const resumed: Rejection = {
+  ok: false,
+  code: 'session-resumed',
+  message: 'the client resumed a session, which carries no chain to verify',
+}
+
+const certificateMissing: Rejection = {
+  ok: false,
+  code: 'no-certificate',
+  message: 'the client presented no certificate',
+}
+
+const failure = (error: unknown): Rejection => ({
+  ok: false,
+  code: 'internal-error',
+  message: error instanceof Error ? error.message : 'a listener threw something that is no error',
+})

@@ -1,0 +1,18 @@
+const WINDOW_MS = 1000
+const MESSAGES_PER_WINDOW = 10
+
+/** Lets ten messages a second through. */
+export class MessageBudget {
+  #windowEnd = Number.NEGATIVE_INFINITY
+  #left = 0
+
+  take(now: number): boolean {
+    if (now >= this.#windowEnd) {
+      this.#windowEnd = now + WINDOW_MS
+      this.#left = MESSAGES_PER_WINDOW
+    }
+    if (this.#left === 0) return false
+    this.#left--
+    return true
+  }
+}

@@ -1,0 +1,93 @@
+import type { SourceState, X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
+import type { SecureContextManager } from '../context/secure-context-manager.ts'
+import type { PeerVerifier } from '../peer/verifier.ts'
+import type { ConnectionCounts, ConnectionRegistry } from './connection-registry.ts'
+import type { ServerCounters } from './server-counters.ts'
+
+export interface ServerIdentityParts {
+  readonly source: X509MaterialSource
+  readonly contexts: SecureContextManager
+  readonly connections: ConnectionRegistry
+  readonly counters: ServerCounters
+  readonly verifier: PeerVerifier
+  readonly clock: () => number
+}
+
+/** The identity of one server: what it presents, to whom, and the link to its source. */
+export class ServerIdentity {
+  readonly #parts: ServerIdentityParts
+  readonly #unsubscribe: () => void
+  #pending = false
+  #closed = false
+
+  constructor(parts: ServerIdentityParts) {
+    this.#parts = parts
+    this.#unsubscribe = parts.source.onUpdate(() => this.#schedule())
+  }
+
+  get source(): X509MaterialSource {
+    return this.#parts.source
+  }
+
+  /** The SVID on the wire; `null` while the source has none, and every new handshake fails. */
+  get svid(): X509Svid | null {
+    return this.#parts.contexts.svid
+  }
+
+  /** Grows by one with each SVID put on the wire; 1 at the start. */
+  get generation(): number {
+    return this.#parts.contexts.generation
+  }
+
+  /** When the SVID of this generation was put on the wire, in ms since the epoch. */
+  get appliedAt(): number {
+    return this.#parts.contexts.appliedAt
+  }
+
+  /** The state of the source. */
+  get state(): SourceState {
+    return this.#parts.source.state
+  }
+
+  /** The open connections, counted now. */
+  get connections(): ConnectionCounts {
+    return this.#parts.connections.counts(this.#parts.clock())
+  }
+
+  /** Totals since the server was made, and how many verdicts came from the cache. */
+  get counters(): Readonly<ServerCounters> & { readonly verdictsFromCache: number } {
+    return { ...this.#parts.counters, verdictsFromCache: this.#parts.verifier.hits }
+  }
+
+  /**
+   * Stops following the source: the SVID on the wire stays. A server does this by itself when it
+   * closes. The source itself is not closed. Safe to call twice.
+   */
+  close(): void {
+    this.#closed = true
+    this.#unsubscribe()
+  }
+
+  // A burst of updates is one new context; no handshake can come in between.
+  #schedule(): void {
+    if (this.#pending) return
+    this.#pending = true
+    queueMicrotask(() => {
+      this.#pending = false
+      if (!this.#closed) this.#follow()
+    })
+  }
+
+  #follow(): void {
+    this.#parts.contexts.update()
+    this.#parts.connections.reevaluate(this.#parts.clock())
+  }
+}
+
+const identities = new WeakMap<object, ServerIdentity>()
+
+export const setIdentity = (server: object, identity: ServerIdentity): void =>
+  void identities.set(server, identity)
+
+/** The identity of a server that `createSvidServer` made; `undefined` for any other. */
+export const identityOf = (server: object): ServerIdentity | undefined => identities.get(server)

@@ -1,0 +1,117 @@
+import type { ServerOptions as Http1Options } from 'node:http'
+import type { SecureServerOptions as Http2Options } from 'node:http2'
+import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
+import { TlsError } from '../errors.ts'
+import { assertKnownOptions, assertOneOf, assertPositiveInteger } from '../options.ts'
+import type { ClientCertificate } from './acceptor.ts'
+
+/** Options of Node's HTTP layer that are passed on as they are. None of them touches TLS. */
+export type HttpOptions = Pick<Http1Options, Extract<keyof Http1Options, HttpOptionName>> &
+  Pick<Http2Options, Extract<keyof Http2Options, HttpOptionName>>
+
+export interface SvidServerOptions {
+  /** Speak HTTP/2. Default false. */
+  readonly http2?: boolean
+  /** With `http2`: also speak HTTP/1.1, as the client chooses. Default false. */
+  readonly allowHTTP1?: boolean
+  /**
+   * `required`: a connection without a certificate is cut. `optional`: it lives, and its peer is
+   * `null`. A certificate that does not verify is cut in both cases. Default `required`.
+   */
+  readonly clientCertificate?: ClientCertificate
+  /** Default `TLSv1.3`. */
+  readonly minVersion?: MinVersion
+  /** How long a handshake may take, in ms. Default 10,000. */
+  readonly handshakeTimeoutMs?: number
+  /** How many verified client certificates are remembered. Default 10,000. */
+  readonly maxCachedVerdicts?: number
+  /** Options for Node's HTTP layer, such as `maxHeaderSize` or `settings`. */
+  readonly http?: HttpOptions
+  /** The time in ms since the epoch. Default `Date.now`. */
+  readonly clock?: () => number
+}
+
+export type ServerSettings = Required<SvidServerOptions>
+
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+const defaults: ServerSettings = {
+  http2: false,
+  allowHTTP1: false,
+  clientCertificate: 'required',
+  minVersion: 'TLSv1.3',
+  handshakeTimeoutMs: 10_000,
+  maxCachedVerdicts: 10_000,
+  http: {},
+  clock: Date.now,
+}
+
+const names: ReadonlySet<string> = new Set(Object.keys(defaults))
+
+/** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */
+export const serverSettings = (options: SvidServerOptions): ServerSettings => {
+  assertKnownOptions(options, names, 'createSvidServer')
+  const settings: ServerSettings = { ...defaults, ...definedOf(options) }
+  assertOneOf('http2', settings.http2, [true, false])
+  assertOneOf('allowHTTP1', settings.allowHTTP1, [true, false])
+  assertOneOf('clientCertificate', settings.clientCertificate, ['required', 'optional'])
+  assertOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
+  assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_TIMER_MS)
+  assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
+  assertKnownOptions(settings.http, httpNames, 'createSvidServer({ http })')
+  if (settings.allowHTTP1 && !settings.http2) {
+    throw new TlsError('invalid-option', 'allowHTTP1 needs http2: a server without it speaks HTTP/1.1')
+  }
+  return settings
+}
+
+const definedOf = (options: SvidServerOptions): SvidServerOptions =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+
+const httpOptionNames = [
+  'Http1IncomingMessage',
+  'Http1ServerResponse',
+  'Http2ServerRequest',
+  'Http2ServerResponse',
+  'IncomingMessage',
+  'ServerResponse',
+  'connectionsCheckingInterval',
+  'headersTimeout',
+  'highWaterMark',
+  'insecureHTTPParser',
+  'joinDuplicateHeaders',
+  'keepAlive',
+  'keepAliveInitialDelay',
+  'keepAliveTimeout',
+  'keepAliveTimeoutBuffer',
+  'maxDeflateDynamicTableSize',
+  'maxHeaderListPairs',
+  'maxHeaderSize',
+  'maxOutstandingPings',
+  'maxReservedRemoteStreams',
+  'maxSendHeaderBlockLength',
+  'maxSessionInvalidFrames',
+  'maxSessionMemory',
+  'maxSessionRejectedStreams',
+  'maxSettings',
+  'noDelay',
+  'optimizeEmptyRequests',
+  'origins',
+  'paddingStrategy',
+  'peerMaxConcurrentStreams',
+  'rejectNonStandardBodyWrites',
+  'remoteCustomSettings',
+  'requestTimeout',
+  'requireHostHeader',
+  'settings',
+  'shouldUpgradeCallback',
+  'streamResetBurst',
+  'streamResetRate',
+  'strictFieldWhitespaceValidation',
+  'uniqueHeaders',
+  'unknownProtocolTimeout',
+] as const
+
+type HttpOptionName = (typeof httpOptionNames)[number]
+
+const httpNames: ReadonlySet<string> = new Set(httpOptionNames)
