@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { X509Source } from 'fastify-spiffe'
+import { SpireServer, Workload, until } from './fixture/index.ts'
+import { presentedSerialNumber } from './support/handshake.ts'
+import { Http1Caller } from './support/http1-caller.ts'
+import { Http2Caller } from './support/http2-caller.ts'
+import { Load, failuresOf } from './support/load.ts'
+import { report } from './support/report.ts'
+import { nextRotation } from './support/rotations.ts'
+import { Service } from './support/service.ts'
+
+const ROTATIONS = 3
+const ORDERS = 'spiffe://a.test/acme/orders'
+const WEB = 'spiffe://a.test/acme/web'
+const BATCH = 'spiffe://a.test/acme/batch'
+
+/** SPIRE's fastest: a new SVID about every 5 s, which is valid for 10. */
+const x509SvidTtlMs = 10_000
+
+let server: SpireServer
+let orders: Workload
+let web: Workload
+let batch: Workload
+let service: Service
+let source: X509Source
+
+beforeAll(async () => {
+  server = await SpireServer.start({ trustDomain: 'a.test' })
+  orders = await Workload.start({ server, path: '/acme/orders', x509SvidTtlMs })
+  web = await Workload.start({ server, path: '/acme/web' })
+  batch = await Workload.start({ server, path: '/acme/batch', x509SvidTtlMs })
+  service = await Service.start({ workload: orders, allow: [WEB, BATCH] })
+  source = await X509Source.open({ address: web.address })
+})
+
+afterAll(async () => {
+  const parts = [source, service, batch, web, orders, server]
+  for (const part of parts) await part?.[Symbol.asyncDispose]()
+})
+
+const endpoint = (from = source) => ({ source: from, server: ORDERS, port: service.port })
+
+test('kept-alive connections outlive rotations, and new ones present the new SVID', async () => {
+  await using http1 = new Http1Caller(endpoint())
+  await using http2 = new Http2Caller(endpoint())
+  await using fresh = new Http1Caller({ ...endpoint(), keepAlive: false })
+  const loads = [
+    new Load('kept-alive HTTP/1.1', http1),
+    new Load('kept-alive HTTP/2', http2),
+    new Load('new connections', fresh),
+  ]
+  const serialNumbers = new Set([await presentedSerialNumber(endpoint())])
+
+  for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
+    const serialNumber = await nextRotation(service.source)
+    expect(await presentedSerialNumber(endpoint())).toBe(serialNumber)
+    serialNumbers.add(serialNumber)
+  }
+
+  report(`the service's SVID rotated ${ROTATIONS} times`)
+  expect(await failuresOf(loads)).toEqual([])
+  expect(serialNumbers.size).toBe(1 + ROTATIONS)
+  expect([http1.connections, http2.connections]).toEqual([1, 1])
+  expect(fresh.connections).toBe(loads[2]?.requests)
+})
+
+test('a caller whose own SVID rotates moves to new connections without a failed request', async () => {
+  await using own = await X509Source.open({ address: batch.address })
+  await using http1 = new Http1Caller(endpoint(own))
+  await using http2 = new Http2Caller(endpoint(own))
+  await using probe = new Http2Caller(endpoint(own))
+  const loads = [new Load('HTTP/1.1', http1), new Load('HTTP/2', http2)]
+
+  for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
+    const serialNumber = await nextRotation(own)
+    expect(JSON.parse((await probe.get('/orders')).body)).toEqual({ caller: BATCH, serialNumber })
+  }
+
+  report(`the caller's SVID rotated ${ROTATIONS} times`)
+  expect(await failuresOf(loads)).toEqual([])
+  expect(http2.connections).toBeLessThanOrEqual(1 + ROTATIONS)
+})
+
+test('the agent is killed and serving goes on; it comes back and rotation goes on', async () => {
+  await using kept = new Http2Caller(endpoint())
+  await using fresh = new Http1Caller({ ...endpoint(), keepAlive: false })
+  const loads = [new Load('kept-alive HTTP/2', kept), new Load('new connections', fresh)]
+
+  // Right after a rotation, so that the outage is shorter than the life of the SVID.
+  const last = await nextRotation(service.source)
+  await orders.agent.kill()
+  const killed = performance.now()
+  await until('the source is stale', () => service.source.state === 'stale')
+  const before = loads.map((load) => load.requests)
+  await until('both callers go on', () =>
+    loads.every((load, index) => load.requests >= (before[index] ?? 0) + 50),
+  )
+  expect(await presentedSerialNumber(endpoint())).toBe(last)
+
+  await orders.agent.restart()
+  const back = performance.now()
+  await until('a new SVID', () => service.source.svid?.leaf.serialNumber !== last)
+  report(`the agent was away for ${Math.round(back - killed)} ms`)
+  report(`a new SVID came ${Math.round(performance.now() - back)} ms after its return`)
+  expect(service.source.state).toBe('ready')
+  const resumed = await nextRotation(service.source)
+  expect(await presentedSerialNumber(endpoint())).toBe(resumed)
+
+  expect(await failuresOf(loads)).toEqual([])
+  expect(kept.connections).toBe(1)
+})
