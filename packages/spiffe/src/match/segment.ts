@@ -43,10 +43,8 @@ function compileStars(segment: string): SegmentPattern {
   const between = segment.split('*')
   const start = between.shift() ?? ''
   const end = between.pop() ?? ''
-  const minLength = segment.length - between.length - 1
 
   const matches = (candidate: string): boolean => {
-    if (candidate.length < minLength) return false
     if (!candidate.startsWith(start) || !candidate.endsWith(end)) return false
     let from = start.length
     for (const text of between) {
