@@ -55,15 +55,14 @@ export const assertOneOf = (name: string, value: unknown, allowed: readonly unkn
 
 /** @throws {@link TlsError} `invalid-option` */
 export const assertPositiveInteger = (name: string, value: unknown, max: number): void => {
-  if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > max) {
-    throw new TlsError('invalid-option', `${name} must be an integer from 1 to ${max}, not ${String(value)}`)
-  }
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return
+  const message = `${name} must be an integer from 1 to ${max}, not ${String(value)}`
+  throw new TlsError('invalid-option', message)
 }
 
 /** @throws {@link TlsError} `invalid-option` */
 export const assertSource = (source: unknown): void => {
-  const candidate = source as { onUpdate?: unknown; bundles?: unknown } | null | undefined
-  if (typeof candidate?.onUpdate !== 'function' || typeof candidate.bundles !== 'object') {
-    throw new TlsError('invalid-option', 'source must be a source of X.509-SVIDs and bundles')
-  }
+  if (typeof source === 'object' && source !== null && 'svid' in source && 'bundles' in source)
+    return
+  throw new TlsError('invalid-option', 'source must be a source of X.509-SVIDs and bundles')
 }

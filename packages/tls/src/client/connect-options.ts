@@ -2,12 +2,7 @@ import type { LookupFunction } from 'node:net'
 import { SpiffeIdMatcher, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
-import {
-  assertKnownOptions,
-  assertOneOf,
-  assertPositiveInteger,
-  assertSource,
-} from '../options.ts'
+import { assertKnownOptions, assertOneOf, assertPositiveInteger, assertSource } from '../options.ts'
 
 export interface ConnectOptions {
   /** The own SVID of this moment, and the bundles to verify the server with. */

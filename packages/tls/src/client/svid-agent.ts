@@ -43,12 +43,12 @@ const optionNames: ReadonlySet<string> = new Set([
   'timeout',
 ] satisfies (keyof SvidAgentOptions)[])
 
-/** What Node's agent calls for each request before it looks into its pool. In use since Node 0.11, not in its types. */
-interface AddRequest {
-  addRequest(request: ClientRequest, options: object): void
-}
+// Called for each request before the pool is searched. It has no place in Node's types or papers,
+// and has been there since Node 0.11: many agents override it.
+const addRequest: (this: object, request: ClientRequest, options: object) => void =
+  Reflect.get(https.Agent.prototype, 'addRequest')
 
-const parent = https.Agent.prototype as https.Agent & AddRequest
+type OnConnection = (error: Error | null, socket: Duplex) => void
 
 /**
  * An agent for `https.request` whose connections are those of `connect`: a request is written only to
@@ -80,27 +80,31 @@ export class SvidAgent extends https.Agent {
       ...(clock !== undefined && { clock }),
     }
     this.#clock = clock ?? Date.now
+    // Ahead of Node's own listener, which would hand the socket to a waiting request or to the pool.
+    this.prependListener('free', (socket: Duplex) => {
+      if (!this.#isReusable(socket)) socket.destroy()
+    })
   }
 
   addRequest(request: ClientRequest, options: object): void {
     this.#dropStale()
-    parent.addRequest.call(this, request, options)
+    addRequest.call(this, request, options)
   }
 
-  override createConnection(
-    options: https.RequestOptions,
-    callback?: (error: Error | null, socket: Duplex) => void,
-  ): Duplex | undefined {
-    this.#connect(options).then(
-      (socket) => callback?.(null, socket),
-      (error: Error) => (callback as (error: Error) => void)(error),
-    )
-    return undefined
+  override createConnection(options: https.RequestOptions, callback?: OnConnection): undefined {
+    void this.#open(options, callback ?? (() => undefined))
   }
 
-  override keepSocketAlive(socket: Duplex): boolean {
-    // Its types say void, its documentation says boolean.
-    return this.#isReusable(socket) && (super.keepSocketAlive(socket) as unknown as boolean)
+  async #open(options: https.RequestOptions, callback: OnConnection): Promise<void> {
+    let socket: TLSSocket
+    try {
+      socket = await this.#connect(options)
+    } catch (error) {
+      // With an error there is no socket, which its type does not know.
+      Reflect.apply(callback, undefined, [error])
+      return
+    }
+    callback(null, socket)
   }
 
   async #connect(options: https.RequestOptions): Promise<TLSSocket> {

@@ -111,6 +111,11 @@ export class SecureContextManager {
   #rejection(svid: X509Svid, error: unknown): object {
     const spiffeId: SpiffeId = svid.spiffeId
     const message = error instanceof Error ? error.message : 'unknown failure'
-    return Object.freeze({ spiffeId, code: 'invalid-material', message, generation: this.#generation })
+    return Object.freeze({
+      spiffeId,
+      code: 'invalid-material',
+      message,
+      generation: this.#generation,
+    })
   }
 }

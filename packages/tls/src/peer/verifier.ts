@@ -57,6 +57,9 @@ export class PeerVerifier {
       serialNumber: svid.leaf.serialNumber,
       proof: 'x509-svid',
     } as const
-    return { ok: true, peer: new ProvenPeer(facts, new ChainTrust(this.#source, chain, bundles, svid)) }
+    return {
+      ok: true,
+      peer: new ProvenPeer(facts, new ChainTrust(this.#source, chain, bundles, svid)),
+    }
   }
 }

@@ -60,7 +60,10 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
   assertKnownOptions(settings.http, httpNames, 'createSvidServer({ http })')
   if (settings.allowHTTP1 && !settings.http2) {
-    throw new TlsError('invalid-option', 'allowHTTP1 needs http2: a server without it speaks HTTP/1.1')
+    throw new TlsError(
+      'invalid-option',
+      'allowHTTP1 needs http2: a server without it speaks HTTP/1.1',
+    )
   }
   return settings
 }

@@ -1,0 +1,296 @@
+import { once } from 'node:events'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { IncomingMessage } from 'node:http'
+import https from 'node:https'
+import net, { type AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import type { TLSSocket } from 'node:tls'
+import { inspect } from 'node:util'
+import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { anyId, BundleSet, id, memberOf, type SpiffeIdMatcher, type X509Svid } from '@fastify-spiffe/spiffe'
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import { connect, isCurrent, peerOf, SvidAgent, TlsError } from '../index.ts'
+import type { ConnectOptions } from './connect-options.ts'
+import { bundlesOf, HeldSource, Loopback } from '../loopback.test.helper.ts'
+
+const SERVER_ID = 'spiffe://example.org/server'
+const WEB_ID = 'spiffe://example.org/acme/web'
+const HOST = '127.0.0.1'
+
+let authority: MintedCa
+let foreign: MintedCa
+let server: HeldSource
+let web: HeldSource
+
+const svidOf = async (ca: MintedCa, name: string): Promise<X509Svid> =>
+  (await ca.mint(name)).toX509Svid()
+
+beforeAll(async () => {
+  authority = await mintAuthority('example.org')
+  foreign = await mintAuthority('foreign.test')
+  server = new HeldSource(await svidOf(authority, SERVER_ID), bundlesOf(authority))
+  web = new HeldSource(await svidOf(authority, WEB_ID), bundlesOf(authority))
+})
+
+const failure = async (promise: Promise<unknown>): Promise<TlsError> => {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof TlsError) return error
+    throw error
+  }
+  throw new Error('it did not fail')
+}
+
+describe('connect', () => {
+  test('resolves with a socket whose peer has proven the SPIFFE ID that was wanted', async () => {
+    await using loopback = await Loopback.serve(server)
+    const socket = await connect({ source: web, host: HOST, port: loopback.port, server: id(SERVER_ID) })
+    const peer = peerOf(socket)!
+    expect(peer.spiffeId.toString()).toBe(SERVER_ID)
+    expect(isCurrent(peer, Date.now())).toBe(true)
+    expect(socket.authorized).toBe(true)
+    expect(inspect(socket, { depth: 10, showHidden: true })).not.toContain('PRIVATE KEY')
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    expect(await text(socket)).toContain(WEB_ID)
+  })
+
+  test('reaches a server behind intermediates, by name, over HTTP/2', async () => {
+    const intermediate = await (await authority.mintCa()).mintCa()
+    const source = new HeldSource(await svidOf(intermediate, SERVER_ID), bundlesOf(authority))
+    await using loopback = await Loopback.serve(source, { http2: true })
+    const socket = await connect({
+      source: web,
+      host: 'localhost',
+      port: loopback.port,
+      server: memberOf('example.org'),
+      alpnProtocols: ['h2'],
+      lookup: (_name, _options, callback) => callback(null, [{ address: HOST, family: 4 }]),
+    })
+    expect(socket.alpnProtocol).toBe('h2')
+    socket.destroy()
+  })
+
+  test('refuses a server of a domain that is not federated, and one with another SPIFFE ID', async () => {
+    const events: unknown[] = []
+    const listener = (message: unknown): void => void events.push(message)
+    subscribe('spiffe:peer:rejected', listener)
+    const elsewhere = new HeldSource(await svidOf(foreign, 'spiffe://foreign.test/server'), server.bundles)
+    await using stranger = await Loopback.serve(elsewhere)
+    await using known = await Loopback.serve(server)
+    const options = { source: web, host: HOST }
+    const refused = await failure(connect({ ...options, port: stranger.port, server: anyId() }))
+    const other = await failure(connect({ ...options, port: known.port, server: id(WEB_ID) }))
+    unsubscribe('spiffe:peer:rejected', listener)
+    expect(refused).toMatchObject({ code: 'server-refused', rejection: 'unknown-trust-domain' })
+    expect(other).toMatchObject({ code: 'server-not-allowed' })
+    expect(events).toMatchObject([
+      { side: 'client', code: 'unknown-trust-domain' },
+      { side: 'client', code: 'server-not-allowed' },
+    ])
+  })
+
+  test('presents the SVID of the moment', async () => {
+    await using loopback = await Loopback.serve(server)
+    const source = new HeldSource(web.svid, web.bundles)
+    const seen: string[] = []
+    loopback.server.on('secureConnection', (socket: TLSSocket) => {
+      seen.push(peerOf(socket)!.serialNumber)
+    })
+    const options = { source, host: HOST, port: loopback.port, server: anyId() }
+    const accepted = once(loopback.server, 'secureConnection')
+    const before = await connect(options)
+    await accepted
+    const next = await svidOf(authority, WEB_ID)
+    source.put({ svid: next })
+    const acceptedAgain = once(loopback.server, 'secureConnection')
+    const after = await connect(options)
+    await acceptedAgain
+    expect(seen).toEqual([web.svid!.leaf.serialNumber, next.leaf.serialNumber])
+    source.put({ svid: null, state: 'denied' })
+    expect(await failure(connect(options))).toMatchObject({ code: 'no-svid' })
+    before.destroy()
+    after.destroy()
+  })
+
+  test('fails when nobody listens, when nobody answers in time, and when it is told to stop', async () => {
+    const silent = net.createServer()
+    const sockets: net.Socket[] = []
+    silent.on('connection', (socket) => sockets.push(socket))
+    silent.listen(0, HOST)
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const options = { source: web, host: HOST, port, server: anyId() }
+    expect(await failure(connect({ ...options, timeoutMs: 20 }))).toMatchObject({
+      code: 'connect-timeout',
+    })
+    const reason = new Error('enough')
+    const stop = new AbortController()
+    const stopped = connect({ ...options, signal: stop.signal })
+    stop.abort(reason)
+    await expect(stopped).rejects.toBe(reason)
+    await expect(connect({ ...options, signal: stop.signal })).rejects.toBe(reason)
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+    await once(silent, 'close')
+    expect(await failure(connect(options))).toMatchObject({
+      code: 'connect-failed',
+      cause: { code: 'ECONNREFUSED' },
+    })
+  })
+
+  test('fails when the other side is no TLS server, or hangs up', async () => {
+    for (const greeting of ['HTTP/1.1 400 Bad Request\r\n\r\n', '']) {
+      const plain = net.createServer((socket) => socket.on('error', () => undefined).end(greeting))
+      plain.listen(0, HOST)
+      await once(plain, 'listening')
+      const { port } = plain.address() as AddressInfo
+      const attempt = connect({ source: web, host: HOST, port, server: anyId() })
+      expect(await failure(attempt)).toMatchObject({ code: 'connect-failed' })
+      plain.close()
+    }
+  })
+
+  test.each<[string, object]>([
+    ['invalid-option', { server: undefined }],
+    ['invalid-option', { server: SERVER_ID }],
+    ['invalid-option', { host: '' }],
+    ['invalid-option', { port: 0 }],
+    ['invalid-option', { timeoutMs: 2 ** 31 }],
+    ['invalid-option', { minVersion: 'TLSv1' }],
+    ['invalid-option', { source: {} }],
+    ['forbidden-option', { session: Buffer.alloc(0) }],
+    ['forbidden-option', { rejectUnauthorized: false }],
+    ['unknown-option', { hostname: HOST }],
+  ])('is refused as %s with %p', async (code, change) => {
+    const options: ConnectOptions = { source: web, host: HOST, port: 1, server: anyId(), ...change }
+    expect(await failure(connect(options))).toMatchObject({ code })
+  })
+})
+
+describe('SvidAgent', () => {
+  const request = (agent: SvidAgent, port: number): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      https.get({ host: HOST, port, agent }, resolve).on('error', reject)
+    })
+
+  const bodyFrom = async (agent: SvidAgent, port: number): Promise<string> =>
+    text(await request(agent, port))
+
+  test('sends no byte of a request to a server that is not the one that was meant', async () => {
+    const elsewhere = new HeldSource(await svidOf(foreign, 'spiffe://foreign.test/server'), bundlesOf(authority))
+    await using stranger = await Loopback.serve(elsewhere)
+    await using known = await Loopback.serve(server)
+    const attempt = async (to: Loopback, wanted: SpiffeIdMatcher): Promise<string> => {
+      const agent = new SvidAgent({ source: web, server: wanted, keepAlive: true })
+      const { code } = await failure(request(agent, to.port))
+      agent.destroy()
+      return code
+    }
+    expect(await attempt(stranger, anyId())).toBe('server-refused')
+    expect(await attempt(known, id(WEB_ID))).toBe('server-not-allowed')
+    expect([stranger.requests, known.requests]).toEqual([0, 0])
+  })
+
+  test('uses an idle connection again', async () => {
+    await using loopback = await Loopback.serve(server)
+    const agent = new SvidAgent({ source: web, server: id(SERVER_ID), keepAlive: true })
+    expect(await bodyFrom(agent, loopback.port)).toBe(WEB_ID)
+    await idle(agent)
+    expect(await bodyFrom(agent, loopback.port)).toBe(WEB_ID)
+    expect(loopback.identity.counters.accepted).toBe(1)
+    agent.destroy()
+  })
+
+  test('does not use an idle connection again after its own SVID was replaced', async () => {
+    await using loopback = await Loopback.serve(server)
+    const source = new HeldSource(web.svid, web.bundles)
+    const agent = new SvidAgent({ source, server: id(SERVER_ID), keepAlive: true })
+    await bodyFrom(agent, loopback.port)
+    await idle(agent)
+    source.put({ svid: await svidOf(authority, WEB_ID) })
+    expect(await bodyFrom(agent, loopback.port)).toBe(WEB_ID)
+    expect(loopback.identity.counters.accepted).toBe(2)
+    agent.destroy()
+  })
+
+  test("does not use an idle connection again after the server's authority has gone", async () => {
+    await using loopback = await Loopback.serve(server)
+    const source = new HeldSource(web.svid, web.bundles)
+    const agent = new SvidAgent({ source, server: id(SERVER_ID), keepAlive: true })
+    await bodyFrom(agent, loopback.port)
+    await idle(agent)
+    source.put({ bundles: bundlesOf(await mintAuthority('example.org')) })
+    expect(await failure(request(agent, loopback.port))).toMatchObject({ code: 'server-refused' })
+    expect(loopback.requests).toBe(1)
+    agent.destroy()
+  })
+
+  test('does not use a connection again whose server has expired', async () => {
+    await using loopback = await Loopback.serve(server)
+    let now = Date.now()
+    const agent = new SvidAgent({ source: web, server: anyId(), keepAlive: true, clock: () => now })
+    await bodyFrom(agent, loopback.port)
+    await idle(agent)
+    now = server.svid!.notAfter + 1000
+    const error = await failure(request(agent, loopback.port))
+    expect(error).toMatchObject({ code: 'server-refused', rejection: 'expired' })
+    expect(loopback.requests).toBe(1)
+    agent.destroy()
+  })
+
+  test('does not hand a stale connection to a request that waits for one', async () => {
+    await using loopback = await Loopback.serve(server)
+    const source = new HeldSource(web.svid, web.bundles)
+    const agent = new SvidAgent({ source, server: anyId(), keepAlive: true, maxSockets: 1 })
+    await bodyFrom(agent, loopback.port)
+    await idle(agent)
+    const next = await svidOf(authority, WEB_ID)
+    const first = bodyFrom(agent, loopback.port)
+    const waiting = bodyFrom(agent, loopback.port)
+    source.put({ svid: next })
+    expect(await Promise.all([first, waiting])).toEqual([WEB_ID, WEB_ID])
+    expect(loopback.identity.counters.accepted).toBe(2)
+    agent.destroy()
+  })
+
+  test('fails requests while there is no SVID to present', async () => {
+    await using loopback = await Loopback.serve(server)
+    const source = new HeldSource(null, BundleSet.empty)
+    const agent = new SvidAgent({ source, server: anyId() })
+    expect(await failure(request(agent, loopback.port))).toMatchObject({ code: 'no-svid' })
+    agent.destroy()
+  })
+
+  test('never resumes a session', async () => {
+    await using loopback = await Loopback.serve(server)
+    const agent = new SvidAgent({ source: web, server: anyId() })
+    const reused: boolean[] = []
+    for (let index = 0; index < 3; index++) {
+      const response = await request(agent, loopback.port)
+      reused.push((response.socket as TLSSocket).isSessionReused())
+      await text(response)
+    }
+    expect(reused).toEqual([false, false, false])
+    agent.destroy()
+  })
+
+  test.each<[string, object]>([
+    ['invalid-option', { server: undefined }],
+    ['forbidden-option', { ca: [] }],
+    ['forbidden-option', { maxCachedSessions: 10 }],
+    ['unknown-option', { maxSocket: 1 }],
+  ])('is refused as %s with %p', (code, change) => {
+    const options = { source: web, server: anyId(), ...change }
+    expect(() => new SvidAgent(options)).toThrow(expect.objectContaining({ code }))
+  })
+
+  // The socket goes back to the pool a turn after the response has ended.
+  const idle = async (agent: SvidAgent): Promise<void> => {
+    while (Object.keys(agent.freeSockets).length === 0) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+  }
+})
