@@ -1,1 +1,23 @@
-export {}
+export { Authority } from './authority/authority.ts'
+export type { BundlePublisher } from './authority/federation.ts'
+export type { IdentityOptions } from './authority/identity.ts'
+export type { LocalAuthority, LocalAuthorityState } from './authority/local-authorities.ts'
+export type { SetTimer } from './authority/schedule.ts'
+export type { AuthorityOptions } from './authority/settings.ts'
+export { AuthorityError } from './errors.ts'
+export type { AuthorityErrorCode } from './errors.ts'
+export { generateKeyPair } from './minting/key-pair.ts'
+export type { KeyPair, KeyType } from './minting/key-pair.ts'
+export { mintAuthority } from './minting/mint-authority.ts'
+export type { MintAuthorityOptions } from './minting/mint-authority.ts'
+export type { MintedCa } from './minting/minted-ca.ts'
+export type { MintedCertificate } from './minting/minted-certificate.ts'
+export type {
+  CertificateShape,
+  KeyUsageBit,
+  RawExtension,
+  SignatureHash,
+  SvidShape,
+  UriNameConstraints,
+} from './minting/shape.ts'
+export type { InProcessSource } from './source/in-process-source.ts'

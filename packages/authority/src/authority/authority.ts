@@ -1,0 +1,248 @@
+import {
+  Updates,
+  X509Bundle,
+  type SpiffeId,
+  type TrustDomain,
+  type WaitOptions,
+  type X509Svid,
+} from '@fastify-spiffe/spiffe'
+import { AuthorityError } from '../errors.ts'
+import type { MintedCa } from '../minting/minted-ca.ts'
+import type { MintedCertificate } from '../minting/minted-certificate.ts'
+import type { CertificateShape, SvidShape } from '../minting/shape.ts'
+import { InProcessSource } from '../source/in-process-source.ts'
+import { Federation, type BundlePublisher } from './federation.ts'
+import { readIdentity, readWorkloadId, type IdentityOptions } from './identity.ts'
+import { createSigningChain, issueIdentity, mintWith } from './issuance.ts'
+import { LocalAuthorities, type LocalAuthority, type SigningChain } from './local-authorities.ts'
+import { Renewal } from './renewal.ts'
+import { Serial } from './serial.ts'
+import { readSettings, type AuthorityOptions, type AuthoritySettings } from './settings.ts'
+import type { Identity, Workload } from './workload.ts'
+import { Workloads } from './workloads.ts'
+
+/**
+ * A SPIFFE authority inside the process, **for development and tests only**: its keys live in memory
+ * and die with it, and it gives an identity to whoever opens the socket, without attestation.
+ *
+ * It issues X.509-SVIDs as SPIRE does, renews them at half of their life, and hands them out in
+ * process ({@link source}) or over the Workload API ({@link serve}). Every change reaches all of
+ * them as a complete state. After {@link close}, every method refuses with `closed`.
+ */
+export class Authority implements AsyncDisposable {
+  readonly trustDomain: TrustDomain
+  readonly #settings: AuthoritySettings
+  readonly #authorities: LocalAuthorities
+  readonly #federation: Federation
+  readonly #workloads: Workloads
+  readonly #renewal: Renewal
+  readonly #updates = new Updates()
+  readonly #serial = new Serial()
+  #bundle: X509Bundle
+  #closed = false
+
+  private constructor(settings: AuthoritySettings, first: SigningChain) {
+    this.trustDomain = settings.trustDomain
+    this.#settings = settings
+    this.#authorities = new LocalAuthorities(first)
+    this.#bundle = X509Bundle.of(this.trustDomain, [first.anchor.certificate])
+    this.#federation = new Federation(this.trustDomain, () => this.#publish())
+    this.#workloads = new Workloads({
+      issue: (identity) => issueIdentity(identity, this.#authorities, settings),
+      bundles: () => ({ bundle: this.#bundle, federatedBundles: this.#federation.bundles }),
+      assign: (workload, identities) =>
+        this.#change(() => this.#workloads.reassign(workload, identities)),
+    })
+    this.#renewal = new Renewal(settings, this.#authorities, this.#workloads, (renew) =>
+      this.#change(renew),
+    )
+    this.#renewal.arm()
+  }
+
+  /**
+   * Makes an authority with a first, active local authority.
+   * @throws {@link AuthorityError} `not-for-production`, `invalid-option`
+   * @throws {@link SpiffeError} `invalid-trust-domain`
+   */
+  static async create(options: AuthorityOptions): Promise<Authority> {
+    const settings = readSettings(options)
+    return new Authority(settings, await createSigningChain(settings))
+  }
+
+  /** The bundle of the trust domain: all local authorities. */
+  get bundle(): X509Bundle {
+    return this.#bundle
+  }
+
+  /** The local authorities, oldest first. */
+  get authorities(): readonly LocalAuthority[] {
+    return this.#authorities.list()
+  }
+
+  /** Calls `listener` after each change of SVIDs or bundles; the returned function ends it. */
+  onUpdate(listener: () => void): () => void {
+    return this.#updates.onUpdate(listener)
+  }
+
+  /** Resolves after the next change of SVIDs or bundles; rejects with the signal's reason. */
+  nextUpdate(options?: WaitOptions): Promise<void> {
+    return this.#updates.nextUpdate(options)
+  }
+
+  /**
+   * Mints a certificate for a workload, of any shape. `id` may be any text and of any trust domain.
+   * @throws {@link AuthorityError} `unmintable`
+   */
+  async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
+    this.#assertOpen()
+    return mintWith(this.#authorities.active, this.#settings, id, shape)
+  }
+
+  /**
+   * Mints an intermediate below the active local authority, of any shape.
+   * @throws {@link AuthorityError} `unmintable`
+   */
+  async mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
+    this.#assertOpen()
+    return this.#authorities.active.signer.mintCa(shape)
+  }
+
+  /**
+   * Issues an X.509-SVID once; nobody renews it.
+   * @throws {@link AuthorityError} `foreign-spiffe-id`, `unmintable`
+   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the shape
+   */
+  async issueX509Svid(id: SpiffeId | string, shape: SvidShape = {}): Promise<X509Svid> {
+    const spiffeId = readWorkloadId(this.trustDomain, id)
+    const minted = await this.mint(spiffeId, shape)
+    return minted.toX509Svid({ clock: this.#settings.clock })
+  }
+
+  /**
+   * Supplies a workload of this process, without a socket.
+   * @throws {@link AuthorityError} `foreign-spiffe-id`, `invalid-option`, `unmintable`
+   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the shape
+   */
+  async source(
+    id: SpiffeId | string,
+    options: Omit<IdentityOptions, 'spiffeId'> = {},
+  ): Promise<InProcessSource> {
+    const identity = readIdentity(this.trustDomain, { ...options, spiffeId: id })
+    const workload = await this.#admit([identity])
+    return workload.serveBy(async () => new InProcessSource(workload, this.#settings))
+  }
+
+  /** Issues new SVIDs for all workloads. */
+  rotateSvids(): Promise<void> {
+    return this.#change(() => this.#workloads.reissue(() => true))
+  }
+
+  /**
+   * Prepares a local authority: it is in the bundle, and does not sign yet. Resolves with its ID.
+   * @throws {@link AuthorityError} `unmintable`
+   */
+  addAuthority(shape: CertificateShape = {}): Promise<string> {
+    return this.#change(async () =>
+      this.#authorities.prepare(await createSigningChain(this.#settings, shape)),
+    )
+  }
+
+  /**
+   * Lets a prepared local authority sign, by default the oldest prepared one. SVIDs that were issued
+   * before stay until they are rotated; the former authority stays in the bundle.
+   * @throws {@link AuthorityError} `unknown-authority`, `authority-not-prepared`
+   */
+  activateAuthority(id?: string): Promise<void> {
+    return this.#change(async () => this.#authorities.activate(id))
+  }
+
+  /**
+   * Revokes a local authority, by default the oldest old one: it leaves the bundle, and workloads
+   * with an SVID of it get a new one at the same moment.
+   * @throws {@link AuthorityError} `unknown-authority`, `authority-active`
+   */
+  removeAuthority(id?: string): Promise<void> {
+    return this.#change(async () => {
+      const removed = this.#authorities.remove(id)
+      await this.#workloads.reissue(({ authorityId }) => authorityId === removed)
+    })
+  }
+
+  /**
+   * Adds a local authority, tells everyone, activates it and rotates all SVIDs. The former one stays
+   * in the bundle until it is removed or runs out.
+   * @throws {@link AuthorityError} `unmintable`
+   */
+  async rotateAuthority(): Promise<void> {
+    const id = await this.addAuthority()
+    await this.#change(async () => {
+      this.#authorities.activate(id)
+      await this.#workloads.reissue(() => true)
+    })
+  }
+
+  /**
+   * Gives all workloads the bundle of another trust domain, and follows it when it comes from an
+   * `Authority`. One direction only: the other has to federate as well.
+   * @throws {@link AuthorityError} `own-trust-domain`
+   */
+  federate(other: BundlePublisher | X509Bundle): void {
+    this.#assertOpen()
+    this.#federation.add(other)
+  }
+
+  /** Takes the bundle of another trust domain away from all workloads. */
+  unfederate(other: TrustDomain | { readonly trustDomain: TrustDomain }): void {
+    this.#assertOpen()
+    this.#federation.remove('trustDomain' in other ? other.trustDomain : other)
+  }
+
+  /** Closes every source and endpoint, and ends all timers. Safe to call twice. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#renewal.close()
+    this.#federation.close()
+    this.#updates.close()
+    // What is still being made would otherwise be left open.
+    await this.#serial.run(() => this.#workloads.close())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #admit(identities: readonly Identity[]): Promise<Workload> {
+    return this.#exclusively(() => this.#workloads.admit(identities))
+  }
+
+  /** Runs `change` alone, and tells everyone the outcome. */
+  #change<T>(change: () => Promise<T>): Promise<T> {
+    return this.#exclusively(async () => {
+      const result = await change()
+      this.#publish()
+      return result
+    })
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return this.#serial.run(async () => {
+      this.#assertOpen()
+      const result = await task()
+      if (!this.#closed) this.#renewal.arm()
+      return result
+    })
+  }
+
+  #publish(): void {
+    this.#bundle = X509Bundle.of(
+      this.trustDomain,
+      this.#authorities.list().map(({ certificate }) => certificate),
+    )
+    this.#workloads.publish()
+    this.#updates.notify()
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new AuthorityError('closed', 'the authority is closed')
+  }
+}

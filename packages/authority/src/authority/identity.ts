@@ -1,0 +1,36 @@
+import { SpiffeId, type TrustDomain } from '@fastify-spiffe/spiffe'
+import { AuthorityError } from '../errors.ts'
+import type { SvidShape } from '../minting/shape.ts'
+import { checkOptionNames } from '../options.ts'
+import type { Identity } from './workload.ts'
+
+/** An identity as it is asked for. */
+export interface IdentityOptions {
+  /** Of the authority's own trust domain. */
+  readonly spiffeId: SpiffeId | string
+  /** What the operator says the identity is meant for. Default: none. */
+  readonly hint?: string
+  /** How its SVIDs differ from good ones. One with times of its own is not renewed by itself. */
+  readonly shape?: SvidShape
+}
+
+/**
+ * Checks what is asked for.
+ * @throws {@link AuthorityError} `foreign-spiffe-id`, `invalid-option`
+ * @throws {@link SpiffeError} `invalid-spiffe-id`
+ */
+export function readIdentity(trustDomain: TrustDomain, options: IdentityOptions): Identity {
+  checkOptionNames('an identity', options, ['spiffeId', 'hint', 'shape'])
+  const { hint = '', shape = {} } = options
+  return { spiffeId: readWorkloadId(trustDomain, options.spiffeId), hint, shape }
+}
+
+/** As {@link readIdentity}, for the SPIFFE ID alone. */
+export function readWorkloadId(trustDomain: TrustDomain, id: SpiffeId | string): SpiffeId {
+  const spiffeId = id instanceof SpiffeId ? id : SpiffeId.parse(id)
+  if (spiffeId.trustDomain.equals(trustDomain)) return spiffeId
+  throw new AuthorityError(
+    'foreign-spiffe-id',
+    `${spiffeId.toString()} is not in the trust domain ${trustDomain.name}`,
+  )
+}

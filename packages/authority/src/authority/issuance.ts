@@ -1,0 +1,56 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import { MintedCa } from '../minting/minted-ca.ts'
+import type { MintedCertificate } from '../minting/minted-certificate.ts'
+import type { CertificateShape, SvidShape } from '../minting/shape.ts'
+import type { LocalAuthorities, SigningChain } from './local-authorities.ts'
+import { halfLife } from './schedule.ts'
+import type { AuthoritySettings } from './settings.ts'
+import type { Identity, IssuedIdentity } from './workload.ts'
+
+/** Makes an authority, with as many intermediates below it as the settings say. */
+export async function createSigningChain(
+  settings: AuthoritySettings,
+  shape: CertificateShape = {},
+): Promise<SigningChain> {
+  const { trustDomain, clock, keyType, authorityTtlMs, intermediates } = settings
+  const common = { keyType, notAfter: expiryOf(clock() + authorityTtlMs) }
+  const anchor = await MintedCa.create({ trustDomain, clock }, { ...common, ...shape })
+  const notAfter = Math.min(common.notAfter, anchor.certificate.notAfter)
+  let signer = anchor
+  for (let made = 0; made < intermediates; made += 1) {
+    signer = await signer.mintCa({ keyType, notAfter })
+  }
+  return { anchor, signer }
+}
+
+/** Mints with the active authority; an SVID does not outlive the authority that issues it. */
+export function mintWith(
+  { signer }: SigningChain,
+  { clock, keyType, svidTtlMs }: AuthoritySettings,
+  id: SpiffeId | string,
+  shape: SvidShape,
+): Promise<MintedCertificate> {
+  const notAfter = Math.min(expiryOf(clock() + svidTtlMs), signer.certificate.notAfter)
+  return signer.mint(id, { keyType, notAfter, ...shape })
+}
+
+/** Issues an SVID for an identity, and says when the next one is due. */
+export async function issueIdentity(
+  identity: Identity,
+  authorities: LocalAuthorities,
+  settings: AuthoritySettings,
+): Promise<IssuedIdentity> {
+  const { active, activeId: authorityId } = authorities
+  const { spiffeId, hint, shape } = identity
+  const now = settings.clock()
+  const minted = await mintWith(active, settings, spiffeId, shape)
+  const end = Math.min(now + settings.svidTtlMs, active.signer.certificate.notAfter)
+  const fixed = shape.notBefore !== undefined || shape.notAfter !== undefined
+  const rotateAt = fixed ? Infinity : halfLife(now, end)
+  return { spiffeId, hint, shape, minted, authorityId, rotateAt }
+}
+
+// Rounded up, as certificates count in seconds: a life is never shorter than it was asked for.
+function expiryOf(time: number): number {
+  return Math.ceil(time / 1000) * 1000
+}

@@ -1,0 +1,46 @@
+/** Calls `callback` after `delayMs`, and returns the function that prevents it. */
+export type SetTimer = (callback: () => void, delayMs: number) => () => void
+
+// A longer delay than this fires at once.
+const MAX_DELAY_MS = 2 ** 31 - 1
+
+/** So that a short-lived SVID cannot keep the process busy. */
+const MIN_DELAY_MS = 10
+
+/** A timer of Node's that does not keep the process alive. */
+export const setUnreferencedTimer: SetTimer = (callback, delayMs) => {
+  const timer = setTimeout(callback, delayMs).unref()
+  return () => clearTimeout(timer)
+}
+
+/** Half of the time between `from` and `to`: when SPIRE renews. */
+export function halfLife(from: number, to: number): number {
+  return from + (to - from) / 2
+}
+
+/** One timer for the next thing that is due. */
+export class Schedule {
+  readonly #clock: () => number
+  readonly #setTimer: SetTimer
+  readonly #task: () => void
+  #cancel: () => void = () => {}
+
+  constructor(clock: () => number, setTimer: SetTimer, task: () => void) {
+    this.#clock = clock
+    this.#setTimer = setTimer
+    this.#task = task
+  }
+
+  /** Calls the task at `time`, or earlier when that is far away; `Infinity` means never. */
+  arm(time: number): void {
+    this.#cancel()
+    this.#cancel = () => {}
+    if (time === Infinity) return
+    const delay = Math.min(Math.max(time - this.#clock(), MIN_DELAY_MS), MAX_DELAY_MS)
+    this.#cancel = this.#setTimer(this.#task, delay)
+  }
+
+  close(): void {
+    this.#cancel()
+  }
+}

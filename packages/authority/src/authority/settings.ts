@@ -1,0 +1,92 @@
+import { TrustDomain } from '@fastify-spiffe/spiffe'
+import { AuthorityError } from '../errors.ts'
+import { AUTHORITY_TTL_MS, SVID_TTL_MS } from '../minting/defaults.ts'
+import type { KeyType } from '../minting/key-pair.ts'
+import { checkInteger, checkOptionNames } from '../options.ts'
+import { setUnreferencedTimer, type SetTimer } from './schedule.ts'
+
+/** Options of `Authority.create`. */
+export interface AuthorityOptions {
+  readonly trustDomain: TrustDomain | string
+  /** How long an SVID lives. It is replaced at half of that. Default one hour; at least 1,000. */
+  readonly svidTtlMs?: number
+  /** How long a local authority lives. Default 24 hours; at least 60,000. */
+  readonly authorityTtlMs?: number
+  /** The type of all keys. Default `ec-p256`. */
+  readonly keyType?: KeyType
+  /** How many intermediates stand between an authority and its SVIDs. Default 0, at most 8. */
+  readonly intermediates?: number
+  /** Whether to run with `NODE_ENV=production`, which is refused otherwise. Default `false`. */
+  readonly allowProduction?: boolean
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number
+  /** The timer that renewals wait for. Default: Node's, which does not keep the process alive. */
+  readonly setTimer?: SetTimer
+}
+
+/** The options with all defaults. */
+export interface AuthoritySettings {
+  readonly trustDomain: TrustDomain
+  readonly svidTtlMs: number
+  readonly authorityTtlMs: number
+  readonly keyType: KeyType
+  readonly intermediates: number
+  readonly clock: () => number
+  readonly setTimer: SetTimer
+}
+
+const OPTIONS = [
+  'trustDomain',
+  'svidTtlMs',
+  'authorityTtlMs',
+  'keyType',
+  'intermediates',
+  'allowProduction',
+  'clock',
+  'setTimer',
+]
+
+// Certificates count in whole seconds; a year is more than any development run.
+const MIN_SVID_TTL_MS = 1000
+const MIN_AUTHORITY_TTL_MS = 60_000
+const MAX_TTL_MS = 365 * 86_400_000
+
+const MAX_INTERMEDIATES = 8
+
+/**
+ * @throws {@link AuthorityError} `invalid-option`, `not-for-production`
+ * @throws {@link SpiffeError} `invalid-trust-domain`
+ */
+export function readSettings(options: AuthorityOptions): AuthoritySettings {
+  checkOptionNames('an authority', options, OPTIONS)
+  refuseProduction(options.allowProduction === true)
+  const { trustDomain } = options
+  const settings = {
+    trustDomain: trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain),
+    ...withDefaults(options),
+  }
+  checkInteger('svidTtlMs', settings.svidTtlMs, MIN_SVID_TTL_MS, MAX_TTL_MS)
+  checkInteger('authorityTtlMs', settings.authorityTtlMs, MIN_AUTHORITY_TTL_MS, MAX_TTL_MS)
+  checkInteger('intermediates', settings.intermediates, 0, MAX_INTERMEDIATES)
+  return settings
+}
+
+function withDefaults({
+  svidTtlMs = SVID_TTL_MS,
+  authorityTtlMs = AUTHORITY_TTL_MS,
+  keyType = 'ec-p256',
+  intermediates = 0,
+  clock = Date.now,
+  setTimer = setUnreferencedTimer,
+}: AuthorityOptions): Omit<AuthoritySettings, 'trustDomain'> {
+  return { svidTtlMs, authorityTtlMs, keyType, intermediates, clock, setTimer }
+}
+
+function refuseProduction(allowed: boolean): void {
+  if (allowed || process.env['NODE_ENV'] !== 'production') return
+  throw new AuthorityError(
+    'not-for-production',
+    'the embedded authority is for development and tests, and NODE_ENV is production: use SPIRE, ' +
+      'or set allowProduction if you know that nothing of value trusts this authority',
+  )
+}

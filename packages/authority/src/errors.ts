@@ -1,0 +1,25 @@
+/** The closed list of what {@link AuthorityError} can say. */
+export type AuthorityErrorCode =
+  | 'not-for-production'
+  | 'invalid-option'
+  | 'foreign-spiffe-id'
+  | 'unmintable'
+  | 'unknown-authority'
+  | 'authority-not-prepared'
+  | 'authority-active'
+  | 'own-trust-domain'
+  | 'invalid-socket-path'
+  | 'socket-in-use'
+  | 'endpoint-stopped'
+  | 'closed'
+
+/** What the embedded authority refuses. Tests and callers tell errors apart by `code`. */
+export class AuthorityError extends Error {
+  override readonly name = 'AuthorityError'
+  readonly code: AuthorityErrorCode
+
+  constructor(code: AuthorityErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

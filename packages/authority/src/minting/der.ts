@@ -1,0 +1,20 @@
+/** Encodes one DER element; `content` is what stands in it, one part after the other. */
+export function der(tag: number, ...content: readonly (Uint8Array | string)[]): Buffer {
+  const value = Buffer.concat(content.map((part) => Buffer.from(part)))
+  return Buffer.concat([Buffer.from([tag, ...encodeLength(value.length)]), value])
+}
+
+/** The tag of SEQUENCE. */
+export const SEQUENCE = 0x30
+
+/** The tag `[number]`, primitive or constructed, of the context-specific class. */
+export function contextTag(number: number, form: 'primitive' | 'constructed'): number {
+  return (form === 'constructed' ? 0xa0 : 0x80) + number
+}
+
+function encodeLength(length: number): number[] {
+  if (length < 0x80) return [length]
+  const octets: number[] = []
+  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
+  return [0x80 + octets.length, ...octets]
+}

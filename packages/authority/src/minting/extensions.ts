@@ -1,0 +1,122 @@
+import type { KeyObject } from 'node:crypto'
+import { contextTag, der, SEQUENCE } from './der.ts'
+import type { CertificateShape, KeyUsageBit, UriNameConstraints } from './shape.ts'
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  Extension,
+  GeneralName,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectKeyIdentifierExtension,
+} from './x509.ts'
+
+const SUBJECT_ALT_NAME = '2.5.29.17'
+const NAME_CONSTRAINTS = '2.5.29.30'
+
+// GeneralName of RFC 5280 §4.2.1.6.
+const DNS_NAME = contextTag(2, 'primitive')
+const URI_NAME = contextTag(6, 'primitive')
+
+/** What the extensions of a leaf or of a CA say where the shape is silent. */
+export interface ExtensionDefaults {
+  readonly uri: string
+  readonly ca: boolean
+  readonly subject: string
+  readonly keyUsage: readonly KeyUsageBit[]
+  readonly extendedKeyUsage: readonly string[] | 'absent'
+}
+
+/** Builds the extensions in the order in which SPIRE has them. */
+export async function buildExtensions(
+  shape: CertificateShape,
+  defaults: ExtensionDefaults,
+  publicKey: KeyObject,
+  issuerKey: KeyObject,
+): Promise<Extension[]> {
+  const extensions = [
+    keyUsage(shape, defaults),
+    extendedKeyUsage(shape, defaults),
+    basicConstraints(shape, defaults),
+    await subjectKeyIdentifier(shape, publicKey),
+    await authorityKeyIdentifier(shape, publicKey, issuerKey),
+    subjectAltName(shape, defaults),
+    nameConstraints(shape.nameConstraints),
+    ...(shape.extraExtensions ?? []).map(
+      ({ oid, critical = false, value }) => new Extension(oid, critical, value),
+    ),
+  ].filter((extension) => extension !== null)
+  const repeated = new Set(shape.duplicateExtensions)
+  return [...extensions, ...extensions.filter(({ type }) => repeated.has(type))]
+}
+
+function keyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
+  const bits = shape.keyUsage ?? defaults.keyUsage
+  if (bits === 'absent') return null
+  const flags = bits.reduce((sum, bit) => sum | KeyUsageFlags[bit], 0 as KeyUsageFlags)
+  return new KeyUsagesExtension(flags, shape.keyUsageCritical ?? true)
+}
+
+function extendedKeyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
+  const usages = shape.extendedKeyUsage ?? defaults.extendedKeyUsage
+  if (usages === 'absent') return null
+  const names = new Map<string, string>(Object.entries(ExtendedKeyUsage))
+  return new ExtendedKeyUsageExtension(usages.map((usage) => names.get(usage) ?? usage))
+}
+
+function basicConstraints(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
+  const ca = shape.ca ?? defaults.ca
+  return ca === 'absent' ? null : new BasicConstraintsExtension(ca, shape.pathLength, true)
+}
+
+async function subjectKeyIdentifier(
+  shape: CertificateShape,
+  publicKey: KeyObject,
+): Promise<Extension | null> {
+  if (shape.subjectKeyIdentifier === false) return null
+  return SubjectKeyIdentifierExtension.create(spki(publicKey))
+}
+
+async function authorityKeyIdentifier(
+  shape: CertificateShape,
+  publicKey: KeyObject,
+  issuerKey: KeyObject,
+): Promise<Extension | null> {
+  const wanted = shape.authorityKeyIdentifier ?? !publicKey.equals(issuerKey)
+  return wanted ? AuthorityKeyIdentifierExtension.create(spki(issuerKey)) : null
+}
+
+// By hand: what a URI holds is written byte for byte, whatever it is.
+function subjectAltName(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
+  const names = [
+    ...(shape.dnsNames ?? []).map((name) => der(DNS_NAME, name)),
+    ...(shape.ipAddresses ?? []).map((address) =>
+      Buffer.from(new GeneralName('ip', address).rawData),
+    ),
+    ...(shape.uris ?? [defaults.uri]).map((uri) => der(URI_NAME, uri)),
+  ]
+  if (names.length === 0) return null
+  // X509-SVID §2, RFC 5280 §4.1.2.6: with an empty subject the names are critical.
+  const critical = shape.sanCritical ?? defaults.subject === ''
+  return new Extension(SUBJECT_ALT_NAME, critical, der(SEQUENCE, ...names))
+}
+
+// By hand: @peculiar/x509 has no class for it.
+function nameConstraints(constraints: UriNameConstraints | undefined): Extension | null {
+  if (constraints === undefined) return null
+  const { permittedUris = [], excludedUris = [], critical = true } = constraints
+  const value = der(SEQUENCE, ...subtrees(0, permittedUris), ...subtrees(1, excludedUris))
+  return new Extension(NAME_CONSTRAINTS, critical, value)
+}
+
+function subtrees(number: number, uris: readonly string[]): Buffer[] {
+  if (uris.length === 0) return []
+  const trees = uris.map((uri) => der(SEQUENCE, der(URI_NAME, uri)))
+  return [der(contextTag(number, 'constructed'), ...trees)]
+}
+
+function spki(key: KeyObject): Buffer {
+  return key.export({ format: 'der', type: 'spki' })
+}

@@ -1,0 +1,60 @@
+import { randomBytes, type KeyObject } from 'node:crypto'
+import { AuthorityError } from '../errors.ts'
+import { buildExtensions, type ExtensionDefaults } from './extensions.ts'
+import { importSigningKey, signingAlgorithmOf } from './key-pair.ts'
+import type { CertificateShape } from './shape.ts'
+import { X509CertificateGenerator } from './x509.ts'
+
+/** Everything that a certificate needs and a shape may leave out. */
+export interface IssueDefaults extends ExtensionDefaults {
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** Who signs. */
+export interface Issuer {
+  readonly subject: string
+  readonly privateKey: KeyObject
+  readonly publicKey: KeyObject
+}
+
+/**
+ * Makes one certificate for `publicKey` and returns its DER.
+ * @throws {@link AuthorityError} `unmintable`
+ */
+export async function issueCertificate(
+  publicKey: KeyObject,
+  issuer: Issuer,
+  shape: CertificateShape,
+  defaults: IssueDefaults,
+): Promise<Buffer> {
+  const algorithm = signingAlgorithmOf(issuer.privateKey, shape.hash)
+  try {
+    const certificate = await X509CertificateGenerator.create({
+      serialNumber: shape.serialNumber ?? randomSerialNumber(),
+      subject: defaults.subject,
+      issuer: shape.issuer ?? issuer.subject,
+      notBefore: new Date(shape.notBefore ?? defaults.notBefore),
+      notAfter: new Date(shape.notAfter ?? defaults.notAfter),
+      extensions: await buildExtensions(shape, defaults, publicKey, issuer.publicKey),
+      publicKey: publicKey.export({ format: 'der', type: 'spki' }),
+      signingKey: await importSigningKey(issuer.privateKey, algorithm),
+      signingAlgorithm: algorithm,
+    })
+    const der = Buffer.from(certificate.rawData)
+    // The last byte of the DER belongs to the signature.
+    if (shape.tamperSignature === true) der[der.length - 1]! ^= 1
+    return der
+  } catch (cause) {
+    throw new AuthorityError('unmintable', 'a certificate of this shape cannot be encoded', {
+      cause,
+    })
+  }
+}
+
+/** 16 bytes, positive and without a leading zero (RFC 5280 §4.1.2.2). */
+export function randomSerialNumber(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = (bytes[0]! & 0x7f) | 0x40
+  return bytes.toString('hex')
+}

@@ -1,0 +1,116 @@
+import { Certificate, type SpiffeId, type TrustDomain } from '@fastify-spiffe/spiffe'
+import { caDefaults, keyTypeLike, leafDefaults } from './defaults.ts'
+import { issueCertificate, type Issuer } from './issue.ts'
+import { generateKeyPair, type KeyPair } from './key-pair.ts'
+import { MintedCertificate } from './minted-certificate.ts'
+import { toPem } from './pem.ts'
+import type { CertificateShape, SvidShape } from './shape.ts'
+
+/** Where a new CA stands. */
+export interface MintedCaPlace {
+  readonly trustDomain: TrustDomain
+  readonly clock: () => number
+  /** The CA above it, for an intermediate. An anchor has none. */
+  readonly parent?: MintedCa
+}
+
+/**
+ * A certificate authority of any shape, which mints what it is told to. `mintAuthority` makes an
+ * anchor, {@link MintedCa.mintCa} an intermediate. The key shows in no log and in no JSON.
+ */
+export class MintedCa {
+  readonly trustDomain: TrustDomain
+  /** The DER of the CA's own certificate. */
+  readonly der: Buffer
+  /** The CA's distinguished name, in the notation of {@link CertificateShape.subject}. */
+  readonly subject: string
+  /** The intermediates that go along with what this CA issues, nearest first; an anchor has none. */
+  readonly chain: readonly Buffer[]
+  readonly #keyPair: KeyPair
+  readonly #clock: () => number
+  #certificate: Certificate | undefined
+
+  private constructor(place: MintedCaPlace, der: Buffer, subject: string, keyPair: KeyPair) {
+    this.trustDomain = place.trustDomain
+    this.der = der
+    this.subject = subject
+    this.chain = place.parent === undefined ? [] : [der, ...place.parent.chain]
+    this.#keyPair = keyPair
+    this.#clock = place.clock
+  }
+
+  /** Makes a CA; without a parent and without `shape.signedBy` it signs itself. */
+  static async create(place: MintedCaPlace, shape: CertificateShape): Promise<MintedCa> {
+    const keyPair = shape.keyPair ?? (await generateKeyPair(shape.keyType ?? keyTypeAt(place)))
+    const defaults = caDefaults(place.trustDomain, shape.subject, place.clock())
+    const { subject } = defaults
+    const issuer = issuerOf(shape.signedBy ?? place.parent ?? 'self', keyPair, subject)
+    const der = await issueCertificate(keyPair.publicKey, issuer, shape, defaults)
+    return new MintedCa(place, der, subject, keyPair)
+  }
+
+  /**
+   * The CA's own certificate.
+   * @throws {@link SpiffeError} `invalid-certificate` when its shape is too bad to be read
+   */
+  get certificate(): Certificate {
+    return (this.#certificate ??= Certificate.fromDer(this.der))
+  }
+
+  get certificatePem(): string {
+    return toPem('CERTIFICATE', this.der)
+  }
+
+  /** The CA's key, for another certificate with the same key. */
+  get keyPair(): KeyPair {
+    return this.#keyPair
+  }
+
+  /**
+   * Mints a certificate for a workload: a good X.509-SVID, or whatever `shape` makes of it. `id`
+   * may be any text; it becomes the URI name.
+   * @throws {@link AuthorityError} `unmintable`
+   */
+  async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
+    const keyPair = shape.keyPair ?? (await this.#newKeyPair(shape))
+    const defaults = leafDefaults(id.toString(), shape.subject, this.#clock())
+    const signer = shape.signedBy ?? this
+    const issuer = issuerOf(signer, keyPair, defaults.subject)
+    const leaf = await issueCertificate(keyPair.publicKey, issuer, shape, defaults)
+    const good = signer === 'self' ? [leaf] : [leaf, ...signer.chain]
+    const chain =
+      shape.chain === undefined ? good : shape.chain(good).map((der) => Buffer.from(der))
+    const other = shape.mismatchedKey === true ? await this.#newKeyPair(shape) : keyPair
+    return new MintedCertificate(chain, keyPair, other.privateKey)
+  }
+
+  /**
+   * Mints an intermediate CA below this one; with the `keyPair` and the `subject` of another CA, a
+   * cross-certificate.
+   * @throws {@link AuthorityError} `unmintable`
+   */
+  mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
+    return MintedCa.create(
+      { trustDomain: this.trustDomain, clock: this.#clock, parent: this },
+      shape,
+    )
+  }
+
+  toJSON(): { certificate: string } {
+    return { certificate: this.certificatePem }
+  }
+
+  #newKeyPair({ keyType }: SvidShape): Promise<KeyPair> {
+    return generateKeyPair(keyType ?? keyTypeLike(this.#keyPair.privateKey))
+  }
+}
+
+function issuerOf(signer: MintedCa | 'self', own: KeyPair, ownSubject: string): Issuer {
+  return signer === 'self'
+    ? { ...own, subject: ownSubject }
+    : { ...signer.keyPair, subject: signer.subject }
+}
+
+function keyTypeAt({ parent }: MintedCaPlace): ReturnType<typeof keyTypeLike> {
+  return parent === undefined ? 'ec-p256' : keyTypeLike(parent.keyPair.privateKey)
+}

@@ -1,0 +1,103 @@
+import type { KeyPair, KeyType } from './key-pair.ts'
+import type { MintedCa } from './minted-ca.ts'
+
+/** The bits of the KeyUsage extension (RFC 5280 §4.2.1.3). */
+export type KeyUsageBit =
+  | 'digitalSignature'
+  | 'nonRepudiation'
+  | 'keyEncipherment'
+  | 'dataEncipherment'
+  | 'keyAgreement'
+  | 'keyCertSign'
+  | 'cRLSign'
+  | 'encipherOnly'
+  | 'decipherOnly'
+
+/** The hash that the issuer signs with. */
+export type SignatureHash = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512'
+
+/** An extension given as it is to stand in the certificate. */
+export interface RawExtension {
+  /** Dotted decimal, such as `1.3.6.1.4.1.99999.1`. */
+  readonly oid: string
+  /** Default `false`. */
+  readonly critical?: boolean
+  /** The DER of the value, without its octet string. */
+  readonly value: Uint8Array
+}
+
+/** URI constraints of a CA (RFC 5280 §4.2.1.10). */
+export interface UriNameConstraints {
+  /** Hosts (`example.org`) or domains (`.example.org`) that URIs must lie in. */
+  readonly permittedUris?: readonly string[]
+  /** Hosts or domains that URIs must not lie in. */
+  readonly excludedUris?: readonly string[]
+  /** Default `true`. */
+  readonly critical?: boolean
+}
+
+/**
+ * How a certificate differs from a good one. What is left out is as SPIRE would issue it; nothing
+ * is checked, because a test kit must be able to make every certificate that ought to be refused.
+ */
+export interface CertificateShape {
+  /** Milliseconds since the epoch, cut to seconds. Default: 10 s ago. */
+  readonly notBefore?: number
+  /** Milliseconds since the epoch, cut to seconds. Default: one hour from now; a CA: 24 hours. */
+  readonly notAfter?: number
+  /** The URI names, in any number and with any text. Default: the SPIFFE ID alone. */
+  readonly uris?: readonly string[]
+  /** DNS names beside the URIs. Default: none. */
+  readonly dnsNames?: readonly string[]
+  /** IP addresses beside the URIs. Default: none. */
+  readonly ipAddresses?: readonly string[]
+  /** Whether the SubjectAltName is critical. Default: when the subject is empty, as RFC 5280 demands. */
+  readonly sanCritical?: boolean
+  /** A distinguished name, or `''`. Default `C=US,O=SPIRE`; a CA: `C=US,O=SPIFFE` and a number. */
+  readonly subject?: string
+  /** The name of the issuer. Default: the subject of the CA that signs. */
+  readonly issuer?: string
+  /** `cA` of BasicConstraints, or `'absent'` for none. Default: `false` for a leaf, `true` for a CA. */
+  readonly ca?: boolean | 'absent'
+  /** `pathLenConstraint` of BasicConstraints. Default: none. */
+  readonly pathLength?: number
+  /** Default: digitalSignature, keyEncipherment, keyAgreement; a CA: keyCertSign, cRLSign. */
+  readonly keyUsage?: readonly KeyUsageBit[] | 'absent'
+  /** Default `true`. */
+  readonly keyUsageCritical?: boolean
+  /** `serverAuth`, `clientAuth` or OIDs. Default: those two; a CA: absent. */
+  readonly extendedKeyUsage?: readonly string[] | 'absent'
+  /** Default: none. */
+  readonly nameConstraints?: UriNameConstraints
+  /** Default `true`. */
+  readonly subjectKeyIdentifier?: boolean
+  /** Default: `true`, unless the certificate is signed with its own key. */
+  readonly authorityKeyIdentifier?: boolean
+  /** Extensions after all others. Default: none. */
+  readonly extraExtensions?: readonly RawExtension[]
+  /** OIDs of extensions that are to stand in the certificate twice. Default: none. */
+  readonly duplicateExtensions?: readonly string[]
+  /** Positive, lower-case hexadecimal. Default: 16 random bytes. */
+  readonly serialNumber?: string
+  /** The type of the key that is certified, where no `keyPair` is given. Default: that of the CA. */
+  readonly keyType?: KeyType
+  /** The key that is certified. Default: a new one. */
+  readonly keyPair?: KeyPair
+  /** Default: SHA-256, or what fits the curve of the signing key. Ed25519 has its own. */
+  readonly hash?: SignatureHash
+  /** The CA that signs, or `'self'`. Default: the CA that mints. */
+  readonly signedBy?: MintedCa | 'self'
+  /** Whether the signature is spoilt. Default `false`. */
+  readonly tamperSignature?: boolean
+}
+
+/** As {@link CertificateShape}, with what else an SVID can get wrong. */
+export interface SvidShape extends CertificateShape {
+  /** Whether the returned private key is not the one that is certified. Default `false`. */
+  readonly mismatchedKey?: boolean
+  /**
+   * Changes the list of certificates, leaf first, that is presented; each is the DER of one.
+   * Drops, reorders or adds intermediates. Default: the leaf and the intermediates it needs.
+   */
+  readonly chain?: (certificates: readonly Buffer[]) => readonly Uint8Array[]
+}
