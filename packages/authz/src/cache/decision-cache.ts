@@ -1,0 +1,204 @@
+import { LRUCache } from 'lru-cache'
+import { allow, type Decision, deny } from '../decision.ts'
+import { Bucket, type Generation } from './bucket.ts'
+
+/** How many decisions are remembered, and for how long. */
+export interface DecisionCacheOptions {
+  /** Tenants with remembered decisions; the least recently used goes first. */
+  readonly maxTenants: number
+  readonly maxDecisionsPerTenant: number
+  readonly allowTtlMs: number
+  readonly denyTtlMs: number
+  /** Names what the checks consult: when it changes, everything remembered is void. */
+  readonly policyVersion: () => string | number
+  readonly clock: () => number
+  readonly random: () => number
+}
+
+/** What the cache holds, and what it has done since the boot. */
+export interface DecisionCacheStats {
+  readonly tenants: number
+  readonly decisions: number
+  /** Answers from memory. */
+  readonly hits: number
+  /** Look-ups that found nothing. */
+  readonly misses: number
+  /** Calls of a check on behalf of the cache; fewer than `misses` when callers waited for one another. */
+  readonly evaluations: number
+}
+
+/** One question to the cache. */
+export interface Question {
+  readonly tenant: string
+  readonly key: string
+  /** When the caller's SVID expires: no decision about it outlives it. Milliseconds since the epoch. */
+  readonly notAfter: number
+  readonly evaluate: () => Decision | Promise<Decision>
+}
+
+/** Allows live this much longer or shorter, so that what was decided together does not expire together. */
+const TTL_JITTER = 0.1
+const CACHED_ALLOW = allow('allowed', true)
+const CACHED_DENY = deny('condition-false', true)
+const OUTDATED = deny('condition-outdated')
+
+/**
+ * The decisions of conditions, remembered in one bucket per tenant. Only a clear yes or no of the check is kept, never
+ * a failure. Callers with the same question wait for one evaluation. A tenant, or everything, is forgotten in constant
+ * time, and an evaluation that was under way when that happened is repeated once rather than believed.
+ */
+export class DecisionCache {
+  readonly #options: DecisionCacheOptions
+  readonly #buckets: LRUCache<string, Bucket>
+  /**
+   * The buckets of tenants with evaluations under way. The LRU may evict such a bucket, and an invalidation still has to
+   * reach it.
+   */
+  readonly #held: Map<string, Bucket> = new Map()
+  #epoch = 0
+  #hits = 0
+  #misses = 0
+  #evaluations = 0
+
+  constructor(options: DecisionCacheOptions) {
+    this.#options = options
+    this.#buckets = new LRUCache({ max: options.maxTenants })
+  }
+
+  /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */
+  decide(question: Question): Decision | Promise<Decision> {
+    const { key } = question
+    const bucket = this.#bucketOf(question.tenant)
+    const known = bucket.get(key, this.#options.clock())
+    if (known !== undefined) {
+      this.#hits++
+      return known
+    }
+    this.#misses++
+    const flight = bucket.flights.get(key)
+    if (flight !== undefined) return flight
+
+    const outcome = this.#evaluate(question)
+    if (!(outcome instanceof Promise)) return this.#keep(bucket, question, outcome) ?? OUTDATED
+    return this.#fly(bucket, question, outcome)
+  }
+
+  /** Forgets the decisions of one tenant, or of all. Evaluations under way are repeated. */
+  invalidate(tenant?: string): void {
+    if (tenant === undefined) {
+      this.#epoch++
+      return
+    }
+    const bucket = this.#buckets.peek(tenant) ?? this.#held.get(tenant)
+    if (bucket !== undefined) this.#retire(bucket)
+  }
+
+  stats(): DecisionCacheStats {
+    let tenants = 0
+    let decisions = 0
+    for (const bucket of this.#buckets.values()) {
+      if (!this.#isCurrent(bucket)) continue
+      tenants++
+      decisions += bucket.size
+    }
+    const [hits, misses, evaluations] = [this.#hits, this.#misses, this.#evaluations]
+    return Object.freeze({ tenants, decisions, hits, misses, evaluations })
+  }
+
+  /** Waits for an evaluation that others may join, and repeats it once when an invalidation overtook it. */
+  #fly(bucket: Bucket, question: Question, outcome: Promise<Decision>): Promise<Decision> {
+    const flight = this.#holding(bucket, async () => {
+      try {
+        return this.#keep(bucket, question, await outcome)
+      } finally {
+        bucket.flights.delete(question.key)
+      }
+    }).then((decision) => decision ?? this.#repeat(question))
+    bucket.flights.set(question.key, flight)
+    return flight
+  }
+
+  async #repeat(question: Question): Promise<Decision> {
+    const bucket = this.#bucketOf(question.tenant)
+    return await this.#holding(bucket, async () => {
+      return this.#keep(bucket, question, await this.#evaluate(question)) ?? OUTDATED
+    })
+  }
+
+  #evaluate(question: Question): Decision | Promise<Decision> {
+    this.#evaluations++
+    return question.evaluate()
+  }
+
+  /** Remembers a decision, or returns `null` when the bucket was invalidated while it was made. */
+  #keep(bucket: Bucket, question: Question, decision: Decision): Decision | null {
+    if (!this.#isCurrent(bucket)) return null
+    const { allowTtlMs, denyTtlMs, clock, random } = this.#options
+    if (decision.reason === 'allowed') {
+      const ttlMs = allowTtlMs * (1 - TTL_JITTER + 2 * TTL_JITTER * random())
+      store(bucket, question, CACHED_ALLOW, clock(), ttlMs)
+    } else if (decision.reason === 'condition-false') {
+      store(bucket, question, CACHED_DENY, clock(), denyTtlMs)
+    }
+    return decision
+  }
+
+  /** The one bucket of a tenant that may be used now. */
+  #bucketOf(tenant: string): Bucket {
+    const recent = this.#buckets.get(tenant)
+    if (recent !== undefined && this.#isCurrent(recent)) return recent
+    const known = recent ?? this.#held.get(tenant)
+    const bucket =
+      known !== undefined && this.#isCurrent(known) ? known : this.#replace(tenant, known)
+    this.#buckets.set(tenant, bucket)
+    return bucket
+  }
+
+  #replace(tenant: string, outdated: Bucket | undefined): Bucket {
+    // A policy version can return to an earlier value; a retired bucket cannot.
+    if (outdated !== undefined) this.#retire(outdated)
+    return new Bucket(tenant, this.#generation(), this.#options.maxDecisionsPerTenant)
+  }
+
+  #retire(bucket: Bucket): void {
+    bucket.retired = true
+    this.#buckets.delete(bucket.tenant)
+    this.#held.delete(bucket.tenant)
+  }
+
+  async #holding<T>(bucket: Bucket, work: () => Promise<T>): Promise<T> {
+    bucket.holders++
+    this.#held.set(bucket.tenant, bucket)
+    try {
+      return await work()
+    } finally {
+      bucket.holders--
+      if (bucket.holders === 0 && this.#held.get(bucket.tenant) === bucket) {
+        this.#held.delete(bucket.tenant)
+      }
+    }
+  }
+
+  #generation(): Generation {
+    return { epoch: this.#epoch, policyVersion: this.#options.policyVersion() }
+  }
+
+  #isCurrent(bucket: Bucket): boolean {
+    return (
+      !bucket.retired &&
+      bucket.generation.epoch === this.#epoch &&
+      bucket.generation.policyVersion === this.#options.policyVersion()
+    )
+  }
+}
+
+function store(
+  bucket: Bucket,
+  question: Question,
+  decision: Decision,
+  now: number,
+  ttlMs: number,
+): void {
+  const expiresAt = Math.min(now + ttlMs, question.notAfter)
+  if (expiresAt > now) bucket.set(question.key, { decision, storedAt: now, expiresAt })
+}

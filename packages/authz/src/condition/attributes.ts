@@ -1,0 +1,59 @@
+import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import { AuthzError } from '../errors.ts'
+import type { Tenant } from '../tenant.ts'
+
+/** What a condition can declare that it reads. */
+export interface Attributes {
+  /** The request's method. */
+  readonly method: string
+  /** The URL pattern of the route. */
+  readonly route: string
+  /** Fastify's `request.ip`: a forwarded address only where Fastify's `trustProxy` says so. */
+  readonly ip: string
+  readonly spiffeId: SpiffeId
+  readonly trustDomain: TrustDomain
+  /** The caller's tenant. A caller without one is refused before the check. */
+  readonly tenant: Tenant
+  /** A route parameter, decoded, as the router found it. */
+  readonly [name: `params.${string}`]: string | undefined
+  /** A header, by its lower-case name. */
+  readonly [name: `headers.${string}`]: string | undefined
+  /** A query parameter. A request that repeats it is refused before the check. */
+  readonly [name: `query.${string}`]: string | undefined
+  /** What the pattern in `allow` captured. A caller whose pattern has no such capture is refused before the check. */
+  readonly [name: `captures.${string}`]: string
+}
+
+export type AttributeName = keyof Attributes
+
+/** The value of one attribute. */
+export type AttributeValue = string | SpiffeId | TrustDomain | Tenant | undefined
+
+const NOTHING: object = Object.freeze(Object.create(null))
+
+/** Stands behind every view: whatever is not the view's own was not declared. */
+const UNDECLARED = new Proxy(NOTHING, {
+  get: (_target, name) => undeclared(name),
+  has: (_target, name) => undeclared(name) !== undefined,
+})
+
+function undeclared(name: string | symbol): undefined {
+  // The language itself asks for symbols, such as `Symbol.toPrimitive`.
+  if (typeof name === 'symbol') return undefined
+  throw new AuthzError(
+    'undeclared-attribute',
+    `the check reads "${name}", which \`reads\` does not declare`,
+  )
+}
+
+/** What a check receives: exactly the declared attributes, read-only; the name of any other throws. */
+export function attributesView(
+  names: readonly { readonly name: string }[],
+  values: readonly AttributeValue[],
+): Attributes {
+  const view: Attributes = Object.create(UNDECLARED)
+  for (const [position, { name }] of names.entries()) {
+    Object.defineProperty(view, name, { value: values[position], enumerable: true })
+  }
+  return Object.freeze(view)
+}

@@ -1,0 +1,126 @@
+import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import type { FastifyRequest } from 'fastify'
+import { type Decision, deny } from '../decision.ts'
+import type { Place } from '../rule/place.ts'
+import type { TenantResolver } from '../tenant.ts'
+import type { AttributeValue } from './attributes.ts'
+
+/** Where one declared attribute comes from. */
+export interface AttributeSource {
+  readonly name: string
+  /** `null`: it has no single value, and the request is refused with `refusal`. */
+  readonly read: (request: FastifyRequest, id: SpiffeId) => AttributeValue | null
+  readonly refusal: Decision
+  /**
+   * Whether the value depends on the request. The others follow from the route and the identity, which are in the key
+   * of a decision anyway.
+   */
+  readonly varies: boolean
+}
+
+/** What the attributes of a route are compiled from. */
+export interface SourceContext {
+  readonly place: Place
+  /** The patterns and matchers of `allow`; `null` where any identity may call. */
+  readonly allow: readonly SpiffeIdMatcher[] | null
+  /** `null` when the plugin has no tenant template. */
+  readonly tenantOf: TenantResolver | null
+}
+
+type Compiler = (context: SourceContext, key: string, name: string) => Omit<AttributeSource, 'name'>
+
+const AMBIGUOUS = deny('ambiguous-attribute')
+const NO_TENANT = deny('no-tenant')
+const NO_CAPTURE = deny('no-capture')
+
+const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
+  ['method', () => ofRequest((request) => request.method)],
+  ['ip', () => ofRequest((request) => request.ip)],
+  ['route', ({ place }) => ofIdentity(() => place.url)],
+  ['spiffeId', () => ofIdentity((id) => id)],
+  ['trustDomain', () => ofIdentity((id) => id.trustDomain)],
+  ['tenant', compileTenant],
+])
+
+const GROUPS: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
+  ['params', compileParam],
+  ['headers', compileHeader],
+  ['query', (_context, _key, name) => ofRequest((request) => member(request.query, name))],
+  ['captures', compileCapture],
+])
+
+/**
+ * Compiles one name of `reads`.
+ *
+ * @throws {AuthzError} `invalid-rule`
+ */
+export function compileSource(context: SourceContext, key: string, name: unknown): AttributeSource {
+  if (typeof name !== 'string') return context.place.refuse(key, name, 'must be a string')
+  const single = SINGLE.get(name)
+  if (single !== undefined) return { name, ...single(context, key, name) }
+  const dot = name.indexOf('.')
+  const group = GROUPS.get(name.slice(0, dot))
+  const rest = name.slice(dot + 1)
+  if (dot < 0 || group === undefined || rest === '') {
+    const known = [...SINGLE.keys(), ...[...GROUPS.keys()].map((it) => `${it}.<name>`)].join(', ')
+    return context.place.refuse(key, name, `is no attribute; there are ${known}`)
+  }
+  return { name, ...group(context, key, rest) }
+}
+
+function compileTenant({ place, tenantOf }: SourceContext, key: string): ReturnType<Compiler> {
+  if (tenantOf === null) return place.refuse(key, 'tenant', "needs the plugin's option `tenant`")
+  return ofIdentity(tenantOf, NO_TENANT)
+}
+
+function compileParam({ place }: SourceContext, key: string, name: string): ReturnType<Compiler> {
+  if (!place.hasParam(name))
+    return place.refuse(key, `params.${name}`, 'the route has no such parameter')
+  return ofRequest((request) => member(request.params, name))
+}
+
+function compileHeader({ place }: SourceContext, key: string, name: string): ReturnType<Compiler> {
+  if (name !== name.toLowerCase()) {
+    return place.refuse(key, `headers.${name}`, 'header names are written in lower case')
+  }
+  return ofRequest((request) => member(request.headers, name))
+}
+
+function compileCapture(
+  { place, allow }: SourceContext,
+  key: string,
+  name: string,
+): ReturnType<Compiler> {
+  if (allow === null) return place.refuse(key, `captures.${name}`, 'needs a pattern in `allow`')
+  return ofIdentity((id) => capture(allow, id, name), NO_CAPTURE)
+}
+
+/** By the first that matches and has such a capture. */
+function capture(matchers: readonly SpiffeIdMatcher[], id: SpiffeId, name: string): string | null {
+  for (const matcher of matchers) {
+    const value = matcher.capture(id)?.get(name)
+    if (value !== undefined) return value
+  }
+  return null
+}
+
+function ofRequest(
+  read: (request: FastifyRequest) => string | undefined | null,
+): ReturnType<Compiler> {
+  return { read, refusal: AMBIGUOUS, varies: true }
+}
+
+function ofIdentity(
+  value: (id: SpiffeId) => AttributeValue | null,
+  refusal: Decision = AMBIGUOUS,
+): ReturnType<Compiler> {
+  return { read: (_request, id) => value(id), refusal, varies: false }
+}
+
+/** An own member that is a string; `null` for one that is not, such as a repeated query parameter. */
+function member(container: unknown, name: string): string | undefined | null {
+  if (typeof container !== 'object' || container === null) return undefined
+  if (!Object.hasOwn(container, name)) return undefined
+  const value: unknown = Reflect.get(container, name)
+  return typeof value === 'string' || value === undefined ? value : null
+}

@@ -1,0 +1,61 @@
+/** Why a request was let in. */
+export type AllowReason = 'public' | 'any-authenticated' | 'allowed'
+
+/**
+ * Why a request was refused:
+ *
+ * - `not-found`: no route matches it, and the option `notFound` names no rule;
+ * - `no-rule`: its route carries no rule;
+ * - `no-identity`: the route wants an identity, and the caller has none;
+ * - `denied`: `deny` names the caller;
+ * - `not-allowed`: `allow` does not name the caller;
+ * - `no-tenant`, `no-capture`, `ambiguous-attribute`: an attribute that the condition declared has no single value;
+ * - `condition-false`: the check said `false`;
+ * - `condition-not-boolean`: the check said something that is not a boolean;
+ * - `condition-failed`: the check threw or rejected;
+ * - `condition-timeout`: the check missed its deadline;
+ * - `condition-outdated`: decisions were invalidated twice while the check ran;
+ * - `identity-expired`: the caller's SVID expired while the check ran;
+ * - `rule-failed`: a matcher or an attribute threw.
+ */
+export type DenyReason =
+  | 'not-found'
+  | 'no-rule'
+  | 'no-identity'
+  | 'denied'
+  | 'not-allowed'
+  | 'no-tenant'
+  | 'no-capture'
+  | 'ambiguous-attribute'
+  | 'condition-false'
+  | 'condition-not-boolean'
+  | 'condition-failed'
+  | 'condition-timeout'
+  | 'condition-outdated'
+  | 'identity-expired'
+  | 'rule-failed'
+
+/** What became of one request. */
+export interface Decision {
+  readonly allowed: boolean
+  readonly reason: AllowReason | DenyReason
+  /** Whether the decision of a condition came from the cache. */
+  readonly cached: boolean
+  /** What was thrown, where the reason is a failure. */
+  readonly error?: unknown
+}
+
+/** A decision to let a request in. */
+export function allow(reason: AllowReason, cached = false): Decision {
+  return Object.freeze({ allowed: true, reason, cached })
+}
+
+/** A decision to refuse a request. */
+export function deny(reason: DenyReason, cached = false): Decision {
+  return Object.freeze({ allowed: false, reason, cached })
+}
+
+/** A refusal because something threw. */
+export function failure(reason: 'condition-failed' | 'rule-failed', error: unknown): Decision {
+  return Object.freeze({ allowed: false, reason, cached: false, error })
+}

@@ -1,0 +1,58 @@
+import type { UncoveredRoute } from './coverage.ts'
+
+/** The closed list of what {@link AuthzError} can say. */
+export type AuthzErrorCode =
+  | 'invalid-option'
+  | 'invalid-rule'
+  | 'uncovered-routes'
+  | 'invalid-tenant'
+  | 'undeclared-attribute'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not-found'
+
+/** What a caller may learn of a refusal: nothing but its kind. */
+const REFUSALS = {
+  401: ['unauthenticated', 'Unauthorized'],
+  403: ['forbidden', 'Forbidden'],
+  404: ['not-found', 'Not Found'],
+} as const
+
+/** The HTTP status of a refused request. */
+export type RefusalStatus = keyof typeof REFUSALS
+
+/**
+ * Everything this plugin throws. `invalid-option`, `invalid-rule` and `uncovered-routes` fail the boot,
+ * `invalid-tenant` a call of `invalidate`, `undeclared-attribute` a check, and the last three refuse a request: they carry a `statusCode` and a fixed
+ * message, and reach the error handler of the application.
+ */
+export class AuthzError extends Error {
+  override readonly name = 'AuthzError'
+  readonly code: AuthzErrorCode
+  /** The HTTP status of a refusal; absent from errors of configuration. */
+  declare readonly statusCode?: RefusalStatus
+  /** Every route without a rule, in an `uncovered-routes`. */
+  declare readonly routes?: readonly UncoveredRoute[]
+
+  constructor(code: AuthzErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  /** The error of a refused request. It says no rule, no identity and no reason: those are in the log. */
+  static refusal(statusCode: RefusalStatus): AuthzError {
+    const [code, message] = REFUSALS[statusCode]
+    return Object.assign(new AuthzError(code, message), { statusCode })
+  }
+
+  /** The error of a boot with routes that nobody could reach. */
+  static uncovered(routes: readonly UncoveredRoute[]): AuthzError {
+    const list = routes.map(({ method, url }) => `\n  ${method} ${url}`).join('')
+    const message =
+      'routes without a rule (`config.spiffe`). One that has a rule was declared before this plugin was loaded: ' +
+      `await its registration first.${list}`
+    return Object.assign(new AuthzError('uncovered-routes', message), {
+      routes: Object.freeze(routes.map((route) => Object.freeze(route))),
+    })
+  }
+}

@@ -1,0 +1,18 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+import type { Decision } from './decision.ts'
+
+/** What `spiffe:authz:decision` carries, frozen, once for each request that the gate decides. */
+export interface DecisionEvent {
+  readonly decision: 'allow' | 'deny'
+  readonly reason: Decision['reason']
+  /** Whether the decision of a condition came from the cache. */
+  readonly cached: boolean
+  readonly method: string
+  /** The URL pattern of the route; `null` for a request that matches none. */
+  readonly route: string | null
+  /** The caller, for logs and never for the labels of metrics; `null` for one without identity. */
+  readonly spiffeId: string | null
+}
+
+/** Subscribers run within the request: they must be quick and must not throw. */
+export const decisionChannel: Channel = channel('spiffe:authz:decision')

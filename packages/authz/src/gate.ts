@@ -1,0 +1,105 @@
+import type { Peer } from '@fastify-spiffe/peer'
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify'
+import type { DecisionCache } from './cache/decision-cache.ts'
+import { attributesView, type AttributeValue } from './condition/attributes.ts'
+import type { CompiledCondition } from './condition/compile.ts'
+import { evaluate } from './condition/evaluate.ts'
+import { decisionKey } from './condition/key.ts'
+import { type Decision, deny, failure } from './decision.ts'
+import { enforce } from './enforce.ts'
+import type { CompiledRule } from './rule/compile.ts'
+import type { RouteRules } from './rule/route-rules.ts'
+import { type TenantResolver, tenantKey } from './tenant.ts'
+
+/** What the gate decides with. */
+export interface GateContext {
+  /** The name of the hook, by which the router's printed tree shows it. */
+  readonly name: string
+  readonly rules: RouteRules
+  /** The rule of requests that match no route. */
+  readonly notFound: CompiledRule | null
+  readonly tenantOf: TenantResolver | null
+  readonly cache: DecisionCache
+  readonly clock: () => number
+}
+
+const NOT_FOUND = deny('not-found')
+const NO_RULE = deny('no-rule')
+const EXPIRED = deny('identity-expired')
+
+/** The `onRequest` hook that every request of the instance passes. It answers at once unless a check has to be awaited. */
+export class Gate {
+  readonly hook: onRequestHookHandler
+  readonly #context: GateContext
+
+  constructor(context: GateContext) {
+    this.#context = context
+    this.hook = (request, _reply, done) => this.#pass(request, done)
+    Object.defineProperty(this.hook, 'name', { value: context.name })
+  }
+
+  #pass(request: FastifyRequest, done: HookHandlerDoneFunction): void {
+    const decision = this.#decide(request)
+    if (decision instanceof Promise) {
+      decision.then(
+        (settled) => enforce(request, this.#unlessExpired(request, settled), done),
+        (error: unknown) => enforce(request, failure('rule-failed', error), done),
+      )
+    } else {
+      enforce(request, decision, done)
+    }
+  }
+
+  /** Whatever throws here refuses: a `deny` that fails must not let in. */
+  #decide(request: FastifyRequest): Decision | Promise<Decision> {
+    try {
+      const rule = this.#context.rules.of(request) ?? this.#notFoundRule(request)
+      if (rule === null) return request.is404 ? NOT_FOUND : NO_RULE
+      const { spiffeId } = request
+      const decision = rule.identify(spiffeId)
+      if (!decision.allowed || rule.condition === null || spiffeId === null) return decision
+      return this.#decideCondition(rule.index, rule.condition, request, spiffeId)
+    } catch (error) {
+      return failure('rule-failed', error)
+    }
+  }
+
+  #notFoundRule(request: FastifyRequest): CompiledRule | null {
+    return request.is404 ? this.#context.notFound : null
+  }
+
+  #decideCondition(
+    rule: number,
+    condition: CompiledCondition,
+    request: FastifyRequest,
+    id: SpiffeId,
+  ): Decision | Promise<Decision> {
+    const { sources, check, timeoutMs } = condition
+    const values: AttributeValue[] = []
+    for (const source of sources) {
+      const value = source.read(request, id)
+      if (value === null) return source.refusal
+      values.push(value)
+    }
+    const ask = (): Decision | Promise<Decision> =>
+      evaluate(check, attributesView(sources, values), timeoutMs)
+    if (!condition.cache) return ask()
+    return this.#context.cache.decide({
+      tenant: tenantKey(id.trustDomain, this.#context.tenantOf?.(id)?.name ?? ''),
+      key: decisionKey(rule, id, sources, values),
+      notAfter: expiryOf(request.peer),
+      evaluate: ask,
+    })
+  }
+
+  /** Time has passed while a check ran: the caller may have expired, or been cut off. */
+  #unlessExpired(request: FastifyRequest, decision: Decision): Decision {
+    return decision.allowed && this.#context.clock() >= expiryOf(request.peer) ? EXPIRED : decision
+  }
+}
+
+/** When the caller's SVID expires. Without a peer nothing is known to be valid. */
+function expiryOf(peer: Peer | null): number {
+  return peer?.notAfter ?? 0
+}

@@ -1,0 +1,142 @@
+import { inspect } from 'node:util'
+import { isTimeout } from './condition/compile.ts'
+import { AuthzError } from './errors.ts'
+import type { RouteRule } from './rule/route-rule.ts'
+
+/** What the plugin is registered with. Every option has a default. */
+export interface AuthzOptions {
+  /**
+   * The path of an identity that belongs to a tenant, such as `/{tenant}/{workload}`: one segment is captured as
+   * `tenant`. Without it nobody has a tenant.
+   */
+  readonly tenant?: string
+  /**
+   * The rule of requests that match no route: of the not-found handler, and of `OPTIONS` without a route. Without it
+   * such a request is answered with 404 before a not-found handler runs.
+   */
+  readonly notFound?: RouteRule
+  /** How many decisions of conditions are remembered, and for how long. */
+  readonly cache?: {
+    /** Tenants with remembered decisions; the least recently used is forgotten first. Default 1024. */
+    readonly maxTenants?: number
+    /** Decisions remembered for each tenant, at least 2. Default 1024. */
+    readonly maxDecisionsPerTenant?: number
+    /** Life of an allow, ± 10 %, in milliseconds. Never longer than the caller's SVID. Default 30 000. */
+    readonly allowTtlMs?: number
+    /** Life of a deny, in milliseconds. Default 2 000. */
+    readonly denyTtlMs?: number
+  }
+  /** How long an asynchronous check may take, in milliseconds; then the request is refused. Default 200. */
+  readonly timeoutMs?: number
+  /**
+   * Names the version of whatever the checks consult. It is called for every decision of a condition: when its answer
+   * changes, no decision that was made before is used again. Default: a constant.
+   */
+  readonly policyVersion?: () => string | number
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number
+  /** At least 0 and less than 1, for the jitter of `allowTtlMs`. Default `Math.random`. */
+  readonly random?: () => number
+}
+
+/** The options, checked and complete. */
+export interface Settings {
+  readonly tenant: string | undefined
+  readonly notFound: unknown
+  readonly maxTenants: number
+  readonly maxDecisionsPerTenant: number
+  readonly allowTtlMs: number
+  readonly denyTtlMs: number
+  readonly timeoutMs: number
+  readonly policyVersion: () => string | number
+  readonly clock: () => number
+  readonly random: () => number
+}
+
+const KEYS: readonly string[] = [
+  'tenant',
+  'notFound',
+  'cache',
+  'timeoutMs',
+  'policyVersion',
+  'clock',
+  'random',
+]
+const CACHE_KEYS: readonly string[] = [
+  'maxTenants',
+  'maxDecisionsPerTenant',
+  'allowTtlMs',
+  'denyTtlMs',
+]
+/** What Fastify itself understands in the options of any plugin. */
+const FASTIFY_KEYS: readonly string[] = ['prefix', 'logLevel', 'logSerializers']
+const MAX_COUNT = 10_000_000
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws {AuthzError} `invalid-option`
+ */
+export function readOptions(options: AuthzOptions): Settings {
+  checkKeys('', options, [...KEYS, ...FASTIFY_KEYS])
+  const { cache = {} } = options
+  if (typeof cache !== 'object' || cache === null) refuse('cache', cache, 'must be an object')
+  checkKeys('cache.', cache, CACHE_KEYS)
+
+  return {
+    tenant: check('tenant', options.tenant, undefined, isOptionalString, 'must be a template'),
+    notFound: options.notFound,
+    maxTenants: count('cache.maxTenants', cache.maxTenants, 1024, 1),
+    maxDecisionsPerTenant: count(
+      'cache.maxDecisionsPerTenant',
+      cache.maxDecisionsPerTenant,
+      1024,
+      2,
+    ),
+    allowTtlMs: duration('cache.allowTtlMs', cache.allowTtlMs, 30_000),
+    denyTtlMs: duration('cache.denyTtlMs', cache.denyTtlMs, 2000),
+    timeoutMs: duration('timeoutMs', options.timeoutMs, 200),
+    policyVersion: callable('policyVersion', options.policyVersion, () => 0),
+    clock: callable('clock', options.clock, Date.now),
+    random: callable('random', options.random, Math.random),
+  }
+}
+
+function checkKeys(prefix: string, options: object, known: readonly string[]): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (!known.includes(key)) refuse(prefix + key, value, 'is unknown')
+  }
+}
+
+function count(key: string, value: number | undefined, preset: number, least: number): number {
+  const isCount = (it: number): boolean => Number.isInteger(it) && it >= least && it <= MAX_COUNT
+  return check(key, value, preset, isCount, `must be an integer from ${least} to ${MAX_COUNT}`)
+}
+
+function duration(key: string, value: number | undefined, preset: number): number {
+  return check(key, value, preset, isTimeout, 'must be milliseconds, more than 0')
+}
+
+function callable<T extends () => unknown>(key: string, value: T | undefined, preset: T): T {
+  return check(key, value, preset, (it) => typeof it === 'function', 'must be a function')
+}
+
+function isOptionalString(value: unknown): boolean {
+  return value === undefined || typeof value === 'string'
+}
+
+function check<T>(
+  key: string,
+  value: T | undefined,
+  preset: T,
+  isValid: (value: T) => boolean,
+  why: string,
+): T {
+  if (value === undefined) return preset
+  return isValid(value) ? value : refuse(key, value, why)
+}
+
+function refuse(key: string, value: unknown, why: string): never {
+  const shown = inspect(value, { depth: 0, maxStringLength: 200 })
+  throw new AuthzError('invalid-option', `option ${key}: ${shown} ${why}`)
+}

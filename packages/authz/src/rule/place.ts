@@ -1,0 +1,62 @@
+import { inspect } from 'node:util'
+import type { RouteOptions } from 'fastify'
+import { AuthzError } from '../errors.ts'
+
+/** Where the rule that is being compiled stands, so that an error says where to look. */
+export class Place {
+  /** The URL pattern of the route; empty for requests that match none. */
+  readonly url: string
+  /** The key under which the rule stands. */
+  readonly root: string
+  readonly #label: string
+  readonly #params: ReadonlySet<string>
+
+  private constructor(label: string, url: string, root: string) {
+    this.url = url
+    this.root = root
+    this.#label = label
+    this.#params = new Set(paramNames(url))
+  }
+
+  static ofRoute({ method, url }: Pick<RouteOptions, 'method' | 'url'>): Place {
+    return new Place(`${[method].flat().join(', ')} ${url}`, url, 'config.spiffe')
+  }
+
+  static ofNotFound(): Place {
+    return new Place('option', '', 'notFound')
+  }
+
+  hasParam(name: string): boolean {
+    return this.#params.has(name)
+  }
+
+  /**
+   * The members of an object that has none but the named ones.
+   *
+   * @throws {AuthzError} `invalid-rule`
+   */
+  members(key: string, value: unknown, names: readonly string[]): ReadonlyMap<string, unknown> {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return this.refuse(key, value, 'must be an object')
+    }
+    const members = new Map(Object.entries(value))
+    for (const [name, member] of members) {
+      if (!names.includes(name)) {
+        this.refuse(`${key}.${name}`, member, `is unknown; there are ${names.join(', ')}`)
+      }
+    }
+    return members
+  }
+
+  /** @throws {AuthzError} `invalid-rule`, naming route, key and value */
+  refuse(key: string, value: unknown, why: string, cause?: unknown): never {
+    const shown = inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 200 })
+    throw new AuthzError('invalid-rule', `${this.#label}: ${key}: ${shown} ${why}`, { cause })
+  }
+}
+
+/** The parameters in a URL pattern of the router, in which `::` is an escaped colon and `*` a parameter's name. */
+function paramNames(url: string): readonly string[] {
+  const named = url.replaceAll('::', '').matchAll(/:([^/:(.\-?]+)/g)
+  return [...Array.from(named, ([, name = '']) => name), ...(url.includes('*') ? ['*'] : [])]
+}

@@ -1,0 +1,58 @@
+import { inspect } from 'node:util'
+import {
+  type PathTemplate,
+  pathTemplate,
+  type SpiffeId,
+  type TrustDomain,
+} from '@fastify-spiffe/spiffe'
+import { AuthzError } from './errors.ts'
+
+/**
+ * Whose workload calls: a trust domain and the path segment that the option `tenant` names, byte for byte. The same
+ * name in two trust domains is two tenants.
+ */
+export interface Tenant {
+  readonly trustDomain: TrustDomain
+  readonly name: string
+}
+
+/** Finds the tenant of an identity; `null` when its path does not match the template. */
+export type TenantResolver = (id: SpiffeId) => Tenant | null
+
+/**
+ * Compiles the option `tenant`.
+ *
+ * @throws {AuthzError} `invalid-option`
+ */
+export function compileTenantTemplate(template: string): TenantResolver {
+  const path = parseTemplate(template)
+  // An identity lives as long as its connection: it is matched once.
+  const known = new WeakMap<SpiffeId, Tenant | null>()
+
+  return (id) => {
+    const before = known.get(id)
+    if (before !== undefined) return before
+    const name = path.capture(id)?.get('tenant')
+    const tenant = name === undefined ? null : Object.freeze({ trustDomain: id.trustDomain, name })
+    known.set(id, tenant)
+    return tenant
+  }
+}
+
+/**
+ * Under which key the decisions about a tenant are remembered. `\0` occurs neither in a trust domain nor in a path
+ * segment, so that no two tenants share a key. Callers without a tenant share that of the empty name, which no segment has.
+ */
+export function tenantKey(trustDomain: TrustDomain | string, name: string): string {
+  return `${trustDomain.toString()}\0${name}`
+}
+
+function parseTemplate(text: string): PathTemplate {
+  try {
+    const template = pathTemplate(text)
+    if (template.names.includes('tenant')) return template
+  } catch (cause) {
+    throw new AuthzError('invalid-option', `option tenant: ${String(cause)}`, { cause })
+  }
+  throw new AuthzError('invalid-option', `option tenant: ${inspect(text)} must capture {tenant}`)
+}
