@@ -1,1 +1,47 @@
-export {}
+export { authz, AuthzError, condition } from '@fastify-spiffe/authz'
+export type {
+  Attributes,
+  Authz,
+  AuthzErrorCode,
+  AuthzOptions,
+  CheckContext,
+  Condition,
+  RouteRule,
+  Tenant,
+  TenantName,
+} from '@fastify-spiffe/authz'
+export { peer, PeerError } from '@fastify-spiffe/peer'
+export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
+export {
+  and,
+  anyId,
+  id,
+  memberOf,
+  not,
+  oneOf,
+  or,
+  pattern,
+  SpiffeError,
+  SpiffeId,
+  SpiffeIdMatcher,
+  TrustDomain,
+} from '@fastify-spiffe/spiffe'
+export type {
+  Captures,
+  SourceState,
+  SpiffeErrorCode,
+  X509MaterialSource,
+} from '@fastify-spiffe/spiffe'
+export { spiffeServer, svid, SvidPluginError } from '@fastify-spiffe/svid'
+export type {
+  ServedSvid,
+  SpiffeServerOptions,
+  SvidOptions,
+  SvidPluginErrorCode,
+} from '@fastify-spiffe/svid'
+export { SvidAgent, TlsError } from '@fastify-spiffe/tls'
+export type { SvidAgentOptions, TlsErrorCode } from '@fastify-spiffe/tls'
+export { WorkloadApiError, X509Source } from '@fastify-spiffe/workload-api'
+export type { WorkloadApiErrorCode, X509SourceOptions } from '@fastify-spiffe/workload-api'
+export { fastifySpiffe, fastifySpiffe as default } from './plugin.ts'
+export type { FastifySpiffeOptions } from './plugin.ts'

@@ -1,1 +1,5 @@
-export {}
+export { PeerError } from './errors.ts'
+export type { PeerErrorCode } from './errors.ts'
+export type { PeerOptions } from './options.ts'
+export { peer, peer as default } from './plugin.ts'
+export type { Peer } from './plugin.ts'

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { readFile } from 'node:fs/promises'
+import { parseCommand, type Command } from './command.ts'
+import { dev } from './dev.ts'
+import { usage, UsageError } from './usage.ts'
+
+const run = async (command: Command): Promise<void> => {
+  switch (command.name) {
+    case 'help':
+      process.stdout.write(usage)
+      return
+    case 'version':
+      process.stdout.write(`${await readVersion()}\n`)
+      return
+    case 'dev':
+      await dev(command)
+  }
+}
+
+const readVersion = async (): Promise<string> => {
+  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
+  const { version }: { version: string } = JSON.parse(manifest)
+  return version
+}
+
+try {
+  await run(parseCommand(process.argv.slice(2)))
+} catch (error) {
+  const hint = error instanceof UsageError ? '\nTry: fastify-spiffe --help' : ''
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`fastify-spiffe: ${message}${hint}\n`)
+  process.exitCode = error instanceof UsageError ? 2 : 1
+}

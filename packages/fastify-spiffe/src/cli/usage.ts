@@ -1,0 +1,21 @@
+/** What `--help` prints. */
+export const usage = `Usage: fastify-spiffe dev [options]
+
+Runs a SPIFFE authority on this machine, for people without SPIRE. DEVELOPMENT ONLY.
+For each workload it serves the Workload API on a Unix socket, and prints its address
+as SPIFFE_ENDPOINT_SOCKET. SVIDs are replaced at half of their life. Ctrl-C ends it.
+
+Options:
+  --trust-domain NAME   the trust domain (default: example.org)
+  --workload PATH       a workload, such as /acme/web, or its whole SPIFFE ID; may be given
+                        several times (default: /acme/orders and /acme/web)
+  --directory DIR       where the sockets go (default: a temporary folder)
+  --svid-ttl TIME       how long an SVID lives, such as 30s, 10m or 1h (default: 1h)
+  -h, --help            print this
+  -v, --version         print the version
+`
+
+/** The command line asks for something that does not exist. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}

@@ -1,0 +1,33 @@
+/** The closed list of what {@link PeerError} can say. */
+export type PeerErrorCode =
+  /** An option has a value that it cannot take. */
+  | 'invalid-option'
+  /** An option that does not exist. */
+  | 'unknown-option'
+  /** The application was told to listen on a server that proves nobody's identity. */
+  | 'foreign-server'
+  /** The test kit was used in production. */
+  | 'test-kit-refused'
+  /** A request on a connection whose peer is not proven, or not any more. Status 401. */
+  | 'unauthenticated'
+
+/**
+ * What this package throws. All but `unauthenticated` fail the boot (or a test); that one refuses a
+ * request and reaches the error handler of the application. Tell errors apart by `code`.
+ */
+export class PeerError extends Error {
+  override readonly name = 'PeerError'
+  readonly code: PeerErrorCode
+  /** The HTTP status of a refusal; absent from all other errors. */
+  declare readonly statusCode?: 401
+
+  constructor(code: PeerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  /** The error of a refused request. It says no reason: that is in the log. */
+  static unauthenticated(): PeerError {
+    return Object.assign(new PeerError('unauthenticated', 'Unauthorized'), { statusCode: 401 })
+  }
+}

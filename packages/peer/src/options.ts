@@ -1,0 +1,33 @@
+import { PeerError } from './errors.ts'
+
+/** What the plugin is registered with. Every option has a default. */
+export interface PeerOptions {
+  /** Put the caller's SPIFFE ID as `spiffeId` on every line that `request.log` writes. Default true. */
+  readonly logSpiffeId?: boolean
+  /** The time in ms since the epoch, for the caller's expiry. Default `Date.now`. */
+  readonly clock?: () => number
+}
+
+const names: ReadonlySet<string> = new Set<keyof PeerOptions>(['logSpiffeId', 'clock'])
+
+/** What Fastify itself understands in the options of any plugin. */
+const fastifyNames: ReadonlySet<string> = new Set(['prefix', 'logLevel', 'logSerializers'])
+
+/** @throws {@link PeerError} `unknown-option` or `invalid-option` */
+export const readOptions = (options: PeerOptions): Required<PeerOptions> => {
+  const unknown = Object.keys(options).find((name) => !names.has(name) && !fastifyNames.has(name))
+  if (unknown !== undefined) {
+    throw new PeerError('unknown-option', `peer has no option '${unknown}'`)
+  }
+  const { logSpiffeId = true, clock = Date.now } = options
+  if (typeof logSpiffeId !== 'boolean') {
+    throw new PeerError(
+      'invalid-option',
+      `logSpiffeId must be a boolean, not ${String(logSpiffeId)}`,
+    )
+  }
+  if (typeof clock !== 'function') {
+    throw new PeerError('invalid-option', `clock must be a function, not ${String(clock)}`)
+  }
+  return { logSpiffeId, clock }
+}

@@ -1,0 +1,43 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import { identityOf, type ConnectionPeer } from '@fastify-spiffe/tls'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { fastifyPlugin } from 'fastify-plugin'
+import { refuseToListen } from './gate/foreign-server.ts'
+import { gate } from './gate/gate.ts'
+import { readOptions, type PeerOptions } from './options.ts'
+import { logSpiffeIds } from './request/child-log.ts'
+import { decorateRequests } from './request/slot.ts'
+
+/** Who calls: proven at the handshake, frozen, the same object for all requests of a connection. */
+export type Peer = ConnectionPeer
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls, proven; `null` for a caller without a certificate, where the server allows that. */
+    readonly spiffeId: SpiffeId | null
+    /** The same with the particulars of the proof. */
+    readonly peer: Peer | null
+  }
+}
+
+async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<void> {
+  const { logSpiffeId, clock } = readOptions(options)
+  if (identityOf(fastify.server) === undefined) refuseToListen(fastify.server)
+  if (logSpiffeId) logSpiffeIds(fastify)
+  decorateRequests(fastify)
+  fastify.addHook('onRequest', gate(clock))
+}
+
+/**
+ * Gives every request the proven identity of its caller, as `request.spiffeId` and `request.peer`, and
+ * answers 401 to callers whose proof is missing or holds no more. It holds for all requests of the
+ * instance that it is registered on, those that match no route included: register it on the outermost.
+ *
+ * Listening fails with {@link PeerError} `foreign-server` unless the server is one of `spiffeServer`.
+ *
+ * @throws {@link PeerError} `unknown-option` or `invalid-option`, when the application boots
+ */
+export const peer: FastifyPluginAsync<PeerOptions> = fastifyPlugin(plugin, {
+  name: '@fastify-spiffe/peer',
+  fastify: '5.x',
+})

@@ -1,0 +1,21 @@
+/** The closed list of what {@link SvidPluginError} can say. */
+export type SvidPluginErrorCode =
+  /** An option has a value that it cannot take, or contradicts another one. */
+  | 'invalid-option'
+  /** An option that does not exist. */
+  | 'unknown-option'
+  /** The server of this application was not made by `spiffeServer`. */
+  | 'foreign-server'
+  /** The server of this application takes its SVID from another source. */
+  | 'source-mismatch'
+
+/** What this package throws, always while the application boots. Tell errors apart by `code`. */
+export class SvidPluginError extends Error {
+  override readonly name = 'SvidPluginError'
+  readonly code: SvidPluginErrorCode
+
+  constructor(code: SvidPluginErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,34 @@
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { SvidPluginError } from './errors.ts'
+
+/** What the plugin is registered with. */
+export interface SvidOptions {
+  /** The source that `spiffeServer` was given. */
+  readonly source: X509MaterialSource
+  /** Close the source when the application closes, after its server. Default false: whoever opened it does. */
+  readonly closeSource?: boolean
+}
+
+const names: ReadonlySet<string> = new Set<keyof SvidOptions>(['source', 'closeSource'])
+
+/** What Fastify itself understands in the options of any plugin. */
+const fastifyNames: ReadonlySet<string> = new Set(['prefix', 'logLevel', 'logSerializers'])
+
+/** @throws {@link SvidPluginError} `unknown-option` or `invalid-option` */
+export const readOptions = (options: SvidOptions): Required<SvidOptions> => {
+  const unknown = Object.keys(options).find((name) => !names.has(name) && !fastifyNames.has(name))
+  if (unknown !== undefined) {
+    throw new SvidPluginError('unknown-option', `svid has no option '${unknown}'`)
+  }
+  const { source, closeSource = false } = options
+  if (typeof (source as Partial<X509MaterialSource> | undefined)?.onUpdate !== 'function') {
+    throw new SvidPluginError('invalid-option', 'svid needs the source that spiffeServer was given')
+  }
+  if (typeof closeSource !== 'boolean') {
+    throw new SvidPluginError(
+      'invalid-option',
+      `closeSource must be a boolean, not ${String(closeSource)}`,
+    )
+  }
+  return { source, closeSource }
+}

@@ -1,0 +1,91 @@
+import type { SecureServerOptions, Http2SecureServer } from 'node:http2'
+import type { Server, ServerOptions } from 'node:https'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { createSvidServer, type HttpOptions, type SvidServerOptions } from '@fastify-spiffe/tls'
+import type { FastifyServerFactory } from 'fastify'
+import { SvidPluginError } from '../errors.ts'
+import { withTimeouts } from './fastify-timeouts.ts'
+
+/** Options of {@link spiffeServer}. */
+export interface SpiffeServerOptions extends Omit<SvidServerOptions, 'http'> {
+  /**
+   * Options for Node's HTTP layer, such as `maxHeaderSize` or `settings`. What Fastify has an option
+   * for (`keepAliveTimeout`, `requestTimeout`) is set there.
+   */
+  readonly http?: Omit<HttpOptions, FastifyOwned>
+}
+
+/** What `Fastify()` needs to serve HTTP/1.1 over TLS with an SVID. */
+export interface SpiffeHttpsOptions {
+  readonly https: ServerOptions
+  readonly serverFactory: FastifyServerFactory<Server>
+}
+
+/** What `Fastify()` needs to serve HTTP/2 over TLS with an SVID. */
+export interface SpiffeHttp2Options {
+  readonly http2: true
+  readonly https: SecureServerOptions
+  readonly serverFactory: FastifyServerFactory<Http2SecureServer>
+}
+
+type Https = SpiffeServerOptions & { readonly http2?: false }
+type Http2 = SpiffeServerOptions & { readonly http2: true }
+
+const fastifyOwned = ['keepAliveTimeout', 'requestTimeout'] as const
+
+type FastifyOwned = (typeof fastifyOwned)[number]
+
+/**
+ * Makes the options with which `Fastify()` serves the SVID of `source` and follows its rotations:
+ * `Fastify(spiffeServer(source))`, or `Fastify({ ...spiffeServer(source), logger: true })`.
+ *
+ * Fastify's own `connectionTimeout`, `keepAliveTimeout`, `requestTimeout`, `maxRequestsPerSocket`,
+ * `http2SessionTimeout` and `forceCloseConnections` work as on any other server.
+ *
+ * `Fastify()` then throws `TlsError` (`no-svid`, `invalid-material`, `unknown-option`,
+ * `forbidden-option`, `invalid-option`) from `@fastify-spiffe/tls`, or {@link SvidPluginError}
+ * `invalid-option` when its options `https` or `http2` contradict the ones made here.
+ *
+ * @param source gives the SVID, and the bundles to verify clients with; it must hold an SVID already
+ * @throws {@link SvidPluginError} `invalid-option` for an option of `http` that belongs to Fastify
+ */
+export function spiffeServer(source: X509MaterialSource, options: Http2): SpiffeHttp2Options
+export function spiffeServer(source: X509MaterialSource, options?: Https): SpiffeHttpsOptions
+export function spiffeServer(
+  source: X509MaterialSource,
+  options: Https | Http2 = {},
+): SpiffeHttpsOptions | SpiffeHttp2Options {
+  assertNotFastifyOwned(options.http ?? {})
+  // Says "https" to Fastify. Its identity tells whether someone else has put options in its place.
+  const https = Object.freeze({})
+  if (options.http2 === true) {
+    const serverFactory: FastifyServerFactory<Http2SecureServer> = (handler, completed) => {
+      assertUnchanged(completed, https, true)
+      return withTimeouts(createSvidServer(source, options, handler), completed)
+    }
+    return { http2: true, https, serverFactory }
+  }
+  const serverFactory: FastifyServerFactory<Server> = (handler, completed) => {
+    assertUnchanged(completed, https, false)
+    return withTimeouts(createSvidServer(source, options, handler), completed)
+  }
+  return { https, serverFactory }
+}
+
+const assertNotFastifyOwned = (http: object): void => {
+  const name = fastifyOwned.find((candidate) => candidate in http)
+  if (name === undefined) return
+  throw new SvidPluginError('invalid-option', `http.${name} is an option of Fastify: set it there`)
+}
+
+const assertUnchanged = (given: Record<string, unknown>, https: object, http2: boolean): void => {
+  if (given['https'] !== https) {
+    throw new SvidPluginError(
+      'invalid-option',
+      'spiffeServer makes the https options: other ones have no effect',
+    )
+  }
+  if ((given['http2'] ?? false) !== http2) {
+    throw new SvidPluginError('invalid-option', 'http2 is an option of spiffeServer: set it there')
+  }
+}
