@@ -7,7 +7,7 @@ const MAX_DEPTH = 16
 /** A length is written in at most this many octets, so that it stays well within a safe integer. */
 const MAX_LENGTH_OCTETS = 4
 
-const UNIVERSAL_CONSTRUCTED: ReadonlySet<number> = new Set([TAG.sequence, TAG.set])
+const CONSTRUCTED = 0x20
 
 export function invalidDer(message: string, options?: ErrorOptions): SpiffeError {
   return new SpiffeError('invalid-der', message, options)
@@ -120,7 +120,10 @@ function assertTag(tag: number): void {
   if (tag === 0) throw invalidDer('tag 00 is reserved')
   // X.509 has no tag number above 30, hence no identifier of several octets.
   if ((tag & 0x1f) === 0x1f) throw invalidDer('a tag number takes several octets')
-  if (tag < 0x40 && ((tag & 0x20) !== 0) !== UNIVERSAL_CONSTRUCTED.has(tag)) {
+  const isUniversal = tag < 0x40
+  const isConstructed = (tag & CONSTRUCTED) !== 0
+  const isList = (tag | CONSTRUCTED) === TAG.sequence || (tag | CONSTRUCTED) === TAG.set
+  if (isUniversal && isConstructed !== isList) {
     // X.690 §10.2: strings are primitive.
     throw invalidDer(`tag ${hex(tag)} is constructed the wrong way`)
   }

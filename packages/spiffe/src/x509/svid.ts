@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { SpiffeError } from '../errors.ts'
 import { inspectAsText } from '../id/inspect.ts'
 import { SpiffeId } from '../id/spiffe-id.ts'
+import { sameBytes } from './bytes.ts'
 import type { Certificate } from './certificate.ts'
 import { readPemCertificates, splitCertificates } from './certificates.ts'
 import { leafRefusal, readClaimedId } from './leaf-profile.ts'
@@ -162,13 +163,10 @@ function assertKeyPair(leaf: Certificate, privateKey: KeyObject): void {
   }
 }
 
+/** By octets: `KeyObject.equals` on keys of two kinds makes a later, unrelated call fail. */
 function isKeyPair(leaf: Certificate, privateKey: KeyObject): boolean {
-  try {
-    return createPublicKey(privateKey).equals(leaf.x509.publicKey)
-  } catch {
-    // OpenSSL does not take one of the keys, or does not compare such different kinds.
-    return false
-  }
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+  return sameBytes(spki, leaf.publicKey.spki)
 }
 
 function invalidSvid(message: string): SpiffeError {

@@ -1,0 +1,108 @@
+import { describe, expect, test } from '@jest/globals'
+import { TrustDomain } from '../id/trust-domain.ts'
+import { BundleSet } from './bundle-set.ts'
+import { X509Bundle } from './bundle.ts'
+import { Certificate } from './certificate.ts'
+import { writePem } from './pem.ts'
+import { commonName, forge, newKeyPair, refuses } from './x509.test.support.ts'
+
+const keys = newKeyPair()
+const a = forge({ subjectKeys: keys, subject: commonName('a') })
+const sameName = forge({ subjectKeys: keys, subject: commonName('A') })
+const b = forge({ subjectKeys: keys, subject: commonName('b') })
+const domain = TrustDomain.parse('example.org')
+const bundleOf = (...ders: Buffer[]): X509Bundle =>
+  X509Bundle.of(
+    domain,
+    ders.map((der) => Certificate.fromDer(der)),
+  )
+
+describe('a bundle', () => {
+  test('is read from DER and from PEM, each authority once and in order', () => {
+    const bundle = X509Bundle.fromDer(domain, Buffer.concat([a, b, a]))
+    expect(bundle.authorities.map(({ raw }) => raw.equals(a))).toEqual([true, false])
+    const pem = [a, b].map((der) => writePem('CERTIFICATE', der)).join('')
+    expect(X509Bundle.fromPem(domain, pem).equals(bundle)).toBe(true)
+    const twice = bundle.authorities[0]!
+    expect(X509Bundle.of(domain, [twice, twice]).authorities).toHaveLength(1)
+  })
+
+  test('may be empty', () => {
+    expect(X509Bundle.fromDer(domain, new Uint8Array(0)).authorities).toEqual([])
+  })
+
+  test('has what it holds, octet for octet', () => {
+    const bundle = bundleOf(a)
+    expect(bundle.has(Certificate.fromDer(a))).toBe(true)
+    expect(bundle.has(Certificate.fromDer(sameName))).toBe(false)
+    expect(bundleOf(a, sameName, b).named(Certificate.fromDer(a).subject)).toHaveLength(2)
+  })
+
+  test('equals one with the same authorities in another order', () => {
+    expect(bundleOf(a, b).equals(bundleOf(b, a))).toBe(true)
+    expect(bundleOf(a, b).equals(bundleOf(a))).toBe(false)
+    expect(bundleOf(a).equals(bundleOf(b))).toBe(false)
+    const elsewhere = X509Bundle.of(TrustDomain.parse('other.org'), [Certificate.fromDer(a)])
+    expect(bundleOf(a).equals(elsewhere)).toBe(false)
+  })
+
+  test('is frozen', () => {
+    const list = [Certificate.fromDer(a)]
+    const bundle = X509Bundle.of(domain, list)
+    list.push(Certificate.fromDer(b))
+    expect(bundle.authorities).toHaveLength(1)
+    expect(Object.isFrozen(bundle) && Object.isFrozen(bundle.authorities)).toBe(true)
+  })
+
+  test('is refused when a part of it cannot be read', () => {
+    for (const junk of [Buffer.from([0]), Buffer.from('30020000', 'hex'), b.subarray(0, -1)]) {
+      refuses('invalid-bundle', () => X509Bundle.fromDer(domain, Buffer.concat([a, junk])))
+    }
+    refuses('invalid-bundle', () => X509Bundle.fromPem(domain, '-----BEGIN CERTIFICATE-----\n'))
+  })
+})
+
+describe('a set of bundles', () => {
+  const other = X509Bundle.of(TrustDomain.parse('other.org'), [])
+
+  test('keeps one bundle for each trust domain', () => {
+    const set = BundleSet.of(bundleOf(a), other)
+    expect(set.size).toBe(2)
+    expect(set.get(other.trustDomain)).toBe(other)
+    expect(set.get(TrustDomain.parse('third.org'))).toBeUndefined()
+    expect([...set].map(({ trustDomain }) => trustDomain.name)).toEqual([
+      'example.org',
+      'other.org',
+    ])
+    refuses('duplicate-trust-domain', () => BundleSet.of(bundleOf(a), bundleOf(b)))
+  })
+
+  test('never changes: with and without give another', () => {
+    const set = BundleSet.empty.with(bundleOf(a))
+    expect(BundleSet.empty.size).toBe(0)
+    expect(set.with(bundleOf(b)).get(domain)?.equals(bundleOf(b))).toBe(true)
+    expect(set.get(domain)?.equals(bundleOf(a))).toBe(true)
+    expect(set.without(domain).size).toBe(0)
+    expect(set.without(other.trustDomain)).toBe(set)
+    expect(set.size).toBe(1)
+  })
+
+  test('equals one with equal bundles in another order', () => {
+    expect(BundleSet.of(bundleOf(a), other).equals(BundleSet.of(other, bundleOf(a)))).toBe(true)
+    expect(BundleSet.of(bundleOf(a)).equals(BundleSet.of(other))).toBe(false)
+    expect(BundleSet.of(bundleOf(a)).equals(BundleSet.of(bundleOf(b)))).toBe(false)
+    expect(BundleSet.of(bundleOf(a)).equals(BundleSet.empty)).toBe(false)
+  })
+
+  test.each(['__proto__', 'constructor', 'tostring', 'hasownproperty'])(
+    'has nothing of the trust domain %s unless it is put there',
+    (name) => {
+      const trustDomain = TrustDomain.parse(name)
+      expect(BundleSet.empty.get(trustDomain)).toBeUndefined()
+      const bundle = X509Bundle.of(trustDomain, [])
+      const set = BundleSet.of(bundle, other)
+      expect(set.get(trustDomain)).toBe(bundle)
+      expect(set.size).toBe(2)
+    },
+  )
+})
