@@ -1,0 +1,431 @@
+import { channel } from 'node:diagnostics_channel'
+import dns from 'node:dns'
+import { once } from 'node:events'
+import type { Http2SecureServer } from 'node:http2'
+import type { Server } from 'node:https'
+import { setImmediate } from 'node:timers/promises'
+import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
+import type { X509Svid } from '@fastify-spiffe/spiffe'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import Fastify from 'fastify'
+import {
+  dial,
+  dialHttp2,
+  get,
+  getHttp2,
+  listen,
+  presentedSerial,
+  type Place,
+} from './client.test.helper.ts'
+import { spiffeServer, svid } from './index.ts'
+
+let authority: Authority
+let client: X509Svid
+
+beforeAll(async () => {
+  authority = await Authority.create({ trustDomain: 'example.org' })
+  client = await authority.issueX509Svid('spiffe://example.org/acme/web')
+})
+
+afterAll(() => authority.close())
+
+const open = (): Promise<InProcessSource> => authority.source('spiffe://example.org/acme/orders')
+
+/** A logger that keeps what it is told. */
+const memory = () => {
+  const lines: Record<string, unknown>[] = []
+  const write = (line: string): void => void lines.push(JSON.parse(line))
+  return { lines, logger: { level: 'info', stream: { write } } }
+}
+
+describe('a server of spiffeServer', () => {
+  test('presents the SVID of its source, and after a rotation the new one, on the same connections', async () => {
+    await using source = await open()
+    await using app = Fastify({ ...spiffeServer(source), logger: false })
+    await app.register(svid, { source })
+    app.get('/', () => 'served')
+    const place = await listen(app)
+    const kept = await dial(place, client)
+    const before = source.svid!
+
+    expect(await presentedSerial(place, client)).toBe(before.leaf.serialNumber)
+    await authority.rotateSvids()
+    expect(source.svid!.equals(before)).toBe(false)
+    expect(await presentedSerial(place, client)).toBe(source.svid!.leaf.serialNumber)
+
+    kept.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    const [answer] = await once(kept, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 200 OK/)
+    kept.destroy()
+  })
+
+  test('speaks HTTP/2, and on the same port HTTP/1.1 where that is wanted', async () => {
+    await using source = await open()
+    await using app = Fastify({ ...spiffeServer(source, { http2: true, allowHTTP1: true }) })
+    await app.register(svid, { source })
+    app.get('/', (request) => request.raw.httpVersion)
+    const place = await listen(app)
+    const session = await dialHttp2(place, client)
+
+    expect(await getHttp2(session)).toBe('2.0')
+    expect(await get(place, client)).toBe('1.1')
+    session.destroy()
+  })
+
+  test('has the type that its protocol makes', async () => {
+    await using source = await open()
+    await using https = Fastify(spiffeServer(source))
+    await using http2 = Fastify(spiffeServer(source, { http2: true }))
+    const servers: [Server, Http2SecureServer] = [https.server, http2.server]
+    expect(servers.map((server) => server.listening)).toEqual([false, false])
+  })
+
+  test('cuts clients without a certificate, unless that is allowed', async () => {
+    await using source = await open()
+    await using strict = Fastify(spiffeServer(source))
+    await using lenient = Fastify(spiffeServer(source, { clientCertificate: 'optional' }))
+    strict.get('/', () => 'served')
+    lenient.get('/', () => 'served')
+
+    expect(await get(await listen(strict), null)).toBe(null)
+    expect(await get(await listen(lenient), null)).toBe('served')
+  })
+
+  test('listens on one address for localhost, where Fastify would open a second server', async () => {
+    await using source = await open()
+    await using app = Fastify(spiffeServer(source))
+    await using plain = Fastify()
+    app.get('/', () => 'served')
+    const place = await onTwoAddresses(() => app.listen({ host: 'localhost', port: 0 }))
+    await onTwoAddresses(() => plain.listen({ host: 'localhost', port: 0 }))
+
+    expect(plain.addresses()).toHaveLength(2)
+    expect(app.addresses()).toHaveLength(1)
+    expect(await get({ host: '127.0.0.1', port: Number(new URL(place).port) }, client)).toBe(
+      'served',
+    )
+  })
+})
+
+/** Listens on a machine where `localhost` has two addresses. */
+const onTwoAddresses = async (listening: () => Promise<string>): Promise<string> => {
+  const { lookup } = dns
+  Object.assign(dns, { lookup: twoAddresses })
+  try {
+    return await listening()
+  } finally {
+    Object.assign(dns, { lookup })
+  }
+}
+
+type Answered = (error: null, addresses: unknown, family?: number) => void
+
+/** Stands in for `dns.lookup`, with or without options. */
+const twoAddresses = (host: string, ...rest: [Answered] | [{ all?: boolean }, Answered]): void => {
+  const addresses = host === 'localhost' ? ['127.0.0.1', '127.0.0.2'] : [host]
+  if (rest.length === 1) rest[0](null, addresses[0], 4)
+  else
+    rest[1](
+      null,
+      addresses.map((address) => ({ address, family: 4 })),
+    )
+}
+
+const limitsOf = ({ server }: { server: Server }) => {
+  const { timeout, keepAliveTimeout, requestTimeout, maxRequestsPerSocket } = server
+  return { timeout, keepAliveTimeout, requestTimeout, maxRequestsPerSocket }
+}
+
+describe('what Fastify leaves to a server factory', () => {
+  test('its timeouts and limits are applied to the server', async () => {
+    await using source = await open()
+    const limits = { connectionTimeout: 1001, keepAliveTimeout: 1002, requestTimeout: 1003 }
+    await using app = Fastify({ ...spiffeServer(source), ...limits, maxRequestsPerSocket: 4 })
+    expect(app.server).toMatchObject({
+      timeout: 1001,
+      keepAliveTimeout: 1002,
+      requestTimeout: 1003,
+      maxRequestsPerSocket: 4,
+    })
+  })
+
+  test('its defaults are those of a server that Fastify makes itself', async () => {
+    await using source = await open()
+    await using ours = Fastify(spiffeServer(source))
+    await using theirs = Fastify({ https: {} })
+    expect(limitsOf(ours)).toEqual(limitsOf(theirs))
+  })
+
+  test('an idle connection ends after keepAliveTimeout, also beside HTTP/2', async () => {
+    await using source = await open()
+    const options = { ...spiffeServer(source, { http2: true, allowHTTP1: true }) }
+    await using app = Fastify({ ...options, keepAliveTimeout: 20 })
+    app.get('/', () => 'served')
+    const socket = await dial(await listen(app), client)
+    socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    socket.resume()
+    await once(socket, 'end')
+    socket.destroy()
+  })
+
+  test('an idle HTTP/2 session ends after http2SessionTimeout', async () => {
+    await using source = await open()
+    await using app = Fastify({ ...spiffeServer(source, { http2: true }), http2SessionTimeout: 20 })
+    const session = await dialHttp2(await listen(app), client)
+    await once(session, 'close')
+  })
+
+  test('closing the application ends idle connections', async () => {
+    await using source = await open()
+    const app = Fastify(spiffeServer(source))
+    app.get('/', () => 'served')
+    const { ended } = await useOnce(await listen(app))
+    await app.close()
+    await ended
+  })
+
+  test('closing the application ends HTTP/2 sessions, and idle connections beside them', async () => {
+    await using source = await open()
+    const app = Fastify(spiffeServer(source, { http2: true, allowHTTP1: true }))
+    app.get('/', () => 'served')
+    const place = await listen(app)
+    const { ended } = await useOnce(place)
+    const session = await dialHttp2(place, client)
+    expect(await getHttp2(session)).toBe('served')
+    const closed = once(session, 'close')
+    await app.close()
+    await Promise.all([ended, closed])
+  })
+})
+
+/** Leaves an open, idle connection behind. */
+const useOnce = async (place: Place): Promise<{ readonly ended: Promise<unknown> }> => {
+  const socket = await dial(place, client)
+  const ended = once(socket, 'end').then(() => socket.destroy())
+  socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(socket, 'data')
+  return { ended }
+}
+
+describe('an application does not boot', () => {
+  test.each<[string, string, object]>([
+    ['without a source', 'invalid-option', { source: undefined }],
+    ['with an option that does not exist', 'unknown-option', { sauce: 1 }],
+    ['with a bad closeSource', 'invalid-option', { closeSource: 'yes' }],
+  ])('%s', async (_case, code, mistake) => {
+    await using source = await open()
+    await using app = Fastify(spiffeServer(source))
+    // As a caller without a compiler would.
+    const options = Object.assign({ source }, mistake)
+    await expect(app.register(svid, options)).rejects.toMatchObject({
+      name: 'SvidPluginError',
+      code,
+    })
+  })
+
+  test('on a server that spiffeServer did not make', async () => {
+    await using source = await open()
+    await using app = Fastify()
+    await expect(app.register(svid, { source })).rejects.toMatchObject({ code: 'foreign-server' })
+  })
+
+  test('when the server has its SVID from another source', async () => {
+    await using source = await open()
+    await using other = await open()
+    await using app = Fastify(spiffeServer(other))
+    await expect(app.register(svid, { source })).rejects.toMatchObject({ code: 'source-mismatch' })
+  })
+
+  test('when options of Fastify contradict those of spiffeServer', async () => {
+    await using source = await open()
+    const mistakes = [
+      () => Fastify({ ...spiffeServer(source), https: { minVersion: 'TLSv1.2' } }),
+      () => Fastify({ ...spiffeServer(source), https: null }),
+      () => Fastify({ ...spiffeServer(source, { http2: true }), http2: false } as object),
+      () => Fastify({ ...spiffeServer(source), http2: true } as object),
+      () => spiffeServer(source, { http: { keepAliveTimeout: 1 } as object }),
+    ]
+    for (const mistake of mistakes) {
+      expect(mistake).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+    }
+  })
+
+  test('with an option of spiffeServer that does not exist, or that would bypass the verifier', async () => {
+    await using source = await open()
+    const boot = (options: object) => () => Fastify(spiffeServer(source, options))
+    expect(boot({ htpp2: true })).toThrow(expect.objectContaining({ code: 'unknown-option' }))
+    expect(boot({ ca: 'x' })).toThrow(expect.objectContaining({ code: 'forbidden-option' }))
+    expect(boot({ http2: 'yes' })).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+  })
+
+  test('while the source has no SVID', async () => {
+    await using source = await open()
+    source.deny()
+    expect(() => Fastify(spiffeServer(source))).toThrow(
+      expect.objectContaining({ code: 'no-svid' }),
+    )
+  })
+})
+
+describe('fastify.svid', () => {
+  test('says what is on the wire, and follows it', async () => {
+    await using source = await open()
+    await using app = Fastify(spiffeServer(source))
+    await app.register(svid, { source })
+    const first = source.svid!
+    expect(app.svid).toMatchObject({
+      spiffeId: first.spiffeId,
+      notBefore: first.notBefore,
+      notAfter: first.notAfter,
+      generation: 1,
+      state: 'ready',
+    })
+
+    await authority.rotateSvids()
+    await setImmediate()
+    expect(app.svid.generation).toBe(2)
+
+    source.deny()
+    await setImmediate()
+    const nothing = { spiffeId: null, notBefore: null, notAfter: null }
+    expect(JSON.parse(JSON.stringify(app.svid))).toEqual({
+      ...nothing,
+      generation: 2,
+      state: 'denied',
+    })
+  })
+
+  test('cannot be set', async () => {
+    await using source = await open()
+    await using app = Fastify(spiffeServer(source))
+    await app.register(svid, { source })
+    expect(() => Object.assign(app.svid, { generation: 9 })).toThrow(TypeError)
+    expect(() => Object.assign(app.svid, { other: 9 })).toThrow(TypeError)
+    expect(app.svid.generation).toBe(1)
+  })
+})
+
+describe('the log tells', () => {
+  test('a rotation of its own server, and of no other', async () => {
+    await using source = await open()
+    await using neighbour = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await using other = Fastify(spiffeServer(neighbour))
+    await app.register(svid, { source })
+    await other.register(svid, { source: neighbour })
+
+    await authority.rotateSvids()
+    await setImmediate()
+    expect(lines).toEqual([
+      expect.objectContaining({
+        msg: 'SVID rotated',
+        spiffeId: 'spiffe://example.org/acme/orders',
+        serialNumber: source.svid!.leaf.serialNumber,
+        generation: 2,
+      }),
+    ])
+  })
+
+  test('a client that was cut, with the reason', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await using other = Fastify(spiffeServer(source))
+    await app.register(svid, { source })
+    await get(await listen(other), null)
+    await get(await listen(app), null)
+    expect(lines.filter(({ msg }) => msg === 'client cut at the handshake')).toEqual([
+      expect.objectContaining({ level: 30, code: 'no-certificate', remoteAddress: '127.0.0.1' }),
+    ])
+  })
+
+  test('of many clients ten a second, and of the others how many they were', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    let now = Date.now()
+    await using app = Fastify({ ...spiffeServer(source, { clock: () => now }), logger })
+    await app.register(svid, { source })
+    const place = await listen(app)
+    for (let clients = 0; clients < 13; clients++) await get(place, null)
+    now += 1000
+    await get(place, null)
+
+    const cut = lines.filter(({ msg }) => msg === 'client cut at the handshake')
+    expect(cut.map(({ untold }) => untold)).toEqual([...Array(10).fill(undefined), 3])
+  })
+
+  test('an SVID that its server cannot use', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    let now = Date.now()
+    await using app = Fastify({ ...spiffeServer(source, { clock: () => now }), logger })
+    await app.register(svid, { source })
+
+    now += 2 * 3_600_000
+    await authority.rotateSvids()
+    await setImmediate()
+    expect(app.svid.generation).toBe(1)
+    expect(lines).toEqual([expect.objectContaining({ level: 50, code: 'invalid-material' })])
+  })
+
+  test('what its own source refused, and nothing of others', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await app.register(svid, { source: Object.assign(source, { endpoint: 'unix:///own.sock' }) })
+
+    for (const endpoint of ['unix:///own.sock', 'unix:///other.sock']) {
+      const event = { endpoint, code: 'invalid-svid', message: 'not DER' }
+      channel('spiffe:svid:rejected').publish(event)
+      channel('spiffe:bundle:rejected').publish(event)
+    }
+    expect(lines.map(({ code, reason }) => ({ code, reason }))).toEqual([
+      { code: 'invalid-svid', reason: 'not DER' },
+      { code: 'invalid-svid', reason: 'not DER' },
+    ])
+  })
+
+  test('where the source stands, once for each change', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await app.register(svid, { source })
+    source.interrupt()
+    source.resume()
+    source.deny()
+    source.deny()
+    expect(lines.map(({ level, state }) => ({ level, state }))).toEqual([
+      { level: 40, state: 'stale' },
+      { level: 30, state: 'ready' },
+      { level: 50, state: 'denied' },
+    ])
+  })
+})
+
+describe('closing the application', () => {
+  test('ends what the plugin follows, and leaves the source to whoever opened it', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    const app = Fastify({ ...spiffeServer(source), logger })
+    await app.register(svid, { source })
+    await app.ready()
+    await app.close()
+
+    lines.length = 0
+    await authority.rotateSvids()
+    await setImmediate()
+    expect(app.svid.generation).toBe(1)
+    expect(source.state).toBe('ready')
+    expect(lines).toEqual([])
+  })
+
+  test('closes the source as well when told so', async () => {
+    const source = await open()
+    const app = Fastify(spiffeServer(source))
+    await app.register(svid, { source, closeSource: true })
+    await listen(app)
+    await app.close()
+    expect(source.state).toBe('closed')
+  })
+})
