@@ -215,6 +215,15 @@ describe('who may call a route', () => {
     expect(await statusOf(app, undefined, '/around')).toBe(200)
   })
 
+  test('an identity that another plugin left undefined is none', async () => {
+    const app = Fastify()
+    apps.push(app)
+    app.decorateRequest('spiffeId').decorateRequest('peer')
+    await app.register(authz)
+    app.get('/', { config: { spiffe: { anyAuthenticated: true } } }, () => 'in')
+    expect((await app.inject('/')).statusCode).toBe(401)
+  })
+
   test('a rule changed after the boot changes nothing', async () => {
     const allow = [WEB]
     const app = await service({ allow })
@@ -407,6 +416,17 @@ describe('routes without a rule', () => {
     leaked[0]?.get('/leaked', { config: { spiffe: OPEN } }, () => 'in')
     const error = await bootError(Promise.resolve(app.ready()))
     expect(error.routes).toEqual([{ method: 'GET, HEAD', url: '/leaked' }])
+  })
+
+  test('that another registration, further in, has compiled are not covered by this one', async () => {
+    const app = await instance()
+    await app.register(async (child) => {
+      await child.register(authz)
+      child.get('/inner', { config: { spiffe: OPEN } }, () => 'in')
+    })
+    await app.register(authz)
+    const error = await bootError(Promise.resolve(app.ready()))
+    expect(error.routes).toEqual([{ method: 'GET, HEAD', url: '/inner' }])
   })
 
   test('in a sibling of the guarded instance are none of its business', async () => {

@@ -35,7 +35,7 @@ export function enforce(
 /** 401 asks for an identity, 403 says that the one presented does not do. */
 function statusOf(request: FastifyRequest, { reason }: Decision): RefusalStatus {
   if (reason === 'not-found') return 404
-  return request.spiffeId === null || reason === 'identity-expired' ? 401 : 403
+  return (request.spiffeId ?? null) === null || reason === 'identity-expired' ? 401 : 403
 }
 
 function eventOf(request: FastifyRequest, decision: Decision): DecisionEvent {

@@ -56,7 +56,8 @@ export class Gate {
     try {
       const rule = this.#context.rules.of(request) ?? this.#notFoundRule(request)
       if (rule === null) return request.is404 ? NOT_FOUND : NO_RULE
-      const { spiffeId } = request
+      // `null` by contract. Whatever else a decorator of that name left empty is no identity either.
+      const spiffeId = request.spiffeId ?? null
       const decision = rule.identify(spiffeId)
       if (!decision.allowed || rule.condition === null || spiffeId === null) return decision
       return this.#decideCondition(rule.index, rule.condition, request, spiffeId)
@@ -93,7 +94,7 @@ export class Gate {
     })
   }
 
-  /** Time has passed while a check ran: the caller may have expired, or been cut off. */
+  /** Time has passed while a check ran. */
   #unlessExpired(request: FastifyRequest, decision: Decision): Decision {
     return decision.allowed && this.#context.clock() >= expiryOf(request.peer) ? EXPIRED : decision
   }

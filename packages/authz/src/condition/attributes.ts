@@ -38,8 +38,8 @@ const UNDECLARED = new Proxy(NOTHING, {
 })
 
 function undeclared(name: string | symbol): undefined {
-  // The language itself asks for symbols, such as `Symbol.toPrimitive`.
-  if (typeof name === 'symbol') return undefined
+  // The language itself asks for symbols, and `JSON.stringify` for this.
+  if (typeof name === 'symbol' || name === 'toJSON') return undefined
   throw new AuthzError(
     'undeclared-attribute',
     `the check reads "${name}", which \`reads\` does not declare`,

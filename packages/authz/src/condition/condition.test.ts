@@ -71,6 +71,10 @@ describe('what a check receives', () => {
     },
   )
 
+  test('can be written as JSON', () => {
+    expect(JSON.stringify(view)).toBe('{"params.id":"7","ip":"127.0.0.1"}')
+  })
+
   test('is read-only', () => {
     expect(Reflect.set(view, 'ip', '10.0.0.1')).toBe(false)
     expect(Reflect.set(view, 'tenant', 'acme')).toBe(false)
