@@ -4,6 +4,16 @@ export type { IdentityOptions } from './authority/identity.ts'
 export type { LocalAuthority, LocalAuthorityState } from './authority/local-authorities.ts'
 export type { SetTimer } from './authority/schedule.ts'
 export type { AuthorityOptions } from './authority/settings.ts'
+export type { WorkloadApiCall } from './endpoint/calls.ts'
+export type { EndpointOptions } from './endpoint/options.ts'
+export type { WorkloadApiMessage, WorkloadApiMethod } from './endpoint/service.ts'
+export type { StatusName } from './endpoint/status.ts'
+export type {
+  DropOptions,
+  FailOptions,
+  MethodOptions,
+  WorkloadEndpoint,
+} from './endpoint/workload-endpoint.ts'
 export { AuthorityError } from './errors.ts'
 export type { AuthorityErrorCode } from './errors.ts'
 export { generateKeyPair } from './minting/key-pair.ts'

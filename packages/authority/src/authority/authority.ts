@@ -6,6 +6,8 @@ import {
   type WaitOptions,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
+import { readEndpointOptions, type EndpointOptions } from '../endpoint/options.ts'
+import type { WorkloadEndpoint } from '../endpoint/workload-endpoint.ts'
 import { AuthorityError } from '../errors.ts'
 import type { MintedCa } from '../minting/minted-ca.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
@@ -130,6 +132,21 @@ export class Authority implements AsyncDisposable {
     const identity = readIdentity(this.trustDomain, { ...options, spiffeId: id })
     const workload = await this.#admit([identity])
     return workload.serveBy(async () => new InProcessSource(workload, this.#settings))
+  }
+
+  /**
+   * Serves the Workload API to one workload: on a Unix socket that only this user can open, unless
+   * told otherwise.
+   * @throws {@link AuthorityError} `foreign-spiffe-id`, `invalid-option`, `invalid-socket-path`,
+   * `socket-in-use`, `unmintable`
+   * @throws {@link SpiffeError} `invalid-spiffe-id`
+   */
+  async serve(options: EndpointOptions): Promise<WorkloadEndpoint> {
+    const { identities, place } = readEndpointOptions(this.trustDomain, options)
+    // Loaded here, so that those who need no socket need not load gRPC.
+    const { WorkloadEndpoint } = await import('../endpoint/workload-endpoint.ts')
+    const workload = await this.#admit(identities)
+    return workload.serveBy(() => WorkloadEndpoint.open(workload, place, this.#settings.clock))
   }
 
   /** Issues new SVIDs for all workloads. */

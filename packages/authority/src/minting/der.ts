@@ -7,6 +7,17 @@ export function der(tag: number, ...content: readonly (Uint8Array | string)[]): 
 /** The tag of SEQUENCE. */
 export const SEQUENCE = 0x30
 
+const BIT_STRING = 0x03
+
+/** Encodes a named bit list: the bits at `positions` are set, and none follows the last of them. */
+export function namedBits(positions: readonly number[]): Buffer {
+  const length = Math.max(-1, ...positions) + 1
+  const octets = Buffer.alloc(Math.ceil(length / 8))
+  for (const position of positions) octets[position >> 3]! |= 0x80 >> (position & 7)
+  const unused = octets.length * 8 - length
+  return der(BIT_STRING, Buffer.from([unused]), octets)
+}
+
 /** The tag `[number]`, primitive or constructed, of the context-specific class. */
 export function contextTag(number: number, form: 'primitive' | 'constructed'): number {
   return (form === 'constructed' ? 0xa0 : 0x80) + number

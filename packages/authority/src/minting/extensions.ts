@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { contextTag, der, SEQUENCE } from './der.ts'
+import { contextTag, der, namedBits, SEQUENCE } from './der.ts'
 import type { CertificateShape, KeyUsageBit, UriNameConstraints } from './shape.ts'
 import {
   AuthorityKeyIdentifierExtension,
@@ -8,17 +8,29 @@ import {
   ExtendedKeyUsageExtension,
   Extension,
   GeneralName,
-  KeyUsageFlags,
-  KeyUsagesExtension,
   SubjectKeyIdentifierExtension,
 } from './x509.ts'
 
+const KEY_USAGE = '2.5.29.15'
 const SUBJECT_ALT_NAME = '2.5.29.17'
 const NAME_CONSTRAINTS = '2.5.29.30'
 
 // GeneralName of RFC 5280 §4.2.1.6.
 const DNS_NAME = contextTag(2, 'primitive')
 const URI_NAME = contextTag(6, 'primitive')
+
+// In the order of RFC 5280 §4.2.1.3.
+const KEY_USAGE_BITS: readonly KeyUsageBit[] = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+  'encipherOnly',
+  'decipherOnly',
+]
 
 /** What the extensions of a leaf or of a CA say where the shape is silent. */
 export interface ExtensionDefaults {
@@ -55,8 +67,8 @@ export async function buildExtensions(
 function keyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
   const bits = shape.keyUsage ?? defaults.keyUsage
   if (bits === 'absent') return null
-  const flags = bits.reduce((sum, bit) => sum | KeyUsageFlags[bit], 0 as KeyUsageFlags)
-  return new KeyUsagesExtension(flags, shape.keyUsageCritical ?? true)
+  const value = namedBits(bits.map((bit) => KEY_USAGE_BITS.indexOf(bit)))
+  return new Extension(KEY_USAGE, shape.keyUsageCritical ?? true, value)
 }
 
 function extendedKeyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {

@@ -1,0 +1,128 @@
+import { once } from 'node:events'
+import { chmodSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { AuthorityError } from '../errors.ts'
+import type { EndpointPlace } from './options.ts'
+import { openSocketPath, removeStaleSocket, type SocketPath } from './socket-path.ts'
+
+/** A listening socket that can disappear and come back at the same address. */
+export interface Listener {
+  /** `unix:///…` or `tcp://127.0.0.1:…`. */
+  readonly address: string
+  start(): Promise<void>
+  /** Stops listening and cuts all connections. */
+  stop(): Promise<void>
+  /** Stops for good. */
+  close(): Promise<void>
+}
+
+/** @throws {@link AuthorityError} `invalid-socket-path`, `socket-in-use` */
+export async function openListener(
+  place: EndpointPlace,
+  onConnection: (socket: Socket) => void,
+): Promise<Listener> {
+  const listener =
+    'port' in place
+      ? new TcpListener(place.port, onConnection)
+      : new UnixListener(await openSocketPath(place.socketPath), onConnection)
+  try {
+    await listener.start()
+    return listener
+  } catch (error) {
+    await listener.close()
+    throw error
+  }
+}
+
+abstract class SocketListener {
+  readonly #onConnection: (socket: Socket) => void
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+
+  constructor(onConnection: (socket: Socket) => void) {
+    this.#onConnection = onConnection
+  }
+
+  protected async listen(begin: (server: Server) => void): Promise<Server> {
+    const server = createServer((socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+      this.#onConnection(socket)
+    })
+    const listening = once(server, 'listening')
+    begin(server)
+    await listening
+    this.#server = server
+    return server
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server
+    if (server === undefined) return
+    this.#server = undefined
+    const closed = once(server, 'close')
+    server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+}
+
+class UnixListener extends SocketListener implements Listener {
+  readonly #socketPath: SocketPath
+
+  constructor(socketPath: SocketPath, onConnection: (socket: Socket) => void) {
+    super(onConnection)
+    this.#socketPath = socketPath
+  }
+
+  get address(): string {
+    return `unix://${this.#socketPath.path.split('/').map(encodeURIComponent).join('/')}`
+  }
+
+  async start(): Promise<void> {
+    const { path } = this.#socketPath
+    await removeStaleSocket(path)
+    try {
+      await this.listen((server) => {
+        server.listen(path)
+        // In the same turn as the bind, so before anyone is let in. A bind that failed says so later.
+        if (server.listening) chmodSync(path, 0o600)
+      })
+    } catch (cause) {
+      throw new AuthorityError('invalid-socket-path', `cannot listen on ${path}`, { cause })
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    await this.#socketPath.remove()
+  }
+}
+
+class TcpListener extends SocketListener implements Listener {
+  #port: number
+
+  constructor(port: number, onConnection: (socket: Socket) => void) {
+    super(onConnection)
+    this.#port = port
+  }
+
+  get address(): string {
+    return `tcp://127.0.0.1:${this.#port}`
+  }
+
+  async start(): Promise<void> {
+    try {
+      const server = await this.listen((starting) => void starting.listen(this.#port, '127.0.0.1'))
+      const address = server.address()
+      // The same port again after a stop.
+      if (typeof address === 'object' && address !== null) this.#port = address.port
+    } catch (cause) {
+      throw new AuthorityError('socket-in-use', `cannot listen on ${this.address}`, { cause })
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+  }
+}

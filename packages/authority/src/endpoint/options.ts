@@ -1,0 +1,75 @@
+import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import { readIdentity, type IdentityOptions } from '../authority/identity.ts'
+import type { Identity } from '../authority/workload.ts'
+import { AuthorityError } from '../errors.ts'
+import type { SvidShape } from '../minting/shape.ts'
+import { checkInteger, checkOptionNames } from '../options.ts'
+
+/** Options of `Authority.serve`: one identity by `spiffeId`, or any number by `identities`. */
+export interface EndpointOptions {
+  /** The identity of the workload. */
+  readonly spiffeId?: SpiffeId | string
+  /** With `spiffeId`: its hint. Default: none. */
+  readonly hint?: string
+  /** With `spiffeId`: how its SVIDs differ from good ones. */
+  readonly shape?: SvidShape
+  /** The identities of the workload, the default one first. None: calls are refused. */
+  readonly identities?: readonly IdentityOptions[]
+  /**
+   * The absolute path of the Unix socket, at most 107 bytes. Its directory must exist. Default: in a
+   * new directory that only this user can enter, and which goes when the endpoint closes.
+   */
+  readonly socketPath?: string
+  /**
+   * Serves on this port of 127.0.0.1 instead, 0 for a free one. **Every process of the machine can
+   * then fetch the private key.**
+   */
+  readonly tcpPort?: number
+}
+
+/** Where an endpoint listens. */
+export type EndpointPlace = { readonly socketPath: string | undefined } | { readonly port: number }
+
+const OPTIONS = ['spiffeId', 'hint', 'shape', 'identities', 'socketPath', 'tcpPort']
+
+/**
+ * @throws {@link AuthorityError} `invalid-option`, `foreign-spiffe-id`
+ * @throws {@link SpiffeError} `invalid-spiffe-id`
+ */
+export function readEndpointOptions(
+  trustDomain: TrustDomain,
+  options: EndpointOptions,
+): { readonly identities: readonly Identity[]; readonly place: EndpointPlace } {
+  checkOptionNames('an endpoint', options, OPTIONS)
+  return {
+    identities: identityOptions(options).map((identity) => readIdentity(trustDomain, identity)),
+    place: readPlace(options),
+  }
+}
+
+function identityOptions(options: EndpointOptions): readonly IdentityOptions[] {
+  const { spiffeId, hint, shape, identities } = options
+  if ((spiffeId === undefined) === (identities === undefined)) {
+    throw new AuthorityError('invalid-option', 'an endpoint needs either spiffeId or identities')
+  }
+  if (spiffeId === undefined && (hint !== undefined || shape !== undefined)) {
+    throw new AuthorityError('invalid-option', 'hint and shape belong to spiffeId')
+  }
+  if (spiffeId === undefined) return identities ?? []
+  return [
+    {
+      spiffeId,
+      ...(hint === undefined ? {} : { hint }),
+      ...(shape === undefined ? {} : { shape }),
+    },
+  ]
+}
+
+function readPlace({ socketPath, tcpPort }: EndpointOptions): EndpointPlace {
+  if (tcpPort === undefined) return { socketPath }
+  if (socketPath !== undefined) {
+    throw new AuthorityError('invalid-option', 'an endpoint has either socketPath or tcpPort')
+  }
+  checkInteger('tcpPort', tcpPort, 0, 65_535)
+  return { port: tcpPort }
+}

@@ -1,0 +1,43 @@
+import { createRequire } from 'node:module'
+import {
+  loadSync,
+  type AnyDefinition,
+  type MethodDefinition,
+  type ServiceDefinition,
+} from '@grpc/proto-loader'
+
+/** The methods that an endpoint serves. The others answer UNIMPLEMENTED. */
+export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles'
+
+export const METHODS: readonly WorkloadApiMethod[] = ['FetchX509SVID', 'FetchX509Bundles']
+
+/** A response: an object in the field names of `workload.proto`, or the bytes of one. */
+export type WorkloadApiMessage = Uint8Array | Readonly<Record<string, unknown>>
+
+const PROTO = '@fastify-spiffe/spiffe/workload.proto'
+
+/** The Workload API's service, such that bytes are sent as they are. */
+export const SERVICE: ServiceDefinition = loadService()
+
+function loadService(): ServiceDefinition {
+  const path = createRequire(import.meta.url).resolve(PROTO)
+  const service = loadSync(path, { keepCase: true })['SpiffeWorkloadAPI']
+  if (!isService(service)) throw new TypeError(`${PROTO} defines no SpiffeWorkloadAPI`)
+  return Object.fromEntries(
+    Object.entries(service).map(([name, method]) => [name, withRawResponses(method)]),
+  )
+}
+
+function withRawResponses(
+  method: MethodDefinition<object, object>,
+): MethodDefinition<object, object> {
+  return {
+    ...method,
+    responseSerialize: (message) =>
+      message instanceof Uint8Array ? Buffer.from(message) : method.responseSerialize(message),
+  }
+}
+
+function isService(definition: AnyDefinition | undefined): definition is ServiceDefinition {
+  return definition !== undefined && !('format' in definition)
+}
