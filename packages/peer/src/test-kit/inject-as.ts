@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { presentPeer, type PresentedPeer } from '@fastify-spiffe/tls/test-kit'
 import inject, { type InjectOptions, type Response } from 'light-my-request'
 import { PeerError } from '../errors.ts'
@@ -19,7 +19,8 @@ export type Caller = SpiffeId | string | PresentedPeer | null
  *
  * For tests only: real connections are beyond its reach, and under `NODE_ENV=production` it refuses.
  *
- * @throws {@link PeerError} `test-kit-refused`, or what the application threw when it booted
+ * @throws {@link PeerError} `test-kit-refused`; {@link SpiffeError} `invalid-spiffe-id`; what the
+ *   application threw when it booted
  */
 export const injectAs = async (
   app: InjectableApplication,
@@ -29,16 +30,19 @@ export const injectAs = async (
   if (process.env['NODE_ENV'] === 'production') {
     throw new PeerError('test-kit-refused', 'injectAs does not work under NODE_ENV=production')
   }
+  const presented = presentedBy(caller)
   await app.ready()
   return inject((request: IncomingMessage, response: ServerResponse) => {
-    presentPeer(request.socket, presentedBy(caller))
+    presentPeer(request.socket, presented)
     // An HTTP/2 application takes it as well: Fastify's own inject hands it the same.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     app.routing(request as never, response as never)
   }, options)
 }
 
-const presentedBy = (caller: Caller): PresentedPeer | null =>
-  caller === null || (typeof caller === 'object' && 'spiffeId' in caller)
-    ? caller
-    : { spiffeId: caller }
+// Parsed here: what throws while a request is dispatched fails nobody's promise.
+const presentedBy = (caller: Caller): PresentedPeer | null => {
+  if (caller === null) return null
+  if (typeof caller === 'string') return { spiffeId: SpiffeId.parse(caller) }
+  return 'spiffeId' in caller ? caller : { spiffeId: caller }
+}

@@ -1,0 +1,368 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import net from 'node:net'
+import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
+import type { X509Svid } from '@fastify-spiffe/spiffe'
+import { spiffeServer } from '@fastify-spiffe/svid'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import Fastify, { type FastifyInstance, type RawServerBase } from 'fastify'
+import { ask, askHttp2, dial, dialHttp2, listen } from './client.test.helper.ts'
+import { peer, PeerError } from './index.ts'
+import { injectAs } from './test-kit/index.ts'
+
+const WEB = 'spiffe://example.org/acme/web'
+
+let authority: Authority
+let source: InProcessSource
+let client: X509Svid
+
+beforeAll(async () => {
+  authority = await Authority.create({ trustDomain: 'example.org' })
+  source = await authority.source('spiffe://example.org/acme/orders')
+  client = await authority.issueX509Svid(WEB)
+})
+
+afterAll(() => authority.close())
+
+/** Makes an application answer `/` with the SPIFFE ID of its caller. */
+const greet = <Server extends RawServerBase>(app: FastifyInstance<Server>): void => {
+  app.get('/', (request) => String(request.spiffeId))
+}
+
+const portOf = (server: net.Server): number => {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening on a port')
+  return address.port
+}
+
+describe('a request', () => {
+  test('carries the identity that its caller has proven, frozen, the same for the whole connection', async () => {
+    await using app = Fastify(spiffeServer(source))
+    await app.register(peer)
+    const peers: unknown[] = []
+    app.get('/', (request) => {
+      peers.push(request.peer)
+      return String(request.spiffeId)
+    })
+    const socket = await dial(await listen(app), client)
+
+    expect((await ask(socket)).body).toBe(WEB)
+    await ask(socket)
+    expect(peers[0]).toMatchObject({
+      spiffeId: client.spiffeId,
+      trustDomain: client.spiffeId.trustDomain,
+      notAfter: client.notAfter,
+      fingerprint256: client.leaf.fingerprint256,
+      serialNumber: client.leaf.serialNumber,
+      proof: 'x509-svid',
+    })
+    expect(Object.isFrozen(peers[0])).toBe(true)
+    expect(peers[1]).toBe(peers[0])
+    socket.destroy()
+  })
+
+  test('carries it on HTTP/2, for each stream and after the session has ended', async () => {
+    await using app = Fastify(spiffeServer(source, { http2: true }))
+    await app.register(peer)
+    greet(app)
+    app.get('/hang', (_request, reply) => {
+      reply.hijack()
+      reply.raw.writeHead(200)
+      reply.raw.write('hanging')
+    })
+    const afterwards = new Promise((resolve) => {
+      app.addHook('onResponse', async (request) => {
+        if (request.url === '/hang')
+          resolve({ id: String(request.spiffeId), session: request.raw.stream.session })
+      })
+    })
+    const session = await dialHttp2(await listen(app), client)
+    const answers = await Promise.all([askHttp2(session), askHttp2(session)])
+    expect(answers.map(({ body }) => body)).toEqual([WEB, WEB])
+
+    const hanging = session.request({ ':path': '/hang' })
+    hanging.on('error', () => undefined)
+    await once(hanging, 'response')
+    session.destroy()
+    expect(await afterwards).toEqual({ id: WEB, session: undefined })
+  })
+
+  test('carries nothing that a header says', async () => {
+    await using app = Fastify(spiffeServer(source, { clientCertificate: 'optional' }))
+    await app.register(peer)
+    greet(app)
+    const socket = await dial(await listen(app), null)
+    const forged = { 'x-forwarded-client-cert': `URI=${WEB}`, 'x-spiffe-id': WEB, 'spiffe-id': WEB }
+    expect(await ask(socket, '/', forged)).toMatchObject({ status: 200, body: 'null' })
+    socket.destroy()
+  })
+
+  test('without a certificate, where that is allowed, has a peer that is null', async () => {
+    await using app = Fastify(spiffeServer(source, { clientCertificate: 'optional' }))
+    await app.register(peer)
+    app.get('/', (request) => ({ spiffeId: request.spiffeId, peer: request.peer }))
+    const socket = await dial(await listen(app), null)
+    expect(JSON.parse((await ask(socket)).body)).toEqual({ spiffeId: null, peer: null })
+    socket.destroy()
+  })
+
+  test.each(['spiffeId', 'peer'])('does not let a handler set its %s', async (name) => {
+    await using app = Fastify()
+    await app.register(peer)
+    app.get('/', (request) => {
+      expect(() => Object.assign(request, { [name]: 'spiffe://example.org/root' })).toThrow(
+        TypeError,
+      )
+      return `${String(request.spiffeId)} ${String(request.peer?.spiffeId)}`
+    })
+    expect((await injectAs(app, WEB, '/')).body).toBe(`${WEB} ${WEB}`)
+  })
+})
+
+describe('the gate', () => {
+  test('refuses a connection that no acceptor has seen, and tells nothing', async () => {
+    await using app = Fastify(spiffeServer(source))
+    await app.register(peer)
+    greet(app)
+    await app.ready()
+    await using server = createServer((request, response) => app.routing(request, response))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const socket = net.connect(portOf(server), '127.0.0.1')
+
+    const { status, headers, body } = await ask(socket)
+    expect(status).toBe(401)
+    expect(headers['connection']).toBe('close')
+    expect(JSON.parse(body)).toEqual({
+      statusCode: 401,
+      code: 'unauthenticated',
+      error: 'Unauthorized',
+      message: 'Unauthorized',
+    })
+    socket.destroy()
+  })
+
+  test('refuses a caller whose SVID has expired since the handshake, and closes the connection', async () => {
+    let now = Date.now()
+    await using app = Fastify(spiffeServer(source))
+    await app.register(peer, { clock: () => now })
+    greet(app)
+    const socket = await dial(await listen(app), client)
+    expect((await ask(socket)).status).toBe(200)
+
+    now = client.notAfter
+    const { status, headers } = await ask(socket)
+    expect({ status, connection: headers['connection'] }).toEqual({
+      status: 401,
+      connection: 'close',
+    })
+    await once(socket, 'close')
+  })
+
+  test('does the same on HTTP/2, and tells the client to go', async () => {
+    let now = Date.now()
+    await using app = Fastify(spiffeServer(source, { http2: true }))
+    await app.register(peer, { clock: () => now })
+    greet(app)
+    const session = await dialHttp2(await listen(app), client)
+    expect((await askHttp2(session)).status).toBe(200)
+
+    now = client.notAfter
+    const goaway = once(session, 'goaway')
+    expect((await askHttp2(session)).status).toBe(401)
+    await goaway
+    await once(session, 'close')
+  })
+
+  test('refuses a caller whose trust domain is not federated any more', async () => {
+    await using partner = await Authority.create({ trustDomain: 'partner.test' })
+    authority.federate(partner)
+    await using app = Fastify(spiffeServer(source))
+    await app.register(peer)
+    greet(app)
+    const place = await listen(app)
+    const stranger = await partner.issueX509Svid('spiffe://partner.test/web')
+    const [foreign, own] = [await dial(place, stranger), await dial(place, client)]
+    expect((await ask(foreign)).body).toBe('spiffe://partner.test/web')
+
+    authority.unfederate(partner)
+    expect((await ask(foreign)).status).toBe(401)
+    expect((await ask(own)).status).toBe(200)
+    own.destroy()
+    foreign.destroy()
+  })
+
+  test('cannot be overruled: an error handler words the refusal, and no handler runs', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    let calls = 0
+    app.get('/', () => `${++calls}`)
+    app.setErrorHandler((error, _request, reply) => {
+      expect(error).toBeInstanceOf(PeerError)
+      expect(error).toMatchObject({ code: 'unauthenticated', statusCode: 401 })
+      return reply.code(200).send('worded otherwise')
+    })
+    const { statusCode, body } = await app.inject('/')
+    expect({ statusCode, body, calls }).toEqual({
+      statusCode: 200,
+      body: 'worded otherwise',
+      calls: 0,
+    })
+  })
+
+  test('stands before everything: HEAD, OPTIONS and paths that do not exist', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    app.get('/', () => 'here')
+    const requests = [
+      { method: 'HEAD', url: '/' },
+      { method: 'OPTIONS', url: '/' },
+      { method: 'GET', url: '/nowhere' },
+    ] as const
+    const statuses = async (caller: string | undefined) => {
+      const answers = requests.map((request) =>
+        caller === undefined ? app.inject(request) : injectAs(app, caller, request),
+      )
+      return (await Promise.all(answers)).map(({ statusCode }) => statusCode)
+    }
+    expect(await statuses(undefined)).toEqual([401, 401, 401])
+    expect(await statuses(WEB)).toEqual([200, 404, 404])
+  })
+
+  test('stands where it was registered, and in all that is within', async () => {
+    await using app = Fastify()
+    app.get('/outside', () => 'open')
+    await app.register(async (inner) => {
+      await inner.register(peer)
+      await inner.register(async (innermost) => void innermost.get('/inside', () => 'closed'))
+    })
+    expect((await app.inject('/outside')).statusCode).toBe(200)
+    expect((await app.inject('/inside')).statusCode).toBe(401)
+  })
+})
+
+describe('an application', () => {
+  test.each<[string, object]>([
+    ['unknown-option', { sauce: 1 }],
+    ['invalid-option', { logSpiffeId: 'yes' }],
+    ['invalid-option', { clock: 0 }],
+  ])('does not boot: %s %j', async (code, options) => {
+    await using app = Fastify()
+    await expect(app.register(peer, options)).rejects.toMatchObject({ name: 'PeerError', code })
+  })
+
+  test('does not listen on a server that proves nobody', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    await expect(app.listen({ port: 0 })).rejects.toMatchObject({ code: 'foreign-server' })
+    expect(app.server.listening).toBe(false)
+  })
+
+  test('does not with a callback either', async () => {
+    await using app = Fastify({ https: {} })
+    await app.register(peer)
+    const [error] = await new Promise<unknown[]>((resolve) => {
+      app.listen({ host: '127.0.0.1', port: 0 }, (...outcome) => resolve(outcome))
+    })
+    expect(error).toMatchObject({ code: 'foreign-server' })
+  })
+})
+
+const logged = async (options: object, fastifyOptions: object = {}) => {
+  const lines: { msg: string; spiffeId?: string; extra?: string }[] = []
+  const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  await using app = Fastify({ logger: { level: 'info', stream }, ...fastifyOptions })
+  await app.register(peer, options)
+  app.get('/', (request) => {
+    request.log.info('handled')
+    return 'served'
+  })
+  await injectAs(app, WEB, '/')
+  await injectAs(app, null, '/')
+  return lines
+}
+
+const addsExtra: FastifyInstance['childLoggerFactory'] = (logger, bindings, options) =>
+  logger.child({ ...bindings, extra: 'kept' }, options)
+
+describe('the log of a request', () => {
+  test('names the caller on every line', async () => {
+    const lines = await logged({})
+    expect(lines.map(({ msg, spiffeId }) => [msg, spiffeId])).toEqual([
+      ['incoming request', WEB],
+      ['handled', WEB],
+      ['request completed', WEB],
+      ['incoming request', undefined],
+      ['handled', undefined],
+      ['request completed', undefined],
+    ])
+  })
+
+  test('does not when told not to', async () => {
+    const lines = await logged({ logSpiffeId: false })
+    expect(lines.filter((line) => 'spiffeId' in line)).toEqual([])
+  })
+
+  test('keeps what the application adds by a factory of its own', async () => {
+    const [line] = await logged({}, { childLoggerFactory: addsExtra })
+    expect(line).toMatchObject({ spiffeId: WEB, extra: 'kept' })
+  })
+
+  test('says why a request was refused', async () => {
+    const lines: Record<string, unknown>[] = []
+    const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
+    await using app = Fastify({ logger: { level: 'info', stream } })
+    await app.register(peer)
+    await app.inject('/')
+    await injectAs(app, { spiffeId: WEB, notAfter: 1 }, '/')
+    const reasons = lines.filter(({ reason }) => reason !== undefined)
+    expect(reasons.map(({ reason }) => reason)).toEqual(['not-accepted', 'lapsed'])
+  })
+})
+
+describe('injectAs', () => {
+  test('presents a peer that says that it comes from the test kit', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    app.get('/', (request) => `${String(request.spiffeId)} ${request.peer?.proof ?? 'nobody'}`)
+    expect((await injectAs(app, WEB, '/')).body).toBe(`${WEB} test-kit`)
+    expect((await injectAs(app, client.spiffeId, '/')).body).toBe(`${WEB} test-kit`)
+    expect((await injectAs(app, { spiffeId: WEB, serialNumber: '2a' }, '/')).body).toContain(WEB)
+    expect((await injectAs(app, null, '/')).body).toBe('null nobody')
+  })
+
+  test('works with the application that production gets, HTTP/2 included', async () => {
+    await using https = Fastify(spiffeServer(source))
+    await https.register(peer)
+    await using http2 = Fastify(spiffeServer(source, { http2: true }))
+    await http2.register(peer)
+    greet(https)
+    greet(http2)
+    expect((await injectAs(https, WEB, '/')).body).toBe(WEB)
+    expect((await injectAs(http2, WEB, '/')).body).toBe(WEB)
+  })
+
+  test('refuses to work in production', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    const { NODE_ENV } = process.env
+    process.env['NODE_ENV'] = 'production'
+    try {
+      await expect(injectAs(app, WEB, '/')).rejects.toMatchObject({ code: 'test-kit-refused' })
+    } finally {
+      process.env['NODE_ENV'] = NODE_ENV
+    }
+  })
+
+  test('rejects a caller that is no SPIFFE ID, and when the application does not boot', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    await expect(injectAs(app, 'acme/web', '/')).rejects.toMatchObject({
+      code: 'invalid-spiffe-id',
+    })
+
+    await using broken = Fastify()
+    broken.addHook('onReady', () => Promise.reject(new Error('broken')))
+    await expect(injectAs(broken, WEB, '/')).rejects.toThrow('broken')
+  })
+})
