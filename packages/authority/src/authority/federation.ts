@@ -55,6 +55,13 @@ export class Federation {
 
   #follow(foreign: BundlePublisher | X509Bundle): Relationship {
     if (!('bundle' in foreign)) return { bundle: () => foreign, end: () => {} }
-    return { bundle: () => foreign.bundle, end: foreign.onUpdate(this.#onChange) }
+    let bundle = foreign.bundle
+    const end = foreign.onUpdate(() => {
+      // Or two authorities that federate with each other would answer each other's news for ever.
+      if (foreign.bundle.equals(bundle)) return
+      bundle = foreign.bundle
+      this.#onChange()
+    })
+    return { bundle: () => bundle, end }
   }
 }
