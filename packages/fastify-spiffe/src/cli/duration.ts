@@ -6,15 +6,17 @@ const units: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
 ])
 
+const MAX_MS = 365 * 86_400_000
+
 /**
- * Reads `30s`, `10m` or `1h` as milliseconds.
+ * Reads `30s`, `10m` or `1h` as milliseconds, from a second to a year.
  * @throws {@link UsageError}
  */
 export const parseDuration = (text: string): number => {
-  const [, amount = '', unit = ''] = /^(\d{1,6})([smh])$/.exec(text) ?? []
-  const unitMs = units.get(unit)
-  if (unitMs === undefined) {
-    throw new UsageError(`'${text}' is no duration: write it like 30s, 10m or 1h`)
+  const [, amount = '', unit = ''] = /^(\d{1,8})([smh])$/.exec(text) ?? []
+  const ms = Number(amount) * (units.get(unit) ?? 0)
+  if (ms === 0 || ms > MAX_MS) {
+    throw new UsageError(`'${text}' is no duration from 1s to 8760h: write it like 30s, 10m or 1h`)
   }
-  return Number(amount) * unitMs
+  return ms
 }
