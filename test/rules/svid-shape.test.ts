@@ -18,6 +18,10 @@ beforeAll(async () => {
   bundles = bundlesOf(authority)
 })
 
+const purposes = (value: string, critical: boolean): CertificateShape => ({
+  extraExtensions: [{ oid: '2.5.29.37', critical, value: Buffer.from(value, 'hex') }],
+})
+
 /** A leaf of that shape is accepted from a peer, and taken as one's own. */
 async function isGood(shape: SvidShape, id = WEB): Promise<X509Svid> {
   const minted = await authority.mint(id, shape)
@@ -175,9 +179,6 @@ describe('signing certificates', () => {
   })
 
   test('rule 26: an extended key usage binds an issuer only when it is critical', async () => {
-    const purposes = (value: string, critical: boolean): CertificateShape => ({
-      extraExtensions: [{ oid: '2.5.29.37', critical, value: Buffer.from(value, 'hex') }],
-    })
     const codeSigning = '300a06082b06010505070303'
     const any = '30060604551d2500'
     const both = '301406082b0601050507030106082b06010505070302'

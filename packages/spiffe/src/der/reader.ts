@@ -33,7 +33,9 @@ export class DerReader {
   }
 
   static of(bytes: Uint8Array): DerReader {
-    return new DerReader(bytes, 0, bytes.length, 0)
+    // Not a Buffer, whose views are dearer to make.
+    const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+    return new DerReader(plain, 0, plain.length, 0)
   }
 
   get isAtEnd(): boolean {

@@ -11,7 +11,7 @@ export function detachedCopy(bytes: Uint8Array): Buffer {
 }
 
 export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && bufferView(one).equals(other)
+  return Buffer.compare(one, other) === 0
 }
 
 /** One character for each octet. */

@@ -36,27 +36,43 @@ export interface Extensions {
   readonly unknownCritical: readonly string[]
 }
 
-type Known = Exclude<keyof Extensions, 'unknownCritical'>
-type ValueOf<K extends Known> = NonNullable<Extensions[K]>['value']
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** Reads an extension's value into its place. */
-type Reader = (into: Extensions, critical: boolean, value: Uint8Array) => void
+/** Puts an extension in its place. */
+type Placement = (into: Mutable<Extensions>, critical: boolean, value: Uint8Array) => void
 
-function as<K extends Known>(name: K, read: (reader: DerReader) => ValueOf<K>): Reader {
-  return (into, critical, value) => {
-    Object.assign(into, { [name]: Object.freeze({ critical, value: readWhole(value, read) }) })
-  }
-}
-
-const READERS: ReadonlyMap<string, Reader> = new Map([
-  ['2.5.29.14', as('subjectKeyId', (reader) => hexadecimal(reader.content(TAG.octetString)))],
-  ['2.5.29.15', as('keyUsage', readKeyUsage)],
-  ['2.5.29.17', as('subjectAltName', readSubjectAltName)],
-  ['2.5.29.19', as('basicConstraints', readBasicConstraints)],
-  ['2.5.29.30', as('nameConstraints', readNameConstraints)],
-  ['2.5.29.35', as('authorityKeyId', readAuthorityKeyId)],
-  ['2.5.29.37', as('extendedKeyUsage', readExtendedKeyUsage)],
+const PLACEMENTS: ReadonlyMap<string, Placement> = new Map<string, Placement>([
+  ['2.5.29.14', (into, ...found) => (into.subjectKeyId = extension(readSubjectKeyId, ...found))],
+  ['2.5.29.15', (into, ...found) => (into.keyUsage = extension(readKeyUsage, ...found))],
+  [
+    '2.5.29.17',
+    (into, ...found) => (into.subjectAltName = extension(readSubjectAltName, ...found)),
+  ],
+  [
+    '2.5.29.19',
+    (into, ...found) => (into.basicConstraints = extension(readBasicConstraints, ...found)),
+  ],
+  [
+    '2.5.29.30',
+    (into, ...found) => (into.nameConstraints = extension(readNameConstraints, ...found)),
+  ],
+  [
+    '2.5.29.35',
+    (into, ...found) => (into.authorityKeyId = extension(readAuthorityKeyId, ...found)),
+  ],
+  [
+    '2.5.29.37',
+    (into, ...found) => (into.extendedKeyUsage = extension(readExtendedKeyUsage, ...found)),
+  ],
 ])
+
+function extension<T>(
+  read: (reader: DerReader) => T,
+  critical: boolean,
+  value: Uint8Array,
+): Extension<T> {
+  return Object.freeze({ critical, value: readWhole(value, read) })
+}
 
 export const NO_EXTENSIONS: Extensions = Object.freeze({ unknownCritical: Object.freeze([]) })
 
@@ -68,22 +84,27 @@ export function readExtensions(list: DerReader): Extensions {
   if (list.isAtEnd) throw invalidDer('the list of extensions is empty')
   const seen = new Set<string>()
   const unknownCritical: string[] = []
-  const extensions: Extensions = { unknownCritical }
+  const extensions: Mutable<Extensions> = { unknownCritical }
   while (!list.isAtEnd) {
-    const extension = list.enter(TAG.sequence)
-    const type = readObjectIdentifier(extension)
-    const critical = readFlag(extension)
-    const content = extension.content(TAG.octetString)
-    extension.end()
+    const element = list.enter(TAG.sequence)
+    const type = readObjectIdentifier(element)
+    const critical = readFlag(element)
+    const value = element.content(TAG.octetString)
+    element.end()
     // RFC 5280 §4.2: a certificate has no extension twice.
     if (seen.has(type)) throw invalidDer(`extension ${type} occurs twice`)
     seen.add(type)
-    const read = READERS.get(type)
-    if (read !== undefined) read(extensions, critical, content)
+    const place = PLACEMENTS.get(type)
+    if (place !== undefined) place(extensions, critical, value)
     else if (critical) unknownCritical.push(type)
   }
   Object.freeze(unknownCritical)
   return Object.freeze(extensions)
+}
+
+/** RFC 5280 §4.2.1.2. */
+function readSubjectKeyId(reader: DerReader): string {
+  return hexadecimal(reader.content(TAG.octetString))
 }
 
 /** RFC 5280 §4.2.1.9: only a CA has a path length. */
