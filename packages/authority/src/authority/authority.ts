@@ -20,7 +20,7 @@ import { LocalAuthorities, type LocalAuthority, type SigningChain } from './loca
 import { Renewal } from './renewal.ts'
 import { Serial } from './serial.ts'
 import { readSettings, type AuthorityOptions, type AuthoritySettings } from './settings.ts'
-import type { Identity, Workload } from './workload.ts'
+import type { Identity, Workload, WorkloadServer } from './workload.ts'
 import { Workloads } from './workloads.ts'
 
 /**
@@ -130,8 +130,10 @@ export class Authority implements AsyncDisposable {
     options: Omit<IdentityOptions, 'spiffeId'> = {},
   ): Promise<InProcessSource> {
     const identity = readIdentity(this.trustDomain, { ...options, spiffeId: id })
-    const workload = await this.#admit([identity])
-    return workload.serveBy(async () => new InProcessSource(workload, this.#settings))
+    return this.#admit(
+      [identity],
+      async (workload) => new InProcessSource(workload, this.#settings),
+    )
   }
 
   /**
@@ -145,8 +147,8 @@ export class Authority implements AsyncDisposable {
     const { identities, place } = readEndpointOptions(this.trustDomain, options)
     // Loaded here, so that those who need no socket need not load gRPC.
     const { WorkloadEndpoint } = await import('../endpoint/workload-endpoint.ts')
-    const workload = await this.#admit(identities)
-    return workload.serveBy(() => WorkloadEndpoint.open(workload, place, this.#settings.clock))
+    const { clock } = this.#settings
+    return this.#admit(identities, (workload) => WorkloadEndpoint.open(workload, place, clock))
   }
 
   /** Issues new SVIDs for all workloads. */
@@ -228,14 +230,23 @@ export class Authority implements AsyncDisposable {
     await this.close()
   }
 
-  #admit(identities: readonly Identity[]): Promise<Workload> {
-    return this.#exclusively(() => this.#workloads.admit(identities))
+  #admit<T extends WorkloadServer>(
+    identities: readonly Identity[],
+    open: (workload: Workload) => Promise<T>,
+  ): Promise<T> {
+    return this.#exclusively(async () => {
+      const workload = await this.#workloads.admit(identities)
+      const server = await workload.serveBy(open)
+      this.#renewal.arm()
+      return server
+    })
   }
 
   /** Runs `change` alone, and tells everyone the outcome. */
   #change<T>(change: () => Promise<T>): Promise<T> {
     return this.#exclusively(async () => {
       const result = await change()
+      this.#renewal.arm()
       this.#publish()
       return result
     })
@@ -244,9 +255,7 @@ export class Authority implements AsyncDisposable {
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
     return this.#serial.run(async () => {
       this.#assertOpen()
-      const result = await task()
-      if (!this.#closed) this.#renewal.arm()
-      return result
+      return task()
     })
   }
 

@@ -24,6 +24,7 @@ export class Schedule {
   readonly #setTimer: SetTimer
   readonly #task: () => void
   #cancel: () => void = () => {}
+  #closed = false
 
   constructor(clock: () => number, setTimer: SetTimer, task: () => void) {
     this.#clock = clock
@@ -35,12 +36,19 @@ export class Schedule {
   arm(time: number): void {
     this.#cancel()
     this.#cancel = () => {}
-    if (time === Infinity) return
+    if (this.#closed || time === Infinity) return
     const delay = Math.min(Math.max(time - this.#clock(), MIN_DELAY_MS), MAX_DELAY_MS)
     this.#cancel = this.#setTimer(this.#task, delay)
   }
 
+  /** Cancels what is armed, for now. */
+  disarm(): void {
+    this.arm(Infinity)
+  }
+
+  /** Calls the task never again. */
   close(): void {
+    this.#closed = true
     this.#cancel()
   }
 }

@@ -38,7 +38,7 @@ export interface WorkloadHost {
 }
 
 /** What serves a workload: a source or an endpoint. */
-interface WorkloadServer {
+export interface WorkloadServer {
   close(): Promise<void>
 }
 
@@ -74,9 +74,9 @@ export class Workload {
   }
 
   /** Opens what serves the workload; when that fails, the workload is given up. */
-  async serveBy<T extends WorkloadServer>(open: () => Promise<T>): Promise<T> {
+  async serveBy<T extends WorkloadServer>(open: (workload: Workload) => Promise<T>): Promise<T> {
     try {
-      const server = await open()
+      const server = await open(this)
       this.#server = server
       return server
     } catch (error) {

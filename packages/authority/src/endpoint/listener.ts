@@ -81,14 +81,15 @@ class UnixListener extends SocketListener implements Listener {
 
   async start(): Promise<void> {
     const { path } = this.#socketPath
-    await removeStaleSocket(path)
     try {
+      await removeStaleSocket(path)
       await this.listen((server) => {
         server.listen(path)
         // In the same turn as the bind, so before anyone is let in. A bind that failed says so later.
         if (server.listening) chmodSync(path, 0o600)
       })
     } catch (cause) {
+      if (cause instanceof AuthorityError) throw cause
       throw new AuthorityError('invalid-socket-path', `cannot listen on ${path}`, { cause })
     }
   }

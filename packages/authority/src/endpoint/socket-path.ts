@@ -82,7 +82,10 @@ function isListenedOn(path: string): Promise<boolean> {
   })
 }
 
+// Not by `instanceof Error`: in a test runner's realm, Node's own errors are none.
 function ignoreMissing(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') {
+    return undefined
+  }
   throw error
 }

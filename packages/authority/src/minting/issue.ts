@@ -34,8 +34,8 @@ export async function issueCertificate(
       serialNumber: shape.serialNumber ?? randomSerialNumber(),
       subject: defaults.subject,
       issuer: shape.issuer ?? issuer.subject,
-      notBefore: new Date(shape.notBefore ?? defaults.notBefore),
-      notAfter: new Date(shape.notAfter ?? defaults.notAfter),
+      notBefore: dateOf(shape.notBefore ?? defaults.notBefore),
+      notAfter: dateOf(shape.notAfter ?? defaults.notAfter),
       extensions: await buildExtensions(shape, defaults, publicKey, issuer.publicKey),
       publicKey: publicKey.export({ format: 'der', type: 'spki' }),
       signingKey: await importSigningKey(issuer.privateKey, algorithm),
@@ -57,4 +57,10 @@ export function randomSerialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = (bytes[0]! & 0x7f) | 0x40
   return bytes.toString('hex')
+}
+
+function dateOf(time: number): Date {
+  const date = new Date(time)
+  if (Number.isNaN(date.getTime())) throw new RangeError(`${time} is no time`)
+  return date
 }

@@ -77,11 +77,20 @@ export function signingAlgorithmOf(key: KeyObject, hash?: SignatureHash): Signin
   return { name: 'ECDSA', namedCurve: curve.namedCurve, hash: hash ?? curve.hash }
 }
 
+// An authority signs often with the same key, and reading one costs OpenSSL a millisecond or two.
+const signingKeys = new WeakMap<KeyObject, Map<string | undefined, webcrypto.CryptoKey>>()
+
 /** The private key as Web Crypto wants it to sign with `algorithm`. */
-export function importSigningKey(
+export async function importSigningKey(
   key: KeyObject,
   algorithm: SigningAlgorithm,
 ): Promise<webcrypto.CryptoKey> {
+  const byHash = signingKeys.get(key) ?? new Map<string | undefined, webcrypto.CryptoKey>()
+  signingKeys.set(key, byHash)
+  const known = byHash.get(algorithm.hash)
+  if (known !== undefined) return known
   const der = key.export({ format: 'der', type: 'pkcs8' })
-  return webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
+  const imported = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
+  byHash.set(algorithm.hash, imported)
+  return imported
 }

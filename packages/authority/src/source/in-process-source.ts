@@ -92,7 +92,7 @@ export class InProcessSource implements X509MaterialSource {
   /** Takes {@link interrupt} back: what has changed arrives now. */
   resume(): void {
     this.#interrupted = false
-    this.#expiry.close()
+    this.#expiry.disarm()
     this.#follow()
   }
 
