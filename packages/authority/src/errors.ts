@@ -10,7 +10,6 @@ export type AuthorityErrorCode =
   | 'own-trust-domain'
   | 'invalid-socket-path'
   | 'socket-in-use'
-  | 'endpoint-stopped'
   | 'closed'
 
 /** What the embedded authority refuses. Tests and callers tell errors apart by `code`. */

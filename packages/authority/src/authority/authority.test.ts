@@ -358,6 +358,20 @@ describe('federation', () => {
     expect(source.bundles.size).toBe(1)
   })
 
+  test('of two with each other stays quiet until a bundle changes', async () => {
+    const [own, foreign] = [await open(), await open({ trustDomain: 'b.test' })]
+    own.federate(foreign)
+    foreign.federate(own)
+    const source = await foreign.source('spiffe://b.test/web')
+    let updates = 0
+    source.onUpdate(() => (updates += 1))
+    await own.rotateSvids()
+    expect(updates).toBe(0)
+    await own.addAuthority()
+    expect(updates).toBe(1)
+    expect(source.bundles.get(own.trustDomain)?.equals(own.bundle)).toBe(true)
+  })
+
   test('ends: the bundle disappears, and its changes are not heard any more', async () => {
     const [own, foreign] = [await open(), await open({ trustDomain: 'b.test' })]
     own.federate(foreign)

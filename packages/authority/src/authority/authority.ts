@@ -93,7 +93,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Mints a certificate for a workload, of any shape. `id` may be any text and of any trust domain.
-   * @throws {@link AuthorityError} `unmintable`
+   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
    */
   async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
     this.#assertOpen()
@@ -102,7 +102,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Mints an intermediate below the active local authority, of any shape.
-   * @throws {@link AuthorityError} `unmintable`
+   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
    */
   async mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
     this.#assertOpen()

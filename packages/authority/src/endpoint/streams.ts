@@ -13,6 +13,8 @@ export interface OpenStream {
   readonly call: ServerStream
   /** The bundles that were sent last. */
   bundles?: BundleSet
+  /** Whether a state waits for the client to read what was sent before. */
+  waiting?: boolean
 }
 
 /** The open streams of an endpoint. */

@@ -21,6 +21,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js'
 import { Authority } from '../authority/authority.ts'
+import { der } from '../minting/der.ts'
 import type { EndpointOptions } from './options.ts'
 import type { WorkloadApiMethod } from './service.ts'
 import type { WorkloadEndpoint } from './workload-endpoint.ts'
@@ -89,16 +90,30 @@ class TestStream {
   }
 
   async next(): Promise<Buffer> {
+    const ended = this.ended.then((error) => {
+      throw error ?? new Error('the stream ended')
+    })
+    // A stream that ends later fails nobody who has got the message.
+    ended.catch(() => {})
     while (this.#messages.length === 0) {
-      await new Promise<void>((resolve) => {
+      const arrived = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
+      await Promise.race([arrived, ended])
     }
     return this.#messages.shift()!
   }
 
   async nextFields(): Promise<Fields> {
     return readFields(await this.next())
+  }
+
+  pause(): void {
+    this.#call.pause()
+  }
+
+  resume(): void {
+    this.#call.resume()
   }
 
   cancel(): void {
@@ -261,6 +276,23 @@ describe('FetchX509SVID', () => {
       await authority.rotateSvids()
     }
     expect(serials.size).toBe(3)
+  })
+
+  test('keeps the latest state, and no more, for a client that does not read', async () => {
+    const bulk = { oid: '1.2.3.4', value: der(0x04, Buffer.alloc(100_000)) }
+    const shape = { extraExtensions: [bulk] }
+    const { client } = await serve({ spiffeId: WEB, shape })
+    const stream = client.open('FetchX509SVID')
+    await stream.next()
+    stream.pause()
+    for (let round = 0; round < 60; round += 1) await authority.rotateSvids()
+    authority.federate(X509Bundle.of(TrustDomain.parse('last.test'), []))
+    stream.resume()
+    let received = 0
+    for (let last = false; !last; received += 1) {
+      last = entries(await stream.nextFields(), 3).has('spiffe://last.test')
+    }
+    expect(received).toBeLessThan(40)
   })
 
   test('serves certificates of any shape', async () => {
@@ -581,9 +613,11 @@ describe('the socket', () => {
   test('may be TCP on loopback, with the same port after a restart', async () => {
     const { endpoint, client } = await serve({ spiffeId: WEB, tcpPort: 0 })
     expect(endpoint.address).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/)
-    await client.open('FetchX509SVID').next()
+    const stream = client.open('FetchX509SVID')
+    await stream.next()
     const { address } = endpoint
     await endpoint.restart()
+    await stream.ended
     expect(endpoint.address).toBe(address)
     await client.open('FetchX509SVID').next()
   })

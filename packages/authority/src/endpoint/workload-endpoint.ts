@@ -201,19 +201,32 @@ export class WorkloadEndpoint implements AsyncDisposable {
   }
 
   #deliver(): void {
-    for (const stream of this.#streams.of(undefined)) {
-      if (!this.#faults.isHanging(stream.method)) this.#send(stream)
-    }
+    for (const stream of this.#streams.of(undefined)) this.#update(stream)
+  }
+
+  #update(stream: OpenStream): void {
+    if (!this.#faults.isHanging(stream.method)) this.#send(stream)
   }
 
   #send(stream: OpenStream): void {
     const { state } = this.#workload
+    if (stream.call.writableNeedDrain) return this.#sendLater(stream)
     if (state.identities.length === 0) return endWith(stream.call, NO_IDENTITY)
     const bundles = BundleSet.of(state.bundle, ...state.federatedBundles)
     // As SPIRE does it: a stream of bundles repeats nothing.
     if (stream.method === 'FetchX509Bundles' && stream.bundles?.equals(bundles) === true) return
     stream.bundles = bundles
     stream.call.write(messageOf(stream.method, state))
+  }
+
+  // A client that does not read gets the latest state in the end, and fills no memory meanwhile.
+  #sendLater(stream: OpenStream): void {
+    if (stream.waiting === true) return
+    stream.waiting = true
+    stream.call.once('drain', () => {
+      stream.waiting = false
+      this.#update(stream)
+    })
   }
 }
 

@@ -67,8 +67,14 @@ export async function buildExtensions(
 function keyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
   const bits = shape.keyUsage ?? defaults.keyUsage
   if (bits === 'absent') return null
-  const value = namedBits(bits.map((bit) => KEY_USAGE_BITS.indexOf(bit)))
+  const value = namedBits(bits.map(positionOf))
   return new Extension(KEY_USAGE, shape.keyUsageCritical ?? true, value)
+}
+
+function positionOf(bit: KeyUsageBit): number {
+  const position = KEY_USAGE_BITS.indexOf(bit)
+  if (position === -1) throw new RangeError(`KeyUsage has no bit ${JSON.stringify(bit)}`)
+  return position
 }
 
 function extendedKeyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {

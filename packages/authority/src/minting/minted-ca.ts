@@ -4,7 +4,7 @@ import { issueCertificate, type Issuer } from './issue.ts'
 import { generateKeyPair, type KeyPair } from './key-pair.ts'
 import { MintedCertificate } from './minted-certificate.ts'
 import { toPem } from './pem.ts'
-import type { CertificateShape, SvidShape } from './shape.ts'
+import { checkShape, type CertificateShape, type SvidShape } from './shape.ts'
 
 /** Where a new CA stands. */
 export interface MintedCaPlace {
@@ -41,6 +41,7 @@ export class MintedCa {
 
   /** Makes a CA; without a parent and without `shape.signedBy` it signs itself. */
   static async create(place: MintedCaPlace, shape: CertificateShape): Promise<MintedCa> {
+    checkShape('ca', shape)
     const keyPair = shape.keyPair ?? (await generateKeyPair(shape.keyType ?? keyTypeAt(place)))
     const defaults = caDefaults(place.trustDomain, shape.subject, place.clock())
     const { subject } = defaults
@@ -69,9 +70,10 @@ export class MintedCa {
   /**
    * Mints a certificate for a workload: a good X.509-SVID, or whatever `shape` makes of it. `id`
    * may be any text; it becomes the URI name.
-   * @throws {@link AuthorityError} `unmintable`
+   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
    */
   async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
+    checkShape('svid', shape)
     const keyPair = shape.keyPair ?? (await this.#newKeyPair(shape))
     const defaults = leafDefaults(id.toString(), shape.subject, this.#clock())
     const signer = shape.signedBy ?? this
@@ -87,7 +89,7 @@ export class MintedCa {
   /**
    * Mints an intermediate CA below this one; with the `keyPair` and the `subject` of another CA, a
    * cross-certificate.
-   * @throws {@link AuthorityError} `unmintable`
+   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
    */
   mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
     return MintedCa.create(

@@ -13,7 +13,7 @@ import { generateKeyPair, type KeyType } from './key-pair.ts'
 import { mintAuthority } from './mint-authority.ts'
 import type { MintedCa } from './minted-ca.ts'
 import type { MintedCertificate } from './minted-certificate.ts'
-import type { CertificateShape, SvidShape } from './shape.ts'
+import type { CertificateShape, KeyUsageBit, SvidShape } from './shape.ts'
 
 const NOW = Date.UTC(2026, 0, 1, 12)
 const clock = (): number => NOW
@@ -281,9 +281,20 @@ describe('a chain', () => {
 
 test('what cannot be encoded says so with the code unmintable', async () => {
   await expect(root.mint(WEB, { notAfter: NaN })).rejects.toMatchObject({ code: 'unmintable' })
+  const keyUsage: readonly KeyUsageBit[] = JSON.parse('["keySigning"]')
+  await expect(root.mint(WEB, { keyUsage })).rejects.toMatchObject({ code: 'unmintable' })
   await expect(root.mint(WEB, { ipAddresses: ['not one'] })).rejects.toMatchObject({
     code: 'unmintable',
   })
+})
+
+test('a misspelt shape says so, for it would make a good certificate of a bad one', async () => {
+  const misspelt = { uris: [], notafter: 0 }
+  const ofSvids = { uris: [], mismatchedKey: true }
+  await expect(root.mint(WEB, misspelt)).rejects.toMatchObject({
+    code: 'invalid-option',
+  })
+  await expect(root.mintCa(ofSvids)).rejects.toMatchObject({ code: 'invalid-option' })
 })
 
 test('DER lengths of every form are encoded', () => {

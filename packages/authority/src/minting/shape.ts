@@ -1,3 +1,4 @@
+import { checkOptionNames } from '../options.ts'
 import type { KeyPair, KeyType } from './key-pair.ts'
 import type { MintedCa } from './minted-ca.ts'
 
@@ -100,4 +101,46 @@ export interface SvidShape extends CertificateShape {
    * Drops, reorders or adds intermediates. Default: the leaf and the intermediates it needs.
    */
   readonly chain?: (certificates: readonly Buffer[]) => readonly Uint8Array[]
+}
+
+const CERTIFICATE_SHAPE: Readonly<Record<keyof CertificateShape, true>> = {
+  notBefore: true,
+  notAfter: true,
+  uris: true,
+  dnsNames: true,
+  ipAddresses: true,
+  sanCritical: true,
+  subject: true,
+  issuer: true,
+  ca: true,
+  pathLength: true,
+  keyUsage: true,
+  keyUsageCritical: true,
+  extendedKeyUsage: true,
+  nameConstraints: true,
+  subjectKeyIdentifier: true,
+  authorityKeyIdentifier: true,
+  extraExtensions: true,
+  duplicateExtensions: true,
+  serialNumber: true,
+  keyType: true,
+  keyPair: true,
+  hash: true,
+  signedBy: true,
+  tamperSignature: true,
+}
+
+const SVID_SHAPE: Readonly<Record<keyof SvidShape, true>> = {
+  ...CERTIFICATE_SHAPE,
+  mismatchedKey: true,
+  chain: true,
+}
+
+/**
+ * Refuses a shape with a misspelt name: it would make a good certificate of a bad one.
+ * @throws {@link AuthorityError} `invalid-option`
+ */
+export function checkShape(kind: 'ca' | 'svid', shape: SvidShape): void {
+  const known = kind === 'ca' ? CERTIFICATE_SHAPE : SVID_SHAPE
+  checkOptionNames('a shape', shape, Object.keys(known))
 }
