@@ -30,9 +30,9 @@ export class Updates {
         unsubscribe()
         for (const end of ends) end.removeEventListener('abort', onAbort)
       }
-      const onAbort = (event: Event): void => {
+      const onAbort = (): void => {
         settle()
-        reject((event.target as AbortSignal).reason)
+        reject(ends.find((end) => end.aborted)?.reason)
       }
       const unsubscribe = this.onUpdate(() => {
         settle()
