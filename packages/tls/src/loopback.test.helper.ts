@@ -1,6 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import http2, { type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import http2, {
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2'
 import type { Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
@@ -54,9 +59,28 @@ export class HeldSource implements X509MaterialSource {
 }
 
 export const bundlesOf = (...authorities: MintedCa[]): BundleSet =>
-  BundleSet.of(
-    ...authorities.map((ca) => X509Bundle.of(ca.trustDomain, [ca.certificate])),
-  )
+  BundleSet.of(...authorities.map((ca) => X509Bundle.of(ca.trustDomain, [ca.certificate])))
+
+export const portOf = (server: { address(): AddressInfo | string | null }): number => {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port is open')
+  return address.port
+}
+
+/** Records what is published on a channel until `stop`. */
+export const record = (name: string): { stop(): object[] } => {
+  const events: object[] = []
+  const listener = (message: unknown): void => {
+    if (typeof message === 'object' && message !== null) events.push(message)
+  }
+  subscribe(name, listener)
+  return {
+    stop: () => {
+      unsubscribe(name, listener)
+      return events
+    },
+  }
+}
 
 type AnyRequest = IncomingMessage | Http2ServerRequest
 type AnyResponse = ServerResponse | Http2ServerResponse
@@ -66,12 +90,13 @@ export class Loopback implements AsyncDisposable {
   readonly server: Server | Http2SecureServer
   readonly identity: ServerIdentity
   requests = 0
-  readonly #sockets = new Set<{ destroy(): unknown }>()
+  readonly #sockets = new Set<TLSSocket>()
 
   private constructor(server: Server | Http2SecureServer) {
     this.server = server
     this.identity = identityOf(server)!
-    server.on('connection', (socket: { destroy(): unknown }) => this.#sockets.add(socket))
+    // Not `connection`: Node 26.12 crashes when the socket beneath a TLS socket is destroyed.
+    server.on('secureConnection', (socket: TLSSocket) => this.#sockets.add(socket))
     server.on('request', (request: AnyRequest, response: AnyResponse) => {
       this.requests++
       response.end(String(peerOf(request.socket)?.spiffeId ?? null))
@@ -94,7 +119,7 @@ export class Loopback implements AsyncDisposable {
   }
 
   get port(): number {
-    return (this.server.address() as AddressInfo).port
+    return portOf(this.server)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -45,8 +45,10 @@ const optionNames: ReadonlySet<string> = new Set([
 
 // Called for each request before the pool is searched. It has no place in Node's types or papers,
 // and has been there since Node 0.11: many agents override it.
-const addRequest: (this: object, request: ClientRequest, options: object) => void =
-  Reflect.get(https.Agent.prototype, 'addRequest')
+const addRequest: (this: object, request: ClientRequest, options: object) => void = Reflect.get(
+  https.Agent.prototype,
+  'addRequest',
+)
 
 type OnConnection = (error: Error | null, socket: Duplex) => void
 

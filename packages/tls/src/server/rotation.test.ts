@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import http2 from 'node:http2'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -13,7 +12,7 @@ import {
 import { X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { createSvidServer, identityOf, TlsError } from '../index.ts'
-import { bundlesOf, call, dial, HeldSource, Loopback } from '../loopback.test.helper.ts'
+import { bundlesOf, call, dial, HeldSource, Loopback, record } from '../loopback.test.helper.ts'
 import type { SvidServerOptions } from './server-options.ts'
 
 const SERVER_ID = 'spiffe://example.org/server'
@@ -103,22 +102,20 @@ describe('a rotation', () => {
   })
 
   test('is told, with the generation and the time, and without the key', async () => {
-    const events: unknown[] = []
-    const listener = (message: unknown): void => void events.push(message)
-    subscribe('spiffe:svid:updated', listener)
+    const events = record('spiffe:svid:updated')
     const source = sourceOf(first)
     let now = NOW
     await using loopback = await Loopback.serve(source, { clock: () => now })
     now += 5
     source.put({ svid: second })
     await call(loopback.port, web)
-    unsubscribe('spiffe:svid:updated', listener)
-    expect(events).toMatchObject([
+    const told = events.stop()
+    expect(told).toMatchObject([
       { serialNumber: first.leaf.serialNumber, generation: 1, appliedAt: NOW },
       { serialNumber: second.leaf.serialNumber, generation: 2, appliedAt: NOW + 5 },
     ])
     expect(loopback.identity.appliedAt).toBe(NOW + 5)
-    expect(inspect(events, { depth: 10 })).not.toContain('PRIVATE')
+    expect(inspect(told, { depth: 10 })).not.toContain('PRIVATE')
   })
 })
 
@@ -135,21 +132,21 @@ describe.each<[string, SvidServerOptions]>([
     const kept = isHttp2 ? await keptHttp2(loopback.port) : keptHttp1(loopback.port)
     const serials = new Set<string | undefined>()
     const bodies: (string | null)[] = []
-    let isRotating = true
+    const rotating = new AbortController()
     const load = async (request: () => Promise<string | null>): Promise<void> => {
-      while (isRotating) bodies.push(await request())
+      while (!rotating.signal.aborted) bodies.push(await request())
     }
     const fresh = async (): Promise<string | null> => {
       const { body, serverSerial } = await call(loopback.port, web, { protocol })
       serials.add(serverSerial)
       return body
     }
-    const loads = [load(kept.request), load(fresh), load(fresh)]
+    const loads = [load(() => kept.request()), load(fresh), load(fresh)]
     for (const svid of rotations) {
       source.put({ svid })
       await fresh()
     }
-    isRotating = false
+    rotating.abort()
     await Promise.all(loads)
     kept.close()
     expect(new Set(bodies)).toEqual(new Set([WEB_ID]))
@@ -196,16 +193,18 @@ const keptHttp2 = async (port: number): Promise<Kept> => {
   }
 }
 
-describe('material that cannot be used', () => {
-  const broken = (svid: X509Svid, overrides: Partial<Record<keyof X509Svid, unknown>>): X509Svid =>
-    new Proxy(svid, {
-      get: (target, name) => {
-        if (Object.hasOwn(overrides, name)) return Reflect.get(overrides, name)
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
+const garbage = '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'
 
+const broken = (svid: X509Svid, overrides: Partial<Record<keyof X509Svid, unknown>>): X509Svid =>
+  new Proxy(svid, {
+    get: (target, name) => {
+      if (Object.hasOwn(overrides, name)) return Reflect.get(overrides, name)
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+
+describe('material that cannot be used', () => {
   test.each<[string, () => X509Svid]>([
     ['has no certificate', () => broken(second, { exportCertificatesPem: () => '' })],
     ['has a garbage certificate', () => broken(second, { exportCertificatesPem: () => garbage })],
@@ -216,18 +215,16 @@ describe('material that cannot be used', () => {
     ],
     ['has expired', () => broken(second, { isExpired: () => true })],
   ])('because it %s leaves the last good one serving', async (_, make) => {
-    const events: unknown[] = []
-    const listener = (message: unknown): void => void events.push(message)
-    subscribe('spiffe:svid:rejected', listener)
+    const events = record('spiffe:svid:rejected')
     const source = sourceOf(first)
     await using loopback = await Loopback.serve(source)
     source.put({ svid: make() })
     const answer = await call(loopback.port, web)
-    unsubscribe('spiffe:svid:rejected', listener)
+    const told = events.stop()
     expect(answer).toEqual({ body: WEB_ID, serverSerial: first.leaf.serialNumber })
     expect(loopback.identity).toMatchObject({ generation: 1, svid: first })
-    expect(events).toMatchObject([{ code: 'invalid-material', generation: 1 }])
-    expect(inspect(events)).not.toContain('-----BEGIN')
+    expect(told).toMatchObject([{ code: 'invalid-material', generation: 1 }])
+    expect(inspect(told)).not.toContain('-----BEGIN')
     source.put({ svid: second })
     expect((await call(loopback.port, web)).serverSerial).toBe(second.leaf.serialNumber)
   })
@@ -236,8 +233,6 @@ describe('material that cannot be used', () => {
     const source = sourceOf(broken(first, { exportPrivateKeyPem: () => garbage }))
     expect(codeOf(() => createSvidServer(source))).toBe('invalid-material')
   })
-
-  const garbage = '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'
 })
 
 describe('a source without an SVID', () => {
@@ -248,9 +243,7 @@ describe('a source without an SVID', () => {
   test.each([{}, { http2: true }, { http2: true, allowHTTP1: true }])(
     'stops presentation, and resumes it (%j)',
     async (options) => {
-      const withdrawals: unknown[] = []
-      const listener = (message: unknown): void => void withdrawals.push(message)
-      subscribe('spiffe:svid:withdrawn', listener)
+      const withdrawals = record('spiffe:svid:withdrawn')
       const source = sourceOf(first)
       await using loopback = await Loopback.serve(source, options)
       const protocol = options.http2 === true ? 'h2' : 'http/1.1'
@@ -258,11 +251,11 @@ describe('a source without an SVID', () => {
       const refused = await call(loopback.port, web, { protocol })
       source.put({ svid: null, state: 'denied' })
       await Promise.resolve()
-      unsubscribe('spiffe:svid:withdrawn', listener)
+      const withdrawn = withdrawals.stop()
       expect(refused).toEqual({ body: null })
       expect(loopback.requests).toBe(0)
       expect(loopback.identity).toMatchObject({ svid: null, state: 'denied', generation: 1 })
-      expect(withdrawals).toMatchObject([{ generation: 1 }])
+      expect(withdrawn).toMatchObject([{ generation: 1 }])
       source.put({ svid: first, state: 'ready' })
       expect(await call(loopback.port, web, { protocol })).toEqual({
         body: WEB_ID,
