@@ -1,0 +1,15 @@
+import { once } from 'node:events'
+import https from 'node:https'
+import { text } from 'node:stream/consumers'
+import { id, SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
+
+/** Calls as the workload of `source`, and only if `server` answers. */
+export const call = async (
+  source: X509MaterialSource,
+  server: string,
+  url: string,
+): Promise<string> => {
+  const agent = new SvidAgent({ source, server: id(server) })
+  const [response] = await once(https.get(url, { agent }), 'response')
+  return `${response.statusCode} ${await text(response)}`
+}
