@@ -9,8 +9,12 @@ import { fileURLToPath } from 'node:url'
 
 const workspace = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'fastify-spiffe-packed-'))
+// Without what pnpm tells the npm below it: a user has none of that.
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^npm_config_/i.test(name)),
+)
 const run = (command, args, cwd = folder) =>
-  execFileSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] })
+  execFileSync(command, args, { cwd, env: environment, stdio: ['ignore', 'ignore', 'inherit'] })
 const say = (line) => process.stdout.write(`${line}\n`)
 
 /** The version of a tool that the workspace pins, so that both are compiled by the same compiler. */
@@ -31,11 +35,19 @@ function example() {
 
 /** Starts the packed development authority and gives the sockets of its workloads, in order. */
 async function startAuthority(node, workloads) {
-  const args = [join(folder, 'node_modules/fastify-spiffe/dist/cli/main.js'), 'dev', '--directory', join(folder, 'run')]
-  const child = spawn(node, [...args, ...workloads.flatMap((path) => ['--workload', path])], { cwd: folder })
+  const args = [
+    join(folder, 'node_modules/fastify-spiffe/dist/cli/main.js'),
+    'dev',
+    '--directory',
+    join(folder, 'run'),
+  ]
+  const child = spawn(node, [...args, ...workloads.flatMap((path) => ['--workload', path])], {
+    cwd: folder,
+  })
   child.stderr.pipe(process.stderr)
   let output = ''
-  const addresses = () => [...output.matchAll(/SPIFFE_ENDPOINT_SOCKET=(\S+)/g)].map((match) => match[1])
+  const addresses = () =>
+    [...output.matchAll(/SPIFFE_ENDPOINT_SOCKET=(\S+)/g)].map((match) => match[1])
   for await (const chunk of child.stdout) {
     output += chunk
     if (addresses().length >= workloads.length) break
@@ -54,22 +66,42 @@ async function runExample(node) {
   const authority = await startAuthority(node, ['/acme/orders', '/acme/web'])
   const [server, caller] = authority.addresses
   try {
-    const env = { ...process.env, SPIFFE_ENDPOINT_SOCKET: server, CALLER_SOCKET: caller }
-    execFileSync(node, [join(folder, 'dist/check.js')], { cwd: folder, env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 60_000 })
+    const env = { ...environment, PORT: '0', SPIFFE_ENDPOINT_SOCKET: server, CALLER_SOCKET: caller }
+    execFileSync(node, [join(folder, 'dist/check.js')], {
+      cwd: folder,
+      env,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: 60_000,
+    })
   } finally {
     await authority.stop()
   }
 }
 
 try {
-  run('npx', ['-y', 'pnpm@10', '-r', '--filter', './packages/*', 'pack', '--pack-destination', folder], workspace)
+  run(
+    'npx',
+    ['-y', 'pnpm@10', '-r', '--filter', './packages/*', 'pack', '--pack-destination', folder],
+    workspace,
+  )
   const tarballs = readdirSync(folder).filter((file) => file.endsWith('.tgz'))
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
-  run('npm', ['install', '--silent', '--no-audit', '--no-fund', ...tarballs.map((file) => `./${file}`), 'fastify@^5.0.0', pinned('typescript'), pinned('@types/node')])
+  run('npm', [
+    'install',
+    '--silent',
+    '--no-audit',
+    '--no-fund',
+    ...tarballs.map((file) => `./${file}`),
+    'fastify@^5.0.0',
+    pinned('typescript'),
+    pinned('@types/node'),
+  ])
 
   mkdirSync(join(folder, 'src'))
   // The example as it stands, then one call from an allowed workload over real mTLS.
-  writeFileSync(join(folder, 'src/check.ts'), `${example()}
+  writeFileSync(
+    join(folder, 'src/check.ts'),
+    `${example()}
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
@@ -89,15 +121,31 @@ console.log(\`node \${process.version}: \${response.statusCode} \${body}\`)
 agent.destroy()
 await app.close()
 await Promise.all([caller.close(), source.close()])
-`)
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
-    compilerOptions: { strict: true, target: 'es2022', module: 'nodenext', types: ['node'], outDir: 'dist', rootDir: 'src' },
-    include: ['src'],
-  }))
-  run('npx', ['tsc'])
+`,
+  )
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        strict: true,
+        target: 'es2022',
+        module: 'nodenext',
+        types: ['node'],
+        outDir: 'dist',
+        rootDir: 'src',
+      },
+      include: ['src'],
+    }),
+  )
+  execFileSync('npx', ['tsc'], {
+    cwd: folder,
+    env: environment,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   say('compiled under strict, with skipLibCheck off')
 
-  for (const node of [process.execPath, process.env.NODE_26].filter((path) => path !== undefined)) await runExample(node)
+  for (const node of [process.execPath, process.env.NODE_26].filter((path) => path !== undefined))
+    await runExample(node)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
