@@ -25,7 +25,7 @@ beforeAll(async () => {
   web = await Workload.start({ server, path: '/acme/web' })
   const start = performance.now()
   service = await Service.start({ workload: orders, allow: [WEB] })
-  report(`service up ${Math.round(performance.now() - start)} ms after it asked for its SVID`)
+  report(`a service of a new entry was up after ${Math.round(performance.now() - start)} ms`)
   source = await X509Source.open({ address: web.address })
 })
 
@@ -42,9 +42,12 @@ test('a service comes up with the SVID that its agent serves, and presents it', 
   )
 })
 
-test.each([Http1Caller, Http2Caller])(
-  '%p: a workload is let in by the route that names it, and refused by the route that does not',
-  async (Caller) => {
+test.each([
+  ['HTTP/1.1', Http1Caller],
+  ['HTTP/2', Http2Caller],
+] as const)(
+  'on %s a workload is let in by the route that names it, and refused by the route that does not',
+  async (_, Caller) => {
     await using caller = new Caller({ source, server: ORDERS, port: service.port })
 
     const allowed = await caller.get('/orders')

@@ -1,11 +1,12 @@
 import { setInterval as ticks } from 'node:timers/promises'
+import { until } from '../fixture/index.ts'
 import type { Caller } from './caller.ts'
 import { report } from './report.ts'
 
 const EVERY_MS = 10
 
 /** How one load went. */
-export interface LoadResult {
+interface LoadResult {
   readonly name: string
   readonly requests: number
   readonly connections: number
@@ -14,7 +15,7 @@ export interface LoadResult {
 }
 
 /** A caller that calls `/orders` every 10 ms, or as soon as the call before is answered, until it is stopped. */
-export class Load {
+class Load {
   readonly #name: string
   readonly #caller: Caller
   readonly #stopping = new AbortController()
@@ -32,19 +33,16 @@ export class Load {
     return this.#requests
   }
 
-  /** Waits for the call on its way, prints the sum and gives it. */
+  /** Waits for the call on its way, and gives the sum. */
   async stop(): Promise<LoadResult> {
     this.#stopping.abort()
     await this.#running
-    const result: LoadResult = {
+    return {
       name: this.#name,
       requests: this.#requests,
       connections: this.#caller.connections,
       failures: this.#failures,
     }
-    const { name, requests, connections, failures } = result
-    report(`${name}: ${requests} requests on ${connections} connections, ${failures.length} failed`)
-    return result
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -66,12 +64,38 @@ export class Load {
   }
 }
 
-/** Stops all, in order, and gives their failures. */
-export async function failuresOf(loads: readonly Load[]): Promise<string[]> {
-  const failures: string[] = []
-  for (const load of loads) {
-    const result = await load.stop()
-    failures.push(...result.failures.map((failure) => `${result.name}: ${failure}`))
+/** Callers at work, each on its own, until the test ends. */
+export class Loads implements AsyncDisposable {
+  readonly #loads: Load[] = []
+
+  /** @param name what the printed sum says */
+  start(name: string, caller: Caller): void {
+    this.#loads.push(new Load(name, caller))
   }
-  return failures
+
+  /** Waits until each has made so many requests more. */
+  async progress(requests: number): Promise<void> {
+    const before = this.#loads.map((load) => load.requests)
+    await until(`${requests} requests more from each caller`, () =>
+      this.#loads.every((load, index) => load.requests >= (before[index] ?? 0) + requests),
+    )
+  }
+
+  /** Stops all, prints how they went, and gives what failed. */
+  async failures(): Promise<string[]> {
+    const results = await this.#stop()
+    for (const { name, requests, connections, failures } of results) {
+      const outcome = failures.length === 0 ? '0 failed' : `${failures.length} FAILED`
+      report(`${name}: ${requests} requests on ${connections} connection(s), ${outcome}`)
+    }
+    return results.flatMap(({ name, failures }) => failures.map((one) => `${name}: ${one}`))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop()
+  }
+
+  #stop(): Promise<LoadResult[]> {
+    return Promise.all(this.#loads.map((load) => load.stop()))
+  }
 }
