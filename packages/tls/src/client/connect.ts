@@ -21,9 +21,9 @@ export const presentedSvidOf = (socket: TLSSocket): X509Svid | undefined => pres
  * The promise resolves after the proof, so nothing is ever written to another server.
  * `peerOf(socket)` is the server's identity. Sessions are never resumed.
  *
- * @throws {@link TlsError} `no-svid`, `connect-failed`, `connect-timeout`, `server-refused` (no proof;
- *   see `rejection`), `server-not-allowed` (another SPIFFE ID), `unknown-option`, `forbidden-option`,
- *   `invalid-option`; or the reason of `signal`
+ * @throws {@link TlsError} `no-svid`, `invalid-material`, `connect-failed`, `connect-timeout`,
+ *   `server-refused` (no proof; see `rejection`), `server-not-allowed` (another SPIFFE ID),
+ *   `unknown-option`, `forbidden-option`, `invalid-option`; or the reason of `signal`
  */
 export const connect = async (options: ConnectOptions): Promise<TLSSocket> => {
   assertConnectOptions(options)

@@ -1,6 +1,7 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import { contextOptions, type MinVersion } from '../context/context-options.ts'
+import { TlsError } from '../errors.ts'
 import { PeerVerifier } from '../peer/verifier.ts'
 
 const MAX_CACHED_VERDICTS = 1000
@@ -22,12 +23,24 @@ const contexts = new Map<MinVersion, WeakMap<X509Svid, SecureContext>>([
   ['TLSv1.3', new WeakMap()],
 ])
 
-/** The client context of one SVID: made once, since parsing a key costs more than a handshake's signature. */
+/**
+ * The client context of one SVID, made once: reading a key costs more than signing with it.
+ * @throws {@link TlsError} `invalid-material`
+ */
 export const clientContextOf = (svid: X509Svid, minVersion: MinVersion): SecureContext => {
   const made = contexts.get(minVersion)
   const known = made?.get(svid)
   if (known !== undefined) return known
-  const context = createSecureContext(contextOptions(svid, minVersion))
+  const context = makeContext(svid, minVersion)
   made?.set(svid, context)
   return context
+}
+
+const makeContext = (svid: X509Svid, minVersion: MinVersion): SecureContext => {
+  try {
+    return createSecureContext(contextOptions(svid, minVersion))
+  } catch (cause) {
+    const message = `the SVID of ${svid.spiffeId.toString()} cannot be used for TLS`
+    throw new TlsError('invalid-material', message, { cause })
+  }
 }

@@ -92,9 +92,12 @@ export class SecureContextManager {
   }
 
   #setContext(options: SecureContextOptions): void {
-    this.#target.setSecureContext(options)
-    // Node leaves the PEM on the server, for no further use: keep the key out of `util.inspect`.
-    Reflect.set(this.#target, 'key', undefined)
+    try {
+      this.#target.setSecureContext(options)
+    } finally {
+      // Node leaves the PEM on the server, for no further use: keep the key out of `util.inspect`.
+      Reflect.set(this.#target, 'key', undefined)
+    }
   }
 
   #state(svid: X509Svid): object {
