@@ -101,7 +101,10 @@ describe('signatures and names', () => {
     const keyType = 'rsa-1024'
     expect(verdict(await mint({ keyType }), bundles)).toBe('weak-key')
     expect(await below({ keyType })).toBe('weak-key')
-    expect(await belowAnchor({ keyType })).toBe('weak-key')
+    const anchor = await anchorOf({ keyType })
+    const minted = await mint({}, anchor)
+    expect(verdict(minted, bundlesOf(anchor))).toBe('weak-key')
+    expect(Certificate.fromDer(minted.chain[0]!).isSignedBy(anchor.certificate)).toBe(false)
   })
 
   test('rule 31: a SHA-1 signature is refused on the path; that of an authority on itself does not count', async () => {
@@ -288,6 +291,15 @@ describe('the way to an authority', () => {
     expect(verdict([leaf!, ...decoy.chain], trusted)).toBe('expired')
   })
 
+  test('rule 31: the reason is that of the attempt that got furthest, whichever came first', async () => {
+    const shape = { subject: 'O=SPIFFE', ...NO_KEY_IDS }
+    const [expired, wrong] = [await anchorOf({ ...shape, ...PAST }), await anchorOf(shape)]
+    const minted = await mint(NO_KEY_IDS, expired)
+    expect(verdict(minted, bundlesOf(expired, wrong))).toBe('expired')
+    expect(verdict(minted, bundlesOf(wrong, expired))).toBe('expired')
+    expect(verdict(minted, bundlesOf(wrong))).toBe('bad-signature')
+  })
+
   test('rule 31: a cross-signed intermediate leads to the authority that is trusted, both variants sent', async () => {
     const old = await anchorOf({ subject: 'O=old root' })
     const intermediate = await old.mintCa({ subject: 'O=intermediate' })
@@ -368,6 +380,19 @@ describe('the budget', () => {
     expect(verdict(sent, bundles, { budget: enough })).toBe('accepted')
     const short = { ...roomy, maxSignatureChecks: 101 }
     expect(verdict(sent, bundles, { budget: short })).toBe('budget-exceeded')
+  })
+
+  test('rule 31: no signature is checked twice on the ways to one certificate', async () => {
+    const named = { subject: 'O=decoys', ...NO_KEY_IDS }
+    const trusted = bundlesOf(await anchorOf(named), await anchorOf(named), await anchorOf(named))
+    const upper = await (await anchorOf(named)).mintCa()
+    const lower = await upper.mintCa()
+    const again = await upper.mintCa({ subject: lower.subject, keyPair: lower.keyPair })
+    const [leaf] = (await mint({}, lower)).chain
+    const sent = [leaf!, lower.der, again.der, upper.der]
+    // Two for each lower one, three for the decoys: seven.
+    expect(verdict(sent, trusted, { budget: { maxSignatureChecks: 7 } })).toBe('bad-signature')
+    expect(verdict(sent, trusted, { budget: { maxSignatureChecks: 6 } })).toBe('budget-exceeded')
   })
 })
 
