@@ -1,0 +1,81 @@
+import { subscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import type { ClientRequest } from 'node:http'
+import { Server, Socket } from 'node:net'
+import { pathToFileURL } from 'node:url'
+
+/**
+ * The process in which the programs of one README run, one after the other, as they stand. It gives them
+ * a network in which their ports are free and their neighbours exist: whatever listens gets a port of
+ * its own, `*.internal` is the service of {@link RunnerWorld}, and SPIRE's usual socket its endpoint.
+ */
+export type RunnerMessage =
+  | { readonly event: 'finished'; readonly file: string }
+  | { readonly event: 'listening'; readonly port: number }
+
+/** The first argument, as JSON. The others are the programs. */
+export interface RunnerWorld {
+  readonly servicePort: number
+  readonly endpointPath: string
+}
+
+const AGENT_SOCKET = '/run/spire/agent/api.sock'
+
+const [, , worldJson = '', ...files] = process.argv
+const world: RunnerWorld = JSON.parse(worldJson)
+
+const tell = (message: RunnerMessage): void => void process.send?.(message)
+
+const wrap = (
+  target: object,
+  name: string,
+  change: (self: object, args: unknown[]) => unknown[],
+) => {
+  const original = Reflect.get(target, name) as (...args: unknown[]) => unknown
+  Reflect.set(target, name, function wrapped(this: object, ...args: unknown[]) {
+    return Reflect.apply(original, this, change(this, args))
+  })
+}
+
+wrap(Server.prototype, 'listen', (server, [first, ...rest]) => {
+  if (server instanceof Server) server.once('listening', () => tellPort(server))
+  if (typeof first === 'number') return [0, ...rest]
+  return [hasPort(first) ? { ...first, port: 0 } : first, ...rest]
+})
+
+const tellPort = (server: Server): void => {
+  const address = server.address()
+  if (address !== null && typeof address === 'object') {
+    tell({ event: 'listening', port: address.port })
+  }
+}
+
+wrap(Socket.prototype, 'connect', (_socket, args) => {
+  const [first] = args
+  const options: unknown = Array.isArray(first) ? first[0] : first
+  if (typeof options !== 'object' || options === null) return args
+  if ('path' in options && options.path === AGENT_SOCKET) {
+    Object.assign(options, { path: world.endpointPath })
+  } else if ('host' in options && String(options.host).endsWith('.internal')) {
+    Object.assign(options, { host: '127.0.0.1', port: world.servicePort })
+  }
+  return args
+})
+
+const hasPort = (value: unknown): value is { port: unknown } =>
+  typeof value === 'object' && value !== null && 'port' in value
+
+// A program has finished when its module has been evaluated and its requests have been answered.
+const requests: Promise<unknown>[] = []
+subscribe('http.client.request.start', (message) => {
+  requests.push(once((message as { request: ClientRequest }).request, 'close'))
+})
+
+for (const file of files) {
+  await import(pathToFileURL(file).href)
+  while (requests.length > 0) await requests.pop()
+  tell({ event: 'finished', file })
+}
+
+// What the programs have opened stays open until the test has seen enough.
+process.once('disconnect', () => process.exit(0))
