@@ -3,7 +3,7 @@ import type { Server, Socket } from 'node:net'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { Authority, mintAuthority } from '@fastify-spiffe/authority'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { WorkloadApiClient, X509Source, parseEndpointAddress } from '@fastify-spiffe/workload-api'
 import type { SourceStateEvent } from '@fastify-spiffe/workload-api'
@@ -49,6 +49,10 @@ async function openSource(options: Parameters<typeof X509Source.open>[0] = {}) {
 async function until(source: X509Source, state: X509Source['state']): Promise<void> {
   while (source.state !== state) await source.nextUpdate()
 }
+
+/** The milliseconds between one call and the next. */
+const intervals = (): number[] =>
+  agent.calls.slice(1).map(({ at }, index) => at - (agent.calls[index]?.at ?? 0))
 
 /** What an act on `SPIFFE_ENDPOINT_SOCKET` gives, the variable being put back. */
 async function withVariable<T>(value: string | undefined, act: () => Promise<T> | T): Promise<T> {
@@ -312,10 +316,6 @@ describe('Unimplemented', () => {
 })
 
 describe('backoff', () => {
-  /** The milliseconds between one call and the next. */
-  const intervals = (): number[] =>
-    agent.calls.slice(1).map(({ at }, index) => at - (agent.calls[index]?.at ?? 0))
-
   test('rule 64: the waits grow, and start over after a good message', async () => {
     const growing = { initialMs: 50, maxMs: 400 }
     const opening = X509Source.open({
@@ -478,5 +478,49 @@ describe('a source', () => {
     ;(await agent.nextCall()).send(message)
     const [exitCode] = await exited
     expect(exitCode).toBe(0)
+  })
+})
+
+describe('with an authority of its own', () => {
+  test('a source follows rotations, federation, denial and a restart', async () => {
+    await using home = await Authority.create({ trustDomain: 'example.org' })
+    await using away = await Authority.create({ trustDomain: 'other.test' })
+    await using endpoint = await home.serve({ spiffeId: WEB, hint: 'internal' })
+    await using source = await X509Source.open({ address: endpoint.address, backoff })
+    const changed = async (act: () => unknown, done: () => boolean): Promise<void> => {
+      await act()
+      while (!done()) await source.nextUpdate()
+    }
+    expect(source.svid?.hint).toBe('internal')
+
+    const { serialNumber } = source.svid?.leaf ?? {}
+    await changed(
+      () => home.rotateSvids(),
+      () => source.svid?.leaf.serialNumber !== serialNumber,
+    )
+    await changed(
+      () => home.federate(away),
+      () => source.bundles.get(away.trustDomain) !== undefined,
+    )
+    await changed(
+      () => home.unfederate(away),
+      () => source.bundles.get(away.trustDomain) === undefined,
+    )
+    await changed(
+      () => endpoint.deny(),
+      () => source.svid === null && source.state === 'denied',
+    )
+    await changed(
+      () => endpoint.allow(),
+      () => source.svid?.spiffeId.toString() === WEB && source.state === 'ready',
+    )
+    await changed(
+      () => endpoint.stop(),
+      () => source.state === 'stale' && source.svid !== null,
+    )
+    await changed(
+      () => endpoint.start(),
+      () => source.state === 'ready',
+    )
   })
 })

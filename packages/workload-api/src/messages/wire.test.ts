@@ -14,6 +14,8 @@ function verdict(...bytes: number[]): string {
   }
 }
 
+const fields = (count: number): number[] => Array.from({ length: count }, () => [0x0a, 0x00]).flat()
+
 describe('the fields of a message', () => {
   test.each([
     ['none', []],
@@ -42,8 +44,6 @@ describe('the fields of a message', () => {
   })
 
   test('are bounded in number', () => {
-    const fields = (count: number): number[] =>
-      Array.from({ length: count }, () => [0x0a, 0x00]).flat()
     expect(verdict(...fields(LIMITS.fields))).toBe('good')
     expect(verdict(...fields(LIMITS.fields + 1))).toBe('limit-exceeded')
   })

@@ -1,0 +1,177 @@
+import { mintAuthority } from '@fastify-spiffe/authority'
+import type { MintedCa, SvidShape } from '@fastify-spiffe/authority'
+import { beforeAll, describe, expect, test } from '@jest/globals'
+
+import { WorkloadApiError } from '../errors.ts'
+import { parseX509Bundles } from './bundles.ts'
+import type { RawX509Svid, RawX509SvidResponse } from './decode.ts'
+import { LIMITS } from './limits.ts'
+import { parseX509Context } from './x509-context.ts'
+
+const WEB = 'spiffe://example.org/web'
+const API = 'spiffe://example.org/api'
+
+let authority: MintedCa
+let foreign: MintedCa
+let web: RawX509Svid
+let api: RawX509Svid
+
+beforeAll(async () => {
+  authority = await mintAuthority('example.org')
+  foreign = await mintAuthority('other.test')
+  web = await svid(authority, WEB)
+  api = await svid(authority, API)
+})
+
+async function svid(by: MintedCa, spiffeId: string, shape: SvidShape = {}): Promise<RawX509Svid> {
+  const minted = await by.mint(spiffeId, shape)
+  return {
+    spiffeId,
+    x509Svid: minted.certificates,
+    x509SvidKey: minted.privateKey,
+    bundle: by.der,
+    hint: '',
+  }
+}
+
+function parse(
+  svids: readonly RawX509Svid[],
+  {
+    federated = {},
+    clock = Date.now,
+  }: { federated?: Record<string, Buffer>; clock?: () => number } = {},
+) {
+  const message: RawX509SvidResponse = {
+    svids,
+    crl: [],
+    federatedBundles: new Map(Object.entries(federated)),
+  }
+  const { value, problems } = parseX509Context(message, clock)
+  return {
+    ids: value.svids.map(({ spiffeId }) => spiffeId.toString()),
+    domains: [...value.bundles].map(({ trustDomain }) => trustDomain.name),
+    problems: problems.map(({ part, error }) => `${part}: ${error.code}`),
+    value,
+  }
+}
+
+function refusal(act: () => unknown): string {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof WorkloadApiError) return error.code
+    throw error
+  }
+  throw new Error('it was accepted')
+}
+
+const twoHoursOn = (): number => Date.now() + 2 * 3_600_000
+
+const bundles = (entries: Record<string, Buffer>) =>
+  parseX509Bundles({ crl: [], bundles: new Map(Object.entries(entries)) })
+
+describe('an X.509 context', () => {
+  test('has the SVIDs in their order, and every bundle under its trust domain', () => {
+    const context = parse([web, api], { federated: { 'spiffe://other.test': foreign.der } })
+    expect(context.ids).toEqual([WEB, API])
+    expect(context.domains).toEqual(['example.org', 'other.test'])
+    expect(context.problems).toEqual([])
+  })
+
+  test('cannot be changed', () => {
+    const { value } = parse([web])
+    expect([value, value.svids, value.crls].every(Object.isFrozen)).toBe(true)
+  })
+
+  test('is judged by the clock', () => {
+    expect(refusal(() => parse([web], { clock: twoHoursOn }))).toBe('invalid-svid')
+  })
+
+  test.each<[string, (good: RawX509Svid) => RawX509Svid, string]>([
+    ['certificate', (good) => ({ ...good, x509Svid: Buffer.from('garbage') }), 'invalid-svid'],
+    ['key', (good) => ({ ...good, x509SvidKey: Buffer.from('garbage') }), 'invalid-svid'],
+    ['key of another', (good) => ({ ...good, x509SvidKey: web.x509SvidKey }), 'key-mismatch'],
+    ['bundle', (good) => ({ ...good, bundle: Buffer.from('garbage') }), 'invalid-bundle'],
+    ['bundle of another', (good) => ({ ...good, bundle: foreign.der }), 'untrusted-svid'],
+    ['ID', (good) => ({ ...good, spiffeId: 'https://example.org/api' }), 'invalid-svid'],
+    ['ID of another', (good) => ({ ...good, spiffeId: WEB }), 'invalid-svid'],
+  ])(
+    'with a bad %s is refused when it comes first, and goes without it later',
+    (_what, spoil, code) => {
+      expect(refusal(() => parse([spoil(api), web]))).toBe(code)
+      const context = parse([web, spoil(api)])
+      expect(context.ids).toEqual([WEB])
+      expect(context.problems).toEqual([`svid: ${code}`])
+      expect(context.value.bundles.size).toBe(1)
+    },
+  )
+
+  test('keeps the bundle of a bad SVID out, and a federated one in its place too', async () => {
+    const bad = await svid(foreign, 'spiffe://other.test/web', { tamperSignature: true })
+    const context = parse([web, bad], { federated: { 'spiffe://other.test': authority.der } })
+    expect(context.domains).toEqual(['example.org'])
+    expect(context.problems).toEqual(['svid: untrusted-svid', 'bundle: invalid-bundle'])
+  })
+
+  test('takes bundles for equal whatever the order of their authorities', async () => {
+    const second = await mintAuthority('example.org')
+    const one = Buffer.concat([authority.der, second.der])
+    const other = Buffer.concat([second.der, authority.der])
+    const context = parse([
+      { ...web, bundle: one },
+      { ...api, bundle: other },
+    ])
+    expect(context.ids).toEqual([WEB, API])
+  })
+
+  test('is refused when one bundle of a trust domain has an authority more than another', async () => {
+    const second = await mintAuthority('example.org')
+    const larger = { ...api, bundle: Buffer.concat([authority.der, second.der]) }
+    expect(refusal(() => parse([web, larger]))).toBe('conflicting-bundles')
+  })
+
+  test('is refused over any limit', () => {
+    const many = Array.from({ length: LIMITS.bundles }, (_, index) => [
+      `spiffe://d${index}.test`,
+      web.bundle,
+    ])
+    const large = Buffer.alloc(LIMITS.bundleBytes + 1)
+    const hundred = Array.from({ length: LIMITS.svids + 1 }, () => web)
+    expect(refusal(() => parse(hundred))).toBe('limit-exceeded')
+    expect(refusal(() => parse([web], { federated: Object.fromEntries(many) }))).toBe(
+      'limit-exceeded',
+    )
+    expect(refusal(() => parse([{ ...web, bundle: large }]))).toBe('limit-exceeded')
+    expect(refusal(() => parse([web], { federated: { 'spiffe://other.test': large } }))).toBe(
+      'limit-exceeded',
+    )
+  })
+})
+
+describe('a set of X.509 bundles', () => {
+  test('leaves a bad bundle out, and reports it', () => {
+    const { value, problems } = bundles({
+      'spiffe://example.org': authority.der,
+      'spiffe://other.test': Buffer.from('garbage'),
+    })
+    expect([...value].map(({ trustDomain }) => trustDomain.name)).toEqual(['example.org'])
+    expect(problems.map(({ error }) => error.code)).toEqual(['invalid-bundle'])
+  })
+
+  test('is refused when there is none, or none that is good', () => {
+    expect(refusal(() => bundles({}))).toBe('invalid-message')
+    expect(refusal(() => bundles({ 'spiffe://other.test': Buffer.from('garbage') }))).toBe(
+      'invalid-message',
+    )
+  })
+
+  test('is refused over any limit', () => {
+    const large = Buffer.alloc(LIMITS.bundleBytes + 1)
+    const many = Array.from({ length: LIMITS.bundles + 1 }, (_, index) => [
+      `spiffe://d${index}.test`,
+      large,
+    ])
+    expect(refusal(() => bundles({ 'spiffe://example.org': large }))).toBe('limit-exceeded')
+    expect(refusal(() => bundles(Object.fromEntries(many)))).toBe('limit-exceeded')
+  })
+})
