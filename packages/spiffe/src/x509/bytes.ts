@@ -1,5 +1,5 @@
 /** A view of the same octets as a Buffer; nothing is copied. */
-export function bufferView(bytes: Uint8Array): Buffer {
+function bufferView(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 

@@ -67,6 +67,8 @@ describe('a certificate', () => {
       certificate,
       extensions,
       extensions.keyUsage,
+      extensions.keyUsage?.value,
+      certificate.signatureAlgorithm,
       extensions.subjectAltName?.value,
       extensions.unknownCritical,
       publicKey,

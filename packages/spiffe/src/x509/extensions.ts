@@ -38,33 +38,38 @@ export interface Extensions {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** Puts an extension in its place. */
-type Placement = (into: Mutable<Extensions>, critical: boolean, value: Uint8Array) => void
-
-const PLACEMENTS: ReadonlyMap<string, Placement> = new Map<string, Placement>([
-  ['2.5.29.14', (into, ...found) => (into.subjectKeyId = extension(readSubjectKeyId, ...found))],
-  ['2.5.29.15', (into, ...found) => (into.keyUsage = extension(readKeyUsage, ...found))],
-  [
-    '2.5.29.17',
-    (into, ...found) => (into.subjectAltName = extension(readSubjectAltName, ...found)),
-  ],
-  [
-    '2.5.29.19',
-    (into, ...found) => (into.basicConstraints = extension(readBasicConstraints, ...found)),
-  ],
-  [
-    '2.5.29.30',
-    (into, ...found) => (into.nameConstraints = extension(readNameConstraints, ...found)),
-  ],
-  [
-    '2.5.29.35',
-    (into, ...found) => (into.authorityKeyId = extension(readAuthorityKeyId, ...found)),
-  ],
-  [
-    '2.5.29.37',
-    (into, ...found) => (into.extendedKeyUsage = extension(readExtendedKeyUsage, ...found)),
-  ],
-])
+/** Puts an extension that is known in its place; false for one that is not. */
+function place(
+  into: Mutable<Extensions>,
+  type: string,
+  ...found: [critical: boolean, value: Uint8Array]
+): boolean {
+  switch (type) {
+    case '2.5.29.14':
+      into.subjectKeyId = extension(readSubjectKeyId, ...found)
+      return true
+    case '2.5.29.15':
+      into.keyUsage = extension(readKeyUsage, ...found)
+      return true
+    case '2.5.29.17':
+      into.subjectAltName = extension(readSubjectAltName, ...found)
+      return true
+    case '2.5.29.19':
+      into.basicConstraints = extension(readBasicConstraints, ...found)
+      return true
+    case '2.5.29.30':
+      into.nameConstraints = extension(readNameConstraints, ...found)
+      return true
+    case '2.5.29.35':
+      into.authorityKeyId = extension(readAuthorityKeyId, ...found)
+      return true
+    case '2.5.29.37':
+      into.extendedKeyUsage = extension(readExtendedKeyUsage, ...found)
+      return true
+    default:
+      return false
+  }
+}
 
 function extension<T>(
   read: (reader: DerReader) => T,
@@ -94,9 +99,7 @@ export function readExtensions(list: DerReader): Extensions {
     // RFC 5280 §4.2: a certificate has no extension twice.
     if (seen.has(type)) throw invalidDer(`extension ${type} occurs twice`)
     seen.add(type)
-    const place = PLACEMENTS.get(type)
-    if (place !== undefined) place(extensions, critical, value)
-    else if (critical) unknownCritical.push(type)
+    if (!place(extensions, type, critical, value) && critical) unknownCritical.push(type)
   }
   Object.freeze(unknownCritical)
   return Object.freeze(extensions)

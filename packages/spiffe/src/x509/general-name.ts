@@ -2,7 +2,7 @@ import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTag, contextTagConstructed } from '../der/tags.ts'
 import { latin1 } from './bytes.ts'
 
-export const URI_TAG: number = contextTag(6)
+const URI_TAG: number = contextTag(6)
 
 /** RFC 5280 §4.2.1.6: the choices of a GeneralName. */
 const TAGS: ReadonlySet<number> = new Set([

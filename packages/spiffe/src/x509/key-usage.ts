@@ -19,5 +19,7 @@ export type KeyUsagePurpose = (typeof PURPOSES)[number]
 /** The purposes that a KeyUsage allows. */
 export function readKeyUsage(reader: DerReader): readonly KeyUsagePurpose[] {
   const bits = readBitString(reader)
-  return PURPOSES.filter((_, bit) => ((bits[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0)
+  return Object.freeze(
+    PURPOSES.filter((_, bit) => ((bits[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0),
+  )
 }

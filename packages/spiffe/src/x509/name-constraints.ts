@@ -32,7 +32,7 @@ interface Subtrees {
 
 function subtrees(reader: DerReader | undefined): Subtrees {
   const uris: string[] = []
-  if (reader === undefined) return { uris, hasOtherForms: false }
+  if (reader === undefined) return { uris: Object.freeze(uris), hasOtherForms: false }
   if (reader.isAtEnd) throw invalidDer('a list of subtrees is empty')
   let hasOtherForms = false
   while (!reader.isAtEnd) {
