@@ -57,9 +57,10 @@ export class PeerVerifier {
       serialNumber: svid.leaf.serialNumber,
       proof: 'x509-svid',
     } as const
+    const sent = chain.map(({ raw }) => raw)
     return {
       ok: true,
-      peer: new ProvenPeer(facts, new ChainTrust(this.#source, chain, bundles, svid)),
+      peer: new ProvenPeer(facts, new ChainTrust(this.#source, sent, bundles, svid)),
     }
   }
 }
