@@ -83,6 +83,17 @@ describe('an endpoint address', () => {
     expect(refusal(() => findEndpointAddress(undefined, environment))).toBe('no-endpoint')
   })
 
+  test.each([null, 8081, ['unix:///agent.sock']])('%j is refused', (address) => {
+    // @ts-expect-error -- JavaScript gives what it likes
+    expect(refusal(() => parseEndpointAddress(address))).toBe('invalid-endpoint')
+  })
+
+  test('an error quotes the address, and no more than a little of it', () => {
+    expect(() => parseEndpointAddress('http://agent')).toThrow(/"http:\/\/agent"/)
+    const long = `http://${'a'.repeat(10_000)}`
+    expect(() => parseEndpointAddress(long)).not.toThrow(/a{1000}/)
+  })
+
   test('an error does not repeat a password', () => {
     expect(() => parseEndpointAddress('tcp://me:secret@127.0.0.1:1')).not.toThrow(/secret/)
   })

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
-import { WorkloadApiError } from '../errors.ts'
+import { WorkloadApiError, quote } from '../errors.ts'
 
 /** The variable that names the endpoint when no address is given. */
 export const ENDPOINT_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET'
@@ -29,6 +29,12 @@ const MAX_SOCKET_PATH_BYTES = 107
  * @throws {@link WorkloadApiError} `invalid-endpoint`
  */
 export function parseEndpointAddress(address: string): EndpointAddress {
+  if (typeof address !== 'string') {
+    throw new WorkloadApiError(
+      'invalid-endpoint',
+      `an address is a string, not a ${typeof address}`,
+    )
+  }
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(address) ?? []
   if (scheme === undefined || rest === undefined) {
     throw invalid(address, 'it has no scheme; write unix:///path or tcp://ip:port')
@@ -125,7 +131,7 @@ function checkPathLength(uri: string, path: string): void {
 
 function invalid(address: string, why: string, cause?: unknown): WorkloadApiError {
   // Someone may have put a password where no userinfo belongs.
-  const shown = JSON.stringify(address.replace(/\/\/[^/]*@/, '//…@'))
+  const shown = quote(address.replace(/\/\/[^/]*@/, '//…@'))
   return new WorkloadApiError(
     'invalid-endpoint',
     `${shown} is no address of a Workload API: ${why}`,

@@ -165,11 +165,13 @@ export class X509Source implements X509MaterialSource {
 
   #accept(message: ParsedMessage<X509Context>): void {
     for (const problem of message.problems) publishRejection(this.endpoint, problem)
+    let next: Snapshot
     try {
-      this.#turnTo(accept(this.#held, message, this.#pick))
+      next = accept(this.#held, message, this.#pick)
     } catch (error) {
-      this.#turnTo(interrupt(this.#held, toWorkloadApiError(error)))
+      next = interrupt(this.#held, toWorkloadApiError(error))
     }
+    this.#turnTo(next)
   }
 
   #turnTo(next: Snapshot): void {
