@@ -51,10 +51,10 @@ const run = async (files: readonly string[], use?: (port: number) => Promise<voi
   const child = fork(runner, [JSON.stringify(world), ...files], {
     env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: endpoint },
     execArgv: ['--enable-source-maps'],
-    // A program that never finishes fails the test, and does not outlive it.
-    timeout: 45_000,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
+  // A program that never finishes fails the test, and does not outlive it.
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 45_000)
   const error = text(child.stderr!)
   const exit = once(child, 'exit')
   const finished: string[] = []
@@ -67,6 +67,7 @@ const run = async (files: readonly string[], use?: (port: number) => Promise<voi
     }
   })
   const [code, signal] = await exit
+  clearTimeout(deadline)
   await Promise.all(uses)
   return { end: code ?? signal, error: await error, finished }
 }

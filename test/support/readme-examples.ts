@@ -44,7 +44,7 @@ export const extractReadmes = (root: string, directory: string): Readme[] => {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   return readmePaths(root).flatMap((path) => {
-    const sources = sourcesOf(blocksOf(readFileSync(path, 'utf8')))
+    const sources = sourcesOf(path)
     const programs = sources.map(({ line, noRun, text }) => {
       const name = `${relative(root, dirname(path)).replaceAll('/', '-') || 'root'}-${line}`
       writeFileSync(join(directory, `${name}.ts`), text)
@@ -91,11 +91,11 @@ const blocksOf = (markdown: string): Block[] =>
     code: groups!['code']!,
   }))
 
-const sourcesOf = (blocks: readonly Block[]): Source[] => {
+const sourcesOf = (path: string): Source[] => {
   const sources: Source[] = []
   let current: Source | undefined
-  for (const { line, info, code } of blocks) {
-    const noRun = reasonOf(info, line)
+  for (const { line, info, code } of blocksOf(readFileSync(path, 'utf8'))) {
+    const noRun = reasonOf(info, `${path}:${line}`)
     const continues = current !== undefined && !code.trimStart().startsWith('import')
     const text = atLine(line + 1, continues ? current!.text : '', code)
     if (noRun !== null) sources.push({ line, noRun, text })
@@ -105,10 +105,10 @@ const sourcesOf = (blocks: readonly Block[]): Source[] => {
   return sources
 }
 
-const reasonOf = (info: string, line: number): string | null => {
+const reasonOf = (info: string, place: string): string | null => {
   if (info === '') return null
   const reason = /^no-run: (?<reason>\S.*)$/.exec(info)?.groups?.['reason']
-  if (reason === undefined) throw new Error(`line ${line}: a block that is not run says why`)
+  if (reason === undefined) throw new Error(`${place}: a block that is not run says why`)
   return reason
 }
 
