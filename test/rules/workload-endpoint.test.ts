@@ -1,5 +1,5 @@
 import { connect, createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
@@ -56,16 +56,20 @@ const intervals = (): number[] =>
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0)
 
-/** What an act on `SPIFFE_ENDPOINT_SOCKET` gives, the variable being put back. */
-async function withVariable<T>(value: string | undefined, act: () => Promise<T> | T): Promise<T> {
-  const before = process.env['SPIFFE_ENDPOINT_SOCKET']
-  if (value === undefined) delete process.env['SPIFFE_ENDPOINT_SOCKET']
-  else process.env['SPIFFE_ENDPOINT_SOCKET'] = value
+/** Acts with a variable of the environment set, or not set, and puts it back. */
+async function withVariable(
+  value: string | undefined,
+  act: () => Promise<void>,
+  name = 'SPIFFE_ENDPOINT_SOCKET',
+): Promise<void> {
+  const before = process.env[name]
+  if (value === undefined) delete process.env[name]
+  else process.env[name] = value
   try {
-    return await act()
+    await act()
   } finally {
-    if (before === undefined) delete process.env['SPIFFE_ENDPOINT_SOCKET']
-    else process.env['SPIFFE_ENDPOINT_SOCKET'] = before
+    if (before === undefined) delete process.env[name]
+    else process.env[name] = before
   }
 }
 
@@ -82,6 +86,25 @@ describe('the transport', () => {
     const { source } = await openSource({ address: `tcp://127.0.0.1:${port}` })
     expect(source.svid?.spiffeId.toString()).toBe(WEB)
     await source.close()
+  })
+
+  test('rule 54: a proxy of the environment is never asked', async () => {
+    let asked = 0
+    const proxy = createServer((socket) => {
+      asked += 1
+      socket.destroy()
+    })
+    await once(proxy.listen(0, '127.0.0.1'), 'listening')
+    const { port: proxyPort } = proxy.address() as AddressInfo
+    await agent.kill()
+    const port = await agent.start('127.0.0.1:0')
+    const act = async (): Promise<void> => {
+      const { source } = await openSource({ address: `tcp://127.0.0.1:${port}` })
+      await source.close()
+    }
+    await withVariable(`http://127.0.0.1:${proxyPort}`, act, 'grpc_proxy')
+    expect(asked).toBe(0)
+    await once(proxy.close(), 'close')
   })
 
   test('rule 55: every call carries the security header exactly once', async () => {

@@ -42,12 +42,13 @@ function parse(
   }: { federated?: Record<string, Buffer>; clock?: () => number } = {},
 ) {
   const message: RawX509SvidResponse = {
-    svids,
+    svids: svids.map((raw) => ({ ...raw, x509SvidKey: Buffer.from(raw.x509SvidKey) })),
     crl: [],
     federatedBundles: new Map(Object.entries(federated)),
   }
   const { value, problems } = parseX509Context(message, clock)
   return {
+    message,
     ids: value.svids.map(({ spiffeId }) => spiffeId.toString()),
     domains: [...value.bundles].map(({ trustDomain }) => trustDomain.name),
     problems: problems.map(({ part, error }) => `${part}: ${error.code}`),
@@ -81,6 +82,19 @@ describe('an X.509 context', () => {
   test('cannot be changed', () => {
     const { value } = parse([web])
     expect([value, value.svids, value.crls].every(Object.isFrozen)).toBe(true)
+  })
+
+  test('leaves no private key in the message, whether it is good or not', () => {
+    const bad: RawX509Svid = {
+      ...api,
+      x509SvidKey: Buffer.from(api.x509SvidKey),
+      bundle: foreign.der,
+    }
+    const message = { svids: [bad], crl: [], federatedBundles: new Map<string, Buffer>() }
+    expect(refusal(() => parseX509Context(message, Date.now))).toBe('untrusted-svid')
+    for (const { x509SvidKey } of [...message.svids, ...parse([web, api]).message.svids]) {
+      expect(x509SvidKey.every((byte) => byte === 0)).toBe(true)
+    }
   })
 
   test('is judged by the clock', () => {

@@ -27,12 +27,23 @@ export interface X509Context {
  * accident; one whose SVIDs of the same trust domain disagree about its bundle.
  * Left out and reported in `problems`: any later bad SVID; a bad federated bundle.
  *
+ * In any case the private keys of the message are overwritten: they live on as key objects, and their
+ * bytes need not wait for the garbage collector.
+ *
  * @throws {@link WorkloadApiError}
  */
 export function parseX509Context(
   message: RawX509SvidResponse,
   clock: () => number,
 ): ParsedMessage<X509Context> {
+  try {
+    return parse(message, clock)
+  } finally {
+    for (const { x509SvidKey } of message.svids) x509SvidKey.fill(0)
+  }
+}
+
+function parse(message: RawX509SvidResponse, clock: () => number): ParsedMessage<X509Context> {
   checkComplete(message)
   const problems: Problem[] = []
   const own = new OwnBundles()

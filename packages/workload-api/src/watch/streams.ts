@@ -19,15 +19,9 @@ export function receiveX509Contexts(
   clock: () => number,
   signal: AbortSignal,
 ): AsyncGenerator<Received<X509Context>, void> {
-  return receive(channel, 'FetchX509SVID', signal, (message, decode) => {
-    const response = decodeX509SvidResponse(message, decode)
-    try {
-      return parseX509Context(response, clock)
-    } finally {
-      // The keys live on as key objects; their bytes need not wait for the garbage collector.
-      for (const { x509SvidKey } of response.svids) x509SvidKey.fill(0)
-    }
-  })
+  return receive(channel, 'FetchX509SVID', signal, (message, decode) =>
+    parseX509Context(decodeX509SvidResponse(message, decode), clock),
+  )
 }
 
 /** One stream of `FetchX509Bundles`. */
