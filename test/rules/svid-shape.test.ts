@@ -206,11 +206,24 @@ describe('signing certificates', () => {
     expect(await below({ uris: ['https://ca.example.org/', 'http://crl.example.org'] })).toBe(
       'accepted',
     )
-    expect(await below({ uris: ['spiffe://other.test'] })).toBe('accepted')
+    expect(await below({ uris: ['spiffe://example.org'] })).toBe('accepted')
     expect(await below({ uris: ['spiffe://Example.org'] })).toBe('issuer-id-invalid')
     expect(await below({ uris: ['SPIFFE://example.org'] })).toBe('issuer-id-invalid')
     const two = ['spiffe://example.org', 'spiffe://other.test']
     expect(await below({ uris: two })).toBe('issuer-id-invalid')
+  })
+
+  test('rule 29: an intermediate of another trust domain is refused, also below a root that both share', async () => {
+    expect(await below({ uris: ['spiffe://other.test'] })).toBe('issuer-id-foreign')
+  })
+
+  test('rule 29: what stands in the bundle is an authority of the trust domain, whatever its name', async () => {
+    const anchor = await mintAuthority(
+      'example.org',
+      { uris: ['spiffe://other.test'] },
+      { clock: () => NOW },
+    )
+    expect(verdict(await anchor.mint(WEB), bundlesOf(anchor))).toBe('accepted')
   })
 
   test('rule 30: a path length is honoured', async () => {
@@ -268,14 +281,14 @@ describe('signing certificates', () => {
     expect(await belowAnchor(constrained('b.test'))).toBe('name-constraints')
   })
 
-  test('rule 30: name constraints bind the SPIFFE ID of an intermediate too', async () => {
+  test('rule 30: name constraints bind the names of an intermediate too', async () => {
     const anchor = await mintAuthority(
       'example.org',
       { nameConstraints: { permittedUris: ['example.org'] } },
       { clock: () => NOW },
     )
     const good = await anchor.mintCa({ uris: ['spiffe://example.org'] })
-    const bad = await anchor.mintCa({ uris: ['spiffe://b.test'] })
+    const bad = await anchor.mintCa({ uris: ['https://b.test/'] })
     expect(verdict(await good.mint(WEB), bundlesOf(anchor))).toBe('accepted')
     expect(verdict(await bad.mint(WEB), bundlesOf(anchor))).toBe('name-constraints')
   })

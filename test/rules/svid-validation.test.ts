@@ -382,6 +382,14 @@ describe('the budget', () => {
     expect(verdict(sent, bundles, { budget: short })).toBe('budget-exceeded')
   })
 
+  test('rule 31: a check with a large RSA key counts for what it costs', async () => {
+    const large = await anchorOf({ keyType: 'rsa-4096' })
+    const sent = await large.mint(WEB)
+    const trusted = bundlesOf(large)
+    expect(verdict(sent, trusted, { budget: { maxSignatureChecks: 4 } })).toBe('accepted')
+    expect(verdict(sent, trusted, { budget: { maxSignatureChecks: 3 } })).toBe('budget-exceeded')
+  })
+
   test('rule 31: no signature is checked twice on the ways to one certificate', async () => {
     const named = { subject: 'O=decoys', ...NO_KEY_IDS }
     const trusted = bundlesOf(await anchorOf(named), await anchorOf(named), await anchorOf(named))
@@ -407,10 +415,14 @@ describe('trust domains', () => {
   })
 
   test('rule 32: an authority of another trust domain does not help, even when it is sent along', async () => {
-    const other = await anchorOf({}, 'other.test')
-    const trusted = bundlesOf(authority, other)
-    const [leaf] = (await other.mint(WEB)).chain
-    expect(verdict([leaf!, other.der], trusted)).toBe('no-path')
+    const named = await anchorOf({}, 'other.test')
+    const [leafOfNamed] = (await named.mint(WEB)).chain
+    expect(verdict([leafOfNamed!, named.der], bundlesOf(authority, named))).toBe(
+      'issuer-id-foreign',
+    )
+    const unnamed = await anchorOf({ uris: [] }, 'other.test')
+    const [leaf] = (await unnamed.mint(WEB)).chain
+    expect(verdict([leaf!, unnamed.der], bundlesOf(authority, unnamed))).toBe('no-path')
   })
 
   test('rule 33: bundles are not merged when the CAs of two trust domains have one name', async () => {
@@ -420,7 +432,7 @@ describe('trust domains', () => {
     const trusted = bundlesOf(own, other)
     expect(verdict(await own.mint(WEB), trusted)).toBe('accepted')
     expect(verdict(await other.mint(WEB), trusted)).toBe('bad-signature')
-    const intermediate = await other.mintCa({ subject })
+    const intermediate = await other.mintCa({ subject, uris: [] })
     expect(verdict(await intermediate.mint(WEB), trusted)).toBe('bad-signature')
   })
 

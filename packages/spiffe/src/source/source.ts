@@ -32,7 +32,8 @@ export interface Source extends AsyncDisposable {
 
   /**
    * Calls `listener` synchronously after each change of the held material or of `state`.
-   * Returns the function that ends the subscription.
+   * Returns the function that ends the subscription. What a listener throws is an uncaught exception;
+   * the other listeners hear of the change all the same.
    */
   onUpdate(listener: () => void): () => void
 

@@ -45,7 +45,9 @@ export class Updates {
   /** Tells every listener. One that throws does not keep the others from hearing. */
   notify(): void {
     const failures: unknown[] = []
-    for (const listener of this.#listeners) {
+    // A copy: a listener that subscribes anew waits for the next change.
+    for (const listener of Array.from(this.#listeners)) {
+      if (!this.#listeners.has(listener)) continue
       try {
         listener()
       } catch (error) {

@@ -76,9 +76,30 @@ function pathLengthRefusal(
   }
 }
 
+/**
+ * X509-SVID §3.2: the SPIFFE ID of an intermediate resides in the trust domain of the leaf. Otherwise
+ * trust domains that share a root could issue for one another. What is in the bundle is trusted as such.
+ */
+export function foreignIntermediateRefusal(
+  intermediate: Certificate,
+  leaf: Certificate,
+): Refusal | undefined {
+  const [id] = spiffeUris(intermediate)
+  if (id === undefined) return undefined
+  const [own, theirs] = [SpiffeId.parse(leaf.uris[0]!), SpiffeId.parse(id)]
+  if (theirs.trustDomain.equals(own.trustDomain)) return undefined
+  return {
+    code: 'issuer-id-foreign',
+    message: `an intermediate is named ${id}, for a leaf of ${own.trustDomain.name}`,
+  }
+}
+
+const spiffeUris = ({ uris }: Certificate): readonly string[] =>
+  uris.filter((uri) => /^spiffe:/i.test(uri))
+
 /** X509-SVID §3.2: the SPIFFE ID of a signing certificate is optional, and has no path. */
-function identityRefusal({ uris }: Certificate): Refusal | undefined {
-  const ids = uris.filter((uri) => /^spiffe:/i.test(uri))
+function identityRefusal(issuer: Certificate): Refusal | undefined {
+  const ids = spiffeUris(issuer)
   const [id] = ids
   if (id === undefined) return undefined
   const parsed = SpiffeId.safeParse(id)

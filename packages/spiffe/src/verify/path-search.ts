@@ -3,7 +3,7 @@ import type { X509Bundle } from '../x509/bundle.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { weakKeyRefusal } from '../x509/leaf-profile.ts'
 import { issuerCandidates } from './candidates.ts'
-import { issuerRefusal } from './issuer-rules.ts'
+import { foreignIntermediateRefusal, issuerRefusal } from './issuer-rules.ts'
 import type { Refusal } from './refusal.ts'
 import { SignatureChecks } from './signature-checks.ts'
 
@@ -66,7 +66,8 @@ export class PathSearch {
     }
     for (const { certificate, isAnchor } of issuerCandidates(child, this.#sent, this.#bundle)) {
       if (this.#isOutOfSteps()) return undefined
-      if (isOnPath(path, certificate) || !this.#accepts(path, certificate)) continue
+      if (isOnPath(path, certificate)) continue
+      if (!this.#accepts(path, certificate, isAnchor)) continue
       const longer = [...path, certificate]
       const found = isAnchor ? longer : this.find(longer)
       if (found !== undefined) return found
@@ -81,7 +82,7 @@ export class PathSearch {
   }
 
   /** Whether `issuer` issued the end of `path`, and may have. */
-  #accepts(path: readonly Certificate[], issuer: Certificate): boolean {
+  #accepts(path: readonly Certificate[], issuer: Certificate, isAnchor: boolean): boolean {
     // Before the signature: a monstrous key would make the check itself dear.
     const weakness = weakKeyRefusal(issuer, 'an issuer')
     if (weakness !== undefined) return this.#note(path, false, weakness)
@@ -96,7 +97,9 @@ export class PathSearch {
         message: 'an issuer of the right name did not make the signature',
       })
     }
-    const refusal = issuerRefusal(issuer, path, this.#now)
+    const refusal =
+      issuerRefusal(issuer, path, this.#now) ??
+      (isAnchor ? undefined : foreignIntermediateRefusal(issuer, path[0]!))
     return refusal === undefined || this.#note(path, true, refusal)
   }
 

@@ -59,6 +59,8 @@ const codes = [
   'issuer-id-has-path',
   /** A signing certificate has a `spiffe:` URI that is not a SPIFFE ID, or several. */
   'issuer-id-invalid',
+  /** An intermediate has a SPIFFE ID of another trust domain than the leaf's (X509-SVID §3.2). */
+  'issuer-id-foreign',
   /** A name is outside an issuer's name constraints, or these cannot be honoured (RFC 5280 §4.2.1.10). */
   'name-constraints',
   /** The search for a path took more signature checks than the budget allows. */

@@ -1,13 +1,13 @@
 import type { Certificate } from '../x509/certificate.ts'
 
 /**
- * The signature checks of one verification: each pair is checked once, and not more than the
- * budget allows.
+ * The signature checks of one verification: each pair is checked once, and together they cost no more
+ * than the budget allows. Dear keys, which a peer may send as well, count for several checks.
  */
 export class SignatureChecks {
   readonly #max: number
   readonly #results = new Map<Certificate, Map<Certificate, boolean>>()
-  #count = 0
+  #cost = 0
 
   constructor(max: number) {
     this.#max = max
@@ -23,8 +23,9 @@ export class SignatureChecks {
     const known = results.get(issuer)
     if (known !== undefined) return known
     // Written so that a budget of NaN allows nothing.
-    if (!(this.#count < this.#max)) return undefined
-    this.#count += 1
+    const cost = this.#cost + issuer.publicKey.checkCost
+    if (!(cost <= this.#max)) return undefined
+    this.#cost = cost
     const result = child.isSignedBy(issuer)
     results.set(issuer, result)
     return result

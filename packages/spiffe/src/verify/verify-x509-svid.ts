@@ -16,7 +16,7 @@ export interface VerificationBudget {
   readonly maxCertificates?: number
   /** Octets that they may take together; 65,536 by default. */
   readonly maxBytes?: number
-  /** Signature checks, about 0.1 ms each; 32 by default. */
+  /** Signature checks, about 0.1 ms each; 32 by default. One with an RSA key of 4096 bits counts as 4. */
   readonly maxSignatureChecks?: number
 }
 

@@ -1,6 +1,7 @@
 import type { TrustDomain } from '../id/trust-domain.ts'
 import { SpiffeError } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
+import { latin1 } from './bytes.ts'
 import { readPemCertificates, splitCertificates } from './certificates.ts'
 import type { Name } from './name.ts'
 
@@ -16,13 +17,17 @@ export class X509Bundle {
   /** In the order given, each once. */
   readonly authorities: readonly Certificate[]
   readonly #bySubject: ReadonlyMap<string, readonly Certificate[]>
+  // Their octets: a bundle may hold a thousand authorities of one name.
+  readonly #octets: ReadonlySet<string>
 
   private constructor(trustDomain: TrustDomain, authorities: readonly Certificate[]) {
     const distinct: Certificate[] = []
     const bySubject = new Map<string, Certificate[]>()
+    const octets = new Set<string>()
     for (const authority of authorities) {
+      const known = octets.size
+      if (octets.add(latin1(authority.raw)).size === known) continue
       const namesakes = bySubject.get(authority.subject.key) ?? []
-      if (namesakes.some((other) => other.equals(authority))) continue
       namesakes.push(authority)
       bySubject.set(authority.subject.key, namesakes)
       distinct.push(authority)
@@ -30,6 +35,7 @@ export class X509Bundle {
     this.trustDomain = trustDomain
     this.authorities = Object.freeze(distinct)
     this.#bySubject = bySubject
+    this.#octets = octets
     Object.freeze(this)
   }
 
@@ -65,7 +71,7 @@ export class X509Bundle {
 
   /** Whether the certificate, octet for octet, is one of the authorities. */
   has(certificate: Certificate): boolean {
-    return this.named(certificate.subject).some((authority) => authority.equals(certificate))
+    return this.#octets.has(latin1(certificate.raw))
   }
 
   /** The authorities of that name: there may be several, and only a signature tells them apart. */

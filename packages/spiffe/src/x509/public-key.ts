@@ -14,14 +14,16 @@ export interface SubjectPublicKey {
   readonly type: KeyType | undefined
   /** Why the key may not be used; `undefined` for RSA of 2048 to 8192 bits, P-256, P-384, P-521 and Ed25519. */
   readonly weakness: string | undefined
+  /** What a signature check with the key costs, where one with P-256 or RSA of 2048 bits costs 1. */
+  readonly checkCost: number
 }
 
 type Assessment = Omit<SubjectPublicKey, 'spki'>
 
 const RSA_MIN_BITS = 2048
 const RSA_MAX_BITS = 8192
-/** A larger exponent only makes each check dearer. */
-const RSA_MAX_EXPONENT_OCTETS = 4
+/** Enough for 65537; a larger exponent only makes each check dearer. */
+const RSA_MAX_EXPONENT_OCTETS = 3
 
 /** Octets of a coordinate, by named curve. */
 const CURVES: ReadonlyMap<string, number> = new Map([
@@ -40,8 +42,7 @@ export function readSubjectPublicKey(reader: DerReader): SubjectPublicKey {
     const algorithm = info.enter(TAG.sequence)
     const key = readOctetAlignedBitString(info)
     info.end()
-    const { type, weakness } = assess(algorithm, key)
-    return Object.freeze({ spki, type, weakness })
+    return Object.freeze({ spki, ...assess(algorithm, key) })
   })
 }
 
@@ -49,27 +50,37 @@ function assess(algorithm: DerReader, key: Uint8Array): Assessment {
   const type = readObjectIdentifier(algorithm)
   switch (type) {
     case '1.2.840.113549.1.1.1':
-      return { type: 'rsa', weakness: rsaWeakness(algorithm, key) }
+      return assessRsa(algorithm, key)
     case '1.2.840.10045.2.1':
-      return { type: 'ec', weakness: ecWeakness(algorithm, key) }
+      return { type: 'ec', weakness: ecWeakness(algorithm, key), checkCost: 1 }
     case '1.3.101.112':
-      return { type: 'ed25519', weakness: ed25519Weakness(algorithm, key) }
+      return { type: 'ed25519', weakness: ed25519Weakness(algorithm, key), checkCost: 1 }
     default:
-      return { type: undefined, weakness: `its algorithm ${type} is not allowed` }
+      return { type: undefined, weakness: `its algorithm ${type} is not allowed`, checkCost: 1 }
   }
 }
 
-function rsaWeakness(algorithm: DerReader, key: Uint8Array): string | undefined {
-  // RFC 3279 §2.3.1: the parameters are NULL.
-  if (algorithm.contentIf(TAG.null)?.length !== 0 || !algorithm.isAtEnd) {
-    return 'its RSA parameters are not NULL'
-  }
+function assessRsa(algorithm: DerReader, key: Uint8Array): Assessment {
   const [modulus, exponent] = readWhole(key, (outer) => {
     const pair = outer.enter(TAG.sequence)
     const integers = [readInteger(pair), readInteger(pair)] as const
     pair.end()
     return integers
   })
+  // Multiplication is quadratic in the length of the modulus.
+  const checkCost = Math.max(1, Math.ceil((bitLength(modulus) / RSA_MIN_BITS) ** 2))
+  return { type: 'rsa', weakness: rsaWeakness(algorithm, modulus, exponent), checkCost }
+}
+
+function rsaWeakness(
+  algorithm: DerReader,
+  modulus: Uint8Array,
+  exponent: Uint8Array,
+): string | undefined {
+  // RFC 3279 §2.3.1: the parameters are NULL.
+  if (algorithm.contentIf(TAG.null)?.length !== 0 || !algorithm.isAtEnd) {
+    return 'its RSA parameters are not NULL'
+  }
   if (modulus[0]! >= 0x80) return 'its RSA modulus is negative'
   const bits = bitLength(modulus)
   if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS) return `its RSA modulus has ${bits} bits`
