@@ -96,7 +96,9 @@ export class Gate {
 
   /** Time has passed while a check ran. */
   #unlessExpired(request: FastifyRequest, decision: Decision): Decision {
-    return decision.allowed && this.#context.clock() >= expiryOf(request.peer) ? EXPIRED : decision
+    // Written so that a clock which gives NaN refuses.
+    const isCurrent = this.#context.clock() < expiryOf(request.peer)
+    return decision.allowed && !isCurrent ? EXPIRED : decision
   }
 }
 
