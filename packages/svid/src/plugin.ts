@@ -29,9 +29,9 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
   }
   fastify.decorate('svid', new ServedSvid(identity))
   const logs = [
-    logRotations(identity, fastify.log),
-    logRefusedMaterial(identity, fastify.log),
-    logCutClients(identity, fastify.log),
+    logRotations(fastify.server, fastify.log),
+    logRefusedMaterial(fastify.server, source, fastify.log),
+    logCutClients(fastify.server, fastify.log),
     logSourceStates(source, fastify.log),
   ]
   fastify.addHook('onClose', async () => {

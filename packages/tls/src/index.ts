@@ -8,8 +8,8 @@ export type { TlsErrorCode, TlsErrorOptions } from './errors.ts'
 export type {
   PeerRejectedEvent,
   PeerVerifiedEvent,
-  SvidRejectedEvent,
-  SvidUpdatedEvent,
+  SvidAppliedEvent,
+  SvidRefusedEvent,
   SvidWithdrawnEvent,
 } from './events.ts'
 export { peerOf } from './peer/binding.ts'

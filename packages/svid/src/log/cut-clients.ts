@@ -1,4 +1,3 @@
-import type { ServerIdentity } from '@fastify-spiffe/tls'
 import type { FastifyBaseLogger } from 'fastify'
 import { listen, type End } from './listen.ts'
 
@@ -6,14 +5,11 @@ import { listen, type End } from './listen.ts'
  * Logs the clients that a server cut at the handshake: those whose event carries a reason, ten a second
  * at most. The others are counted, and told as `untold` with the next line.
  */
-export const logCutClients = (identity: ServerIdentity, log: FastifyBaseLogger): End => {
-  let seen = identity.counters.rejected
+export const logCutClients = (server: object, log: FastifyBaseLogger): End => {
   let untold = 0
-  return listen('spiffe:peer:rejected', ({ code, message, remoteAddress }) => {
-    const { rejected } = identity.counters
-    // Another server's event, or that of a client: this server has cut someone when its counter grew.
-    if (rejected === seen) return
-    seen = rejected
+  return listen('spiffe:peer:rejected', (event) => {
+    if (event.server !== server) return
+    const { code, message, remoteAddress } = event
     if (message === null) {
       untold++
       return

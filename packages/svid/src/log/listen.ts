@@ -1,18 +1,19 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { PeerRejectedEvent } from '@fastify-spiffe/tls'
+import type { PeerRejectedEvent, SvidAppliedEvent, SvidRefusedEvent } from '@fastify-spiffe/tls'
 
-/** What the events of a source and those of a server have in common. */
-export interface MaterialRefusal {
-  /** The Workload API's address, in the events of a source. */
-  readonly endpoint?: string
+/** What a source says of an SVID or a bundle that it does not use. */
+export interface MaterialRejection {
+  /** The address of the Workload API. */
+  readonly endpoint: string
   readonly code: string
   readonly message: string
 }
 
 interface Events {
-  readonly 'spiffe:svid:updated': unknown
-  readonly 'spiffe:svid:rejected': MaterialRefusal
-  readonly 'spiffe:bundle:rejected': MaterialRefusal
+  readonly 'spiffe:svid:rejected': MaterialRejection
+  readonly 'spiffe:bundle:rejected': MaterialRejection
+  readonly 'spiffe:server:svid-applied': SvidAppliedEvent
+  readonly 'spiffe:server:svid-refused': SvidRefusedEvent
   readonly 'spiffe:peer:rejected': PeerRejectedEvent
 }
 

@@ -1,25 +1,33 @@
-import type { ServerIdentity } from '@fastify-spiffe/tls'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { FastifyBaseLogger } from 'fastify'
-import { listen, type End, type MaterialRefusal } from './listen.ts'
+import { listen, type End } from './listen.ts'
+
+interface Refusal {
+  readonly code: string
+  readonly message: string
+}
 
 /** Logs SVIDs and bundles that came and were not used; what was held before serves on. */
-export const logRefusedMaterial = (identity: ServerIdentity, log: FastifyBaseLogger): End => {
-  const tell =
-    (what: string) =>
-    ({ endpoint, code, message }: MaterialRefusal) => {
-      if (endpoint === undefined ? !lagsBehind(identity) : endpoint !== endpointOf(identity)) return
-      log.error({ code, reason: message }, `${what} refused: the last good one serves on`)
-    }
+export const logRefusedMaterial = (
+  server: object,
+  source: X509MaterialSource,
+  log: FastifyBaseLogger,
+): End => {
+  const tell = (what: string, { code, message }: Refusal): void =>
+    log.error({ code, reason: message }, `${what} refused: the last good one serves on`)
   const ends = [
-    listen('spiffe:svid:rejected', tell('SVID')),
-    listen('spiffe:bundle:rejected', tell('bundle')),
+    listen('spiffe:server:svid-refused', (event) => {
+      if (event.server === server) tell('SVID', event)
+    }),
+    listen('spiffe:svid:rejected', (event) => {
+      if (event.endpoint === endpointOf(source)) tell('SVID', event)
+    }),
+    listen('spiffe:bundle:rejected', (event) => {
+      if (event.endpoint === endpointOf(source)) tell('bundle', event)
+    }),
   ]
   return () => ends.forEach((end) => end())
 }
 
-// A server that could not use what its source holds presents something else.
-const lagsBehind = ({ source, svid }: ServerIdentity): boolean =>
-  source.svid !== null && (svid === null || !source.svid.equals(svid))
-
-const endpointOf = ({ source }: ServerIdentity): unknown =>
+const endpointOf = (source: X509MaterialSource): unknown =>
   'endpoint' in source ? source.endpoint : undefined

@@ -11,7 +11,7 @@ import {
   BundleSet,
   id,
   memberOf,
-  type SpiffeIdMatcher,
+  SpiffeIdMatcher,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -99,6 +99,18 @@ describe('connect', () => {
       { side: 'client', code: 'unknown-trust-domain' },
       { side: 'client', code: 'server-not-allowed' },
     ])
+  })
+
+  test('refuses every server when a matcher answers with anything but true', async () => {
+    await using loopback = await Loopback.serve(server)
+    // Written without types, a matcher can be asynchronous: a promise is truthy.
+    const matcher = Object.assign(Object.create(SpiffeIdMatcher.prototype), {
+      matches: async () => false,
+      toString: () => 'later',
+    })
+    const options = { source: web, host: HOST, port: loopback.port, server: matcher }
+    expect(await failure(connect(options))).toMatchObject({ code: 'server-not-allowed' })
+    expect(loopback.requests).toBe(0)
   })
 
   test('presents the SVID of the moment', async () => {

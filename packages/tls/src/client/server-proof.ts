@@ -1,7 +1,12 @@
 import type { TLSSocket } from 'node:tls'
 import type { SpiffeIdMatcher, X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
-import { peerRejected, peerVerified, type PeerRejectedEvent } from '../events.ts'
+import {
+  peerRejected,
+  peerVerified,
+  type PeerRejectedEvent,
+  type PeerVerifiedEvent,
+} from '../events.ts'
 import { bindPeer } from '../peer/binding.ts'
 import type { Acceptance } from '../peer/verifier.ts'
 import type { Rejection } from '../peer/rejection.ts'
@@ -24,7 +29,9 @@ export const proveServer = (
     throw new TlsError('server-refused', message, { rejection: verdict.code })
   }
   const { peer } = verdict
-  if (!allowed.matches(peer.spiffeId)) {
+  // `unknown`: a matcher of the caller's own may answer with a promise, which is truthy.
+  const answer: unknown = allowed.matches(peer.spiffeId)
+  if (answer !== true) {
     const message = `the server is ${peer.spiffeId.toString()}, wanted: ${allowed.toString()}`
     tellRejected(socket, 'server-not-allowed', message)
     throw new TlsError('server-not-allowed', message)
@@ -32,7 +39,9 @@ export const proveServer = (
   bindPeer(socket, peer)
   // As on servers: OpenSSL had nothing to verify with, the verifier had.
   socket.authorized = true
-  if (peerVerified.hasSubscribers) peerVerified.publish(Object.freeze({ side: 'client', peer }))
+  if (!peerVerified.hasSubscribers) return
+  const event = { side: 'client', server: null, peer } as const
+  peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
 }
 
 const judge = (
@@ -58,5 +67,6 @@ const tellRejected = (
   message: string,
 ): void => {
   if (!peerRejected.hasSubscribers) return
-  peerRejected.publish(Object.freeze({ side: 'client', code, message, remoteAddress }))
+  const event = { side: 'client', server: null, code, message, remoteAddress } as const
+  peerRejected.publish(Object.freeze<PeerRejectedEvent>(event))
 }

@@ -1,14 +1,16 @@
-import type { SecureContextOptions } from 'node:tls'
-import type { SpiffeId, X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
+import type { Server } from 'node:tls'
+import type { X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
-import { svidRejected, svidUpdated, svidWithdrawn } from '../events.ts'
+import {
+  svidApplied,
+  svidRefused,
+  svidWithdrawn,
+  type SvidAppliedEvent,
+  type SvidRefusedEvent,
+  type SvidWithdrawnEvent,
+} from '../events.ts'
 import { contextOptions, type MinVersion } from './context-options.ts'
 import { assertPresentable, isSameMaterial } from './material.ts'
-
-/** What a context is applied to: any of Node's TLS servers. */
-export interface ContextTarget {
-  setSecureContext(options: SecureContextOptions): void
-}
 
 export interface SecureContextSettings {
   readonly minVersion: MinVersion
@@ -17,7 +19,7 @@ export interface SecureContextSettings {
 
 /** Keeps the SVID on a server's wire equal to the one its source holds. */
 export class SecureContextManager {
-  readonly #target: ContextTarget
+  readonly #server: Server
   readonly #source: X509MaterialSource
   readonly #settings: SecureContextSettings
   #svid: X509Svid | null = null
@@ -25,8 +27,8 @@ export class SecureContextManager {
   #appliedAt = 0
 
   /** @throws {@link TlsError} `no-svid` or `invalid-material`: a server starts with an identity */
-  constructor(target: ContextTarget, source: X509MaterialSource, settings: SecureContextSettings) {
-    this.#target = target
+  constructor(server: Server, source: X509MaterialSource, settings: SecureContextSettings) {
+    this.#server = server
     this.#source = source
     this.#settings = settings
     if (source.svid === null) {
@@ -61,7 +63,7 @@ export class SecureContextManager {
     try {
       this.#apply(svid)
     } catch (error) {
-      if (svidRejected.hasSubscribers) svidRejected.publish(this.#rejection(svid, error))
+      if (svidRefused.hasSubscribers) svidRefused.publish(this.#refusal(svid, error))
     }
   }
 
@@ -78,7 +80,7 @@ export class SecureContextManager {
     this.#svid = svid
     this.#generation++
     this.#appliedAt = now
-    if (svidUpdated.hasSubscribers) svidUpdated.publish(this.#state(svid))
+    if (svidApplied.hasSubscribers) svidApplied.publish(this.#application(svid))
   }
 
   #withdraw(): void {
@@ -87,21 +89,23 @@ export class SecureContextManager {
     this.#setContext(contextOptions(null, this.#settings.minVersion))
     this.#svid = null
     if (svidWithdrawn.hasSubscribers) {
-      svidWithdrawn.publish(Object.freeze({ spiffeId, generation: this.#generation }))
+      const event = { server: this.#server, spiffeId, generation: this.#generation }
+      svidWithdrawn.publish(Object.freeze<SvidWithdrawnEvent>(event))
     }
   }
 
-  #setContext(options: SecureContextOptions): void {
+  #setContext(options: ReturnType<typeof contextOptions>): void {
     try {
-      this.#target.setSecureContext(options)
+      this.#server.setSecureContext(options)
     } finally {
       // Node leaves the PEM on the server, for no further use: keep the key out of `util.inspect`.
-      Reflect.set(this.#target, 'key', undefined)
+      Reflect.set(this.#server, 'key', undefined)
     }
   }
 
-  #state(svid: X509Svid): object {
+  #application(svid: X509Svid): SvidAppliedEvent {
     return Object.freeze({
+      server: this.#server,
       spiffeId: svid.spiffeId,
       serialNumber: svid.leaf.serialNumber,
       notBefore: svid.notBefore,
@@ -111,10 +115,10 @@ export class SecureContextManager {
     })
   }
 
-  #rejection(svid: X509Svid, error: unknown): object {
-    const spiffeId: SpiffeId = svid.spiffeId
+  #refusal({ spiffeId }: X509Svid, error: unknown): SvidRefusedEvent {
     const message = error instanceof Error ? error.message : 'unknown failure'
     return Object.freeze({
+      server: this.#server,
       spiffeId,
       code: 'invalid-material',
       message,

@@ -10,6 +10,9 @@ import type { Standing } from './connection-peer.ts'
 
 const LOST = Number.NEGATIVE_INFINITY
 
+/** A change of bundles may call for many verifications at once: each gets less than a handshake. */
+const BUDGET = { maxSignatureChecks: 16 }
+
 /** The trust in one verified chain, kept true while the bundles of its source change. */
 export class ChainTrust implements Standing {
   readonly #source: X509BundleSource
@@ -38,14 +41,17 @@ export class ChainTrust implements Standing {
     const bundles = this.#source.bundles
     // Bundle sets are immutable: the same object means that nothing has changed.
     if (bundles !== this.#bundles) this.#judgeBy(bundles, now)
-    return now < this.#validUntil
+    if (now < this.#validUntil) return true
+    // For good: a clock that is set back revives nobody.
+    this.#validUntil = LOST
+    return false
   }
 
   #judgeBy(bundles: BundleSet, now: number): void {
     this.#bundles = bundles
     if (this.#validUntil === LOST || this.#isAnchoredIn(bundles)) return
     const chain = this.#chain.map((der) => Certificate.fromDer(der))
-    const verification = verifyX509Svid(chain, bundles, { clock: () => now })
+    const verification = verifyX509Svid(chain, bundles, { clock: () => now, budget: BUDGET })
     if (verification.ok) {
       this.#anchor = verification.svid.anchor
       this.#validUntil = verification.svid.notAfter

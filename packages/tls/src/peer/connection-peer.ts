@@ -41,7 +41,7 @@ export class ProvenPeer implements ConnectionPeer {
   }
 
   static isCurrent(peer: ConnectionPeer, now: number): boolean {
-    return #standing in peer && now < peer.notAfter && peer.#standing.holds(now)
+    return #standing in peer && peer.#standing.holds(now) && now < peer.notAfter
   }
 }
 

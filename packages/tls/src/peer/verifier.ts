@@ -10,7 +10,12 @@ import { sentChain } from './sent-chain.ts'
 export interface Acceptance {
   readonly ok: true
   readonly peer: ProvenPeer
+  /** What is kept of the certificates that the peer sent. */
+  readonly chainBytes: number
 }
+
+/** Peers choose how much they send: a bound on their number alone would leave them a gigabyte. */
+const MAX_CHAIN_BYTES = 64 * 1024 * 1024
 
 /** Verifies peers against the current bundles of a source, and remembers the good ones. */
 export class PeerVerifier {
@@ -21,7 +26,11 @@ export class PeerVerifier {
 
   constructor(source: X509BundleSource, maxCachedVerdicts: number) {
     this.#source = source
-    this.#accepted = new LRUCache({ max: maxCachedVerdicts })
+    this.#accepted = new LRUCache({
+      max: maxCachedVerdicts,
+      maxSize: MAX_CHAIN_BYTES,
+      sizeCalculation: ({ chainBytes }) => chainBytes,
+    })
   }
 
   /** How many verdicts came from the cache. */
@@ -60,6 +69,7 @@ export class PeerVerifier {
     const sent = chain.map(({ raw }) => raw)
     return {
       ok: true,
+      chainBytes: sent.reduce((sum, { length }) => sum + length, 0),
       peer: new ProvenPeer(facts, new ChainTrust(this.#source, sent, bundles, svid)),
     }
   }

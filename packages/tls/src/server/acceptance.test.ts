@@ -355,6 +355,15 @@ describe('a live connection', () => {
     client.destroy()
   })
 
+  test('lapses when its proof expires, and does not come back with a clock that is set back', async () => {
+    const { loopback, client, peer } = await live(source)
+    await using _ = loopback
+    expect(isCurrent(peer, peer.notAfter - 1)).toBe(true)
+    expect(isCurrent(peer, peer.notAfter)).toBe(false)
+    expect(isCurrent(peer, NOW)).toBe(false)
+    client.destroy()
+  })
+
   test('lapses with the bundle even when nobody asks about it in the meantime', async () => {
     const rotating = new HeldSource(source.svid, bundlesOf(authority))
     const { loopback, client, peer } = await live(rotating)

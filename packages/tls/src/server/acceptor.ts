@@ -1,5 +1,10 @@
 import type { Server, TLSSocket } from 'node:tls'
-import { peerRejected, peerVerified } from '../events.ts'
+import {
+  peerRejected,
+  peerVerified,
+  type PeerRejectedEvent,
+  type PeerVerifiedEvent,
+} from '../events.ts'
 import { bindPeer } from '../peer/binding.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { Rejection } from '../peer/rejection.ts'
@@ -45,24 +50,24 @@ export class Acceptor {
     const listeners = server.listeners('secureConnection')
     server.removeAllListeners('secureConnection')
     server.on('secureConnection', (socket) => {
-      if (!this.#admit(socket)) return
+      if (!this.#admit(server, socket)) return
       try {
         for (const listener of listeners) Reflect.apply(listener, server, [socket])
       } catch (error) {
-        this.#reject(socket, failure(error))
+        this.#reject(server, socket, failure(error))
       }
     })
     server.on('tlsClientError', () => void this.#parts.counters.handshakesFailed++)
   }
 
-  #admit(socket: TLSSocket): boolean {
+  #admit(server: Server, socket: TLSSocket): boolean {
     try {
       const verdict = this.#judge(socket)
-      if (verdict.ok) this.#accept(socket, verdict.peer)
-      else this.#reject(socket, verdict)
+      if (verdict.ok) this.#accept(server, socket, verdict.peer)
+      else this.#reject(server, socket, verdict)
       return verdict.ok
     } catch (error) {
-      this.#reject(socket, failure(error))
+      this.#reject(server, socket, failure(error))
       return false
     }
   }
@@ -76,7 +81,7 @@ export class Acceptor {
     return clientCertificate === 'optional' ? anonymity : certificateMissing
   }
 
-  #accept(socket: TLSSocket, peer: ConnectionPeer | null): void {
+  #accept(server: Server, socket: TLSSocket, peer: ConnectionPeer | null): void {
     const { connections, counters } = this.#parts
     bindPeer(socket, peer)
     connections.add(socket, peer)
@@ -84,16 +89,19 @@ export class Acceptor {
     if (peer === null) return
     // Node says false, because OpenSSL was given nothing to verify with; other libraries look here.
     socket.authorized = true
-    if (peerVerified.hasSubscribers) peerVerified.publish(Object.freeze({ side: 'server', peer }))
+    if (!peerVerified.hasSubscribers) return
+    const event = { side: 'server', server, peer } as const
+    peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
   }
 
-  #reject(socket: TLSSocket, { code, message }: Rejection): void {
+  #reject(server: Server, socket: TLSSocket, { code, message }: Rejection): void {
     const remoteAddress = socket.remoteAddress
     socket.destroy()
     this.#parts.counters.rejected++
     if (!peerRejected.hasSubscribers) return
     const reason = this.#messages.take(this.#parts.clock()) ? message : null
-    peerRejected.publish(Object.freeze({ side: 'server', code, message: reason, remoteAddress }))
+    const event = { side: 'server', server, code, message: reason, remoteAddress } as const
+    peerRejected.publish(Object.freeze<PeerRejectedEvent>(event))
   }
 }
 

@@ -7,7 +7,8 @@ export class MessageBudget {
   #left = 0
 
   take(now: number): boolean {
-    if (now >= this.#windowEnd) {
+    // A clock that was set back begins a new window too.
+    if (now >= this.#windowEnd || now < this.#windowEnd - WINDOW_MS) {
       this.#windowEnd = now + WINDOW_MS
       this.#left = MESSAGES_PER_WINDOW
     }

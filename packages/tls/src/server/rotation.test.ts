@@ -102,7 +102,7 @@ describe('a rotation', () => {
   })
 
   test('is told, with the generation and the time, and without the key', async () => {
-    const events = record('spiffe:svid:updated')
+    const events = record('spiffe:server:svid-applied')
     const source = sourceOf(first)
     let now = NOW
     await using loopback = await Loopback.serve(source, { clock: () => now })
@@ -115,6 +115,7 @@ describe('a rotation', () => {
       { serialNumber: second.leaf.serialNumber, generation: 2, appliedAt: NOW + 5 },
     ])
     expect(loopback.identity.appliedAt).toBe(NOW + 5)
+    expect(told).toMatchObject([{ server: loopback.server }, { server: loopback.server }])
     expect(inspect(told, { depth: 10 })).not.toContain('PRIVATE')
   })
 })
@@ -215,7 +216,7 @@ describe('material that cannot be used', () => {
     ],
     ['has expired', () => broken(second, { isExpired: () => true })],
   ])('because it %s leaves the last good one serving', async (_, make) => {
-    const events = record('spiffe:svid:rejected')
+    const events = record('spiffe:server:svid-refused')
     const source = sourceOf(first)
     await using loopback = await Loopback.serve(source)
     source.put({ svid: make() })
@@ -245,7 +246,7 @@ describe('a source without an SVID', () => {
   test.each([{}, { http2: true }, { http2: true, allowHTTP1: true }])(
     'stops presentation, and resumes it (%j)',
     async (options) => {
-      const withdrawals = record('spiffe:svid:withdrawn')
+      const withdrawals = record('spiffe:server:svid-withdrawn')
       const source = sourceOf(first)
       await using loopback = await Loopback.serve(source, options)
       const protocol = options.http2 === true ? 'h2' : 'http/1.1'

@@ -80,7 +80,7 @@ export class ServerIdentity {
 
   #follow(): void {
     this.#parts.contexts.update()
-    this.#parts.connections.reevaluate(this.#parts.clock())
+    this.#parts.connections.reevaluate(this.#parts.clock)
   }
 }
 
