@@ -19,6 +19,12 @@ function demo(...args: string[]): ChildProcess & { stdout: NonNullable<ChildProc
   return child
 }
 
+/** Registers the test where the tool is installed, and says so where it is not. */
+function testWith(tool: string, name: string, body: () => void): void {
+  if (spawnSync(tool, ['version']).error === undefined) test(name, body, 30_000)
+  else test.skip(`${name} (left out: there is no ${tool} on this machine)`, body)
+}
+
 test('the demo tells its whole story on the embedded authority', async () => {
   const child = demo()
   const exited = once(child, 'exit')
@@ -72,12 +78,6 @@ describe('the demo service, called as the README shows', () => {
     const command = new RegExp(`^${tool} (?:.*\\\\\n)*.*$`, 'm').exec(readme)?.[0]
     if (command === undefined) throw new Error(`the README shows no ${tool}`)
     return command.replaceAll('8443', port).replaceAll('/tmp/svids', directory)
-  }
-
-  /** Registers the test where the tool is installed, and says so where it is not. */
-  function testWith(tool: string, name: string, body: () => void): void {
-    if (spawnSync(tool, ['version']).error === undefined) test(name, body, 30_000)
-    else test.skip(`${name} (left out: there is no ${tool} on this machine)`, body)
   }
 
   testWith('curl', 'curl gets an answer with the SVID of an allowed caller', () => {

@@ -36,7 +36,7 @@ function example() {
 /** Starts the packed development authority and gives the sockets of its workloads, in order. */
 async function startAuthority(node, workloads) {
   const args = [
-    join(folder, 'node_modules/fastify-spiffe/dist/cli/main.js'),
+    join(folder, 'node_modules/fastify-spiffe/bin/fastify-spiffe.js'),
     'dev',
     '--directory',
     join(folder, 'run'),

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { readFile } from 'node:fs/promises'
 import { parseCommand, type Command } from './command.ts'
 import { dev } from './dev.ts'
