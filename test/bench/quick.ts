@@ -26,8 +26,8 @@ const { values: flags } = parseArgs({
 const ROUNDS = 16
 const WARM_UP_ROUNDS = 2
 const CONNECTIONS = 20
-const REQUESTS_PER_CONNECTION = 200
-const NEW_CONNECTIONS = 250
+const REQUESTS_PER_CONNECTION = 1500
+const NEW_CONNECTIONS = 400
 const PARALLEL = 4
 
 interface Pair {
