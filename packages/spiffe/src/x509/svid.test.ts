@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
@@ -44,6 +44,26 @@ describe('an X.509-SVID', () => {
     expect(X509Svid.fromPem({ certificates: `${pem}${certificates}`, privateKey: pem }).hint).toBe(
       '',
     )
+  })
+
+  test.each([
+    ['RSA of 2048 bits', generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['P-256', generateKeyPairSync('ec', { namedCurve: 'P-256' })],
+    ['P-384', generateKeyPairSync('ec', { namedCurve: 'P-384' })],
+    ['P-521', generateKeyPairSync('ec', { namedCurve: 'P-521' })],
+    ['Ed25519', generateKeyPairSync('ed25519')],
+  ])('with a key of the type %s is read from DER and from PEM', (_, subjectKeys) => {
+    const certificates = forge({ issuerKeys: keys, subjectKeys })
+    const pkcs8 = subjectKeys.privateKey.export({ format: 'der', type: 'pkcs8' })
+    const ofDer = X509Svid.fromDer({ certificates, privateKey: pkcs8 })
+    const ofPem = X509Svid.fromPem({
+      certificates: writePem('CERTIFICATE', certificates),
+      privateKey: writePem('PRIVATE KEY', pkcs8),
+    })
+    expect(ofPem.equals(ofDer)).toBe(true)
+    expect(ofPem.exportPrivateKeyPem()).toBe(ofDer.exportPrivateKeyPem())
+    const again = createPrivateKey(ofDer.exportPrivateKeyPem())
+    expect(again.equals(subjectKeys.privateKey)).toBe(true)
   })
 
   test('with an RSA key is read from PEM files with an RSA PRIVATE KEY', () => {
