@@ -1,42 +1,22 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { BundleSet, X509Bundle, verifyX509Svid } from '@fastify-spiffe/spiffe'
 import type { Certificate, X509MaterialSource } from '@fastify-spiffe/spiffe'
-import { X509Source } from 'fastify-spiffe'
-import { SpireServer, Workload, until } from './fixture/index.ts'
+import { until } from './fixture/index.ts'
 import { Http1Caller } from './support/http1-caller.ts'
 import { Http2Caller } from './support/http2-caller.ts'
 import { KeptSvidSource } from './support/kept-svid-source.ts'
 import { Loads } from './support/load.ts'
 import { Rejections } from './support/rejections.ts'
 import { report } from './support/report.ts'
-import { Service } from './support/service.ts'
+import { Scene } from './support/scene.ts'
 
-const ORDERS = 'spiffe://a.test/acme/orders'
-const WEB = 'spiffe://a.test/acme/web'
-
-let server: SpireServer
-let orders: Workload
-let web: Workload
-let service: Service
-let source: X509Source
+let scene: Scene
 
 beforeAll(async () => {
-  server = await SpireServer.start({ trustDomain: 'a.test' })
-  orders = await Workload.start({ server, path: '/acme/orders' })
-  web = await Workload.start({ server, path: '/acme/web' })
-  service = await Service.start({ workload: orders, allow: [WEB] })
-  source = await X509Source.open({ address: web.address })
+  scene = await Scene.start()
 })
 
-afterAll(async () => {
-  for (const part of [source, service, web, orders, server]) await part?.[Symbol.asyncDispose]()
-})
-
-const endpoint = (from: X509MaterialSource = source) => ({
-  source: from,
-  server: ORDERS,
-  port: service.port,
-})
+afterAll(() => scene?.[Symbol.asyncDispose]())
 
 /** The authorities of the own trust domain that a source knows now. */
 function authoritiesOf({ svid, bundles }: X509MaterialSource): readonly Certificate[] {
@@ -54,14 +34,15 @@ async function atBothEnds(
   what: string,
   holds: (end: X509MaterialSource) => boolean,
 ): Promise<void> {
-  await until(what, () => holds(service.source) && holds(source))
+  await until(what, () => holds(scene.service.source) && holds(scene.source))
 }
 
 test('an authority is replaced and revoked under load: who has a new SVID notices nothing', async () => {
+  const { server, source } = scene
   using rejections = new Rejections()
-  await using kept = new Http1Caller(endpoint())
-  await using multiplexed = new Http2Caller(endpoint())
-  await using fresh = new Http1Caller({ ...endpoint(), keepAlive: false })
+  await using kept = new Http1Caller(scene.endpoint())
+  await using multiplexed = new Http2Caller(scene.endpoint())
+  await using fresh = new Http1Caller({ ...scene.endpoint(), keepAlive: false })
   await using loads = new Loads()
   loads.start('HTTP/1.1', kept)
   loads.start('HTTP/2', multiplexed)
@@ -81,12 +62,12 @@ test('an authority is replaced and revoked under load: who has a new SVID notice
 
   // A peer that keeps what the old authority signed is still welcome: tainted is not revoked.
   const keeper = new KeptSvidSource(oldSvid, source)
-  await using keeperKept = new Http2Caller(endpoint(keeper))
-  await using keeperFresh = new Http1Caller({ ...endpoint(keeper), keepAlive: false })
+  await using keeperKept = new Http2Caller(scene.endpoint(keeper))
+  await using keeperFresh = new Http1Caller({ ...scene.endpoint(keeper), keepAlive: false })
   expect((await keeperKept.get('/orders')).status).toBe(200)
   expect((await keeperFresh.get('/orders')).status).toBe(200)
   // Connections that the new SVID has opened live on through what follows.
-  await using renewed = new Http2Caller(endpoint())
+  await using renewed = new Http2Caller(scene.endpoint())
   loads.start('HTTP/2 of the new SVID alone', renewed)
   await loads.progress(10)
   expect(rejections.codes).toEqual([])

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { X509Source } from 'fastify-spiffe'
-import { SpireServer, Workload, until } from './fixture/index.ts'
+import { Workload, until } from './fixture/index.ts'
 import { presentedSerialNumber } from './support/handshake.ts'
 import { Http1Caller } from './support/http1-caller.ts'
 import { Http1Connection } from './support/http1-connection.ts'
@@ -8,54 +8,42 @@ import { Http2Caller } from './support/http2-caller.ts'
 import { Loads } from './support/load.ts'
 import { report } from './support/report.ts'
 import { nextRotation } from './support/rotations.ts'
-import { Service } from './support/service.ts'
+import { Scene } from './support/scene.ts'
 
 const ROTATIONS = 3
-const ORDERS = 'spiffe://a.test/acme/orders'
-const WEB = 'spiffe://a.test/acme/web'
 const BATCH = 'spiffe://a.test/acme/batch'
 
 /** SPIRE's fastest: a new SVID about every 5 s, which is valid for 10. */
 const x509SvidTtlMs = 10_000
 
-let server: SpireServer
-let orders: Workload
-let web: Workload
+let scene: Scene
 let batch: Workload
-let service: Service
-let source: X509Source
 
 beforeAll(async () => {
-  server = await SpireServer.start({ trustDomain: 'a.test' })
-  orders = await Workload.start({ server, path: '/acme/orders', x509SvidTtlMs })
-  web = await Workload.start({ server, path: '/acme/web' })
-  batch = await Workload.start({ server, path: '/acme/batch', x509SvidTtlMs })
-  service = await Service.start({ workload: orders, allow: [WEB, BATCH] })
-  source = await X509Source.open({ address: web.address })
+  scene = await Scene.start({ x509SvidTtlMs, allow: [BATCH] })
+  batch = await Workload.start({ server: scene.server, path: '/acme/batch', x509SvidTtlMs })
 })
 
 afterAll(async () => {
-  const parts = [source, service, batch, web, orders, server]
-  for (const part of parts) await part?.[Symbol.asyncDispose]()
+  for (const part of [batch, scene]) await part?.[Symbol.asyncDispose]()
 })
 
-const endpoint = (from = source) => ({ source: from, server: ORDERS, port: service.port })
-
 test('kept-alive connections outlive rotations, and new ones present the new SVID', async () => {
-  await using http1 = new Http1Connection(endpoint())
-  await using http2 = new Http2Caller(endpoint())
-  await using pooled = new Http1Caller(endpoint())
-  await using fresh = new Http1Caller({ ...endpoint(), keepAlive: false })
+  const { service } = scene
+  await using http1 = new Http1Connection(scene.endpoint())
+  await using http2 = new Http2Caller(scene.endpoint())
+  await using pooled = new Http1Caller(scene.endpoint())
+  await using fresh = new Http1Caller({ ...scene.endpoint(), keepAlive: false })
   await using loads = new Loads()
   loads.start('kept-alive HTTP/1.1', http1)
   loads.start('kept-alive HTTP/2', http2)
   loads.start('SvidAgent', pooled)
   loads.start('new connections', fresh)
-  const serialNumbers = new Set([await presentedSerialNumber(endpoint())])
+  const serialNumbers = new Set([await presentedSerialNumber(scene.endpoint())])
 
   for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
     const serialNumber = await nextRotation(service.source)
-    expect(await presentedSerialNumber(endpoint())).toBe(serialNumber)
+    expect(await presentedSerialNumber(scene.endpoint())).toBe(serialNumber)
     serialNumbers.add(serialNumber)
   }
 
@@ -68,9 +56,9 @@ test('kept-alive connections outlive rotations, and new ones present the new SVI
 
 test('a caller whose own SVID rotates moves to new connections without a failed request', async () => {
   await using own = await X509Source.open({ address: batch.address })
-  await using http1 = new Http1Caller(endpoint(own))
-  await using http2 = new Http2Caller(endpoint(own))
-  await using probe = new Http2Caller(endpoint(own))
+  await using http1 = new Http1Caller(scene.endpoint(own))
+  await using http2 = new Http2Caller(scene.endpoint(own))
+  await using probe = new Http2Caller(scene.endpoint(own))
   await using loads = new Loads()
   loads.start('HTTP/1.1', http1)
   loads.start('HTTP/2', http2)
@@ -86,8 +74,9 @@ test('a caller whose own SVID rotates moves to new connections without a failed 
 })
 
 test('the agent is killed and serving goes on; it comes back and rotation goes on', async () => {
-  await using kept = new Http2Caller(endpoint())
-  await using fresh = new Http1Caller({ ...endpoint(), keepAlive: false })
+  const { orders, service } = scene
+  await using kept = new Http2Caller(scene.endpoint())
+  await using fresh = new Http1Caller({ ...scene.endpoint(), keepAlive: false })
   await using loads = new Loads()
   loads.start('kept-alive HTTP/2', kept)
   loads.start('new connections', fresh)
@@ -98,7 +87,7 @@ test('the agent is killed and serving goes on; it comes back and rotation goes o
   const killed = performance.now()
   await until('the source is stale', () => service.source.state === 'stale')
   await loads.progress(50)
-  expect(await presentedSerialNumber(endpoint())).toBe(last)
+  expect(await presentedSerialNumber(scene.endpoint())).toBe(last)
 
   await orders.agent.restart()
   const back = performance.now()
@@ -107,7 +96,7 @@ test('the agent is killed and serving goes on; it comes back and rotation goes o
   report(`a new SVID came ${Math.round(performance.now() - back)} ms after its return`)
   expect(service.source.state).toBe('ready')
   const resumed = await nextRotation(service.source)
-  expect(await presentedSerialNumber(endpoint())).toBe(resumed)
+  expect(await presentedSerialNumber(scene.endpoint())).toBe(resumed)
 
   expect(await loads.failures()).toEqual([])
   expect(kept.connections).toBe(1)

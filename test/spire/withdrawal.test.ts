@@ -1,35 +1,20 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { TlsError } from '@fastify-spiffe/tls'
-import { X509Source } from 'fastify-spiffe'
-import { SpireServer, Workload, until } from './fixture/index.ts'
+import { Workload, until } from './fixture/index.ts'
 import { presentedSerialNumber } from './support/handshake.ts'
 import { Http1Caller } from './support/http1-caller.ts'
 import { report } from './support/report.ts'
-import { Service } from './support/service.ts'
+import { Scene } from './support/scene.ts'
 
-const ORDERS = 'spiffe://a.test/acme/orders'
-const WEB = 'spiffe://a.test/acme/web'
 const WITHDRAWAL_MS = 5_000
 
-let server: SpireServer
-let orders: Workload
-let web: Workload
-let service: Service
-let source: X509Source
+let scene: Scene
 
 beforeAll(async () => {
-  server = await SpireServer.start({ trustDomain: 'a.test' })
-  orders = await Workload.start({ server, path: '/acme/orders' })
-  web = await Workload.start({ server, path: '/acme/web' })
-  service = await Service.start({ workload: orders, allow: [WEB] })
-  source = await X509Source.open({ address: web.address })
+  scene = await Scene.start()
 })
 
-afterAll(async () => {
-  for (const part of [source, service, web, orders, server]) await part?.[Symbol.asyncDispose]()
-})
-
-const endpoint = () => ({ source, server: ORDERS, port: service.port })
+afterAll(() => scene?.[Symbol.asyncDispose]())
 
 /** Resolves at the moment at which the agent itself refuses this workload. */
 async function agentDenies(workload: Workload): Promise<number> {
@@ -47,7 +32,7 @@ async function agentDenies(workload: Workload): Promise<number> {
 async function presentationEnds(): Promise<number> {
   return await until('no SVID is presented', async () => {
     try {
-      await presentedSerialNumber(endpoint())
+      await presentedSerialNumber(scene.endpoint())
       return null
     } catch (error) {
       return error instanceof TlsError && error.code === 'connect-failed' && performance.now()
@@ -56,7 +41,8 @@ async function presentationEnds(): Promise<number> {
 }
 
 test('a service whose entry is deleted stops presenting, and presents again when it is back', async () => {
-  const presented = presentedSerialNumber(endpoint())
+  const { orders, service } = scene
+  const presented = presentedSerialNumber(scene.endpoint())
   await expect(presented).resolves.toBe(service.source.svid?.leaf.serialNumber)
 
   await orders.unregister()
@@ -67,16 +53,19 @@ test('a service whose entry is deleted stops presenting, and presents again when
   expect(ended - denied).toBeLessThan(WITHDRAWAL_MS)
   expect(service.source.state).toBe('denied')
   expect(service.source.svid).toBeNull()
-  await expect(presentedSerialNumber(endpoint())).rejects.toMatchObject({ code: 'connect-failed' })
+  await expect(presentedSerialNumber(scene.endpoint())).rejects.toMatchObject({
+    code: 'connect-failed',
+  })
 
   await orders.register()
 
-  await until('an SVID is presented again', () => presentedSerialNumber(endpoint()))
+  await until('an SVID is presented again', () => presentedSerialNumber(scene.endpoint()))
   expect(service.source.state).toBe('ready')
 })
 
 test('a caller whose entry is deleted opens no connection any more', async () => {
-  await using caller = new Http1Caller({ ...endpoint(), keepAlive: false })
+  const { source, web } = scene
+  await using caller = new Http1Caller({ ...scene.endpoint(), keepAlive: false })
   expect((await caller.get('/orders')).status).toBe(200)
 
   await web.unregister()
