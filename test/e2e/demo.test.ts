@@ -21,7 +21,7 @@ function demo(...args: string[]): ChildProcess & { stdout: NonNullable<ChildProc
 
 /** Registers the test where the tool is installed, and says so where it is not. */
 function testWith(tool: string, name: string, body: () => void): void {
-  if (spawnSync(tool, ['version']).error === undefined) test(name, body, 30_000)
+  if (spawnSync(tool, ['--version']).error === undefined) test(name, body, 30_000)
   else test.skip(`${name} (left out: there is no ${tool} on this machine)`, body)
 }
 

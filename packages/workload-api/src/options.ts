@@ -5,7 +5,7 @@ export function checkOptionNames(options: object, known: readonly string[]): voi
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       throw new WorkloadApiError(
-        'invalid-options',
+        'invalid-option',
         `unknown option ${quote(name)}; known are ${known.join(', ')}`,
       )
     }
@@ -16,7 +16,7 @@ export function checkOptionNames(options: object, known: readonly string[]): voi
 export function checkDuration(name: string, value: number, minMs: number, maxMs: number): number {
   if (typeof value === 'number' && value >= minMs && value <= maxMs) return value
   throw new WorkloadApiError(
-    'invalid-options',
+    'invalid-option',
     `${name} must be between ${minMs} and ${maxMs} milliseconds, not ${String(value)}`,
   )
 }

@@ -53,6 +53,6 @@ describe('the pick', () => {
   })
 
   test.each(['web', 'spiffe://example.org/', ''])('cannot be %j', (pick) => {
-    expect(() => toPicker(pick)).toThrow(expect.objectContaining({ code: 'invalid-options' }))
+    expect(() => toPicker(pick)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
   })
 })

@@ -18,7 +18,7 @@ export type X509SvidPicker = (svids: readonly X509Svid[]) => X509Svid | undefine
 
 /**
  * Makes one function of every form of {@link X509SvidPick}.
- * @throws {@link WorkloadApiError} `invalid-options`
+ * @throws {@link WorkloadApiError} `invalid-option`
  */
 export function toPicker(pick: X509SvidPick | undefined): X509SvidPicker {
   // Workload API §5.2: the first SVID is the default identity.
@@ -30,7 +30,7 @@ export function toPicker(pick: X509SvidPick | undefined): X509SvidPicker {
     const { hint } = pick
     return (svids) => svids.find((svid) => svid.hint === hint)
   }
-  throw new WorkloadApiError('invalid-options', 'pick is a SPIFFE ID, a hint or a function')
+  throw new WorkloadApiError('invalid-option', 'pick is a SPIFFE ID, a hint or a function')
 }
 
 function byId(id: SpiffeId): X509SvidPicker {
@@ -42,7 +42,7 @@ function parseId(id: string): SpiffeId {
     return SpiffeId.parse(id)
   } catch (cause) {
     if (!(cause instanceof SpiffeError)) throw cause
-    throw new WorkloadApiError('invalid-options', `pick is no SPIFFE ID: ${quote(id)}`, { cause })
+    throw new WorkloadApiError('invalid-option', `pick is no SPIFFE ID: ${quote(id)}`, { cause })
   }
 }
 

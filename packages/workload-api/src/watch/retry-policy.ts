@@ -30,7 +30,7 @@ export class RetryPolicy {
   readonly #unavailable: Backoff
   readonly #denied: Backoff
 
-  /** @throws {@link WorkloadApiError} `invalid-options` */
+  /** @throws {@link WorkloadApiError} `invalid-option` */
   constructor(options: BackoffOptions = {}, random: () => number = Math.random) {
     checkOptionNames(options, ['initialMs', 'maxMs', 'deniedInitialMs', 'deniedMaxMs'])
     const {

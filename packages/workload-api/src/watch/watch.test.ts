@@ -147,7 +147,7 @@ describe('a retry policy', () => {
     { maximumMs: 100 },
   ])('refuses %j', (options) => {
     expect(() => new RetryPolicy(options)).toThrow(
-      expect.objectContaining({ code: 'invalid-options' }),
+      expect.objectContaining({ code: 'invalid-option' }),
     )
   })
 })
