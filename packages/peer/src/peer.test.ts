@@ -177,7 +177,7 @@ describe('the gate', () => {
   test('refuses a caller whose trust domain is not federated any more', async () => {
     await using partner = await Authority.create({ trustDomain: 'partner.test' })
     authority.federate(partner)
-    await using app = Fastify(spiffeServer(source))
+    await using app = Fastify(spiffeServer(source, { onPeerExpiry: 'ignore' }))
     await app.register(peer)
     greet(app)
     const place = await listen(app)
