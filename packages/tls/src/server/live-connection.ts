@@ -89,5 +89,5 @@ const announceEnd = (response: ServerResponse): void => {
 }
 
 /** The connection of a socket, or of what HTTP/2 offers in its place, that a server has accepted. */
-export const connectionOf = (carrier: object | null | undefined): LiveConnection | undefined =>
-  (carrier as Carrier | null | undefined)?.[boundConnection]
+export const connectionOf = (carrier: object | undefined): LiveConnection | undefined =>
+  carrier === undefined ? undefined : (carrier as Carrier)[boundConnection]
