@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
 import net from 'node:net'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
@@ -27,6 +27,46 @@ afterAll(() => authority.close())
 /** Makes an application answer `/` with the SPIFFE ID of its caller. */
 const greet = <Server extends RawServerBase>(app: FastifyInstance<Server>): void => {
   app.get('/', (request) => String(request.spiffeId))
+}
+
+/** A trust domain of its own, where the authority of a caller can be removed. */
+class Realm implements AsyncDisposable {
+  readonly #authority: Authority
+  readonly source: InProcessSource
+  readonly caller: X509Svid
+
+  private constructor(realm: Authority, served: InProcessSource, caller: X509Svid) {
+    this.#authority = realm
+    this.source = served
+    this.caller = caller
+  }
+
+  static async create(): Promise<Realm> {
+    const realm = await Authority.create({ trustDomain: 'example.org' })
+    const served = await realm.source('spiffe://example.org/acme/orders')
+    return new Realm(realm, served, await realm.issueX509Svid(WEB))
+  }
+
+  /** Makes an application take a request for `/`, and answer when it is released. */
+  hold<Server extends RawServerBase>(app: FastifyInstance<Server>) {
+    const events = new EventEmitter()
+    const released = once(events, 'release')
+    app.get('/', async (request) => {
+      events.emit('arrival')
+      await released
+      return `goodbye ${String(request.spiffeId)}`
+    })
+    return { arrival: once(events, 'arrival'), release: () => events.emit('release') }
+  }
+
+  async distrustCaller(): Promise<void> {
+    await this.#authority.rotateAuthority()
+    await this.#authority.removeAuthority()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#authority.close()
+  }
 }
 
 const portOf = (server: net.Server): number => {
@@ -177,7 +217,7 @@ describe('the gate', () => {
   test('refuses a caller whose trust domain is not federated any more', async () => {
     await using partner = await Authority.create({ trustDomain: 'partner.test' })
     authority.federate(partner)
-    await using app = Fastify(spiffeServer(source))
+    await using app = Fastify(spiffeServer(source, { onPeerExpiry: 'ignore' }))
     await app.register(peer)
     greet(app)
     const place = await listen(app)
@@ -190,6 +230,39 @@ describe('the gate', () => {
     expect((await ask(own)).status).toBe(200)
     own.destroy()
     foreign.destroy()
+  })
+
+  test('lets the last request of a caller be answered when its authority is removed', async () => {
+    await using realm = await Realm.create()
+    await using app = Fastify(spiffeServer(realm.source))
+    await app.register(peer)
+    const request = realm.hold(app)
+    const socket = await dial(await listen(app), realm.caller)
+    const closed = once(socket, 'close')
+    const [answer] = [ask(socket), await request.arrival]
+    await realm.distrustCaller()
+    request.release()
+    expect(await answer).toMatchObject({
+      status: 200,
+      body: `goodbye ${WEB}`,
+      headers: { connection: 'close' },
+    })
+    await closed
+  })
+
+  test('does the same on HTTP/2, where streams finish after GOAWAY', async () => {
+    await using realm = await Realm.create()
+    await using app = Fastify(spiffeServer(realm.source, { http2: true }))
+    await app.register(peer)
+    const request = realm.hold(app)
+    const session = await dialHttp2(await listen(app), realm.caller)
+    const [goaway, closed] = [once(session, 'goaway'), once(session, 'close')]
+    const [answer] = [askHttp2(session), await request.arrival]
+    await realm.distrustCaller()
+    await goaway
+    request.release()
+    expect(await answer).toMatchObject({ status: 200, body: `goodbye ${WEB}` })
+    await closed
   })
 
   test('cannot be overruled: an error handler words the refusal, and no handler runs', async () => {

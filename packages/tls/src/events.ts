@@ -51,8 +51,20 @@ export interface PeerRejectedEvent {
   readonly remoteAddress: string | undefined
 }
 
+/**
+ * `spiffe:peer:lapsed`: what a peer proved no longer holds. Its connections are on their way out: those
+ * whose `peerOf` is this very `peer`. Told once for a peer, before the first of them is ended.
+ */
+export interface PeerLapsedEvent {
+  readonly server: Server
+  readonly peer: ConnectionPeer
+  /** `untrusted`: no authority in the bundle of its trust domain vouches for it any more. */
+  readonly reason: 'expired' | 'untrusted'
+}
+
 export const svidApplied: Channel = channel('spiffe:server:svid-applied')
 export const svidRefused: Channel = channel('spiffe:server:svid-refused')
 export const svidWithdrawn: Channel = channel('spiffe:server:svid-withdrawn')
 export const peerVerified: Channel = channel('spiffe:peer:verified')
 export const peerRejected: Channel = channel('spiffe:peer:rejected')
+export const peerLapsed: Channel = channel('spiffe:peer:lapsed')

@@ -6,6 +6,7 @@ export type { MinVersion } from './context/context-options.ts'
 export { TlsError } from './errors.ts'
 export type { TlsErrorCode, TlsErrorOptions } from './errors.ts'
 export type {
+  PeerLapsedEvent,
   PeerRejectedEvent,
   PeerVerifiedEvent,
   SvidAppliedEvent,
@@ -17,10 +18,11 @@ export { isCurrent } from './peer/connection-peer.ts'
 export type { ConnectionPeer } from './peer/connection-peer.ts'
 export type { RejectionCode } from './peer/rejection.ts'
 export type { ClientCertificate } from './server/acceptor.ts'
-export type { ConnectionCounts } from './server/connection-registry.ts'
+export type { ConnectionCounts, OnPeerExpiry } from './server/connection-registry.ts'
 export type { ServerCounters } from './server/server-counters.ts'
 export { identityOf } from './server/server-identity.ts'
 export type { ServerIdentity } from './server/server-identity.ts'
 export type { HttpOptions, SvidServerOptions } from './server/server-options.ts'
 export { createSvidServer } from './server/svid-server.ts'
 export type { Http2RequestListener } from './server/svid-server.ts'
+export type { SetTimer } from './server/wake-up.ts'

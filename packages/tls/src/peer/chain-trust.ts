@@ -37,6 +37,10 @@ export class ChainTrust implements Standing {
     this.#validUntil = verified.notAfter
   }
 
+  get until(): number {
+    return this.#validUntil
+  }
+
   holds(now: number): boolean {
     const bundles = this.#source.bundles
     // Bundle sets are immutable: the same object means that nothing has changed.

@@ -17,6 +17,8 @@ export interface ConnectionPeer {
 /** What a peer's proof rests on, and whether that still stands. */
 export interface Standing {
   holds(now: number): boolean
+  /** When it ends if the bundles stay as they are, in ms since the epoch. */
+  readonly until: number
 }
 
 /** The only implementation. That it is private to this package is what makes a peer unforgeable. */
@@ -43,6 +45,10 @@ export class ProvenPeer implements ConnectionPeer {
   static isCurrent(peer: ConnectionPeer, now: number): boolean {
     return #standing in peer && peer.#standing.holds(now) && now < peer.notAfter
   }
+
+  static currentUntil(peer: ConnectionPeer): number {
+    return #standing in peer ? Math.min(peer.#standing.until, peer.notAfter) : -Infinity
+  }
 }
 
 /**
@@ -56,3 +62,6 @@ export class ProvenPeer implements ConnectionPeer {
  */
 export const isCurrent = (peer: ConnectionPeer, now: number): boolean =>
   ProvenPeer.isCurrent(peer, now)
+
+/** When the proof of a peer ends if the bundles stay as they are, in ms since the epoch. */
+export const currentUntil = (peer: ConnectionPeer): number => ProvenPeer.currentUntil(peer)

@@ -1,5 +1,9 @@
-import type { TLSSocket } from 'node:tls'
-import { isCurrent, type ConnectionPeer } from '../peer/connection-peer.ts'
+import type { Server, TLSSocket } from 'node:tls'
+import { peerLapsed, type PeerLapsedEvent } from '../events.ts'
+import { currentUntil, isCurrent, type ConnectionPeer } from '../peer/connection-peer.ts'
+import { LiveConnection } from './live-connection.ts'
+import type { ServerSettings } from './server-options.ts'
+import { WakeUp } from './wake-up.ts'
 
 /** How many connections are open, by what is known of their peers. */
 export interface ConnectionCounts {
@@ -12,46 +16,121 @@ export interface ConnectionCounts {
   readonly lapsed: number
 }
 
-/** Peers that are judged in one turn of the event loop: each may cost a few signature checks. */
-const PEERS_PER_TURN = 50
+/** What becomes of a connection whose peer's proof no longer holds. */
+export type OnPeerExpiry = 'graceful' | 'immediate' | 'ignore'
 
-/** The live connections of one server, each with its peer. */
+export type ConnectionSettings = Pick<
+  ServerSettings,
+  'onPeerExpiry' | 'graceMs' | 'maxConnectionAgeMs' | 'clock' | 'setTimer' | 'random'
+>
+
+/** Connections that are judged in one turn of the event loop: each may cost a few signature checks. */
+const CONNECTIONS_PER_TURN = 50
+
+/** The live connections of one server: whose proof ends, and who has lived long enough, is sent away. */
 export class ConnectionRegistry {
-  readonly #peers = new Map<TLSSocket, ConnectionPeer | null>()
+  readonly #server: Server
+  readonly #settings: ConnectionSettings
+  readonly #connections = new Set<LiveConnection>()
+  readonly #told = new WeakSet<ConnectionPeer>()
+  readonly #wakeUp: WakeUp
   #nextTurn: NodeJS.Immediate | undefined
+  #isStale = false
+  #closed = false
+
+  constructor(server: Server, settings: ConnectionSettings) {
+    this.#server = server
+    this.#settings = settings
+    this.#wakeUp = new WakeUp(settings.clock, settings.setTimer, () => this.sweep())
+  }
 
   add(socket: TLSSocket, peer: ConnectionPeer | null): void {
-    this.#peers.set(socket, peer)
-    socket.once('close', () => this.#peers.delete(socket))
+    const connection = new LiveConnection(socket, peer, this.#retirement())
+    this.#connections.add(connection)
+    socket.once('close', () => this.#connections.delete(connection))
+    if (!this.#closed) this.#wakeUp.by(this.#dueAt(connection))
   }
 
   /**
-   * Judges every live peer by the bundles of this moment, a slice in each turn of the event loop; see
-   * `isCurrent`. Nothing waits for it: a request asks for itself.
+   * Judges every live connection by the bundles and the time of this moment, a slice in each turn of
+   * the event loop. Nothing waits for it: a request asks for itself.
    */
-  reevaluate(clock: () => number): void {
-    clearImmediate(this.#nextTurn)
-    this.#judge(new Set(this.#peers.values()).values(), clock)
+  sweep(): void {
+    if (this.#closed) return
+    // One sweep at a time, or a flood of updates would never let it reach the last connection.
+    this.#isStale = this.#nextTurn !== undefined
+    if (this.#isStale) return
+    this.#wakeUp.cancel()
+    this.#judge([...this.#connections].values(), Infinity)
   }
 
-  #judge(peers: IteratorObject<ConnectionPeer | null>, clock: () => number): void {
-    const now = clock()
-    for (let count = 0; count < PEERS_PER_TURN; count++) {
-      const { done, value: peer } = peers.next()
-      if (done === true) return
-      if (peer !== null) isCurrent(peer, now)
+  #judge(connections: IteratorObject<LiveConnection>, earliest: number): void {
+    this.#nextTurn = undefined
+    const now = this.#settings.clock()
+    let dueAt = earliest
+    for (let count = 0; count < CONNECTIONS_PER_TURN; count++) {
+      const { done, value: connection } = connections.next()
+      if (done === true) return this.#finish(dueAt)
+      dueAt = Math.min(dueAt, this.#visit(connection, now))
     }
-    this.#nextTurn = setImmediate(() => this.#judge(peers, clock)).unref()
+    this.#nextTurn = setImmediate(() => this.#judge(connections, dueAt)).unref()
+  }
+
+  #finish(dueAt: number): void {
+    this.#wakeUp.by(dueAt)
+    if (this.#isStale) this.sweep()
+  }
+
+  /** Returns when the connection is to be visited again. */
+  #visit(connection: LiveConnection, now: number): number {
+    const { socket, peer, retireAt } = connection
+    if (socket.destroyed) return Infinity
+    const { onPeerExpiry, graceMs, setTimer } = this.#settings
+    if (peer !== null && !isCurrent(peer, now) && onPeerExpiry !== 'ignore') {
+      this.#tell(peer, now)
+      if (onPeerExpiry === 'immediate') connection.cut()
+      else connection.drain(graceMs, setTimer)
+      return Infinity
+    }
+    if (now >= retireAt) connection.drain(graceMs, setTimer)
+    return this.#dueAt(connection)
+  }
+
+  #dueAt({ peer, isDraining, retireAt }: LiveConnection): number {
+    const isHeld = peer !== null && this.#settings.onPeerExpiry !== 'ignore'
+    return Math.min(isDraining ? Infinity : retireAt, isHeld ? currentUntil(peer) : Infinity)
+  }
+
+  // ± 10 %, so that clients who came together do not come back together.
+  #retirement(): number {
+    const { clock, maxConnectionAgeMs, random } = this.#settings
+    return clock() + maxConnectionAgeMs * (0.9 + 0.2 * random())
+  }
+
+  // Once: connections of the same certificate share their peer.
+  #tell(peer: ConnectionPeer, now: number): void {
+    if (this.#told.has(peer)) return
+    this.#told.add(peer)
+    if (!peerLapsed.hasSubscribers) return
+    const reason = now >= peer.notAfter ? 'expired' : 'untrusted'
+    peerLapsed.publish(Object.freeze<PeerLapsedEvent>({ server: this.#server, peer, reason }))
   }
 
   counts(now: number): ConnectionCounts {
     let anonymous = 0
     let verified = 0
-    for (const peer of this.#peers.values()) {
+    for (const { peer } of this.#connections) {
       if (peer === null) anonymous++
       else if (isCurrent(peer, now)) verified++
     }
-    const open = this.#peers.size
+    const open = this.#connections.size
     return { open, verified, anonymous, lapsed: open - verified - anonymous }
+  }
+
+  /** Looks at no connection any more. Those that were told to go are still cut after their grace. */
+  close(): void {
+    this.#closed = true
+    this.#wakeUp.cancel()
+    clearImmediate(this.#nextTurn)
   }
 }

@@ -60,12 +60,13 @@ export class ServerIdentity {
   }
 
   /**
-   * Stops following the source: the SVID on the wire stays. A server does this by itself when it
-   * closes. The source itself is not closed. Safe to call twice.
+   * Stops following the source: the SVID on the wire stays, and live connections are no longer
+   * judged, except by who asks `isCurrent`. A server does this by itself when it closes. The source itself is not closed. Safe to call twice.
    */
   close(): void {
     this.#closed = true
     this.#unsubscribe()
+    this.#parts.connections.close()
   }
 
   // A burst of updates is one new context; no handshake can come in between.
@@ -80,7 +81,7 @@ export class ServerIdentity {
 
   #follow(): void {
     this.#parts.contexts.update()
-    this.#parts.connections.reevaluate(this.#parts.clock)
+    this.#parts.connections.sweep()
   }
 }
 

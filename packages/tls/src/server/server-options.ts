@@ -4,6 +4,8 @@ import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import { assertKnownOptions, assertOneOf, assertPositiveInteger } from '../options.ts'
 import type { ClientCertificate } from './acceptor.ts'
+import type { OnPeerExpiry } from './connection-registry.ts'
+import { MAX_DELAY_MS, setUnreferencedTimer, type SetTimer } from './wake-up.ts'
 
 /** Options of Node's HTTP layer that are passed on as they are. None of them touches TLS. */
 export type HttpOptions = Pick<Http1Options, Extract<keyof Http1Options, HttpOptionName>> &
@@ -25,15 +27,41 @@ export interface SvidServerOptions {
   readonly handshakeTimeoutMs?: number
   /** How many verified client certificates are remembered, at about 4 KB each. Default 10,000. */
   readonly maxCachedVerdicts?: number
+  /**
+   * What becomes of a live connection when the SVID of its peer expires, the authority that vouches
+   * for it leaves the bundle, or its trust domain is no longer federated.
+   *
+   * - `graceful`: HTTP/2 gets GOAWAY, an idle HTTP/1.1 connection is ended, a busy one after its
+   *   response; what is left after `graceMs` is cut. `spiffe:peer:lapsed` is published first.
+   * - `immediate`: it is cut, right after the event. Requests under way are lost.
+   * - `ignore`: nothing happens until someone asks `isCurrent`. That gives up idle connections,
+   *   streaming responses and upgraded sockets: they live on for as long as the peer likes.
+   *
+   * Default `graceful`.
+   */
+  readonly onPeerExpiry?: OnPeerExpiry
+  /** How long a connection that was told to go may take, in ms, before it is cut. Default 10,000. */
+  readonly graceMs?: number
+  /**
+   * The age, in ms and ± 10 % at random, at which any connection is sent away gracefully, so that
+   * clients come back with fresh proof, and not all at once. What still runs `graceMs` later is cut,
+   * without an event. Default `Infinity`: no age.
+   */
+  readonly maxConnectionAgeMs?: number
   /** Options for Node's HTTP layer, such as `maxHeaderSize` or `settings`. */
   readonly http?: HttpOptions
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number
+  /**
+   * Calls back after a delay in ms, and returns how to prevent it. Default: `setTimeout`, without
+   * keeping the process alive.
+   */
+  readonly setTimer?: SetTimer
+  /** A number from 0 to 1, for the age of connections. Default `Math.random`. */
+  readonly random?: () => number
 }
 
 export type ServerSettings = Required<SvidServerOptions>
-
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 const defaults: ServerSettings = {
   http2: false,
@@ -42,8 +70,13 @@ const defaults: ServerSettings = {
   minVersion: 'TLSv1.3',
   handshakeTimeoutMs: 10_000,
   maxCachedVerdicts: 10_000,
+  onPeerExpiry: 'graceful',
+  graceMs: 10_000,
+  maxConnectionAgeMs: Infinity,
   http: {},
   clock: Date.now,
+  setTimer: setUnreferencedTimer,
+  random: Math.random,
 }
 
 const names: ReadonlySet<string> = new Set(Object.keys(defaults))
@@ -56,8 +89,9 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   assertOneOf('allowHTTP1', settings.allowHTTP1, [true, false])
   assertOneOf('clientCertificate', settings.clientCertificate, ['required', 'optional'])
   assertOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
-  assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_TIMER_MS)
+  assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_DELAY_MS)
   assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
+  assertConnectionSettings(settings)
   assertKnownOptions(settings.http, httpNames, 'createSvidServer({ http })')
   if (settings.allowHTTP1 && !settings.http2) {
     throw new TlsError(
@@ -66,6 +100,14 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
     )
   }
   return settings
+}
+
+const assertConnectionSettings = (settings: ServerSettings): void => {
+  const { onPeerExpiry, graceMs, maxConnectionAgeMs } = settings
+  assertOneOf('onPeerExpiry', onPeerExpiry, ['graceful', 'immediate', 'ignore'])
+  assertPositiveInteger('graceMs', graceMs, MAX_DELAY_MS)
+  if (maxConnectionAgeMs === Infinity) return
+  assertPositiveInteger('maxConnectionAgeMs', maxConnectionAgeMs, Number.MAX_SAFE_INTEGER)
 }
 
 const definedOf = (options: SvidServerOptions): SvidServerOptions =>

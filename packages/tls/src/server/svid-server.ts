@@ -13,6 +13,7 @@ import { assertSource } from '../options.ts'
 import { PeerVerifier } from '../peer/verifier.ts'
 import { Acceptor } from './acceptor.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
+import { followExchanges } from './http1-exchanges.ts'
 import { followSessions } from './http2-sessions.ts'
 import { ServerIdentity, setIdentity } from './server-identity.ts'
 import { serverSettings, type ServerSettings, type SvidServerOptions } from './server-options.ts'
@@ -54,6 +55,7 @@ export function createSvidServer(
   assertSource(source)
   const settings = serverSettings(options)
   const server = httpServer(settings)
+  followExchanges(server)
   const identity = secure(server, source, settings)
   setIdentity(server, identity)
   server.on('close', () => identity.close())
@@ -83,7 +85,7 @@ const secure = (
 ): ServerIdentity => {
   const { clock, clientCertificate } = settings
   const verifier = new PeerVerifier(source, settings.maxCachedVerdicts)
-  const connections = new ConnectionRegistry()
+  const connections = new ConnectionRegistry(server, settings)
   const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
   const contexts = new SecureContextManager(server, source, settings)
   new Acceptor({ verifier, connections, counters, clientCertificate, clock }).interpose(server)

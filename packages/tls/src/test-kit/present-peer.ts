@@ -17,7 +17,7 @@ export interface PresentedPeer {
   readonly serialNumber?: string
 }
 
-const untilExpiry: Standing = { holds: () => true }
+const untilExpiry: Standing = { holds: () => true, until: Infinity }
 
 /**
  * Makes the socket of an injected request look as if the peer had come through a handshake; `null`

@@ -1,0 +1,93 @@
+import type { ServerResponse } from 'node:http'
+import type { ServerHttp2Session } from 'node:http2'
+import type { TLSSocket } from 'node:tls'
+import type { ConnectionPeer } from '../peer/connection-peer.ts'
+import type { SetTimer } from './wake-up.ts'
+
+// A symbol property and not a WeakMap: HTTP/2 hands out proxies of its sockets.
+const boundConnection: unique symbol = Symbol('spiffe.connection')
+
+interface Carrier {
+  readonly [boundConnection]?: LiveConnection
+}
+
+/** One open connection: whose it is, what runs on it, and how it is sent away. */
+export class LiveConnection {
+  readonly socket: TLSSocket
+  readonly peer: ConnectionPeer | null
+  /** When it has lived long enough, in ms since the epoch; `Infinity`: never. */
+  readonly retireAt: number
+  // In the order of their requests, which is the order on the wire.
+  readonly #responses = new Set<ServerResponse>()
+  #session: ServerHttp2Session | undefined
+  #isUpgraded = false
+  #isDraining = false
+
+  constructor(socket: TLSSocket, peer: ConnectionPeer | null, retireAt: number) {
+    this.socket = socket
+    this.peer = peer
+    this.retireAt = retireAt
+    Object.defineProperty(socket, boundConnection, { value: this })
+  }
+
+  /** It has been told to go. */
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** It speaks HTTP/2. */
+  carry(session: ServerHttp2Session): void {
+    this.#session = session
+  }
+
+  /** An HTTP/1.1 request has arrived that `response` will answer. */
+  begin(response: ServerResponse): void {
+    if (this.#responses.has(response)) return
+    this.#responses.add(response)
+    if (this.#isDraining) announceEnd(response)
+    response.once('close', () => {
+      this.#responses.delete(response)
+      if (this.#isDraining) this.#endIfIdle()
+    })
+  }
+
+  /** It speaks HTTP no more: what it is busy with is known to the application alone. */
+  upgrade(): void {
+    this.#isUpgraded = true
+  }
+
+  /** Lets what runs finish, then ends the connection; cuts it after `graceMs`. */
+  drain(graceMs: number, setTimer: SetTimer): void {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    this.socket.once(
+      'close',
+      setTimer(() => this.cut(), graceMs),
+    )
+    if (this.#session !== undefined) {
+      // RFC 9113 §6.8: GOAWAY; streams that are open go on.
+      this.#session.close()
+      return
+    }
+    // RFC 9112 §9.6: after a response that says so, nothing more is answered. Hence the last one.
+    const last = [...this.#responses].at(-1)
+    if (last === undefined) this.#endIfIdle()
+    else announceEnd(last)
+  }
+
+  cut(): void {
+    this.socket.destroy()
+  }
+
+  #endIfIdle(): void {
+    if (this.#responses.size === 0 && !this.#isUpgraded) this.socket.end()
+  }
+}
+
+const announceEnd = (response: ServerResponse): void => {
+  if (!response.headersSent) response.setHeader('connection', 'close')
+}
+
+/** The connection of a socket, or of what HTTP/2 offers in its place, that a server has accepted. */
+export const connectionOf = (carrier: object | undefined): LiveConnection | undefined =>
+  carrier === undefined ? undefined : (carrier as Carrier)[boundConnection]

@@ -1,0 +1,478 @@
+import { EventEmitter, once } from 'node:events'
+import http2, { type ClientHttp2Session } from 'node:http2'
+import { Readable, type Duplex } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import type { TLSSocket } from 'node:tls'
+import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { BundleSet, type X509Svid } from '@fastify-spiffe/spiffe'
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import { peerOf, TlsError, type SvidServerOptions } from '../index.ts'
+import { bundlesOf, dial, HeldSource, Loopback, portOf, record } from '../loopback.test.helper.ts'
+
+const NOW = Date.now()
+const MINUTE_MS = 60_000
+const MAX_DELAY_MS = 2 ** 31 - 1
+const EXPIRY = Math.floor((NOW + 10 * MINUTE_MS) / 1000) * 1000
+
+let authority: MintedCa
+let other: MintedCa
+let svid: X509Svid
+let web: MintedCertificate
+
+beforeAll(async () => {
+  authority = await mintAuthority('example.org', { notAfter: NOW + 90 * 86_400_000 })
+  other = await mintAuthority('example.org')
+  svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
+  web = await authority.mint('spiffe://example.org/web', { notAfter: EXPIRY })
+})
+
+interface Alarm {
+  readonly at: number
+  readonly delayMs: number
+  readonly callback: () => void
+}
+
+/** A clock, and timers that ring when it is put forward. */
+class Time {
+  now = NOW
+  readonly alarms = new Set<Alarm>()
+  readonly clock = (): number => this.now
+
+  readonly setTimer = (callback: () => void, delayMs: number): (() => void) => {
+    const alarm = { at: this.now + delayMs, delayMs, callback }
+    this.alarms.add(alarm)
+    return () => void this.alarms.delete(alarm)
+  }
+
+  get delays(): number[] {
+    return [...this.alarms].map(({ delayMs }) => delayMs)
+  }
+
+  moveTo(now: number): void {
+    this.now = now
+    for (const alarm of [...this.alarms].filter(({ at }) => at <= now)) {
+      this.alarms.delete(alarm)
+      alarm.callback()
+    }
+  }
+}
+
+interface Scene extends AsyncDisposable {
+  readonly source: HeldSource
+  readonly time: Time
+  readonly loopback: Loopback
+  readonly port: number
+}
+
+/** What the responses of HTTP/1.1 and HTTP/2 have in common. */
+interface Reply extends EventEmitter {
+  readonly headersSent: boolean
+  write(chunk: string): boolean
+  end(chunk: string): unknown
+}
+
+type Handler = (request: unknown, response: Reply) => void
+
+const stage = async (options: SvidServerOptions = {}, handler?: Handler): Promise<Scene> => {
+  const source = new HeldSource(svid, bundlesOf(authority))
+  const time = new Time()
+  const { clock, setTimer } = time
+  const loopback = await Loopback.serve(source, { clock, setTimer, ...options })
+  if (handler !== undefined) {
+    loopback.server.removeAllListeners('request')
+    loopback.server.on('request', handler)
+  }
+  const end = (): Promise<void> => loopback[Symbol.asyncDispose]()
+  return { source, time, loopback, port: portOf(loopback.server), [Symbol.asyncDispose]: end }
+}
+
+const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+/** A kept HTTP/1.1 connection, whose first request has been answered. */
+const keep = async (port: number, material: MintedCertificate = web): Promise<TLSSocket> => {
+  const socket = dial(port, material)
+  await ask(socket)
+  return socket
+}
+
+const ask = async (socket: TLSSocket): Promise<string> => {
+  socket.write(GET)
+  const [answer] = await once(socket, 'data')
+  return String(answer)
+}
+
+const open = async (port: number): Promise<ClientHttp2Session> => {
+  const createConnection = (): Duplex => dial(port, web, { protocol: 'h2' })
+  const session = http2.connect('https://localhost', { createConnection })
+  session.on('error', () => undefined)
+  await once(session, 'remoteSettings')
+  return session
+}
+
+/** Resolves with the response of the next request, which the test answers as it likes. */
+const held = (): { handler: Handler; response: Promise<Reply> } => {
+  const { promise, resolve } = deferred<Reply>()
+  return { handler: (_, response) => resolve(response), response: promise }
+}
+
+const deferred = <Value>() => {
+  const settled = new EventEmitter()
+  const promise: Promise<Value> = once(settled, 'value').then(([value]) => value)
+  return { promise, resolve: (value: Value) => void settled.emit('value', value) }
+}
+
+const ignore = (): void => {}
+
+const removeAuthority = ({ source }: Scene): void => source.put({ bundles: bundlesOf(other) })
+const expire = ({ time }: Scene): void => time.moveTo(EXPIRY)
+
+const ends: [string, 'expired' | 'untrusted', (scene: Scene) => void][] = [
+  ['whose SVID expires', 'expired', expire],
+  ['whose authority leaves the bundle', 'untrusted', removeAuthority],
+  [
+    'whose trust domain is no longer known',
+    'untrusted',
+    ({ source }) => source.put({ bundles: BundleSet.empty }),
+  ],
+]
+
+describe.each(ends)('a peer %s', (_, reason, lapse) => {
+  test('is told of first, with the reason, and its idle HTTP/1.1 connections end', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const accepted = once(scene.loopback.server, 'secureConnection')
+    const sockets = [await keep(scene.port), await keep(scene.port)]
+    const [socket] = await accepted
+    const closed = sockets.map((kept) => once(kept, 'close'))
+    lapse(scene)
+    await Promise.all(closed)
+    const { server } = scene.loopback
+    const told = events.stop()
+    expect(told).toEqual([{ server, peer: peerOf(socket), reason }])
+    expect(Object.isFrozen(told[0])).toBe(true)
+  })
+
+  test('gets GOAWAY on an idle HTTP/2 session', async () => {
+    await using scene = await stage({ http2: true })
+    const session = await open(scene.port)
+    const goaway = once(session, 'goaway')
+    const closed = once(session, 'close')
+    lapse(scene)
+    expect((await goaway)[0]).toBe(http2.constants.NGHTTP2_NO_ERROR)
+    await closed
+  })
+
+  test('gets the answer to its last request, and then the end, over HTTP/1.1', async () => {
+    const { handler, response } = held()
+    await using scene = await stage({}, handler)
+    const socket = dial(scene.port, web)
+    socket.write(GET)
+    const answer = await response
+    lapse(scene)
+    await Promise.resolve()
+    answer.end('the last one')
+    const received = await text(socket)
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(received).toMatch(/\r\nconnection: close\r\n/i)
+    expect(received).toContain('the last one')
+  })
+
+  test('gets the answer to its last request, and then the end, over HTTP/2', async () => {
+    const { handler, response } = held()
+    await using scene = await stage({ http2: true }, handler)
+    const session = await open(scene.port)
+    const stream = session.request({ ':path': '/' })
+    const answer = await response
+    const goaway = once(session, 'goaway')
+    const closed = once(session, 'close')
+    lapse(scene)
+    await goaway
+    answer.end('the last one')
+    const [headers] = await once(stream, 'response')
+    expect(headers).toMatchObject({ ':status': 200 })
+    expect(await text(stream as Readable)).toBe('the last one')
+    await closed
+  })
+})
+
+describe.each<[string, SvidServerOptions]>([
+  ['HTTP/1.1', {}],
+  ['HTTP/2', { http2: true }],
+  ['HTTP/2 where HTTP/1.1 is allowed', { http2: true, allowHTTP1: true }],
+])('a response that is being streamed over %s', (_, options) => {
+  const stream = async (scene: Scene): Promise<Readable> => {
+    if (options.http2 !== true) {
+      const socket = dial(scene.port, web)
+      socket.write(GET)
+      return socket
+    }
+    const session = await open(scene.port)
+    return session.request({ ':path': '/' })
+  }
+
+  test('goes on until the grace is over, and is cut then', async () => {
+    const { handler, response } = held()
+    await using scene = await stage({ ...options, graceMs: 5000 }, handler)
+    const events = record('spiffe:peer:lapsed')
+    const received = await stream(scene)
+    received.on('error', () => undefined)
+    const answer = await response
+    answer.write('first')
+    await once(received, 'data')
+    removeAuthority(scene)
+    await Promise.resolve()
+    expect(events.stop()).toHaveLength(1)
+
+    answer.write('second')
+    expect(String((await once(received, 'data'))[0])).toContain('second')
+    scene.time.moveTo(NOW + 4999)
+    answer.write('third')
+    expect(String((await once(received, 'data'))[0])).toContain('third')
+    const cut = [once(answer, 'close'), once(received, 'close')]
+    scene.time.moveTo(NOW + 5000)
+    await Promise.all(cut)
+  })
+
+  test('ends its connection when it ends before that', async () => {
+    const { handler, response } = held()
+    await using scene = await stage(options, handler)
+    const received = await stream(scene)
+    const answer = await response
+    answer.write('first')
+    await once(received, 'data')
+    removeAuthority(scene)
+    await Promise.resolve()
+    answer.end('last')
+    expect(await text(received)).toContain('last')
+    expect(scene.time.now).toBe(NOW)
+  })
+})
+
+const upgrade = async (scene: Scene) => {
+  const upgraded = deferred<Duplex>()
+  scene.loopback.server.on('upgrade', (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')
+    socket.on('error', () => undefined)
+    upgraded.resolve(socket)
+  })
+  const client = dial(scene.port, web)
+  client.on('error', () => undefined)
+  client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')
+  await once(client, 'data')
+  return { client, server: await upgraded.promise }
+}
+
+describe('an upgraded socket', () => {
+  test('is told of, goes on until the grace is over, and is cut then', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage({ graceMs: 5000 })
+    const { client, server } = await upgrade(scene)
+    expire(scene)
+    expect(events.stop()).toMatchObject([{ reason: 'expired' }])
+    server.write('goodbye')
+    expect(String((await once(client, 'data'))[0])).toBe('goodbye')
+    const closed = once(client, 'close')
+    scene.time.moveTo(EXPIRY + 5000)
+    await closed
+  })
+
+  test('is one only while somebody listens for upgrades', async () => {
+    await using scene = await stage()
+    const { server } = scene.loopback
+    server.on('upgrade', ignore)
+    server.off('upgrade', ignore)
+    expect(server.listenerCount('upgrade')).toBe(0)
+    server.on('upgrade', ignore).removeAllListeners('upgrade')
+    expect(server.listenerCount('upgrade')).toBe(0)
+    const { client } = await upgrade(scene)
+    client.destroy()
+  })
+})
+
+describe('onPeerExpiry', () => {
+  test('immediate cuts what runs, after the event', async () => {
+    const events = record('spiffe:peer:lapsed')
+    const { handler, response } = held()
+    await using scene = await stage({ onPeerExpiry: 'immediate' }, handler)
+    const socket = dial(scene.port, web)
+    socket.on('error', () => undefined)
+    socket.write(GET)
+    const answer = await response
+    const closed = [once(answer, 'close'), once(socket, 'close')]
+    removeAuthority(scene)
+    await Promise.all(closed)
+    expect(answer.headersSent).toBe(false)
+    expect(events.stop()).toHaveLength(1)
+  })
+
+  test('ignore tells nobody and ends nothing', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage({ onPeerExpiry: 'ignore' })
+    const socket = await keep(scene.port)
+    expect(scene.time.delays).toEqual([])
+    removeAuthority(scene)
+    expire(scene)
+    expect(await ask(socket)).toMatch(/^HTTP\/1\.1 200 /)
+    expect(scene.loopback.identity.connections).toMatchObject({ open: 1, lapsed: 1 })
+    expect(events.stop()).toEqual([])
+    socket.destroy()
+  })
+})
+
+describe('a rotation of authorities', () => {
+  test('disturbs nobody who is still trusted', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const socket = await keep(scene.port)
+    const { subject, keyPair } = authority
+    const renewed = await mintAuthority('example.org', { subject, keyPair })
+    scene.source.put({ bundles: bundlesOf(renewed) })
+    await Promise.resolve()
+    expect(await ask(socket)).not.toMatch(/connection: close/i)
+    expect(events.stop()).toEqual([])
+    socket.destroy()
+  })
+
+  test('reaches the last of many connections, in slices', async () => {
+    await using scene = await stage()
+    const kept = await Promise.all(Array.from({ length: 120 }, () => keep(scene.port)))
+    const closed = kept.map((socket) => once(socket, 'close'))
+    removeAuthority(scene)
+    await Promise.resolve()
+    // An update in the middle of the sweep.
+    scene.source.put({ bundles: BundleSet.empty })
+    await Promise.all(closed)
+  })
+
+  test('heeds an authority that expires before the SVID that it vouches for', async () => {
+    const { subject, keyPair } = authority
+    const notAfter = EXPIRY - MINUTE_MS
+    const renewed = await mintAuthority('example.org', { subject, keyPair, notAfter })
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const socket = await keep(scene.port)
+    scene.source.put({ bundles: bundlesOf(renewed) })
+    await Promise.resolve()
+    const closed = once(socket, 'close')
+    scene.time.moveTo(notAfter)
+    await closed
+    expect(events.stop()).toMatchObject([{ reason: 'untrusted' }])
+  })
+})
+
+describe('maxConnectionAgeMs', () => {
+  test.each([
+    [0, 54_000],
+    [0.5, 60_000],
+    [1, 66_000],
+  ])('with a random number of %d ends connections at %d ms', async (number, age) => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage({ maxConnectionAgeMs: MINUTE_MS, random: () => number })
+    const socket = await keep(scene.port)
+    scene.time.moveTo(NOW + age - 1)
+    expect(await ask(socket)).toMatch(/^HTTP\/1\.1 200 /)
+    const closed = once(socket, 'close')
+    scene.time.moveTo(NOW + age + 1000)
+    await closed
+    expect(events.stop()).toEqual([])
+  })
+
+  test('holds for anonymous connections and sessions too, and answers what is under way', async () => {
+    const { handler, response } = held()
+    const options = { http2: true, clientCertificate: 'optional', onPeerExpiry: 'ignore' } as const
+    await using scene = await stage({ ...options, maxConnectionAgeMs: MINUTE_MS }, handler)
+    const socket = dial(scene.port, null, { protocol: 'h2' })
+    const session = http2.connect('https://localhost', { createConnection: () => socket })
+    const stream = session.request({ ':path': '/' })
+    const answer = await response
+    const goaway = once(session, 'goaway')
+    scene.time.moveTo(NOW + 2 * MINUTE_MS)
+    await goaway
+    answer.end('still here')
+    expect(await text(stream as Readable)).toBe('still here')
+  })
+
+  test('does not hide that a peer lapses while its connection is on its way out', async () => {
+    const events = record('spiffe:peer:lapsed')
+    const { handler, response } = held()
+    const graceMs = 20 * MINUTE_MS
+    const options = { maxConnectionAgeMs: MINUTE_MS, onPeerExpiry: 'immediate', graceMs } as const
+    await using scene = await stage(options, handler)
+    const socket = dial(scene.port, web)
+    socket.on('error', () => undefined)
+    socket.write(GET)
+    await response
+    scene.time.moveTo(NOW + 2 * MINUTE_MS)
+    const closed = once(socket, 'close')
+    expire(scene)
+    await closed
+    expect(events.stop()).toMatchObject([{ reason: 'expired' }])
+  })
+})
+
+describe('the timer', () => {
+  test('waits no longer than a timer of Node can, and then goes on waiting', async () => {
+    const farAway = await authority.mint('spiffe://example.org/web', {
+      notAfter: NOW + 60 * 86_400_000,
+    })
+    await using scene = await stage()
+    const socket = await keep(scene.port, farAway)
+    expect(scene.time.delays).toEqual([MAX_DELAY_MS])
+    scene.time.moveTo(NOW + MAX_DELAY_MS)
+    expect(scene.time.delays).toEqual([MAX_DELAY_MS])
+    expect(await ask(socket)).toMatch(/^HTTP\/1\.1 200 /)
+    socket.destroy()
+  })
+
+  test('rings for the earliest expiry, and not twice in a second', async () => {
+    const soon = await authority.mint('spiffe://example.org/web', { notAfter: EXPIRY - MINUTE_MS })
+    await using scene = await stage()
+    const sockets = [await keep(scene.port), await keep(scene.port, soon)]
+    expect(scene.time.delays).toEqual([EXPIRY - MINUTE_MS - NOW])
+    scene.time.now = EXPIRY - MINUTE_MS - 1
+    sockets.push(await keep(scene.port, await authority.mint('spiffe://example.org/api')))
+    removeAuthority(scene)
+    scene.source.put({ bundles: bundlesOf(authority) })
+    await Promise.resolve()
+    expect(scene.time.delays).toEqual([1000])
+    for (const socket of sockets) socket.destroy()
+  })
+
+  test('is gone with the server', async () => {
+    const scene = await stage({ maxConnectionAgeMs: MINUTE_MS })
+    const { server } = scene.loopback
+    const socket = await keep(scene.port)
+    expect(scene.time.alarms.size).toBe(1)
+    const closed = once(server, 'close')
+    server.close()
+    socket.destroy()
+    await closed
+    expect(scene.time.alarms.size).toBe(0)
+  })
+
+  test('of a grace is gone with its connection', async () => {
+    await using scene = await stage()
+    const accepted = once(scene.loopback.server, 'secureConnection')
+    await keep(scene.port)
+    const [socket] = await accepted
+    const closed = once(socket, 'close')
+    removeAuthority(scene)
+    await closed
+    expect(scene.time.alarms.size).toBe(0)
+  })
+})
+
+test.each<[string, object]>([
+  ['onPeerExpiry', { onPeerExpiry: 'never' }],
+  ['graceMs', { graceMs: 0 }],
+  ['graceMs', { graceMs: 2 ** 31 }],
+  ['maxConnectionAgeMs', { maxConnectionAgeMs: 0 }],
+  ['maxConnectionAgeMs', { maxConnectionAgeMs: Number.NaN }],
+])('a server with a bad %s is not made', async (_, options) => {
+  const refusal = await stage(options).then(
+    () => null,
+    (error: unknown) => error,
+  )
+  expect(refusal).toBeInstanceOf(TlsError)
+  expect(refusal).toMatchObject({ code: 'invalid-option' })
+})
