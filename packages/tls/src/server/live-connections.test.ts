@@ -337,10 +337,10 @@ describe('a rotation of authorities', () => {
     await using scene = await stage()
     const kept = await Promise.all(Array.from({ length: 120 }, () => keep(scene.port)))
     const closed = kept.map((socket) => once(socket, 'close'))
-    removeAuthority(scene)
+    scene.source.put({ bundles: bundlesOf(authority, await mintAuthority('foreign.test')) })
     await Promise.resolve()
-    // An update in the middle of the sweep.
-    scene.source.put({ bundles: BundleSet.empty })
+    // In the middle of the sweep: those who were judged already are judged again.
+    removeAuthority(scene)
     await Promise.all(closed)
   })
 
