@@ -40,6 +40,10 @@ test('the demo tells its whole story on the embedded authority', async () => {
     /rotation 3: new connections are shown serial [0-9a-f]+/,
     /[1-9]\d* requests on one kept-alive connection, [1-9]\d* on fresh ones, 0 failed/,
     /the authority was rotated: [1-9]\d* requests meanwhile, 0 failed/,
+    /the former one is still trusted: GET \/orders .* 200/,
+    /the former authority was removed: the connection is told to go \(GOAWAY\)/,
+    /its last request is answered: GET \/report .* 200 .* "the report"/,
+    /a new connection, with the new SVID: GET \/orders .* 200/,
     /second call: .* from the cache/,
     /after authz\.invalidate\(acme\): .* decided again/,
   ]

@@ -57,6 +57,15 @@ export class KeptAliveCaller implements AsyncDisposable {
     return { status: Number(headers[':status']), body: await text(stream) }
   }
 
+  /** Resolves when the server says that it takes no more requests (RFC 9113 §6.8). */
+  async goaway(): Promise<void> {
+    await once(this.#session, 'goaway')
+  }
+
+  async closed(): Promise<void> {
+    if (!this.#session.destroyed) await once(this.#session, 'close')
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#session.destroyed) return
     const closed = once(this.#session, 'close')

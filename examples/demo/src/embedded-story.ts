@@ -7,6 +7,7 @@ import { showDecisionCache, showIdentity } from './chapters.ts'
 import { Load, presentedSerial } from './load.ts'
 import { type Service, startService } from './services.ts'
 import { Stage } from './stage.ts'
+import { withdrawTrust } from './withdrawn-trust.ts'
 import { chapter, good, info, refused, strong } from './terminal.ts'
 
 const SVID_TTL_MS = 3000
@@ -33,6 +34,7 @@ export async function tellEmbeddedStory(): Promise<void> {
   await identityAndRoutes(cast)
   await federation(cast)
   await rotations(cast)
+  await withdrawTrust(cast.authority, cast.web, cast.orders)
   await showDecisionCache(cast.web, cast.orders, 'acme')
 }
 

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import {
@@ -15,6 +16,8 @@ import type { Callee } from './callers.ts'
 export interface Service extends Callee {
   /** How often the service has asked for a quota, which stands for an expensive decision. */
   readonly quotaChecks: () => number
+  /** Says `begin` when a report is asked for; it is ready at `finish`. */
+  readonly reports: EventEmitter
   /** Forgets the remembered decisions of one tenant. */
   readonly forget: (tenant: string) => void
   readonly close: () => Promise<void>
@@ -37,6 +40,7 @@ export async function startService({
   const own = source.svid
   if (own === null) throw new Error('the service has no identity')
   let quotaChecks = 0
+  const reports = new EventEmitter()
 
   const app = Fastify(spiffeServer(source, { http2: true, allowHTTP1: true }))
   await app.register(svid, { source })
@@ -54,6 +58,13 @@ export async function startService({
     { config: { spiffe: { anyAuthenticated: true } } },
     (request) => `hello ${String(request.spiffeId)}`,
   )
+
+  app.get('/report', { config: { spiffe: { anyAuthenticated: true } } }, async () => {
+    const finished = once(reports, 'finish')
+    reports.emit('begin')
+    await finished
+    return 'the report'
+  })
 
   app.get(
     '/quota',
@@ -79,6 +90,7 @@ export async function startService({
     port: (app.server.address() as AddressInfo).port,
     server: id(own.spiffeId),
     quotaChecks: () => quotaChecks,
+    reports,
     forget: (tenant) =>
       app.authz.invalidate({ trustDomain: own.spiffeId.trustDomain, name: tenant }),
     close: () => app.close(),
