@@ -23,6 +23,16 @@ export interface SvidServerOptions {
   readonly clientCertificate?: ClientCertificate
   /** Default `TLSv1.3`. */
   readonly minVersion?: MinVersion
+  /**
+   * For how long after a handshake its session may be resumed, in ms, by the second: 0, or from 1,000
+   * to 3,600,000. It saves about half of the CPU of a handshake, for clients that connect often.
+   * Each resumed connection is judged anew by its certificate: from the verdict of the handshake while
+   * that holds and is remembered, else from the leaf alone, else it is cut. A client does not show
+   * again that it has the key of its certificate.
+   *
+   * Needs `clientCertificate: 'required'`. Default 0: no tickets are issued, and no session is resumed.
+   */
+  readonly sessionTicketLifetimeMs?: number
   /** How long a handshake may take, in ms. Default 10,000. */
   readonly handshakeTimeoutMs?: number
   /** How many verified client certificates are remembered, at about 4 KB each. Default 10,000. */
@@ -68,6 +78,7 @@ const defaults: ServerSettings = {
   allowHTTP1: false,
   clientCertificate: 'required',
   minVersion: 'TLSv1.3',
+  sessionTicketLifetimeMs: 0,
   handshakeTimeoutMs: 10_000,
   maxCachedVerdicts: 10_000,
   onPeerExpiry: 'graceful',
@@ -79,7 +90,10 @@ const defaults: ServerSettings = {
   random: Math.random,
 }
 
-const names: ReadonlySet<string> = new Set(Object.keys(defaults))
+/** The names of all options. */
+export const serverOptionNames: readonly string[] = Object.keys(defaults)
+
+const names: ReadonlySet<string> = new Set(serverOptionNames)
 
 /** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */
 export const serverSettings = (options: SvidServerOptions): ServerSettings => {
@@ -91,6 +105,7 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   assertOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
   assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_DELAY_MS)
   assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
+  assertSessionSettings(settings)
   assertConnectionSettings(settings)
   assertKnownOptions(settings.http, httpNames, 'createSvidServer({ http })')
   if (settings.allowHTTP1 && !settings.http2) {
@@ -100,6 +115,19 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
     )
   }
   return settings
+}
+
+const MAX_SESSION_TICKET_LIFETIME_MS = 3_600_000
+
+const assertSessionSettings = (settings: ServerSettings): void => {
+  const { sessionTicketLifetimeMs: lifetimeMs, clientCertificate } = settings
+  if (lifetimeMs === 0) return
+  assertInteger('sessionTicketLifetimeMs', lifetimeMs, 1000, MAX_SESSION_TICKET_LIFETIME_MS)
+  if (clientCertificate === 'required') return
+  throw new TlsError(
+    'invalid-option',
+    "sessionTicketLifetimeMs needs clientCertificate: 'required': who resumes as nobody cannot show a certificate later",
+  )
 }
 
 const assertConnectionSettings = (settings: ServerSettings): void => {

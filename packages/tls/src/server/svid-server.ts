@@ -5,17 +5,11 @@ import http2, {
   type Http2ServerResponse,
 } from 'node:http2'
 import https from 'node:https'
-import type { TlsOptions } from 'node:tls'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
-import { contextOptions } from '../context/context-options.ts'
-import { SecureContextManager } from '../context/secure-context-manager.ts'
 import { assertSource } from '../options.ts'
-import { PeerVerifier } from '../peer/verifier.ts'
-import { Acceptor } from './acceptor.ts'
-import { ConnectionRegistry } from './connection-registry.ts'
 import { followExchanges } from './http1-exchanges.ts'
 import { followSessions } from './http2-sessions.ts'
-import { ServerIdentity, setIdentity } from './server-identity.ts'
+import { secure, tlsOptions } from './secured-server.ts'
 import { serverSettings, type ServerSettings, type SvidServerOptions } from './server-options.ts'
 
 export type Http2RequestListener = (
@@ -56,38 +50,16 @@ export function createSvidServer(
   const settings = serverSettings(options)
   const server = httpServer(settings)
   followExchanges(server)
-  const identity = secure(server, source, settings)
-  setIdentity(server, identity)
-  server.on('close', () => identity.close())
+  secure(server, source, settings)
   if (requestListener !== undefined) server.on('request', requestListener)
   return server
 }
 
-// The server starts without certificate and key: Node's HTTP/2 server would keep its options.
 const httpServer = (settings: ServerSettings): https.Server | Http2SecureServer => {
-  const tls: TlsOptions = {
-    ...contextOptions(null, settings.minVersion),
-    requestCert: true,
-    rejectUnauthorized: false,
-    handshakeTimeout: settings.handshakeTimeoutMs,
-  }
+  const tls = tlsOptions(settings)
   if (!settings.http2) return https.createServer({ ...settings.http, ...tls })
   const { allowHTTP1 } = settings
   const server = http2.createSecureServer({ ...settings.http, ...tls, allowHTTP1 })
   followSessions(server)
   return server
-}
-
-const secure = (
-  server: https.Server | Http2SecureServer,
-  source: X509MaterialSource,
-  settings: ServerSettings,
-): ServerIdentity => {
-  const { clock, clientCertificate } = settings
-  const verifier = new PeerVerifier(source, settings.maxCachedVerdicts)
-  const connections = new ConnectionRegistry(server, settings)
-  const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
-  const contexts = new SecureContextManager(server, source, settings)
-  new Acceptor({ verifier, connections, counters, clientCertificate, clock }).interpose(server)
-  return new ServerIdentity({ source, contexts, connections, counters, verifier, clock })
 }

@@ -1,0 +1,35 @@
+import type { Server, TlsOptions } from 'node:tls'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { contextOptions } from '../context/context-options.ts'
+import { SecureContextManager } from '../context/secure-context-manager.ts'
+import { PeerVerifier } from '../peer/verifier.ts'
+import { Acceptor } from './acceptor.ts'
+import { ConnectionRegistry } from './connection-registry.ts'
+import { ServerIdentity, setIdentity } from './server-identity.ts'
+import type { ServerSettings } from './server-options.ts'
+
+/** The TLS options that every server is made with. */
+export const tlsOptions = (settings: ServerSettings): TlsOptions => ({
+  // Without certificate and key: Node's HTTP/2 server would keep its options.
+  ...contextOptions(null, settings.minVersion),
+  requestCert: true,
+  rejectUnauthorized: false,
+  handshakeTimeout: settings.handshakeTimeoutMs,
+})
+
+/** Gives a server its SVID, and lets only good peers through to the listeners that it has by now. */
+export const secure = (
+  server: Server,
+  source: X509MaterialSource,
+  settings: ServerSettings,
+): void => {
+  const { clock, clientCertificate } = settings
+  const verifier = new PeerVerifier(source, settings.maxCachedVerdicts)
+  const connections = new ConnectionRegistry(server, settings)
+  const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
+  const contexts = new SecureContextManager(server, source, settings)
+  new Acceptor({ verifier, connections, counters, clientCertificate, clock }).interpose(server)
+  const identity = new ServerIdentity({ source, contexts, connections, counters, verifier, clock })
+  setIdentity(server, identity)
+  server.on('close', () => identity.close())
+}

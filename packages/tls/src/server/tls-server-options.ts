@@ -1,0 +1,42 @@
+import { TlsError } from '../errors.ts'
+import { assertKnownOptions } from '../options.ts'
+import {
+  serverOptionNames,
+  serverSettings,
+  type ServerSettings,
+  type SvidServerOptions,
+} from './server-options.ts'
+
+/** The options that say how a server speaks HTTP. */
+type HttpServerOption = 'http2' | 'allowHTTP1' | 'http'
+
+/** {@link SvidServerOptions} without what concerns HTTP. */
+export interface SvidTlsServerOptions extends Omit<SvidServerOptions, HttpServerOption> {
+  /** Application protocols to choose from, the best first. Default: none is negotiated. */
+  readonly alpnProtocols?: readonly string[]
+}
+
+export interface TlsServerSettings extends ServerSettings {
+  readonly alpnProtocols: readonly string[]
+}
+
+const httpNames: ReadonlySet<string> = new Set<HttpServerOption>(['http2', 'allowHTTP1', 'http'])
+
+const names: ReadonlySet<string> = new Set([
+  ...serverOptionNames.filter((name) => !httpNames.has(name)),
+  'alpnProtocols',
+])
+
+/** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */
+export const tlsServerSettings = (options: SvidTlsServerOptions): TlsServerSettings => {
+  assertKnownOptions(options, names, 'createSvidTlsServer')
+  const { alpnProtocols = [], ...shared } = options
+  if (!Array.isArray(alpnProtocols) || !alpnProtocols.every(isProtocol)) {
+    throw new TlsError('invalid-option', 'alpnProtocols must be a list of names of 1 to 255 bytes')
+  }
+  return { ...serverSettings(shared), alpnProtocols }
+}
+
+// RFC 7301 §3.1: the length of a name is one byte, and not zero.
+const isProtocol = (name: unknown): boolean =>
+  typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= 255
