@@ -1,0 +1,48 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import { createRequire } from 'node:module'
+import { text } from 'node:stream/consumers'
+import type { X509Source } from '@fastify-spiffe/workload-api'
+import { failed, unsupported, type Answer } from './answer.ts'
+import { dial } from './dial.ts'
+import { listen } from './listen.ts'
+
+/** Opens the port by which the suite makes the library act. */
+export function openControlPort(source: X509Source): Promise<number> {
+  const server = createServer((request, response) => {
+    void answer(source, request)
+      .catch((error: unknown) => failed(error))
+      .then(({ code, body }) => {
+        response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      })
+  })
+  return listen(server)
+}
+
+async function answer(source: X509Source, request: IncomingMessage): Promise<Answer> {
+  const call = `${request.method} ${request.url}`
+  switch (call) {
+    case 'GET /v1/info':
+      return info()
+    case 'POST /v1/x509/dial':
+      return dial(source, addressOf(JSON.parse(await text(request))))
+    case 'POST /v1/jwt/validate':
+    case 'POST /v1/jwt/fetch':
+      return unsupported('JWT-SVIDs are not supported')
+    default:
+      return failed(`${call} is not in the contract`, 404)
+  }
+}
+
+function info(): Answer {
+  const { name, version } = createRequire(import.meta.url)('fastify-spiffe/package.json') as {
+    name: string
+    version: string
+  }
+  const body = { status: 'ok', sdk: name, sdk_version: version, language: 'TypeScript' }
+  return { code: 200, body }
+}
+
+function addressOf(body: unknown): string {
+  if (typeof body === 'object' && body !== null && 'address' in body) return String(body.address)
+  throw new TypeError('the body has no address')
+}

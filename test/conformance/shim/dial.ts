@@ -1,0 +1,26 @@
+import { anyId } from '@fastify-spiffe/spiffe'
+import { connect, peerOf, TlsError } from '@fastify-spiffe/tls'
+import type { X509Source } from '@fastify-spiffe/workload-api'
+import { rejected, type Answer } from './answer.ts'
+
+/** Says who serves at an address, `host:port`. */
+export async function dial(source: X509Source, address: string): Promise<Answer> {
+  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(address) ?? []
+  if (host === undefined) throw new TypeError(`${JSON.stringify(address)} is not host:port`)
+  try {
+    const socket = await connect({
+      source,
+      host,
+      port: Number(port),
+      // The suite tests authentication: whoever has a SPIFFE ID is welcome.
+      server: anyId(),
+      minVersion: 'TLSv1.2',
+    })
+    socket.on('error', (error) => process.stderr.write(`dial: ${error.message}\n`))
+    socket.resume().end()
+    return { code: 200, body: { status: 'ok', spiffe_id: String(peerOf(socket)?.spiffeId) } }
+  } catch (error) {
+    if (error instanceof TlsError && error.code === 'server-refused') return rejected(error)
+    throw error
+  }
+}
