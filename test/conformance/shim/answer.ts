@@ -10,9 +10,9 @@ export function rejected(reason: Error): Answer {
 }
 
 /** The harness could not do it. */
-export function failed(reason: unknown, code = 500): Answer {
+export function failed(reason: unknown): Answer {
   const message = reason instanceof Error ? reason.message : String(reason)
-  return { code, body: { status: 'error', message } }
+  return { code: 500, body: { status: 'error', message } }
 }
 
 /** The library cannot do it. */

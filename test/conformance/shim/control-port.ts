@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { text } from 'node:stream/consumers'
 import type { X509Source } from '@fastify-spiffe/workload-api'
@@ -8,14 +8,17 @@ import { listen } from './listen.ts'
 
 /** Opens the port by which the suite makes the library act. */
 export function openControlPort(source: X509Source): Promise<number> {
-  const server = createServer((request, response) => {
-    void answer(source, request)
-      .catch((error: unknown) => failed(error))
-      .then(({ code, body }) => {
-        response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-      })
-  })
+  const server = createServer((request, response) => void reply(source, request, response))
   return listen(server)
+}
+
+async function reply(
+  source: X509Source,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { code, body } = await answer(source, request).catch(failed)
+  response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
 async function answer(source: X509Source, request: IncomingMessage): Promise<Answer> {
@@ -29,7 +32,7 @@ async function answer(source: X509Source, request: IncomingMessage): Promise<Ans
     case 'POST /v1/jwt/fetch':
       return unsupported('JWT-SVIDs are not supported')
     default:
-      return failed(`${call} is not in the contract`, 404)
+      return { code: 404, body: { status: 'error', message: `${call} is not in the contract` } }
   }
 }
 
