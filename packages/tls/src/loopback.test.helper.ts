@@ -155,6 +155,35 @@ export const call = async (
   return { body, serverSerial }
 }
 
+export interface SessionAnswer {
+  readonly body: string | null
+  readonly isResumed: boolean
+  /** What the client can offer the next time: what the server issued after the handshake, the last one first. */
+  readonly issued: readonly Buffer[]
+  /** What `getSession` said at the end of the handshake. */
+  readonly established: Buffer | undefined
+}
+
+/** As `call`, with what became of TLS sessions. What the server issues comes before its answer. */
+export const callInSession = async (
+  port: number,
+  material: MintedCertificate | X509Svid | null,
+  options: ConnectionOptions & { readonly protocol?: Protocol } = {},
+): Promise<SessionAnswer> => {
+  const socket = dial(port, material, options)
+  const issued: Buffer[] = []
+  let isResumed = false
+  let established: Buffer | undefined
+  socket.on('session', (session: Buffer) => issued.unshift(session))
+  socket.once('secureConnect', () => {
+    isResumed = socket.isSessionReused()
+    established = socket.getSession()
+  })
+  const body = options.protocol === 'h2' ? await callHttp2(socket) : await callHttp1(socket)
+  socket.destroy()
+  return { body, isResumed, issued, established }
+}
+
 export const dial = (
   port: number,
   material: MintedCertificate | X509Svid | null,

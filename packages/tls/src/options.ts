@@ -54,11 +54,15 @@ export const assertOneOf = (name: string, value: unknown, allowed: readonly unkn
 }
 
 /** @throws {@link TlsError} `invalid-option` */
-export const assertPositiveInteger = (name: string, value: unknown, max: number): void => {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return
-  const message = `${name} must be an integer from 1 to ${max}, not ${String(value)}`
+export const assertInteger = (name: string, value: unknown, min: number, max: number): void => {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return
+  const message = `${name} must be an integer from ${min} to ${max}, not ${String(value)}`
   throw new TlsError('invalid-option', message)
 }
+
+/** @throws {@link TlsError} `invalid-option` */
+export const assertPositiveInteger = (name: string, value: unknown, max: number): void =>
+  assertInteger(name, value, 1, max)
 
 /** @throws {@link TlsError} `invalid-option` */
 export const assertSource = (source: unknown): void => {

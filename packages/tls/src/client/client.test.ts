@@ -17,7 +17,14 @@ import {
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { connect, isCurrent, peerOf, SvidAgent, TlsError } from '../index.ts'
 import type { ConnectOptions } from './connect-options.ts'
-import { bundlesOf, HeldSource, Loopback, portOf, record } from '../loopback.test.helper.ts'
+import {
+  bundlesOf,
+  callInSession,
+  HeldSource,
+  Loopback,
+  portOf,
+  record,
+} from '../loopback.test.helper.ts'
 
 const SERVER_ID = 'spiffe://example.org/server'
 const WEB_ID = 'spiffe://example.org/acme/web'
@@ -191,9 +198,13 @@ describe('connect', () => {
   })
 })
 
-const request = (agent: SvidAgent, port: number): Promise<IncomingMessage> =>
+const request = (
+  agent: SvidAgent,
+  port: number,
+  options: object = {},
+): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
-    https.get({ host: HOST, port, agent }, resolve).on('error', reject)
+    https.get({ ...options, host: HOST, port, agent }, resolve).on('error', reject)
   })
 
 const bodyFrom = async (agent: SvidAgent, port: number): Promise<string> =>
@@ -298,17 +309,29 @@ describe('SvidAgent', () => {
     agent.destroy()
   })
 
-  test('never resumes a session', async () => {
-    await using loopback = await Loopback.serve(server)
+  test('resumes no session of a server that lets every other client resume', async () => {
+    await using loopback = await Loopback.serve(server, { sessionTicketLifetimeMs: 60_000 })
+    const resumed: boolean[] = []
+    loopback.server.on('secureConnection', (socket: TLSSocket) => {
+      resumed.push(socket.isSessionReused())
+    })
+    const { issued } = await callInSession(loopback.port, web.svid)
+    await callInSession(loopback.port, web.svid, { session: issued[0]! })
+    expect(resumed.splice(0)).toEqual([false, true])
+
     const agent = new SvidAgent({ source: web, server: anyId() })
-    const reused: boolean[] = []
-    for (let index = 0; index < 3; index++) {
-      const response = await request(agent, loopback.port)
-      const { socket } = response
-      reused.push(socket instanceof TLSSocket && socket.isSessionReused())
-      await text(response)
+    for (const _ of Array.from({ length: 3 })) await bodyFrom(agent, loopback.port)
+    // Node passes on to agents what a request says.
+    expect(await text(await request(agent, loopback.port, { session: issued[0]! }))).toBe(WEB_ID)
+    const options = { source: web, host: HOST, port: loopback.port, server: anyId() }
+    for (const _ of Array.from({ length: 2 })) {
+      const accepted = once(loopback.server, 'secureConnection')
+      const socket = await connect(options)
+      await accepted
+      socket.destroy()
     }
-    expect(reused).toEqual([false, false, false])
+    expect(resumed).toEqual(resumed.map(() => false))
+    expect(resumed).toHaveLength(6)
     agent.destroy()
   })
 

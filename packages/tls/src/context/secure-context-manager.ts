@@ -1,5 +1,5 @@
 import type { Server } from 'node:tls'
-import type { X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
+import type { BundleSet, X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import {
   svidApplied,
@@ -10,10 +10,12 @@ import {
   type SvidWithdrawnEvent,
 } from '../events.ts'
 import { contextOptions, type MinVersion } from './context-options.ts'
+import { losesAuthority } from './lost-authority.ts'
 import { assertPresentable, isSameMaterial } from './material.ts'
 
 export interface SecureContextSettings {
   readonly minVersion: MinVersion
+  readonly sessionTicketLifetimeMs: number
   readonly clock: () => number
 }
 
@@ -23,6 +25,7 @@ export class SecureContextManager {
   readonly #source: X509MaterialSource
   readonly #settings: SecureContextSettings
   #svid: X509Svid | null = null
+  #bundles: BundleSet
   #generation = 0
   #appliedAt = 0
 
@@ -31,6 +34,7 @@ export class SecureContextManager {
     this.#server = server
     this.#source = source
     this.#settings = settings
+    this.#bundles = source.bundles
     if (source.svid === null) {
       throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
     }
@@ -57,6 +61,17 @@ export class SecureContextManager {
     const svid = this.#source.svid
     if (svid === null) this.#withdraw()
     else if (this.#svid === null || !isSameMaterial(svid, this.#svid)) this.#replace(svid)
+    if (this.#settings.sessionTicketLifetimeMs !== 0) this.#endSessionsOfLostAuthorities()
+  }
+
+  // A peer is judged at each connection all the same. With new ticket keys it also starts afresh,
+  // instead of failing for as long as it offers its old session.
+  #endSessionsOfLostAuthorities(): void {
+    const before = this.#bundles
+    this.#bundles = this.#source.bundles
+    if (this.#svid !== null && losesAuthority(before, this.#bundles)) {
+      this.#setContext(this.#contextOf(this.#svid))
+    }
   }
 
   #replace(svid: X509Svid): void {
@@ -69,7 +84,7 @@ export class SecureContextManager {
 
   #apply(svid: X509Svid): void {
     const now = this.#settings.clock()
-    const options = contextOptions(svid, this.#settings.minVersion)
+    const options = this.#contextOf(svid)
     assertPresentable(svid, options, now)
     try {
       this.#setContext(options)
@@ -92,6 +107,11 @@ export class SecureContextManager {
       const event = { server: this.#server, spiffeId, generation: this.#generation }
       svidWithdrawn.publish(Object.freeze<SvidWithdrawnEvent>(event))
     }
+  }
+
+  #contextOf(svid: X509Svid): ReturnType<typeof contextOptions> {
+    const { minVersion, sessionTicketLifetimeMs } = this.#settings
+    return contextOptions(svid, minVersion, sessionTicketLifetimeMs)
   }
 
   #setContext(options: ReturnType<typeof contextOptions>): void {

@@ -8,6 +8,7 @@ import { identityOf, isCurrent, peerOf } from '../index.ts'
 import {
   bundlesOf,
   call,
+  callInSession,
   dial,
   HeldSource,
   Loopback,
@@ -139,22 +140,17 @@ describe.each(kinds)('%s', (_, options, protocol) => {
     })
   })
 
-  test.each(['TLSv1.2', 'TLSv1.3'] as const)('never resumes a session of %s', async (version) => {
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)('resumes no session of %s', async (version) => {
     await using loopback = await Loopback.serve(source, { ...options, minVersion: 'TLSv1.2' })
     const versions = { protocol, minVersion: version, maxVersion: version }
-    const sessions: Buffer[] = []
-    const first = dial(loopback.port, web, versions)
-    first.on('session', (session: Buffer) => sessions.push(session))
-    await once(first, 'secureConnect')
-    const established = first.getSession()
-    if (established !== undefined) sessions.push(established)
-    first.destroy()
+    const { issued, established } = await callInSession(loopback.port, web, versions)
+    const sessions = [established, ...issued].filter((session) => session !== undefined)
+    expect(sessions).not.toEqual([])
     for (const session of sessions) {
-      const second = dial(loopback.port, web, { ...versions, session })
-      await once(second, 'secureConnect')
-      expect(second.isSessionReused()).toBe(false)
-      second.destroy()
+      const second = await callInSession(loopback.port, web, { ...versions, session })
+      expect(second).toMatchObject({ body: WEB_ID, isResumed: false })
     }
+    expect(loopback.identity.counters).toMatchObject({ rejected: 0 })
   })
 
   test('closes while idle connections are open', async () => {

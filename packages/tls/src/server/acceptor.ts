@@ -20,6 +20,7 @@ export interface AcceptorParts {
   readonly connections: ConnectionRegistry
   readonly counters: ServerCounters
   readonly clientCertificate: ClientCertificate
+  readonly allowsResumption: boolean
   readonly clock: () => number
 }
 
@@ -73,10 +74,11 @@ export class Acceptor {
   }
 
   #judge(socket: TLSSocket): Verdict {
-    const { verifier, clientCertificate, clock } = this.#parts
+    const { verifier, clientCertificate, allowsResumption, clock } = this.#parts
     // Once and first: on Node 20, 22 and 24 a second call finds the chain gone.
     const leaf = socket.getPeerX509Certificate()
-    if (socket.isSessionReused()) return resumed
+    if (socket.isSessionReused() && !allowsResumption) return resumed
+    // A resumed session carries the leaf alone: its chain is known from the handshake, or not at all.
     if (leaf !== undefined) return verifier.verify(leaf, clock())
     return clientCertificate === 'optional' ? anonymity : certificateMissing
   }

@@ -12,7 +12,15 @@ import {
 import { X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { createSvidServer, identityOf, TlsError } from '../index.ts'
-import { bundlesOf, call, dial, HeldSource, Loopback, record } from '../loopback.test.helper.ts'
+import {
+  bundlesOf,
+  call,
+  callInSession,
+  dial,
+  HeldSource,
+  Loopback,
+  record,
+} from '../loopback.test.helper.ts'
 import type { SvidServerOptions } from './server-options.ts'
 
 const SERVER_ID = 'spiffe://example.org/server'
@@ -81,24 +89,16 @@ describe('a rotation', () => {
   test('drops no option: TLS 1.2, resumption and anonymous clients stay refused', async () => {
     const source = sourceOf(first)
     await using loopback = await Loopback.serve(source)
-    const sessions: Buffer[] = []
     source.put({ svid: second })
-    const client = dial(loopback.port, web)
-    client.on('session', (session: Buffer) => sessions.push(session))
-    client.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
-    await text(client)
-    const resuming = await Promise.all(
-      sessions.map(async (session) => {
-        const socket = dial(loopback.port, web, { session })
-        await once(socket, 'secureConnect')
-        socket.destroy()
-        return socket.isSessionReused()
-      }),
-    )
-    expect(resuming).not.toContain(true)
+    const { issued } = await callInSession(loopback.port, web)
+    expect(issued).not.toEqual([])
+    for (const session of issued) {
+      const resuming = await callInSession(loopback.port, web, { session })
+      expect(resuming).toMatchObject({ body: WEB_ID, isResumed: false })
+    }
     expect(await call(loopback.port, web, { maxVersion: 'TLSv1.2' })).toEqual({ body: null })
     expect(await call(loopback.port, null)).toMatchObject({ body: null })
-    expect(loopback.requests).toBe(1)
+    expect(loopback.requests).toBe(1 + issued.length)
   })
 
   test('is told, with the generation and the time, and without the key', async () => {

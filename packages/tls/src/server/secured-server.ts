@@ -28,7 +28,9 @@ export const secure = (
   const connections = new ConnectionRegistry(server, settings)
   const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
   const contexts = new SecureContextManager(server, source, settings)
-  new Acceptor({ verifier, connections, counters, clientCertificate, clock }).interpose(server)
+  const allowsResumption = settings.sessionTicketLifetimeMs !== 0
+  const judging = { verifier, clientCertificate, allowsResumption }
+  new Acceptor({ ...judging, connections, counters, clock }).interpose(server)
   const identity = new ServerIdentity({ source, contexts, connections, counters, verifier, clock })
   setIdentity(server, identity)
   server.on('close', () => identity.close())

@@ -2,7 +2,12 @@ import type { ServerOptions as Http1Options } from 'node:http'
 import type { SecureServerOptions as Http2Options } from 'node:http2'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
-import { assertKnownOptions, assertOneOf, assertPositiveInteger } from '../options.ts'
+import {
+  assertInteger,
+  assertKnownOptions,
+  assertOneOf,
+  assertPositiveInteger,
+} from '../options.ts'
 import type { ClientCertificate } from './acceptor.ts'
 import type { OnPeerExpiry } from './connection-registry.ts'
 import { MAX_DELAY_MS, setUnreferencedTimer, type SetTimer } from './wake-up.ts'
@@ -30,7 +35,7 @@ export interface SvidServerOptions {
    * that holds and is remembered, else from the leaf alone, else it is cut. A client does not show
    * again that it has the key of its certificate.
    *
-   * Needs `clientCertificate: 'required'`. Default 0: no tickets are issued, and no session is resumed.
+   * Needs `clientCertificate: 'required'`. Default 0: no session is resumed.
    */
   readonly sessionTicketLifetimeMs?: number
   /** How long a handshake may take, in ms. Default 10,000. */
@@ -126,7 +131,7 @@ const assertSessionSettings = (settings: ServerSettings): void => {
   if (clientCertificate === 'required') return
   throw new TlsError(
     'invalid-option',
-    "sessionTicketLifetimeMs needs clientCertificate: 'required': who resumes as nobody cannot show a certificate later",
+    "sessionTicketLifetimeMs needs clientCertificate: 'required': who resumes a session shows no certificate",
   )
 }
 
