@@ -11,6 +11,9 @@ export type SpiffeErrorCode =
   | 'key-mismatch'
   | 'invalid-bundle'
   | 'duplicate-trust-domain'
+  | 'invalid-revocation-list'
+  | 'unsupported-revocation-list'
+  | 'invalid-revocation-policy'
   | 'source-closed'
 
 /** An input that the SPIFFE standards do not allow. Tests and callers tell errors apart by `code`. */

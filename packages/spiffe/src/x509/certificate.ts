@@ -5,7 +5,7 @@ import type { Extensions } from './extensions.ts'
 import type { Name } from './name.ts'
 import type { SubjectPublicKey } from './public-key.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
-import { isSignature } from './signature.ts'
+import { isSignedByKeyOf } from './signature.ts'
 import { readCertificate, type CertificateFields } from './tbs.ts'
 
 /**
@@ -106,15 +106,7 @@ export class Certificate {
    * check, about 0.1 ms. Never throws.
    */
   isSignedBy(issuer: Certificate): boolean {
-    const { signatureAlgorithm, signed, signature } = this.#fields
-    if (signatureAlgorithm?.keyType !== issuer.publicKey.type) return false
-    if (signatureAlgorithm === undefined || issuer.publicKey.weakness !== undefined) return false
-    try {
-      return isSignature(signature, signed, signatureAlgorithm, issuer.x509.publicKey)
-    } catch {
-      // OpenSSL does not take the key, such as a point that is not on its curve.
-      return false
-    }
+    return isSignedByKeyOf(issuer, this.#fields)
   }
 
   /** Whether both are the same certificate, octet for octet. */

@@ -3,6 +3,7 @@ import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTag, TAG } from '../der/tags.ts'
 import { readFlag, readSmallInteger, readWhole } from '../der/values.ts'
 import { hexadecimal } from './bytes.ts'
+import { readExtensionList } from './extension-list.ts'
 import { readUriName } from './general-name.ts'
 import { readKeyUsage, type KeyUsagePurpose } from './key-usage.ts'
 import { readNameConstraints, type NameConstraints } from './name-constraints.ts'
@@ -86,21 +87,11 @@ export const NO_EXTENSIONS: Extensions = Object.freeze({ unknownCritical: Object
  * @throws {@link SpiffeError} `invalid-der`
  */
 export function readExtensions(list: DerReader): Extensions {
-  if (list.isAtEnd) throw invalidDer('the list of extensions is empty')
-  const seen = new Set<string>()
   const unknownCritical: string[] = []
   const extensions: Mutable<Extensions> = { unknownCritical }
-  while (!list.isAtEnd) {
-    const element = list.enter(TAG.sequence)
-    const type = readObjectIdentifier(element)
-    const critical = readFlag(element)
-    const value = element.content(TAG.octetString)
-    element.end()
-    // RFC 5280 §4.2: a certificate has no extension twice.
-    if (seen.has(type)) throw invalidDer(`extension ${type} occurs twice`)
-    seen.add(type)
+  readExtensionList(list, (type, critical, value) => {
     if (!place(extensions, type, critical, value) && critical) unknownCritical.push(type)
-  }
+  })
   Object.freeze(unknownCritical)
   return Object.freeze(extensions)
 }
@@ -141,7 +132,7 @@ function readSubjectAltName(reader: DerReader): readonly string[] {
 }
 
 /** RFC 5280 §4.2.1.1; issuer and serial number help nobody here, and are passed over. */
-function readAuthorityKeyId(reader: DerReader): string | undefined {
+export function readAuthorityKeyId(reader: DerReader): string | undefined {
   const identifier = reader.enter(TAG.sequence)
   const keyId = identifier.contentIf(contextTag(0))
   while (!identifier.isAtEnd) identifier.element()

@@ -1,5 +1,30 @@
 import { constants, verify, type KeyObject } from 'node:crypto'
+import type { Certificate } from './certificate.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
+
+/** A certificate or a revocation list, as far as its signature is concerned. */
+export interface Signed {
+  /** The octets that are signed, DER. */
+  readonly signed: Uint8Array
+  readonly signature: Uint8Array
+  /** `undefined` when it is not on the list of allowed ones. */
+  readonly signatureAlgorithm: SignatureAlgorithm | undefined
+}
+
+/** Whether the key of `issuer` made the signature, in an allowed way and with a key of the right kind. Never throws. */
+export function isSignedByKeyOf(
+  issuer: Certificate,
+  { signatureAlgorithm, signed, signature }: Signed,
+): boolean {
+  if (signatureAlgorithm?.keyType !== issuer.publicKey.type) return false
+  if (signatureAlgorithm === undefined || issuer.publicKey.weakness !== undefined) return false
+  try {
+    return isSignature(signature, signed, signatureAlgorithm, issuer.x509.publicKey)
+  } catch {
+    // OpenSSL does not take the key, such as a point that is not on its curve.
+    return false
+  }
+}
 
 /**
  * Whether `signature` over `signed` is by `key`. The octets and the algorithm are those that were

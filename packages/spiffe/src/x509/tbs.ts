@@ -1,23 +1,17 @@
 import { DerReader, invalidDer } from '../der/reader.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
 import { readTime } from '../der/time.ts'
-import {
-  readInteger,
-  readOctetAlignedBitString,
-  readSmallInteger,
-  readWhole,
-} from '../der/values.ts'
-import { hexadecimal, sameBytes } from './bytes.ts'
+import { readOctetAlignedBitString, readSmallInteger, readWhole } from '../der/values.ts'
+import { sameBytes } from './bytes.ts'
 import { NO_EXTENSIONS, readExtensions, type Extensions } from './extensions.ts'
 import { Name } from './name.ts'
 import { readSubjectPublicKey, type SubjectPublicKey } from './public-key.ts'
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
-
-/** RFC 5280 §4.1.2.2 asks for up to 20 octets; odd issuers are read, novels are not. */
-const MAX_SERIAL_NUMBER_OCTETS = 64
+import { readSerialNumber } from './serial-number.ts'
+import { readSignatureAlgorithm } from './signature-algorithm.ts'
+import type { Signed } from './signature.ts'
 
 /** What a certificate says: RFC 5280 §4.1. */
-export interface CertificateFields {
+export interface CertificateFields extends Signed {
   readonly version: 1 | 2 | 3
   readonly serialNumber: string
   readonly issuer: Name
@@ -26,11 +20,6 @@ export interface CertificateFields {
   readonly notAfter: number
   readonly publicKey: SubjectPublicKey
   readonly extensions: Extensions
-  /** `undefined` when it is not on the list of allowed ones. */
-  readonly signatureAlgorithm: SignatureAlgorithm | undefined
-  /** The octets that are signed: the TBSCertificate, DER. */
-  readonly signed: Uint8Array
-  readonly signature: Uint8Array
 }
 
 /**
@@ -92,19 +81,6 @@ function readVersion(wrapper: DerReader | undefined): 1 | 2 | 3 {
   // X.690 §11.5: version 1, the default, is not written.
   if (number !== 1 && number !== 2) throw invalidDer(`version ${number + 1} is not known`)
   return number === 1 ? 2 : 3
-}
-
-/** Lower-case hexadecimal without leading zero octets, as `X509Certificate` writes it in capitals. */
-function readSerialNumber(tbs: DerReader): string {
-  const content = readInteger(tbs)
-  if (content.length > MAX_SERIAL_NUMBER_OCTETS) throw invalidDer('the serial number is too long')
-  if (content[0]! < 0x80) {
-    return hexadecimal(content[0] === 0 && content.length > 1 ? content.subarray(1) : content)
-  }
-  // RFC 5280 §4.1.2.2: negative ones exist, and are to be handled gracefully.
-  const magnitude = (1n << BigInt(content.length * 8)) - BigInt(`0x${hexadecimal(content)}`)
-  const text = magnitude.toString(16)
-  return `-${text.length % 2 === 0 ? text : `0${text}`}`
 }
 
 /** RFC 5280 §4.1.2.8: not for version 1. They are read over: nothing asks for them. */

@@ -1,0 +1,115 @@
+import { DerReader, invalidDer } from '../der/reader.ts'
+import { contextTagConstructed, TAG } from '../der/tags.ts'
+import { readTime } from '../der/time.ts'
+import { readOctetAlignedBitString, readSmallInteger, readWhole } from '../der/values.ts'
+import { SpiffeError } from '../errors.ts'
+import { sameBytes } from './bytes.ts'
+import { readExtensionList } from './extension-list.ts'
+import { readAuthorityKeyId } from './extensions.ts'
+import { Name } from './name.ts'
+import { readSerialNumber } from './serial-number.ts'
+import { readSignatureAlgorithm } from './signature-algorithm.ts'
+import type { Signed } from './signature.ts'
+
+/** What a certificate revocation list says: RFC 5280 §5.1. */
+export interface RevocationListFields extends Signed {
+  readonly issuer: Name
+  readonly thisUpdate: number
+  readonly nextUpdate: number
+  readonly serialNumbers: ReadonlySet<string>
+  readonly authorityKeyId: string | undefined
+}
+
+/** What a list is not complete without: it says for which certificates, or changes of which list, it stands. */
+const SCOPE_EXTENSIONS: ReadonlyMap<string, string> = new Map([
+  ['2.5.29.27', 'it is a delta'], // RFC 5280 §5.2.4
+  ['2.5.29.28', 'it stands for a part of the certificates'], // RFC 5280 §5.2.5
+  ['2.5.29.29', 'it is indirect'], // RFC 5280 §5.3.3
+])
+
+const AUTHORITY_KEY_ID = '2.5.29.35'
+const CRL_NUMBER = '2.5.29.20'
+const REASON_CODE = '2.5.29.21'
+
+const V2 = 1
+
+/**
+ * Reads exactly one complete list of one issuer; octets after it are refused.
+ * @throws {@link SpiffeError} `invalid-der`, `unsupported-revocation-list`
+ */
+export function readRevocationList(der: Uint8Array): RevocationListFields {
+  return readWhole(der, (outer) => {
+    const list = outer.enter(TAG.sequence)
+    const signed = list.element(TAG.sequence)
+    const algorithm = list.element(TAG.sequence)
+    const signature = readOctetAlignedBitString(list)
+    list.end()
+    const signatureAlgorithm = Object.freeze(readSignatureAlgorithm(algorithm))
+    return { ...readTbs(signed, algorithm), signatureAlgorithm, signed, signature }
+  })
+}
+
+function readTbs(
+  signed: Uint8Array,
+  algorithm: Uint8Array,
+): Omit<RevocationListFields, keyof Signed> {
+  const tbs = DerReader.of(signed).enter(TAG.sequence)
+  // RFC 5280 §5.1.2.1: version 2, as the profile demands extensions.
+  if (readSmallInteger(tbs) !== V2) throw invalidDer('a revocation list is not of version 2')
+  // RFC 5280 §5.1.1.2: the algorithm that is signed is the one that is used.
+  if (!sameBytes(tbs.element(TAG.sequence), algorithm)) {
+    throw invalidDer('the inner and the outer signature algorithm differ')
+  }
+  const issuer = Name.read(tbs)
+  // RFC 5280 §5.1.2.3: the name is not empty.
+  if (issuer.isEmpty) throw invalidDer('the issuer of a revocation list has no name')
+  const thisUpdate = readTime(tbs)
+  // RFC 5280 §5.1.2.5: it is there. Here a list without an end would be current for ever.
+  const nextUpdate = readTime(tbs)
+  if (nextUpdate < thisUpdate) throw invalidDer('the next update is before this one')
+  const entries = tbs.enterIf(TAG.sequence)
+  const serialNumbers = entries === undefined ? new Set<string>() : readEntries(entries)
+  const authorityKeyId = readListExtensions(tbs.enterIf(contextTagConstructed(0)))
+  tbs.end()
+  return { issuer, thisUpdate, nextUpdate, serialNumbers, authorityKeyId }
+}
+
+/** RFC 5280 §5.1.2.6. The times and reasons of revocations are read over: what is listed is refused. */
+function readEntries(list: DerReader): ReadonlySet<string> {
+  const serialNumbers = new Set<string>()
+  while (!list.isAtEnd) {
+    const entry = list.enter(TAG.sequence)
+    serialNumbers.add(readSerialNumber(entry))
+    readTime(entry)
+    const extensions = entry.enterIf(TAG.sequence)
+    if (extensions !== undefined) {
+      // RFC 5280 §5.3: a list with a critical entry extension that is not understood is not used.
+      readExtensionList(extensions, (type, critical) =>
+        assertSupported(type, critical && type !== REASON_CODE),
+      )
+    }
+    entry.end()
+  }
+  return serialNumbers
+}
+
+/** Returns the authority's key identifier, the one extension that is of use here. */
+function readListExtensions(wrapper: DerReader | undefined): string | undefined {
+  if (wrapper === undefined) return undefined
+  let keyId: string | undefined
+  readExtensionList(wrapper.enter(TAG.sequence), (type, critical, value) => {
+    if (type === AUTHORITY_KEY_ID) keyId = readWhole(value, readAuthorityKeyId)
+    // RFC 5280 §5.2: a list with a critical extension that is not understood is not used.
+    else assertSupported(type, critical && type !== CRL_NUMBER)
+  })
+  wrapper.end()
+  return keyId
+}
+
+function assertSupported(type: string, isUnknownCritical: boolean): void {
+  const reason =
+    SCOPE_EXTENSIONS.get(type) ??
+    (isUnknownCritical ? `it has the critical extension ${type}` : undefined)
+  if (reason === undefined) return
+  throw new SpiffeError('unsupported-revocation-list', `the revocation list is not used: ${reason}`)
+}
