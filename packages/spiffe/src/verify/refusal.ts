@@ -63,6 +63,10 @@ const codes = [
   'issuer-id-foreign',
   /** A name is outside an issuer's name constraints, or these cannot be honoured (RFC 5280 §4.2.1.10). */
   'name-constraints',
+  /** The issuer of a certificate on the path has revoked it (RFC 5280 §6.3). */
+  'revoked',
+  /** Revocation is `strict`, and no current list of its issuer stands for a certificate on the path. */
+  'revocation-unknown',
   /** The search for a path took more signature checks than the budget allows. */
   'budget-exceeded',
 ] as const

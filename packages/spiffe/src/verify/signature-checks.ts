@@ -1,33 +1,54 @@
+import { latin1 } from '../x509/bytes.ts'
 import type { Certificate } from '../x509/certificate.ts'
+import type { RevocationList } from '../x509/revocation-list.ts'
 
 /**
- * The signature checks of one verification: each pair is checked once, and together they cost no more
- * than the budget allows. Dear keys, which a peer may send as well, count for several checks.
+ * The signature checks of one verification: each certificate is checked once with each key, and
+ * together they cost no more than the budget allows. Dear keys, which a peer may send as well, count
+ * for several checks.
  */
 export class SignatureChecks {
   readonly #max: number
-  readonly #results = new Map<Certificate, Map<Certificate, boolean>>()
+  // By the octets of the key: cross-signed authorities have many certificates with one key.
+  readonly #results = new Map<Certificate, Map<string, boolean>>()
   #cost = 0
+  #isSpent = false
 
   constructor(max: number) {
     this.#max = max
   }
 
-  /** Whether `issuer` signed `child`; `undefined` when the budget is spent. */
+  /** Whether a check was asked for that the budget did not allow. */
+  get isSpent(): boolean {
+    return this.#isSpent
+  }
+
+  /** Whether the key of `issuer` signed `child`; `undefined` when the budget is spent. */
   check(child: Certificate, issuer: Certificate): boolean | undefined {
     let results = this.#results.get(child)
     if (results === undefined) {
       results = new Map()
       this.#results.set(child, results)
     }
-    const known = results.get(issuer)
+    const key = latin1(issuer.publicKey.spki)
+    const known = results.get(key)
     if (known !== undefined) return known
-    // Written so that a budget of NaN allows nothing.
-    const cost = this.#cost + issuer.publicKey.checkCost
-    if (!(cost <= this.#max)) return undefined
-    this.#cost = cost
+    if (!this.#afford(issuer)) return undefined
     const result = child.isSignedBy(issuer)
-    results.set(issuer, result)
+    results.set(key, result)
     return result
+  }
+
+  /** The same for a revocation list; what the list remembers costs nothing. */
+  checkList(list: RevocationList, issuer: Certificate): boolean | undefined {
+    return list.knownSigner(issuer) ?? (this.#afford(issuer) ? list.isSignedBy(issuer) : undefined)
+  }
+
+  #afford({ publicKey }: Certificate): boolean {
+    const cost = this.#cost + publicKey.checkCost
+    // Written so that a budget of NaN allows nothing.
+    if (!(cost <= this.#max)) this.#isSpent = true
+    else this.#cost = cost
+    return !this.#isSpent
   }
 }

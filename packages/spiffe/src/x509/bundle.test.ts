@@ -4,6 +4,8 @@ import { BundleSet } from './bundle-set.ts'
 import { X509Bundle } from './bundle.ts'
 import { Certificate } from './certificate.ts'
 import { writePem } from './pem.ts'
+import { RevocationList } from './revocation-list.ts'
+import { forgeList, utcTime } from './revocation-list.test.support.ts'
 import { commonName, forge, newKeyPair, refuses } from './x509.test.support.ts'
 
 const keys = newKeyPair()
@@ -59,6 +61,44 @@ describe('a bundle', () => {
       refuses('invalid-bundle', () => X509Bundle.fromDer(domain, Buffer.concat([a, junk])))
     }
     refuses('invalid-bundle', () => X509Bundle.fromPem(domain, '-----BEGIN CERTIFICATE-----\n'))
+  })
+})
+
+describe('the revocation lists of a bundle', () => {
+  const listOf = (issuer: string, thisUpdate: string, ...revoked: string[]): RevocationList =>
+    RevocationList.fromDer(
+      forgeList({ keys, issuer: commonName(issuer), thisUpdate: utcTime(thisUpdate), revoked }),
+    )
+  const older = listOf('a', '250101000000')
+  const newer = listOf('A', '250201000000', '01')
+  const another = listOf('b', '250301000000')
+
+  test('are found by the name of their issuer, the latest first, each once', () => {
+    const bundle = bundleOf(a).withRevocationLists([older, newer, another, older])
+    expect(bundle.revocationLists).toEqual([another, newer, older])
+    expect(bundle.revocationListsOf(Certificate.fromDer(a).subject)).toEqual([newer, older])
+    expect(bundle.revocationListsOf(Certificate.fromDer(a).issuer)).toEqual([])
+    expect(Object.isFrozen(bundle.revocationLists)).toBe(true)
+  })
+
+  test('replace those that the bundle had, and leave it as it was', () => {
+    const bundle = X509Bundle.of(domain, [Certificate.fromDer(a)], [older])
+    const changed = bundle.withRevocationLists([newer])
+    expect(bundle.revocationLists).toEqual([older])
+    expect(changed.revocationLists).toEqual([newer])
+    expect(changed.authorities).toEqual(bundle.authorities)
+  })
+
+  test('make it another bundle, and another set of bundles, when they change', () => {
+    const bundle = bundleOf(a)
+    const [one, twin] = [bundle, bundle].map((each) => each.withRevocationLists([older, newer]))
+    expect(one!.equals(twin!)).toBe(true)
+    expect(one!.equals(bundle.withRevocationLists([newer, older]))).toBe(true)
+    expect(one!.equals(bundle)).toBe(false)
+    expect(bundle.equals(one!)).toBe(false)
+    expect(one!.equals(bundle.withRevocationLists([older, another]))).toBe(false)
+    expect(BundleSet.of(one!).equals(BundleSet.of(twin!))).toBe(true)
+    expect(BundleSet.of(one!).equals(BundleSet.of(bundle))).toBe(false)
   })
 })
 

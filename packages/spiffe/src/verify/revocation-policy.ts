@@ -1,0 +1,71 @@
+import { SpiffeError } from '../errors.ts'
+import { TrustDomain } from '../id/trust-domain.ts'
+
+/**
+ * What revocation lists mean to the verifier.
+ *
+ * - `off`: they are not looked at.
+ * - `soft`: what a current list of its issuer names is refused. Without such a list nobody is.
+ * - `strict`: besides, every certificate below the authority has to be covered by a current list of
+ *   its issuer. Whoever can hold back the lists then stops the traffic.
+ */
+export type RevocationPolicy = 'off' | 'soft' | 'strict'
+
+/** One policy for all trust domains, with exceptions by name. */
+export interface RevocationOptions {
+  /** Default `soft`. */
+  readonly default?: RevocationPolicy
+  /** By the name of the trust domain, such as `partner.example`. */
+  readonly trustDomains?: Readonly<Record<string, RevocationPolicy>>
+}
+
+const DEFAULT: RevocationPolicy = 'soft'
+const POLICIES: ReadonlySet<unknown> = new Set<RevocationPolicy>(['off', 'soft', 'strict'])
+const NAMES: ReadonlySet<string> = new Set<keyof RevocationOptions>(['default', 'trustDomains'])
+
+/** Which policy holds for which trust domain. Immutable. */
+export class RevocationPolicies {
+  /** The same for the same policies: what to key a `Map` with. */
+  readonly key: string
+  readonly #default: RevocationPolicy
+  readonly #byName: ReadonlyMap<string, RevocationPolicy>
+
+  private constructor(otherwise: RevocationPolicy, byName: ReadonlyMap<string, RevocationPolicy>) {
+    this.#default = otherwise
+    this.#byName = byName
+    this.key = JSON.stringify([otherwise, [...byName].toSorted()])
+    Object.freeze(this)
+  }
+
+  /**
+   * Reads options as an operator writes them.
+   * @throws {@link SpiffeError} `invalid-revocation-policy`, `invalid-trust-domain`
+   */
+  static of(options: RevocationPolicy | RevocationOptions = DEFAULT): RevocationPolicies {
+    if (typeof options === 'string') return new RevocationPolicies(read(options), new Map())
+    if (typeof options !== 'object' || options === null) throw invalid(options)
+    const unknown = Object.keys(options).find((name) => !NAMES.has(name))
+    if (unknown !== undefined) {
+      throw new SpiffeError('invalid-revocation-policy', `revocation has no option '${unknown}'`)
+    }
+    const { default: otherwise = DEFAULT, trustDomains = {} } = options
+    const byName = Object.entries(trustDomains).map(
+      ([name, policy]) => [TrustDomain.parse(name).name, read(policy)] as const,
+    )
+    return new RevocationPolicies(read(otherwise), new Map(byName))
+  }
+
+  for({ name }: TrustDomain): RevocationPolicy {
+    return this.#byName.get(name) ?? this.#default
+  }
+}
+
+function read(policy: RevocationPolicy): RevocationPolicy {
+  if (POLICIES.has(policy)) return policy
+  throw invalid(policy)
+}
+
+function invalid(policy: unknown): SpiffeError {
+  const message = `a revocation policy is 'off', 'soft' or 'strict', not ${String(policy)}`
+  return new SpiffeError('invalid-revocation-policy', message)
+}

@@ -1,0 +1,75 @@
+import type { X509Bundle } from '../x509/bundle.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import type { RevocationList } from '../x509/revocation-list.ts'
+import type { Refusal } from './refusal.ts'
+import type { RevocationPolicy } from './revocation-policy.ts'
+import type { SignatureChecks } from './signature-checks.ts'
+
+const UNKNOWN: Refusal = {
+  code: 'revocation-unknown',
+  message: 'no current revocation list of its issuer stands for a certificate',
+}
+
+const REVOKED: Refusal = { code: 'revoked', message: 'its issuer has revoked a certificate' }
+
+/** How far the revocation lists let a path go. */
+export interface Coverage {
+  readonly refusal?: Refusal
+  /** The certificate that is revoked, where one is. */
+  readonly revoked?: Certificate
+  /** Until when the lists cover the path; `Infinity` where they do not have to. */
+  readonly until: number
+}
+
+/**
+ * The revocation lists of one bundle, as one verification sees them (RFC 5280 §6.3). Lists are
+ * complete and come from the issuer itself, so that name and key of the issuer tell which one counts.
+ */
+export class Revocation {
+  readonly #bundle: X509Bundle
+  readonly #policy: RevocationPolicy
+  readonly #now: number
+  readonly #signatures: SignatureChecks
+
+  constructor(
+    bundle: X509Bundle,
+    policy: RevocationPolicy,
+    now: number,
+    signatures: SignatureChecks,
+  ) {
+    this.#bundle = bundle
+    this.#policy = policy
+    this.#now = now
+    this.#signatures = signatures
+  }
+
+  /**
+   * Looks at a path that is complete and proven, leaf first, anchor last: the signature of a long list
+   * is dear, and nobody unproven may ask for it. From the anchor down, so that no list of an issuer
+   * counts that is revoked itself.
+   */
+  check(path: readonly Certificate[]): Coverage {
+    let until = Infinity
+    if (this.#policy === 'off') return { until }
+    for (let index = path.length - 1; index > 0; index -= 1) {
+      const child = path[index - 1]!
+      const list = this.#currentList(path[index]!)
+      if (list?.has(child.serialNumber) === true) return { refusal: REVOKED, revoked: child, until }
+      if (this.#policy === 'soft') continue
+      if (list === undefined) return { refusal: UNKNOWN, until }
+      until = Math.min(until, list.nextUpdate)
+    }
+    return { until }
+  }
+
+  /** The latest list of the issuer that is current: it replaces the ones before it. */
+  #currentList(issuer: Certificate): RevocationList | undefined {
+    // RFC 5280 §6.3.3 f: an issuer whose key usage does not say cRLSign signs no lists.
+    if (issuer.extensions.keyUsage?.value.includes('cRLSign') === false) return undefined
+    return this.#bundle
+      .revocationListsOf(issuer.subject)
+      .find(
+        (list) => list.isCurrent(this.#now) && this.#signatures.checkList(list, issuer) === true,
+      )
+  }
+}
