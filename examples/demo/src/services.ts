@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import {
   authz,
-  condition,
   id,
   memberOf,
   peer,
   spiffeServer,
   svid,
+  where,
   type X509MaterialSource,
 } from 'fastify-spiffe'
 import type { Callee } from './callers.ts'
@@ -72,13 +72,13 @@ export async function startService({
       config: {
         spiffe: {
           allow: [memberOf(own.spiffeId.trustDomain)],
-          when: condition({
-            reads: ['tenant', 'method'],
-            check: async () => {
+          where: where(
+            async () => {
               quotaChecks += 1
               return true
             },
-          }),
+            { reads: ['tenant', 'method'] },
+          ),
         },
       },
     },

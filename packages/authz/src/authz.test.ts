@@ -14,7 +14,7 @@ import {
   authz,
   AuthzError,
   type AuthzOptions,
-  condition,
+  where,
   type Condition,
   type DecisionEvent,
   type RouteRule,
@@ -246,7 +246,11 @@ describe('a rule that cannot be right does not boot', () => {
     ['an allow that is no list', { allow: WEB }, 'config.spiffe.allow'],
     ['an absent deny', { allow: [WEB], deny: undefined }, 'config.spiffe.deny'],
     ['a deny that grants nothing to anybody', { deny: [WEB] }, 'config.spiffe'],
-    ['a condition that grants nothing to anybody', { when: { reads: [], check } }, 'config.spiffe'],
+    [
+      'a condition that grants nothing to anybody',
+      { where: { reads: [], check } },
+      'config.spiffe',
+    ],
     ['a bad pattern', { allow: [WEB, 'spiffe://example.org/{tenant'] }, 'config.spiffe.allow[1]'],
     ['a wildcard as trust domain', { allow: ['spiffe://*/web'] }, 'config.spiffe.allow[0]'],
     [
@@ -264,29 +268,29 @@ describe('a rule that cannot be right does not boot', () => {
     ['anyAuthenticated with allow', { anyAuthenticated: true, allow: [WEB] }, 'config.spiffe'],
     [
       'a condition without a check',
-      { allow: [WEB], when: { reads: [] } },
-      'config.spiffe.when.check',
+      { allow: [WEB], where: { reads: [] } },
+      'config.spiffe.where.check',
     ],
-    ['a condition without reads', { allow: [WEB], when: { check } }, 'config.spiffe.when.reads'],
+    ['a condition without reads', { allow: [WEB], where: { check } }, 'config.spiffe.where.reads'],
     [
       'an unknown key of a condition',
-      { allow: [WEB], when: { reads: [], check, ttl: 1 } },
-      'config.spiffe.when.ttl',
+      { allow: [WEB], where: { reads: [], check, ttl: 1 } },
+      'config.spiffe.where.ttl',
     ],
     [
       'a deadline of 0',
-      { allow: [WEB], when: { reads: [], check, timeoutMs: 0 } },
-      'config.spiffe.when.timeoutMs',
+      { allow: [WEB], where: { reads: [], check, timeoutMs: 0 } },
+      'config.spiffe.where.timeoutMs',
     ],
     [
       'a deadline beyond timers',
-      { allow: [WEB], when: { reads: [], check, timeoutMs: 2 ** 31 } },
-      'config.spiffe.when.timeoutMs',
+      { allow: [WEB], where: { reads: [], check, timeoutMs: 2 ** 31 } },
+      'config.spiffe.where.timeoutMs',
     ],
     [
       'cache: "no"',
-      { allow: [WEB], when: { reads: [], check, cache: 'no' } },
-      'config.spiffe.when.cache',
+      { allow: [WEB], where: { reads: [], check, freshness: 'no' } },
+      'config.spiffe.where.freshness',
     ],
     ...[
       'body.id',
@@ -301,13 +305,13 @@ describe('a rule that cannot be right does not boot', () => {
       7,
     ].map((name): [string, unknown, string] => [
       `reading ${name}`,
-      { anyAuthenticated: true, when: { reads: [name], check } },
-      'config.spiffe.when.reads[0]',
+      { anyAuthenticated: true, where: { reads: [name], check } },
+      'config.spiffe.where.reads[0]',
     ]),
     [
       'reading twice',
-      { allow: [WEB], when: { reads: ['ip', 'ip'], check } },
-      'config.spiffe.when.reads',
+      { allow: [WEB], where: { reads: ['ip', 'ip'], check } },
+      'config.spiffe.where.reads',
     ],
   ])('%s', async (_, rule, key) => {
     const app = await instance()
@@ -527,11 +531,10 @@ describe('requests that match no route', () => {
   })
 
   test('a rule of the not-found handler may have a condition', async () => {
-    const when = condition({
+    const when = where(({ route, method }) => route === '' && method === 'GET', {
       reads: ['route', 'method'],
-      check: ({ route, method }) => route === '' && method === 'GET',
     })
-    const [app] = await withHandler({ notFound: { anyAuthenticated: true, when } })
+    const [app] = await withHandler({ notFound: { anyAuthenticated: true, where: when } })
     expect((await call(app, '/none', { as: WEB })).body).toBe('custom')
     expect((await call(app, '/none', { as: WEB, method: 'PUT' })).statusCode).toBe(403)
   })
@@ -560,7 +563,7 @@ describe('requests that match no route', () => {
 })
 
 describe('conditions', () => {
-  const inner = (when: Condition): RouteRule => ({ anyAuthenticated: true, when })
+  const inner = (when: Condition): RouteRule => ({ anyAuthenticated: true, where: when })
 
   test.each<[string, unknown, number, string]>([
     ['true', true, 200, 'allowed'],
@@ -582,7 +585,7 @@ describe('conditions', () => {
   test('are asked after allow and deny, and not for callers without identity', async () => {
     let asked = 0
     const when = { reads: [], check: () => ++asked > 0 }
-    const app = await service({ allow: [WEB, API], deny: [API], when })
+    const app = await service({ allow: [WEB, API], deny: [API], where: when })
     const statuses = [undefined, GLOBEX, API].map((id) => statusOf(app, id))
     expect(await Promise.all(statuses)).toEqual([401, 403, 403])
     expect(asked).toBe(0)
@@ -643,8 +646,8 @@ describe('conditions', () => {
       time.now += 10 * 365 * 86_400_000
       return true
     }
-    for (const cache of [true, false]) {
-      const app = await service(inner({ reads: [], check, cache }), { clock: () => time.now })
+    for (const freshness of ['cached', 'always'] as const) {
+      const app = await service(inner({ reads: [], check, freshness }), { clock: () => time.now })
       const reasons = await reasonsDuring(async () => expect(await statusOf(app, WEB)).toBe(401))
       expect(reasons).toEqual(['identity-expired'])
       time.now = Date.now()
@@ -668,9 +671,9 @@ describe('conditions', () => {
       'query.page',
       'captures.workload',
     ] as const
-    const when = condition({ reads, check: (attributes) => seen.push({ ...attributes }) > 0 })
+    const when = where((attributes) => seen.push({ ...attributes }) > 0, { reads })
     const allow = [API, 'spiffe://example.org/acme/*', 'spiffe://example.org/{tenant}/{workload}']
-    app.put('/orders/:id', { config: { spiffe: { allow, when } } }, () => 'in')
+    app.put('/orders/:id', { config: { spiffe: { allow, where: when } } }, () => 'in')
     const headers = { 'x-device': 'd1', 'x-forwarded-for': '10.0.0.1' }
     expect(await statusOf(app, API, '/orders/a%2Fb?page=2', { method: 'PUT', headers })).toBe(200)
     const id = SpiffeId.parse(API)
@@ -692,7 +695,7 @@ describe('conditions', () => {
   })
 
   test('a repeated query parameter is refused before the check', async () => {
-    const when = condition({ reads: ['query.tenant'], check: () => true })
+    const when = where(() => true, { reads: ['query.tenant'] })
     const app = await service(inner(when))
     const reasons = await reasonsDuring(async () => {
       expect(await statusOf(app, WEB, '/?tenant=acme&tenant=globex')).toBe(403)
@@ -708,23 +711,19 @@ describe('conditions', () => {
     await app.register(authz)
     const seen: unknown[] = []
     const reads = ['query.constructor', 'query.__proto__', 'headers.constructor'] as const
-    const when = condition({
-      reads,
-      check: (attributes) => seen.push(...Object.values(attributes)) > 0,
-    })
+    const when = where((attributes) => seen.push(...Object.values(attributes)) > 0, { reads })
     app.get('/', { config: { spiffe: inner(when) } }, () => 'in')
     expect(await statusOf(app, WEB, '/?page=1')).toBe(200)
     expect(seen).toEqual([undefined, undefined, undefined])
   })
 
   test('a caller without the declared capture is refused before the check', async () => {
-    const when = condition({
+    const when = where((it) => it['captures.tenant'] === it['query.tenant'], {
       reads: ['captures.tenant', 'query.tenant'],
-      check: (it) => it['captures.tenant'] === it['query.tenant'],
     })
     const app = await service({
       allow: ['spiffe://example.org/{tenant}/web', memberOf('other.org')],
-      when,
+      where: when,
     })
     const reasons = await reasonsDuring(async () => {
       expect(await statusOf(app, FOREIGN)).toBe(403)
@@ -754,7 +753,7 @@ describe('remembered decisions', () => {
       },
       ...more,
     }
-    app.get('/:id', { config: { spiffe: { anyAuthenticated: true, when } } }, () => 'in')
+    app.get('/:id', { config: { spiffe: { anyAuthenticated: true, where: when } } }, () => 'in')
     return { app, asked }
   }
 
@@ -798,15 +797,15 @@ describe('remembered decisions', () => {
     const app = await instance()
     await app.register(authz)
     const config = (answer: boolean) => ({
-      spiffe: { anyAuthenticated: true, when: { reads: [], check: async () => answer } } as const,
+      spiffe: { anyAuthenticated: true, where: { reads: [], check: async () => answer } } as const,
     })
     app.get('/yes', { config: config(true) }, () => 'in')
     app.get('/no', { config: config(false) }, () => 'in')
-    const when = condition({ reads: ['method'], check: async ({ method }) => method === 'GET' })
+    const when = where(async ({ method }) => method === 'GET', { reads: ['method'] })
     app.route({
       method: ['GET', 'PUT'],
       url: '/get',
-      config: { spiffe: { anyAuthenticated: true, when } },
+      config: { spiffe: { anyAuthenticated: true, where: when } },
       handler: () => 'in',
     })
     for (let round = 0; round < 2; round++) {
@@ -818,7 +817,7 @@ describe('remembered decisions', () => {
   })
 
   test('are not kept where the route says so', async () => {
-    const { app, asked } = await counting([], async () => true, {}, { cache: false })
+    const { app, asked } = await counting([], async () => true, {}, { freshness: 'always' })
     await call(app, '/1', { as: WEB })
     await call(app, '/1', { as: WEB })
     expect(asked.times).toBe(2)
@@ -974,11 +973,11 @@ describe('tenants', () => {
   })
 
   test('a caller of no tenant is refused by a condition that reads it', async () => {
-    const when = condition({
-      reads: ['tenant', 'query.t'],
-      check: (it) => it.tenant.name === it['query.t'],
-    })
-    const app = await service({ anyAuthenticated: true, when }, { tenant: '/{tenant}/{workload}' })
+    const when = where((it) => it.tenant.name === it['query.t'], { reads: ['tenant', 'query.t'] })
+    const app = await service(
+      { anyAuthenticated: true, where: when },
+      { tenant: '/{tenant}/{workload}' },
+    )
     const reasons = await reasonsDuring(async () => {
       expect(await statusOf(app, 'spiffe://example.org/lonely', '/?t=lonely')).toBe(403)
       expect(await statusOf(app, WEB, '/?t=acme')).toBe(200)
@@ -990,8 +989,11 @@ describe('tenants', () => {
   test('do not share decisions, however alike their names', async () => {
     const check = async (it: { tenant: Tenant }): Promise<boolean> =>
       it.tenant.name === 'team-b.staging' && it.tenant.trustDomain.name === 'example.org'
-    const when = condition({ reads: ['tenant'], check })
-    const app = await service({ anyAuthenticated: true, when }, { tenant: '/{tenant}/{workload}' })
+    const when = where(check, { reads: ['tenant'] })
+    const app = await service(
+      { anyAuthenticated: true, where: when },
+      { tenant: '/{tenant}/{workload}' },
+    )
     const ids = [
       'example.org/team-b.staging',
       'example.org/team-b-staging',
@@ -1067,7 +1069,7 @@ describe('what is told', () => {
     const check = (): boolean => {
       throw new Error('policy server is gone')
     }
-    const [app, lines] = await logged({ allow: [WEB], when: { reads: [], check } })
+    const [app, lines] = await logged({ allow: [WEB], where: { reads: [], check } })
     await call(app, '/1', { as: WEB })
     const line = lines.find(({ reason }) => reason !== undefined)
     expect(line).toMatchObject({
@@ -1082,8 +1084,8 @@ describe('what is told', () => {
     const listen = (event: unknown): void => void events.push(event as DecisionEvent)
     subscribe('spiffe:authz:decision', listen)
     try {
-      const when = condition({ reads: ['params.id'], check: async (it) => it['params.id'] === '1' })
-      const [app] = await logged({ anyAuthenticated: true, when })
+      const when = where(async (it) => it['params.id'] === '1', { reads: ['params.id'] })
+      const [app] = await logged({ anyAuthenticated: true, where: when })
       for (const [url, as] of [
         ['/1', WEB],
         ['/1', WEB],
@@ -1096,7 +1098,7 @@ describe('what is told', () => {
     } finally {
       unsubscribe('spiffe:authz:decision', listen)
     }
-    const route = { method: 'GET', route: '/:id' }
+    const route = { engine: null, method: 'GET', route: '/:id' }
     expect(events).toEqual([
       { decision: 'allow', reason: 'allowed', cached: false, ...route, spiffeId: WEB },
       { decision: 'allow', reason: 'allowed', cached: true, ...route, spiffeId: WEB },
@@ -1105,6 +1107,7 @@ describe('what is told', () => {
       {
         decision: 'deny',
         reason: 'not-found',
+        engine: null,
         cached: false,
         method: 'GET',
         route: null,
@@ -1166,13 +1169,16 @@ describe('over a raw socket', () => {
       served.push(request.url)
       return 'in'
     }
-    const when = condition({
+    const when = where(async (it) => it.tenant.name === it['params.tenant'], {
       reads: ['tenant', 'params.tenant'],
-      check: async (it) => it.tenant.name === it['params.tenant'],
     })
     app.get('/open/*', { config: { spiffe: OPEN } }, handler)
     app.get('/admin', { config: { spiffe: { allow: [API] } } }, handler)
-    app.get('/tenants/:tenant', { config: { spiffe: { anyAuthenticated: true, when } } }, handler)
+    app.get(
+      '/tenants/:tenant',
+      { config: { spiffe: { anyAuthenticated: true, where: when } } },
+      handler,
+    )
     return [app, served]
   }
 

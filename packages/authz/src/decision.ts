@@ -14,7 +14,10 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed'
  * - `condition-not-boolean`: the check said something that is not a boolean;
  * - `condition-failed`: the check threw or rejected;
  * - `condition-timeout`: the check missed its deadline;
- * - `condition-outdated`: decisions were invalidated twice while the check ran;
+ * - `engine-denied`: an engine said `false`;
+ * - `engine-not-boolean`, `engine-failed`, `engine-timeout`: an engine said something that is not a boolean, threw or
+ *   rejected, or missed its deadline;
+ * - `decision-outdated`: decisions were invalidated twice while a check or an engine ran;
  * - `identity-expired`: the caller's SVID expired while the check ran;
  * - `rule-failed`: a matcher or an attribute threw.
  */
@@ -31,7 +34,11 @@ export type DenyReason =
   | 'condition-not-boolean'
   | 'condition-failed'
   | 'condition-timeout'
-  | 'condition-outdated'
+  | 'engine-denied'
+  | 'engine-not-boolean'
+  | 'engine-failed'
+  | 'engine-timeout'
+  | 'decision-outdated'
   | 'identity-expired'
   | 'rule-failed'
 
@@ -39,8 +46,10 @@ export type DenyReason =
 export interface Decision {
   readonly allowed: boolean
   readonly reason: AllowReason | DenyReason
-  /** Whether the decision of a condition came from the cache. */
+  /** Whether what decided came from the cache. */
   readonly cached: boolean
+  /** The engine that refused. */
+  readonly engine?: string
   /** What was thrown, where the reason is a failure. */
   readonly error?: unknown
 }
@@ -55,7 +64,7 @@ export function deny(reason: DenyReason, cached = false): Decision {
   return Object.freeze({ allowed: false, reason, cached })
 }
 
-/** A refusal because something threw. */
-export function failure(reason: 'condition-failed' | 'rule-failed', error: unknown): Decision {
-  return Object.freeze({ allowed: false, reason, cached: false, error })
+/** A refusal because a rule threw. */
+export function ruleFailure(error: unknown): Decision {
+  return Object.freeze({ ...deny('rule-failed'), error })
 }

@@ -9,7 +9,10 @@ const FAULTS: ReadonlySet<Decision['reason']> = new Set([
   'condition-not-boolean',
   'condition-failed',
   'condition-timeout',
-  'condition-outdated',
+  'engine-not-boolean',
+  'engine-failed',
+  'engine-timeout',
+  'decision-outdated',
   'rule-failed',
 ] as const)
 
@@ -24,9 +27,14 @@ export function enforce(
     done()
     return
   }
-  const { reason, error } = decision
+  const { reason, engine, error } = decision
   // Who called is on every line of `request.log` already.
-  const fields = { reason, route: routeOf(request), ...(error !== undefined && { err: error }) }
+  const fields = {
+    reason,
+    route: routeOf(request),
+    ...(engine !== undefined && { engine }),
+    ...(error !== undefined && { err: error }),
+  }
   if (FAULTS.has(reason)) request.log.warn(fields, 'request refused: no decision')
   else request.log.info(fields, 'request refused')
   done(AuthzError.refusal(statusOf(request, decision)))
@@ -43,6 +51,7 @@ function eventOf(request: FastifyRequest, decision: Decision): DecisionEvent {
     decision: decision.allowed ? 'allow' : 'deny',
     reason: decision.reason,
     cached: decision.cached,
+    engine: decision.engine ?? null,
     method: request.method,
     route: routeOf(request),
     spiffeId: callerOf(request),

@@ -5,8 +5,10 @@ import type { Decision } from './decision.ts'
 export interface DecisionEvent {
   readonly decision: 'allow' | 'deny'
   readonly reason: Decision['reason']
-  /** Whether the decision of a condition came from the cache. */
+  /** Whether what decided came from the cache. */
   readonly cached: boolean
+  /** The engine that decided; `null` for a rule or a condition. */
+  readonly engine: string | null
   readonly method: string
   /** The URL pattern of the route; `null` for a request that matches none. */
   readonly route: string | null

@@ -3,13 +3,12 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify'
 import type { DecisionCache } from './cache/decision-cache.ts'
 import { attributesView, type AttributeValue } from './condition/attributes.ts'
-import type { CompiledCondition } from './condition/compile.ts'
-import { evaluate } from './condition/evaluate.ts'
-import { decisionKey } from './condition/key.ts'
-import { type Decision, deny, failure } from './decision.ts'
+import { type Decision, deny, ruleFailure } from './decision.ts'
 import { enforce } from './enforce.ts'
 import type { CompiledRule } from './rule/compile.ts'
 import type { RouteRules } from './rule/route-rules.ts'
+import { decisionKey } from './step/key.ts'
+import type { Step } from './step/step.ts'
 import { type TenantResolver, tenantKey } from './tenant.ts'
 
 /** What the gate decides with. */
@@ -44,7 +43,7 @@ export class Gate {
     if (decision instanceof Promise) {
       decision.then(
         (settled) => enforce(request, this.#unlessExpired(request, settled), done),
-        (error: unknown) => enforce(request, failure('rule-failed', error), done),
+        (error: unknown) => enforce(request, ruleFailure(error), done),
       )
     } else {
       enforce(request, decision, done)
@@ -59,10 +58,10 @@ export class Gate {
       // `null` by contract. Whatever else a decorator of that name left empty is no identity either.
       const spiffeId = request.spiffeId ?? null
       const decision = rule.identify(spiffeId)
-      if (!decision.allowed || rule.condition === null || spiffeId === null) return decision
-      return this.#decideCondition(rule.index, rule.condition, request, spiffeId)
+      if (!decision.allowed || spiffeId === null) return decision
+      return this.#decideSteps(rule.steps, 0, decision, request, spiffeId)
     } catch (error) {
-      return failure('rule-failed', error)
+      return ruleFailure(error)
     }
   }
 
@@ -70,25 +69,40 @@ export class Gate {
     return request.is404 ? this.#context.notFound : null
   }
 
-  #decideCondition(
-    rule: number,
-    condition: CompiledCondition,
+  /** All of them must allow: the first that does not decides. */
+  #decideSteps(
+    steps: readonly Step[],
+    first: number,
+    before: Decision,
     request: FastifyRequest,
     id: SpiffeId,
   ): Decision | Promise<Decision> {
-    const { sources, check, timeoutMs } = condition
+    let decision = before
+    for (let position = first; position < steps.length && decision.allowed; position++) {
+      const outcome = this.#decideStep(steps[position]!, request, id)
+      if (outcome instanceof Promise) {
+        return outcome.then((it) => this.#decideSteps(steps, position + 1, it, request, id))
+      }
+      decision = outcome
+    }
+    return decision
+  }
+
+  #decideStep(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
+    const { sources, maxAgeMs, verdicts } = step
     const values: AttributeValue[] = []
     for (const source of sources) {
       const value = source.read(request, id)
       if (value === null) return source.refusal
       values.push(value)
     }
-    const ask = (): Decision | Promise<Decision> =>
-      evaluate(check, attributesView(sources, values), timeoutMs)
-    if (!condition.cache) return ask()
+    const ask = (): Decision | Promise<Decision> => step.ask(id, attributesView(sources, values))
+    if (maxAgeMs === 0) return ask()
     return this.#context.cache.decide({
       tenant: tenantKey(id.trustDomain, this.#context.tenantOf?.(id)?.name ?? ''),
-      key: decisionKey(rule, id, sources, values),
+      key: decisionKey(step, id, values),
+      maxAgeMs,
+      verdicts,
       notAfter: expiryOf(request.peer),
       evaluate: ask,
     })

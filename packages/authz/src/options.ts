@@ -1,7 +1,9 @@
 import { inspect } from 'node:util'
-import { isTimeout } from './condition/compile.ts'
+import type { Engine } from './engine/engine.ts'
+import { readEngines } from './engine/registry.ts'
 import { AuthzError } from './errors.ts'
 import type { RouteRule } from './rule/route-rule.ts'
+import { isTimeout } from './step/compile.ts'
 
 /** What the plugin is registered with. Every option has a default. */
 export interface AuthzOptions {
@@ -15,7 +17,9 @@ export interface AuthzOptions {
    * such a request is answered with 404 before a not-found handler runs.
    */
   readonly notFound?: RouteRule
-  /** How many decisions of conditions are remembered, and for how long. */
+  /** Engines that rules can ask, by their names. They are closed with the application. Default: none. */
+  readonly engines?: readonly Engine[]
+  /** How many decisions of conditions and engines are remembered, and for how long. */
   readonly cache?: {
     /** Tenants with remembered decisions; the least recently used is forgotten first. Default 1024. */
     readonly maxTenants?: number
@@ -43,6 +47,7 @@ export interface AuthzOptions {
 export interface Settings {
   readonly tenant: string | undefined
   readonly notFound: unknown
+  readonly engines: ReadonlyMap<string, Engine>
   readonly maxTenants: number
   readonly maxDecisionsPerTenant: number
   readonly allowTtlMs: number
@@ -56,6 +61,7 @@ export interface Settings {
 const KEYS: readonly string[] = [
   'tenant',
   'notFound',
+  'engines',
   'cache',
   'timeoutMs',
   'policyVersion',
@@ -86,6 +92,7 @@ export function readOptions(options: AuthzOptions): Settings {
   return {
     tenant: check('tenant', options.tenant, undefined, isOptionalString, 'must be a template'),
     notFound: options.notFound,
+    engines: readEngines(options.engines ?? []),
     maxTenants: count('cache.maxTenants', cache.maxTenants, 1024, 1),
     maxDecisionsPerTenant: count(
       'cache.maxDecisionsPerTenant',

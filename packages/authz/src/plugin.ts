@@ -36,7 +36,9 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const settings = readOptions(options)
   const tenantOf = settings.tenant === undefined ? null : compileTenantTemplate(settings.tenant)
   const cache = new DecisionCache(settings)
-  const rules = new RouteRules({ tenantOf, timeoutMs: settings.timeoutMs })
+  const { engines, timeoutMs } = settings
+  let steps = 0
+  const rules = new RouteRules({ tenantOf, engines, timeoutMs, nextIndex: () => steps++ })
   const gate = new Gate({
     name: `spiffeAuthz${++registrations}`,
     rules,
@@ -52,6 +54,9 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', (route) => coverage.add(route, rules.attach(route)))
   fastify.addHook('onRequest', gate.hook)
+  fastify.addHook('onClose', async () => {
+    await Promise.all(Array.from(engines.values(), async (engine) => engine.close?.()))
+  })
   fastify.addHook('onReady', async () => coverage.assertComplete(fastify))
 }
 

@@ -1,4 +1,4 @@
-export { authz, AuthzError, condition } from '@fastify-spiffe/authz'
+export { authz, AuthzError, where } from '@fastify-spiffe/authz'
 export type {
   Attributes,
   Authz,

@@ -9,7 +9,7 @@ export interface Generation {
 
 /** One remembered decision. Times are milliseconds since the epoch. */
 export interface Entry {
-  readonly decision: Decision
+  readonly allowed: boolean
   readonly storedAt: number
   readonly expiresAt: number
 }
@@ -47,16 +47,16 @@ export class Bucket {
     return this.#probation.size + this.#protected.size
   }
 
-  /** The decision of this key, if it is still good at `now`. */
-  get(key: string, now: number): Decision | undefined {
-    const settled = fresh(this.#protected, key, now)
-    if (settled !== undefined) return settled.decision
-    const recent = fresh(this.#probation, key, now)
-    if (recent?.decision.allowed) {
+  /** Whether the caller is allowed, if that is remembered, still good at `now`, and at most `maxAgeMs` old. */
+  get(key: string, now: number, maxAgeMs: number): boolean | undefined {
+    const settled = fresh(this.#protected, key, now, maxAgeMs)
+    if (settled !== undefined) return settled.allowed
+    const recent = fresh(this.#probation, key, now, maxAgeMs)
+    if (recent?.allowed === true) {
       this.#probation.delete(key)
       this.#protected.set(key, recent)
     }
-    return recent?.decision
+    return recent?.allowed
   }
 
   set(key: string, entry: Entry): void {
@@ -73,10 +73,17 @@ function segment(maxSize: number): LRUCache<string, Entry> {
   })
 }
 
-function fresh(entries: LRUCache<string, Entry>, key: string, now: number): Entry | undefined {
+function fresh(
+  entries: LRUCache<string, Entry>,
+  key: string,
+  now: number,
+  maxAgeMs: number,
+): Entry | undefined {
   const entry = entries.get(key)
+  if (entry === undefined) return undefined
+  const age = now - entry.storedAt
   // A clock that was set back must not lengthen the life of a decision.
-  if (entry === undefined || (now < entry.expiresAt && now >= entry.storedAt)) return entry
+  if (now < entry.expiresAt && age >= 0 && age <= maxAgeMs) return entry
   entries.delete(key)
   return undefined
 }

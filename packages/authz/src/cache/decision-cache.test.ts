@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import { allow, type Decision, deny, failure } from '../decision.ts'
+import { type Decision, deny } from '../decision.ts'
+import { conditionVerdicts } from '../step/verdicts.ts'
 import { tenantKey } from '../tenant.ts'
 import { DecisionCache, type DecisionCacheOptions, type Question } from './decision-cache.ts'
 
-const YES = allow('allowed')
-const NO = deny('condition-false')
+const { allowed: YES, refused: NO } = conditionVerdicts
 const ACME = tenantKey('example.org', 'acme')
 const GLOBEX = tenantKey('example.org', 'globex')
 const FOREVER = Number.MAX_SAFE_INTEGER
@@ -32,7 +32,14 @@ function counted(answer: () => Decision | Promise<Decision>, question: Partial<Q
     asked.times++
     return answer()
   }
-  return { question: { tenant: ACME, key: 'k', notAfter: FOREVER, ...question, evaluate }, asked }
+  const preset = {
+    tenant: ACME,
+    key: 'k',
+    notAfter: FOREVER,
+    maxAgeMs: Infinity,
+    verdicts: conditionVerdicts,
+  }
+  return { question: { ...preset, ...question, evaluate }, asked }
 }
 
 /** Asks what can be answered at once. */
@@ -126,7 +133,7 @@ describe('how long a decision lives', () => {
   })
 
   test.each([
-    failure('condition-failed', new Error('policy server is gone')),
+    conditionVerdicts.failed(new Error('policy server is gone')),
     deny('condition-not-boolean'),
     deny('condition-timeout'),
   ])('a failure is not remembered: $reason', (outcome) => {
@@ -223,7 +230,7 @@ describe('invalidation', () => {
     await untilCalled(calls, 2)
     cache.invalidate(ACME)
     calls[1]?.(YES)
-    expect(await answer).toMatchObject({ allowed: false, reason: 'condition-outdated' })
+    expect(await answer).toMatchObject({ allowed: false, reason: 'decision-outdated' })
     expect(cache.stats().decisions).toBe(0)
   })
 

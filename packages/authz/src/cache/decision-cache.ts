@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { allow, type Decision, deny } from '../decision.ts'
+import type { Decision } from '../decision.ts'
+import type { Verdicts } from '../step/verdicts.ts'
 import { Bucket, type Generation } from './bucket.ts'
 
 /** How many decisions are remembered, and for how long. */
@@ -33,17 +34,18 @@ export interface Question {
   readonly key: string
   /** When the caller's SVID expires: no decision about it outlives it. Milliseconds since the epoch. */
   readonly notAfter: number
+  /** How old a remembered decision may be, in milliseconds. */
+  readonly maxAgeMs: number
+  /** What the answers are called. */
+  readonly verdicts: Verdicts
   readonly evaluate: () => Decision | Promise<Decision>
 }
 
 /** Allows live this much longer or shorter, so that what was decided together does not expire together. */
 const TTL_JITTER = 0.1
-const CACHED_ALLOW = allow('allowed', true)
-const CACHED_DENY = deny('condition-false', true)
-const OUTDATED = deny('condition-outdated')
 
 /**
- * The decisions of conditions, remembered in one bucket per tenant. Only a clear yes or no of the check is kept, never
+ * The decisions of conditions and engines, remembered in one bucket per tenant. Only a clear yes or no is kept, never
  * a failure. Callers with the same question wait for one evaluation. A tenant, or everything, is forgotten in constant
  * time, and an evaluation that was under way when that happened is repeated once rather than believed.
  */
@@ -67,19 +69,20 @@ export class DecisionCache {
 
   /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */
   decide(question: Question): Decision | Promise<Decision> {
-    const { key } = question
+    const { key, maxAgeMs, verdicts } = question
     const bucket = this.#bucketOf(question.tenant)
-    const known = bucket.get(key, this.#options.clock())
+    const known = bucket.get(key, this.#options.clock(), maxAgeMs)
     if (known !== undefined) {
       this.#hits++
-      return known
+      return known ? verdicts.allowedBefore : verdicts.refusedBefore
     }
     this.#misses++
     const flight = bucket.flights.get(key)
     if (flight !== undefined) return flight
 
     const outcome = this.#evaluate(question)
-    if (!(outcome instanceof Promise)) return this.#keep(bucket, question, outcome) ?? OUTDATED
+    if (!(outcome instanceof Promise))
+      return this.#keep(bucket, question, outcome) ?? verdicts.outdated
     return this.#fly(bucket, question, outcome)
   }
 
@@ -121,7 +124,9 @@ export class DecisionCache {
   async #repeat(question: Question): Promise<Decision> {
     const bucket = this.#bucketOf(question.tenant)
     return await this.#holding(bucket, async () => {
-      return this.#keep(bucket, question, await this.#evaluate(question)) ?? OUTDATED
+      return (
+        this.#keep(bucket, question, await this.#evaluate(question)) ?? question.verdicts.outdated
+      )
     })
   }
 
@@ -134,11 +139,11 @@ export class DecisionCache {
   #keep(bucket: Bucket, question: Question, decision: Decision): Decision | null {
     if (!this.#isCurrent(bucket)) return null
     const { allowTtlMs, denyTtlMs, clock, random } = this.#options
-    if (decision.reason === 'allowed') {
+    if (decision === question.verdicts.allowed) {
       const ttlMs = allowTtlMs * (1 - TTL_JITTER + 2 * TTL_JITTER * random())
-      store(bucket, question, CACHED_ALLOW, clock(), ttlMs)
-    } else if (decision.reason === 'condition-false') {
-      store(bucket, question, CACHED_DENY, clock(), denyTtlMs)
+      store(bucket, question, true, clock(), ttlMs)
+    } else if (decision === question.verdicts.refused) {
+      store(bucket, question, false, clock(), denyTtlMs)
     }
     return decision
   }
@@ -195,10 +200,10 @@ export class DecisionCache {
 function store(
   bucket: Bucket,
   question: Question,
-  decision: Decision,
+  allowed: boolean,
   now: number,
   ttlMs: number,
 ): void {
   const expiresAt = Math.min(now + ttlMs, question.notAfter)
-  if (expiresAt > now) bucket.set(question.key, { decision, storedAt: now, expiresAt })
+  if (expiresAt > now) bucket.set(question.key, { allowed, storedAt: now, expiresAt })
 }

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { deny } from '../decision.ts'
 import { attributesView } from './attributes.ts'
-import { condition } from './condition.ts'
-import { decisionKey } from './key.ts'
+import { where } from './condition.ts'
+import { decisionKey } from '../step/key.ts'
 import type { AttributeSource } from './sources.ts'
 
 const WEB = SpiffeId.parse('spiffe://example.org/acme/web')
@@ -25,13 +25,15 @@ describe('the key of a decision', () => {
     ['an absent value and a dash', [undefined, 'x'], ['-', 'x']],
     ['upper and lower case', ['a', 'x'], ['A', 'x']],
   ])('tells apart %s', (_, one, other) => {
-    expect(decisionKey(1, WEB, PAIR, one)).not.toBe(decisionKey(1, WEB, PAIR, other))
+    expect(decisionKey({ index: 1, policyVersion: null, sources: PAIR }, WEB, one)).not.toBe(
+      decisionKey({ index: 1, policyVersion: null, sources: PAIR }, WEB, other),
+    )
   })
 
   test('tells apart rules, identities, and a rule number from an identity', () => {
     const keys = [1, 11, 2].flatMap((rule) =>
       ['spiffe://example.org/a', 'spiffe://example.org/A', 'spiffe://other.org/a'].map((id) =>
-        decisionKey(rule, SpiffeId.parse(id), [], []),
+        decisionKey({ index: rule, policyVersion: null, sources: [] }, SpiffeId.parse(id), []),
       ),
     )
     expect(new Set(keys).size).toBe(keys.length)
@@ -41,15 +43,26 @@ describe('the key of a decision', () => {
     const letters = ['', '-', ':', '1', '|', '\0']
     const values = [undefined, ...letters.flatMap((a) => letters.map((b) => a + b))]
     const distinct = [...new Set(values)]
-    const keys = distinct.flatMap((a) => distinct.map((b) => decisionKey(1, WEB, PAIR, [a, b])))
+    const keys = distinct.flatMap((a) =>
+      distinct.map((b) =>
+        decisionKey({ index: 1, policyVersion: null, sources: PAIR }, WEB, [a, b]),
+      ),
+    )
     expect(new Set(keys).size).toBe(distinct.length ** 2)
   })
 
   test('leaves out what follows from the identity', () => {
     const sources = [source('tenant', false), source('method')]
-    const key = decisionKey(1, WEB, sources, ['acme', 'GET'])
-    expect(key).toBe(decisionKey(1, WEB, sources, ['globex', 'GET']))
-    expect(key).not.toBe(decisionKey(1, WEB, sources, ['acme', 'PUT']))
+    const key = decisionKey({ index: 1, policyVersion: null, sources: sources }, WEB, [
+      'acme',
+      'GET',
+    ])
+    expect(key).toBe(
+      decisionKey({ index: 1, policyVersion: null, sources: sources }, WEB, ['globex', 'GET']),
+    )
+    expect(key).not.toBe(
+      decisionKey({ index: 1, policyVersion: null, sources: sources }, WEB, ['acme', 'PUT']),
+    )
   })
 })
 
@@ -83,18 +96,18 @@ describe('what a check receives', () => {
   })
 
   test('is typed by what `reads` declares', () => {
-    const { check } = condition({
-      reads: ['params.id', 'method'],
-      check: (attributes) => {
+    const { check } = where(
+      (attributes) => {
         const id: string | undefined = attributes['params.id']
         // @ts-expect-error -- not declared
         return attributes.tenant === undefined && id === attributes.method
       },
-    })
+      { reads: ['params.id', 'method'] },
+    )
     expect(() => check(view, new AbortController())).toThrow(
       expect.objectContaining({ code: 'undeclared-attribute' }),
     )
     // @ts-expect-error -- there is no such attribute
-    condition({ reads: ['nonsense'], check: () => true })
+    where(() => true, { reads: ['nonsense'] })
   })
 })

@@ -1,20 +1,21 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
-import type { CompiledCondition } from '../condition/compile.ts'
-import { compileCondition, type ConditionContext } from '../condition/compile.ts'
 import { allow, type Decision, deny } from '../decision.ts'
+import { compileCondition } from '../step/condition-step.ts'
+import type { StepContext, StepPlace } from '../step/compile.ts'
+import { compileEngineUse } from '../step/engine-step.ts'
+import type { Step } from '../step/step.ts'
 import { type CompiledCallers, compileCallers } from './callers.ts'
 import type { Place } from './place.ts'
 
 /** A rule as requests meet it. */
 export interface CompiledRule {
-  /** Tells the rules of one plugin apart, in the keys of decisions. */
-  readonly index: number
   /** What the identity alone decides. Allocates nothing. */
   readonly identify: (id: SpiffeId | null) => Decision
-  readonly condition: CompiledCondition | null
+  /** What must hold as well, in order. */
+  readonly steps: readonly Step[]
 }
 
-const KEYS = ['allow', 'deny', 'anyAuthenticated', 'public', 'when'] as const
+const KEYS = ['allow', 'deny', 'anyAuthenticated', 'public', 'where', 'engines'] as const
 const GRANTS = ['allow', 'anyAuthenticated', 'public'] as const
 
 const PUBLIC = allow('public')
@@ -29,12 +30,7 @@ const NOT_ALLOWED = deny('not-allowed')
  *
  * @throws {AuthzError} `invalid-rule`
  */
-export function compileRule(
-  place: Place,
-  rule: unknown,
-  index: number,
-  context: ConditionContext,
-): CompiledRule {
+export function compileRule(place: Place, rule: unknown, context: StepContext): CompiledRule {
   const { root } = place
   const given = place.members(root, rule, KEYS)
   const grants = GRANTS.filter((grant) => given.has(grant))
@@ -43,16 +39,36 @@ export function compileRule(
   }
   if (given.has('public')) {
     checkPublic(place, given)
-    return { index, identify: () => PUBLIC, condition: null }
+    return { identify: () => PUBLIC, steps: [] }
   }
   const allowed = compileGrant(place, given)
   const denied = given.has('deny')
     ? compileCallers(place, `${root}.deny`, given.get('deny')).matcher
     : null
-  const condition = given.has('when')
-    ? compileCondition(place, given.get('when'), allowed?.others ?? null, context)
-    : null
-  return { index, identify: identifier(allowed?.matcher ?? null, denied), condition }
+  return {
+    identify: identifier(allowed?.matcher ?? null, denied),
+    steps: compileSteps(place, given, allowed?.others ?? null, context),
+  }
+}
+
+/** First the conditions, which are the application's own and mostly cheap, then the engines. */
+function compileSteps(
+  place: Place,
+  given: ReadonlyMap<string, unknown>,
+  matchers: CompiledCallers['others'] | null,
+  context: StepContext,
+): readonly Step[] {
+  const at = (key: string): StepPlace => ({ place, key: `${place.root}.${key}`, allow: matchers })
+  const where = given.get('where') ?? []
+  const conditions = Array.isArray(where)
+    ? where.map((it, position) => compileCondition(at(`where[${position}]`), it, context))
+    : [compileCondition(at('where'), where, context)]
+  const uses = given.get('engines') ?? []
+  if (!Array.isArray(uses)) return place.refuse(`${place.root}.engines`, uses, 'must be a list')
+  const engines = uses.map((it, position) =>
+    compileEngineUse(at(`engines[${position}]`), it, context),
+  )
+  return [...conditions, ...engines]
 }
 
 /** DENY, then ALLOW, then default deny. */

@@ -1,5 +1,7 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import type { AttributeName } from '../condition/attributes.ts'
 import type { Condition } from '../condition/condition.ts'
+import type { Freshness } from '../step/freshness.ts'
 
 /** Whom a list names: a SPIFFE ID, a pattern such as `spiffe://example.org/{tenant}/api-*`, or a matcher. */
 export type Callers = readonly (string | SpiffeId | SpiffeIdMatcher)[]
@@ -7,6 +9,7 @@ export type Callers = readonly (string | SpiffeId | SpiffeIdMatcher)[]
 /**
  * Who may call a route, as its `config.spiffe`. `deny` comes before `allow`, and whoever is not allowed is refused.
  * Exactly one of `allow`, `anyAuthenticated` and `public` says who may call; a rule without any of them does not boot.
+ * What stands in `where` and `engines` can only take away.
  */
 export interface RouteRule {
   /** The callers who may. */
@@ -17,6 +20,20 @@ export interface RouteRule {
   readonly anyAuthenticated?: true
   /** Everybody, with or without an identity. The reason is for those who read the code. */
   readonly public?: { readonly reason: string }
-  /** What must hold as well. */
-  readonly when?: Condition
+  /** What must hold as well: all of it, in this order. */
+  readonly where?: Condition | readonly Condition[]
+  /** Engines that must allow as well, by name: all of them, in this order, after `where`. */
+  readonly engines?: readonly (string | EngineUse)[]
+}
+
+/** How a rule uses an engine. */
+export interface EngineUse {
+  /** The name of one of the plugin's `engines`. */
+  readonly engine: string
+  /** What the engine receives. Default: the engine's own `reads`. */
+  readonly reads?: readonly AttributeName[]
+  /** How old a remembered decision may be. Default: `always` for engines of cost `inline`, else `cached`. */
+  readonly freshness?: Freshness
+  /** How long it may take, in milliseconds. Default: the engine's own `timeoutMs`. */
+  readonly timeoutMs?: number
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest, RouteOptions } from 'fastify'
-import type { ConditionContext } from '../condition/compile.ts'
+import type { StepContext } from '../step/compile.ts'
 import { type CompiledRule, compileRule } from './compile.ts'
 import { Place } from './place.ts'
 
@@ -10,10 +10,9 @@ interface Attached {
 /** The compiled rules of one plugin. Each travels with its route, so that no URL is ever matched a second time. */
 export class RouteRules {
   readonly #key: symbol = Symbol('spiffe.authz.rule')
-  readonly #context: ConditionContext
-  #count = 0
+  readonly #context: StepContext
 
-  constructor(context: ConditionContext) {
+  constructor(context: StepContext) {
     this.#context = context
   }
 
@@ -32,7 +31,7 @@ export class RouteRules {
   }
 
   compile(place: Place, rule: unknown): CompiledRule {
-    return compileRule(place, rule, this.#count++, this.#context)
+    return compileRule(place, rule, this.#context)
   }
 
   /** The rule that the route of a request carries. */

@@ -1,18 +1,19 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
-import type { AttributeValue } from './attributes.ts'
-import type { AttributeSource } from './sources.ts'
+import type { AttributeValue } from '../condition/attributes.ts'
+import type { Step } from './step.ts'
 
 /**
- * The key of a decision: the rule, the identity, and every declared attribute that the request decides. Each part is
- * preceded by its length, so that no value can pass for the end of one part and the start of the next.
+ * The key of a decision: the step, the identity, the version of an engine's policies, and every declared attribute that
+ * the request decides. Each part is preceded by its length, so that no value can pass for the end of one part and the
+ * start of the next.
  */
 export function decisionKey(
-  rule: number,
+  { index, policyVersion, sources }: Pick<Step, 'index' | 'policyVersion' | 'sources'>,
   id: SpiffeId,
-  sources: readonly AttributeSource[],
   values: readonly AttributeValue[],
 ): string {
-  let key = `${rule}|${part(id.toString())}`
+  let key = `${index}|${part(id.toString())}`
+  if (policyVersion !== null) key += part(String(policyVersion()))
   for (let position = 0; position < sources.length; position++) {
     if (sources[position]?.varies) key += part(values[position])
   }

@@ -1,0 +1,74 @@
+import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { compileSource, type AttributeSource } from '../condition/sources.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Place } from '../rule/place.ts'
+import type { TenantResolver } from '../tenant.ts'
+import { maxAgeMs, type Freshness } from './freshness.ts'
+
+/** What the steps of a rule are compiled with, besides themselves. */
+export interface StepContext {
+  /** `null` when the plugin has no tenant template. */
+  readonly tenantOf: TenantResolver | null
+  readonly engines: ReadonlyMap<string, Engine>
+  /** The deadline of a check that names none, in milliseconds. */
+  readonly timeoutMs: number
+  /** A number that no other step has. */
+  readonly nextIndex: () => number
+}
+
+/** The rule that a step belongs to. */
+export interface StepPlace {
+  readonly place: Place
+  /** The key under which the step stands. */
+  readonly key: string
+  /** The patterns and matchers of `allow`, for what they capture; `null` where any identity may call. */
+  readonly allow: readonly SpiffeIdMatcher[] | null
+}
+
+/** The longest delay of a Node timer; a longer one fires at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+/**
+ * Compiles `reads`.
+ *
+ * @throws {AuthzError} `invalid-rule`
+ */
+export function compileReads(
+  { place, key, allow }: StepPlace,
+  reads: unknown,
+  { tenantOf }: StepContext,
+): readonly AttributeSource[] {
+  if (!Array.isArray(reads)) return place.refuse(`${key}.reads`, reads, 'must be a list')
+  const sources = reads.map((name, position) =>
+    compileSource({ place, allow, tenantOf }, `${key}.reads[${position}]`, name),
+  )
+  if (new Set(reads).size < reads.length) {
+    return place.refuse(`${key}.reads`, reads, 'names an attribute twice')
+  }
+  return sources
+}
+
+/** @throws {AuthzError} `invalid-rule` */
+export function compileFreshness({ place, key }: StepPlace, freshness: unknown): number {
+  if (isFreshness(freshness)) return maxAgeMs(freshness)
+  const why = "must be 'cached', 'always' or { boundedMs }, more than 0"
+  return place.refuse(`${key}.freshness`, freshness, why)
+}
+
+/** @throws {AuthzError} `invalid-rule` */
+export function compileTimeout({ place, key }: StepPlace, timeoutMs: unknown): number {
+  if (isTimeout(timeoutMs)) return timeoutMs
+  return place.refuse(`${key}.timeoutMs`, timeoutMs, 'must be milliseconds, more than 0')
+}
+
+/** Whether this can be a deadline in milliseconds. */
+export function isTimeout(value: unknown): value is number {
+  return typeof value === 'number' && value > 0 && value <= MAX_TIMEOUT_MS
+}
+
+function isFreshness(value: unknown): value is Freshness {
+  if (value === 'cached' || value === 'always') return true
+  if (typeof value !== 'object' || value === null) return false
+  const [[key, ms] = [], ...others] = Object.entries(value)
+  return key === 'boundedMs' && others.length === 0 && isTimeout(ms)
+}

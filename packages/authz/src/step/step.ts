@@ -1,0 +1,21 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { Attributes } from '../condition/attributes.ts'
+import type { AttributeSource } from '../condition/sources.ts'
+import type { Decision } from '../decision.ts'
+import type { Verdicts } from './verdicts.ts'
+
+/** What must hold as well once the rule has let the caller in: a condition of the route, or an engine. */
+export interface Step {
+  /** Tells the steps of one plugin apart, in the keys of decisions. Never used twice. */
+  readonly index: number
+  /** The engine's name; `null` for a condition. */
+  readonly engine: string | null
+  /** What the step reads of the request. */
+  readonly sources: readonly AttributeSource[]
+  readonly verdicts: Verdicts
+  /** How old a remembered decision may be, in milliseconds; 0: none is remembered. */
+  readonly maxAgeMs: number
+  /** Names the policies of an engine as they are now; part of the key. */
+  readonly policyVersion: (() => string | number) | null
+  readonly ask: (spiffeId: SpiffeId, attributes: Attributes) => Decision | Promise<Decision>
+}
