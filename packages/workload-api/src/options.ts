@@ -20,6 +20,3 @@ export function checkDuration(name: string, value: number, minMs: number, maxMs:
     `${name} must be between ${minMs} and ${maxMs} milliseconds, not ${String(value)}`,
   )
 }
-
-/** The longest that a timer of Node can wait: 2^31 - 1 ms. A longer one would fire at once. */
-export const MAX_TIMER_MS = 2_147_483_647

@@ -1,10 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { BundleSet, TrustDomain, verifyX509Svid, X509Bundle } from '@fastify-spiffe/spiffe'
+import {
+  BundleSet,
+  TrustDomain,
+  verifyX509Svid,
+  X509Bundle,
+  type SetTimer,
+} from '@fastify-spiffe/spiffe'
 import { mintAuthority } from '../minting/mint-authority.ts'
 import { Authority } from './authority.ts'
-import type { SetTimer } from './schedule.ts'
 import type { AuthorityOptions } from './settings.ts'
 
 const WEB = 'spiffe://example.org/web'

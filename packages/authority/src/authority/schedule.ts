@@ -1,17 +1,7 @@
-/** Calls `callback` after `delayMs`, and returns the function that prevents it. */
-export type SetTimer = (callback: () => void, delayMs: number) => () => void
-
-// A longer delay than this fires at once.
-const MAX_DELAY_MS = 2 ** 31 - 1
+import { MAX_TIMER_MS, type SetTimer } from '@fastify-spiffe/spiffe'
 
 /** So that a short-lived SVID cannot keep the process busy. */
 const MIN_DELAY_MS = 10
-
-/** A timer of Node's that does not keep the process alive. */
-export const setUnreferencedTimer: SetTimer = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs).unref()
-  return () => clearTimeout(timer)
-}
 
 /** Half of the time between `from` and `to`: when SPIRE renews. */
 export function halfLife(from: number, to: number): number {
@@ -37,7 +27,7 @@ export class Schedule {
     this.#cancel()
     this.#cancel = () => {}
     if (this.#closed || time === Infinity) return
-    const delay = Math.min(Math.max(time - this.#clock(), MIN_DELAY_MS), MAX_DELAY_MS)
+    const delay = Math.min(Math.max(time - this.#clock(), MIN_DELAY_MS), MAX_TIMER_MS)
     this.#cancel = this.#setTimer(this.#task, delay)
   }
 

@@ -1,9 +1,8 @@
-import { TrustDomain } from '@fastify-spiffe/spiffe'
+import { setUnreferencedTimer, TrustDomain, type SetTimer } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
 import { AUTHORITY_TTL_MS, SVID_TTL_MS } from '../minting/defaults.ts'
 import type { KeyType } from '../minting/key-pair.ts'
 import { checkInteger, checkOptionNames } from '../options.ts'
-import { setUnreferencedTimer, type SetTimer } from './schedule.ts'
 
 /** Options of `Authority.create`. */
 export interface AuthorityOptions {

@@ -1,12 +1,13 @@
 import {
   BundleSet,
   Updates,
+  type SetTimer,
   type SourceState,
   type WaitOptions,
   type X509MaterialSource,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
-import { Schedule, type SetTimer } from '../authority/schedule.ts'
+import { Schedule } from '../authority/schedule.ts'
 import type { Workload } from '../authority/workload.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
 

@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net'
-import { SpiffeIdMatcher, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS, SpiffeIdMatcher, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import { assertKnownOptions, assertOneOf, assertPositiveInteger, assertSource } from '../options.ts'
@@ -53,8 +53,6 @@ const connectOptionNames: ReadonlySet<string> = new Set([
   'lookup',
   'clock',
 ] satisfies (keyof ConnectOptions)[])
-
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** @throws {@link TlsError} `invalid-option` */
 export const assertEndpointOptions = (options: EndpointOptions): void => {

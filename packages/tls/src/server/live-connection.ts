@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { ServerHttp2Session } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
+import type { SetTimer } from '@fastify-spiffe/spiffe'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
-import type { SetTimer } from './wake-up.ts'
 
 // A symbol property and not a WeakMap: HTTP/2 hands out proxies of its sockets.
 const boundConnection: unique symbol = Symbol('spiffe.connection')

@@ -1,5 +1,6 @@
 import type { ServerOptions as Http1Options } from 'node:http'
 import type { SecureServerOptions as Http2Options } from 'node:http2'
+import { MAX_TIMER_MS, setUnreferencedTimer, type SetTimer } from '@fastify-spiffe/spiffe'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {
@@ -10,7 +11,6 @@ import {
 } from '../options.ts'
 import type { ClientCertificate } from './acceptor.ts'
 import type { OnPeerExpiry } from './connection-registry.ts'
-import { MAX_DELAY_MS, setUnreferencedTimer, type SetTimer } from './wake-up.ts'
 
 /** Options of Node's HTTP layer that are passed on as they are. None of them touches TLS. */
 export type HttpOptions = Pick<Http1Options, Extract<keyof Http1Options, HttpOptionName>> &
@@ -108,7 +108,7 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   assertOneOf('allowHTTP1', settings.allowHTTP1, [true, false])
   assertOneOf('clientCertificate', settings.clientCertificate, ['required', 'optional'])
   assertOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
-  assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_DELAY_MS)
+  assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_TIMER_MS)
   assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
   assertSessionSettings(settings)
   assertConnectionSettings(settings)
@@ -138,7 +138,7 @@ const assertSessionSettings = (settings: ServerSettings): void => {
 const assertConnectionSettings = (settings: ServerSettings): void => {
   const { onPeerExpiry, graceMs, maxConnectionAgeMs } = settings
   assertOneOf('onPeerExpiry', onPeerExpiry, ['graceful', 'immediate', 'ignore'])
-  assertPositiveInteger('graceMs', graceMs, MAX_DELAY_MS)
+  assertPositiveInteger('graceMs', graceMs, MAX_TIMER_MS)
   if (maxConnectionAgeMs === Infinity) return
   assertPositiveInteger('maxConnectionAgeMs', maxConnectionAgeMs, Number.MAX_SAFE_INTEGER)
 }

@@ -1,14 +1,4 @@
-/** Calls `callback` after `delayMs`, and returns the function that prevents it. */
-export type SetTimer = (callback: () => void, delayMs: number) => () => void
-
-/** A timer of Node's that does not keep the process alive. */
-export const setUnreferencedTimer: SetTimer = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs).unref()
-  return () => clearTimeout(timer)
-}
-
-/** Node fires at once what is further away than this. */
-export const MAX_DELAY_MS: number = 2 ** 31 - 1
+import { MAX_TIMER_MS, type SetTimer } from '@fastify-spiffe/spiffe'
 
 /** Peers choose when their SVIDs expire: many of them must not keep the process busy. */
 const MIN_DELAY_MS = 1000
@@ -34,7 +24,7 @@ export class WakeUp {
   by(time: number): void {
     if (time === Infinity) return
     const now = this.#clock()
-    const delay = time - now > MIN_DELAY_MS ? Math.min(time - now, MAX_DELAY_MS) : MIN_DELAY_MS
+    const delay = time - now > MIN_DELAY_MS ? Math.min(time - now, MAX_TIMER_MS) : MIN_DELAY_MS
     if (now + delay >= this.#at) return
     this.cancel()
     this.#at = now + delay

@@ -1,6 +1,5 @@
+import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe'
 import type { X509Svid } from '@fastify-spiffe/spiffe'
-
-import { MAX_TIMER_MS } from '../options.ts'
 
 /** Fires when an SVID has expired. It never keeps the process alive. */
 export class ExpiryTimer {

@@ -1,5 +1,7 @@
+import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe'
+
 import { WorkloadApiError } from '../errors.ts'
-import { MAX_TIMER_MS, checkDuration } from '../options.ts'
+import { checkDuration } from '../options.ts'
 
 export interface CallScopeOptions {
   /** The signal of whoever waits for the call. */

@@ -1,5 +1,7 @@
+import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe'
+
 import type { WorkloadApiError } from '../errors.ts'
-import { MAX_TIMER_MS, checkDuration, checkOptionNames } from '../options.ts'
+import { checkDuration, checkOptionNames } from '../options.ts'
 import { Backoff } from './backoff.ts'
 
 /** How long to wait before a failed call is made again. All in milliseconds. */
