@@ -7,33 +7,47 @@ export interface Candidate {
   readonly isAnchor: boolean
 }
 
-/**
- * Everything that may have issued `child`: the authorities of the bundle and the certificates that
- * were sent, by name. Key identifiers only order them, best first, authorities before others: they
- * are no proof, and a mismatch is no disproof (RFC 5280 §4.2.1.1).
- */
-export function issuerCandidates(
-  child: Certificate,
-  sent: readonly Certificate[],
-  bundle: X509Bundle,
-): readonly Candidate[] {
-  const anchors = bundle.named(child.issuer)
-  const others = sent.filter(
-    (certificate) =>
-      certificate.subject.equals(child.issuer) &&
-      !anchors.some((anchor) => anchor.equals(certificate)),
-  )
-  const candidates = [
-    ...anchors.map((certificate) => ({ certificate, isAnchor: true })),
-    ...others.map((certificate) => ({ certificate, isAnchor: false })),
-  ]
-  if (candidates.length < 2) return candidates
-  const keyId = child.extensions.authorityKeyId?.value
-  return candidates.toSorted((one, other) => rank(one, keyId) - rank(other, keyId))
+/** How many groups {@link IssuerCandidates.of} makes. */
+export const RANKS = 6
+
+/** What may have issued a certificate: the authorities of the bundle and what was sent, by name. */
+export class IssuerCandidates {
+  readonly #bundle: X509Bundle
+  readonly #sent = new Map<string, Certificate[]>()
+
+  constructor(bundle: X509Bundle, sent: readonly Certificate[]) {
+    this.#bundle = bundle
+    for (const certificate of sent) {
+      // What stands in the bundle is an anchor, sent or not.
+      if (bundle.has(certificate)) continue
+      const namesakes = this.#sent.get(certificate.subject.key) ?? []
+      if (namesakes.some((other) => other.equals(certificate))) continue
+      namesakes.push(certificate)
+      this.#sent.set(certificate.subject.key, namesakes)
+    }
+  }
+
+  /**
+   * Everything that has the name of the issuer of `child`, in {@link RANKS} groups, best first.
+   *
+   * Key identifiers only order them, authorities before others: they are no proof, and a mismatch is
+   * no disproof (RFC 5280 §4.2.1.1).
+   */
+  of(child: Certificate): readonly (readonly Candidate[])[] {
+    const groups: Candidate[][] = Array.from({ length: RANKS }, () => [])
+    const keyId = child.extensions.authorityKeyId?.value
+    const add = (certificate: Certificate, isAnchor: boolean): void => {
+      groups[rank(certificate, isAnchor, keyId)]!.push({ certificate, isAnchor })
+    }
+    for (const anchor of this.#bundle.named(child.issuer)) add(anchor, true)
+    for (const other of this.#sent.get(child.issuer.key) ?? []) add(other, false)
+    return groups
+  }
 }
 
-function rank({ certificate }: Candidate, keyId: string | undefined): number {
-  const own = certificate.extensions.subjectKeyId?.value
-  if (own === undefined || keyId === undefined) return 1
-  return own === keyId ? 0 : 2
+function rank(issuer: Certificate, isAnchor: boolean, keyId: string | undefined): number {
+  const own = issuer.extensions.subjectKeyId?.value
+  const byOrigin = isAnchor ? 0 : 1
+  if (own === undefined || keyId === undefined) return 2 + byOrigin
+  return own === keyId ? byOrigin : 4 + byOrigin
 }

@@ -1,30 +1,46 @@
 import { quote } from '../id/quote.ts'
 import { SpiffeId } from '../id/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import { CLIENT_AUTH, SERVER_AUTH, unknownCriticalRefusal } from '../x509/leaf-profile.ts'
+import {
+  CLIENT_AUTH,
+  SERVER_AUTH,
+  unknownCriticalRefusal,
+  weakKeyRefusal,
+} from '../x509/leaf-profile.ts'
 import { nameConstraintsFault } from './name-constraints.ts'
 import type { Refusal } from './refusal.ts'
 
 const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
 
 /**
- * The first rule for issuers that `issuer` breaks, `undefined` when it keeps them all. Whether it
- * made the signature is another question.
- * @param below the path up to the issuer, leaf first
+ * The first rule for issuers that `issuer` breaks whatever path it stands on, `undefined` when it
+ * keeps them all. Whether it made a signature is another question.
+ * @param leaf given for an intermediate, which is held against its trust domain too
  */
 export function issuerRefusal(
   issuer: Certificate,
-  below: readonly Certificate[],
   now: number,
+  leaf: Certificate | undefined,
 ): Refusal | undefined {
   return (
+    weakKeyRefusal(issuer, 'an issuer') ??
     authorityRefusal(issuer) ??
     unknownCriticalRefusal(issuer, 'an issuer') ??
     validityRefusal(issuer, now, 'an issuer') ??
-    pathLengthRefusal(issuer, below) ??
     identityRefusal(issuer) ??
-    nameConstraintsRefusal(issuer, below)
+    (leaf === undefined ? undefined : foreignIntermediateRefusal(issuer, leaf))
   )
+}
+
+/**
+ * The first rule that `issuer` breaks at the end of a path.
+ * @param below the path up to the issuer, leaf first
+ */
+export function pathRefusal(
+  issuer: Certificate,
+  below: readonly Certificate[],
+): Refusal | undefined {
+  return pathLengthRefusal(issuer, below) ?? nameConstraintsRefusal(issuer, below)
 }
 
 /** RFC 5280 §6.1.3 a 2. Written so that a clock which gives NaN refuses. */
@@ -80,7 +96,7 @@ function pathLengthRefusal(
  * X509-SVID §3.2: the SPIFFE ID of an intermediate resides in the trust domain of the leaf. Otherwise
  * trust domains that share a root could issue for one another. What is in the bundle is trusted as such.
  */
-export function foreignIntermediateRefusal(
+function foreignIntermediateRefusal(
   intermediate: Certificate,
   leaf: Certificate,
 ): Refusal | undefined {

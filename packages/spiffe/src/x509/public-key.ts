@@ -14,7 +14,7 @@ export interface SubjectPublicKey {
   readonly type: KeyType | undefined
   /** Why the key may not be used; `undefined` for RSA of 2048 to 8192 bits, P-256, P-384, P-521 and Ed25519. */
   readonly weakness: string | undefined
-  /** What a signature check with the key costs, where one with P-256 or RSA of 2048 bits costs 1. */
+  /** What a signature check with the key costs, where one with P-256 costs 1. */
   readonly checkCost: number
 }
 
@@ -25,11 +25,19 @@ const RSA_MAX_BITS = 8192
 /** Enough for 65537; a larger exponent only makes each check dearer. */
 const RSA_MAX_EXPONENT_OCTETS = 3
 
-/** Octets of a coordinate, by named curve. */
-const CURVES: ReadonlyMap<string, number> = new Map([
-  ['1.2.840.10045.3.1.7', 32], // P-256
-  ['1.3.132.0.34', 48], // P-384
-  ['1.3.132.0.35', 66], // P-521
+/** A check with RSA of so many bits costs about what one with P-256 does. */
+const RSA_UNIT_BITS = 4096
+
+interface Curve {
+  /** Of a coordinate. */
+  readonly octets: number
+  readonly checkCost: number
+}
+
+const CURVES: ReadonlyMap<string, Curve> = new Map([
+  ['1.2.840.10045.3.1.7', { octets: 32, checkCost: 1 }], // P-256
+  ['1.3.132.0.34', { octets: 48, checkCost: 9 }], // P-384
+  ['1.3.132.0.35', { octets: 66, checkCost: 20 }], // P-521
 ])
 
 const ED25519_OCTETS = 32
@@ -52,7 +60,7 @@ function assess(algorithm: DerReader, key: Uint8Array): Assessment {
     case '1.2.840.113549.1.1.1':
       return assessRsa(algorithm, key)
     case '1.2.840.10045.2.1':
-      return { type: 'ec', weakness: ecWeakness(algorithm, key), checkCost: 1 }
+      return assessEc(algorithm, key)
     case '1.3.101.112':
       return { type: 'ed25519', weakness: ed25519Weakness(algorithm, key), checkCost: 1 }
     default:
@@ -68,7 +76,7 @@ function assessRsa(algorithm: DerReader, key: Uint8Array): Assessment {
     return integers
   })
   // Multiplication is quadratic in the length of the modulus.
-  const checkCost = Math.max(1, Math.ceil((bitLength(modulus) / RSA_MIN_BITS) ** 2))
+  const checkCost = Math.max(1, Math.ceil((bitLength(modulus) / RSA_UNIT_BITS) ** 2))
   return { type: 'rsa', weakness: rsaWeakness(algorithm, modulus, exponent), checkCost }
 }
 
@@ -94,14 +102,19 @@ function isSoundExponent(exponent: Uint8Array): boolean {
   return bitLength(exponent) > 1 && !isEven(exponent)
 }
 
-function ecWeakness(algorithm: DerReader, key: Uint8Array): string | undefined {
+function assessEc(algorithm: DerReader, key: Uint8Array): Assessment {
   // RFC 5480 §2.1.1: a named curve; explicit parameters could redefine its generator.
-  if (algorithm.peek() !== TAG.objectIdentifier) return 'its curve is not a named one'
-  const curve = readObjectIdentifier(algorithm)
-  const octets = CURVES.get(curve)
-  if (octets === undefined || !algorithm.isAtEnd) return `its curve ${curve} is not allowed`
-  const isUncompressed = key[0] === 0x04 && key.length === 1 + 2 * octets
-  return isUncompressed ? undefined : 'its point is not an uncompressed one of the curve'
+  if (algorithm.peek() !== TAG.objectIdentifier) {
+    return { type: 'ec', weakness: 'its curve is not a named one', checkCost: 1 }
+  }
+  const name = readObjectIdentifier(algorithm)
+  const curve = CURVES.get(name)
+  if (curve === undefined || !algorithm.isAtEnd) {
+    return { type: 'ec', weakness: `its curve ${name} is not allowed`, checkCost: 1 }
+  }
+  const isUncompressed = key[0] === 0x04 && key.length === 1 + 2 * curve.octets
+  const weakness = isUncompressed ? undefined : 'its point is not an uncompressed one of the curve'
+  return { type: 'ec', weakness, checkCost: curve.checkCost }
 }
 
 function ed25519Weakness(algorithm: DerReader, key: Uint8Array): string | undefined {

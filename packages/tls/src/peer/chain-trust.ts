@@ -11,7 +11,7 @@ import type { Standing } from './connection-peer.ts'
 const LOST = Number.NEGATIVE_INFINITY
 
 /** A change of bundles may call for many verifications at once: each gets less than a handshake. */
-const BUDGET = { maxSignatureChecks: 16 }
+const BUDGET = { maxSignatureChecks: 160 }
 
 /** The trust in one verified chain, kept true while the bundles of its source change. */
 export class ChainTrust implements Standing {

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 
 // One more than the verifier takes, so that it sees (and refuses) a chain that is too long.
-const MAX_CERTIFICATES = 9
+const MAX_CERTIFICATES = 17
 
 /**
  * The certificates as the peer sent them, leaf first. `issuerCertificate` means "the next one
