@@ -339,7 +339,7 @@ describe('the budget', () => {
     const shape = { subject: 'O=intermediate' }
     const cas = await Promise.all(Array.from({ length: 100 }, () => authority.mintCa(shape)))
     lookAlikes = cas.map(({ der }) => der)
-  })
+  }, 60_000)
 
   const roomy = { maxCertificates: 200, maxBytes: 1_000_000 }
 
