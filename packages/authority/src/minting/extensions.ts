@@ -102,7 +102,8 @@ async function authorityKeyIdentifier(
   publicKey: KeyObject,
   issuerKey: KeyObject,
 ): Promise<Extension | null> {
-  const wanted = shape.authorityKeyIdentifier ?? !publicKey.equals(issuerKey)
+  // By octets: `KeyObject.equals` on keys of two kinds makes a later, unrelated call fail.
+  const wanted = shape.authorityKeyIdentifier ?? !spki(publicKey).equals(spki(issuerKey))
   return wanted ? AuthorityKeyIdentifierExtension.create(spki(issuerKey)) : null
 }
 
@@ -135,6 +136,6 @@ function subtrees(number: number, uris: readonly string[]): Buffer[] {
   return [der(contextTag(number, 'constructed'), ...trees)]
 }
 
-function spki(key: KeyObject): Buffer {
+export function spki(key: KeyObject): Buffer {
   return key.export({ format: 'der', type: 'spki' })
 }

@@ -183,6 +183,12 @@ describe('a good SVID', () => {
     expect(leafKey).toBe(authorityKey)
   })
 
+  test('has a key of another kind than the CA that signs it', async () => {
+    const intermediate = await root.mintCa({ keyType: 'rsa-2048' })
+    const minted = await intermediate.mint(WEB, { keyType: 'ec-p256' })
+    expect(verdict(minted)).toBe('ok')
+  })
+
   test('shows what it was told to show', async () => {
     const minted = await root.mint(WEB, {
       serialNumber: '0abcdef0',
