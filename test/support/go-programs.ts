@@ -1,10 +1,7 @@
-import { execFile, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { access, constants, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { access, constants, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { withLock } from './lock.ts'
+import { runBuildTool } from './build-tool.ts'
+import { cachedBuild } from './cached-build.ts'
 
 /** A Go module of this repository, and what is built from it. */
 export interface GoModule {
@@ -29,14 +26,14 @@ export interface GoModule {
  * @throws Error when the programs are not there, and no usable Go to build them
  */
 export async function goPrograms(module: GoModule): Promise<string> {
-  const folder = await cacheFolder(module)
-  if (!(await holdsPrograms(folder, module.programs.keys()))) {
-    await mkdir(join(folder, '..'), { recursive: true })
-    await withLock(`${folder}.lock`, say(module), async () => {
-      if (!(await holdsPrograms(folder, module.programs.keys()))) await build(module, folder)
-    })
-  }
-  return folder
+  const { folder, name, sources } = module
+  const files = await Promise.all(sources.map((source) => readFile(join(folder, source))))
+  return await cachedBuild({
+    name,
+    inputs: [...files, await goVersion(module)],
+    say: say(module),
+    build: (output) => build(module, output),
+  })
 }
 
 /** Whether the folder holds all the programs. */
@@ -45,53 +42,23 @@ export async function holdsPrograms(folder: string, names: Iterable<string>): Pr
   return (await Promise.allSettled(checks)).every(({ status }) => status === 'fulfilled')
 }
 
-async function cacheFolder(module: GoModule): Promise<string> {
-  const { folder, name, sources } = module
-  const key = createHash('sha256')
-  for (const source of sources) key.update(await readFile(join(folder, source)))
-  key.update(await goVersion(module))
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
-  return join(cache, 'fastify-spiffe', name, key.digest('hex'))
-}
-
 /** The version that the module selects, which a newer `go` command may have to fetch first. */
 async function goVersion({ folder, name, alternative = '' }: GoModule): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)('go', ['env', 'GOVERSION'], { cwd: folder })
-    return stdout.trim()
+    return (await runBuildTool('go', ['env', 'GOVERSION'], { cwd: folder })).trim()
   } catch (cause) {
     const help = `install Go 1.26.6 or later${alternative}`
     throw new Error(`${name}: neither a binary nor a usable Go was found: ${help}`, { cause })
   }
 }
 
-/** Builds beside the target and renames, so that the target is complete or absent. */
-async function build(module: GoModule, folder: string): Promise<void> {
-  const unfinished = await mkdtemp(`${folder}.building-`)
-  try {
-    for (const [program, package_] of module.programs) {
-      say(module)(`building ${program} (${module.patience}; kept in ${folder})`)
-      await goBuild(module.folder, join(unfinished, program), package_)
-    }
-    await rm(folder, { recursive: true, force: true })
-    await rename(unfinished, folder)
-    say(module)('built')
-  } finally {
-    await rm(unfinished, { recursive: true, force: true })
+async function build(module: GoModule, output: string): Promise<void> {
+  for (const [program, package_] of module.programs) {
+    say(module)(`building ${program} (${module.patience})`)
+    const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', join(output, program), package_]
+    await runBuildTool('go', args, { cwd: module.folder })
   }
-}
-
-function goBuild(folder: string, output: string, package_: string): Promise<void> {
-  const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', output, package_]
-  return new Promise((resolve, reject) => {
-    // Both of Go's streams go to stderr: stdout stays free for whoever asked for the programs.
-    const go = spawn('go', args, { cwd: folder, stdio: ['ignore', 2, 2] })
-    go.once('error', reject)
-    go.once('close', (code) => {
-      if (code === 0) resolve()
-      else reject(new Error(`go build ${package_} ended with ${code}`))
-    })
-  })
+  say(module)('built')
 }
 
 function say({ name }: GoModule): (line: string) => void {
