@@ -293,13 +293,42 @@ describe('signing certificates', () => {
     expect(verdict(await bad.mint(WEB), bundlesOf(anchor))).toBe('name-constraints')
   })
 
+  test('rule 30: name constraints on DNS names, addresses and subjects are honoured too', async () => {
+    // dNSName "a.test"
+    const dns = '8206612e74657374'
+    expect(await under(dns, {})).toBe('accepted')
+    expect(await under(dns, { dnsNames: ['web.a.test'] })).toBe('accepted')
+    expect(await under(dns, { dnsNames: ['web.b.test'] })).toBe('name-constraints')
+    // iPAddress 10.0.0.0/8
+    const network = '87080a000000ff000000'
+    expect(await under(network, { ipAddresses: ['10.1.2.3'] })).toBe('accepted')
+    expect(await under(network, { ipAddresses: ['11.1.2.3'] })).toBe('name-constraints')
+    // directoryName C=US
+    const country = 'a40f300d310b3009060355040613025553'
+    expect(await under(country, { subject: 'C=US,O=SPIRE' })).toBe('accepted')
+    expect(await under(country, { subject: 'C=DE,O=SPIRE' })).toBe('name-constraints')
+  })
+
   test('rule 30: name constraints of a kind that is not supported are refused when critical', async () => {
-    // permittedSubtrees [0] { GeneralSubtree { dNSName [2] "a.test" } }
-    const value = Buffer.from('300ca00a30088206612e74657374', 'hex')
-    const dns = (critical: boolean): CertificateShape => ({
-      extraExtensions: [{ oid: '2.5.29.30', critical, value }],
-    })
-    expect(await below(dns(false))).toBe('accepted')
-    expect(await below(dns(true))).toBe('name-constraints')
+    // registeredID 1.2.3
+    const identifier = '88022a03'
+    expect(await below(constrainedBy(identifier, false))).toBe('accepted')
+    expect(await below(constrainedBy(identifier, true))).toBe('name-constraints')
   })
 })
+
+/** What a leaf of that shape gets below an intermediate that permits one subtree, not critical. */
+async function under(subtree: string, shape: SvidShape): Promise<RefusalCode | 'accepted'> {
+  const intermediate = await authority.mintCa(constrainedBy(subtree, false))
+  return verdict(await intermediate.mint(WEB, shape), bundles)
+}
+
+const wrap = (tag: number, content: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([tag, content.length]), content])
+
+/** permittedSubtrees of one base, DER in hexadecimal. */
+function constrainedBy(base: string, critical: boolean): CertificateShape {
+  const subtree = wrap(0x30, Buffer.from(base, 'hex'))
+  const value = wrap(0x30, wrap(0xa0, subtree))
+  return { extraExtensions: [{ oid: '2.5.29.30', critical, value }] }
+}

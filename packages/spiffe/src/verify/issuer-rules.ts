@@ -7,7 +7,7 @@ import {
   unknownCriticalRefusal,
   weakKeyRefusal,
 } from '../x509/leaf-profile.ts'
-import { nameConstraintsFault } from './name-constraints.ts'
+import type { NameConstraintChecks } from './name-constraints.ts'
 import type { Refusal } from './refusal.ts'
 
 const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
@@ -39,8 +39,12 @@ export function issuerRefusal(
 export function pathRefusal(
   issuer: Certificate,
   below: readonly Certificate[],
+  nameConstraints: NameConstraintChecks,
 ): Refusal | undefined {
-  return pathLengthRefusal(issuer, below) ?? nameConstraintsRefusal(issuer, below)
+  const refusal = pathLengthRefusal(issuer, below)
+  if (refusal !== undefined) return refusal
+  const message = nameConstraints.fault(issuer, below)
+  return message === undefined ? undefined : { code: 'name-constraints', message }
 }
 
 /** RFC 5280 §6.1.3 a 2. Written so that a clock which gives NaN refuses. */
@@ -127,12 +131,4 @@ function identityRefusal(issuer: Certificate): Refusal | undefined {
   }
   if (parsed.value.path === '') return undefined
   return { code: 'issuer-id-has-path', message: `an issuer is named ${id}, which has a path` }
-}
-
-function nameConstraintsRefusal(
-  issuer: Certificate,
-  below: readonly Certificate[],
-): Refusal | undefined {
-  const message = nameConstraintsFault(issuer, below)
-  return message === undefined ? undefined : { code: 'name-constraints', message }
 }

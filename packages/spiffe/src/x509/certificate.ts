@@ -86,7 +86,7 @@ export class Certificate {
 
   /** The URIs of the subject's alternative names, octet for octet as they were signed. */
   get uris(): readonly string[] {
-    return this.extensions.subjectAltName?.value ?? []
+    return this.extensions.subjectAltName?.value.uris ?? []
   }
 
   /** RFC 5280 §4.2.1.9, §4.2.1.3: whether it is a CA that may sign certificates. */

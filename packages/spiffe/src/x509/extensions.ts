@@ -1,10 +1,10 @@
 import { readObjectIdentifier } from '../der/object-identifier.ts'
 import { invalidDer, type DerReader } from '../der/reader.ts'
-import { contextTag, TAG } from '../der/tags.ts'
+import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
 import { readFlag, readSmallInteger, readWhole } from '../der/values.ts'
 import { hexadecimal } from './bytes.ts'
 import { readExtensionList } from './extension-list.ts'
-import { readUriName } from './general-name.ts'
+import { readSubjectName, type GeneralName } from './general-name.ts'
 import { readKeyUsage, type KeyUsagePurpose } from './key-usage.ts'
 import { readNameConstraints, type NameConstraints } from './name-constraints.ts'
 
@@ -20,14 +20,20 @@ export interface BasicConstraints {
   readonly pathLength: number | undefined
 }
 
+export interface SubjectAltName {
+  /** The URIs, octet for octet. */
+  readonly uris: readonly string[]
+  /** All names, the URIs among them. */
+  readonly names: readonly GeneralName[]
+}
+
 /** The extensions that path validation reads. One that the certificate does not have is absent. */
 export interface Extensions {
   readonly basicConstraints?: Extension<BasicConstraints>
   readonly keyUsage?: Extension<readonly KeyUsagePurpose[]>
   /** Object identifiers, dotted. */
   readonly extendedKeyUsage?: Extension<readonly string[]>
-  /** The URIs among the subject's alternative names, octet for octet. */
-  readonly subjectAltName?: Extension<readonly string[]>
+  readonly subjectAltName?: Extension<SubjectAltName>
   readonly nameConstraints?: Extension<NameConstraints>
   /** Hexadecimal. */
   readonly subjectKeyId?: Extension<string>
@@ -120,21 +126,22 @@ function readExtendedKeyUsage(reader: DerReader): readonly string[] {
   return Object.freeze(identifiers)
 }
 
-/** RFC 5280 §4.2.1.6. */
-function readSubjectAltName(reader: DerReader): readonly string[] {
-  const names = reader.enter(TAG.sequence)
-  const uris: string[] = []
-  do {
-    const uri = readUriName(names)
-    if (uri !== undefined) uris.push(uri)
-  } while (!names.isAtEnd)
-  return Object.freeze(uris)
+/** RFC 5280 §4.2.1.6: a name at least. */
+function readSubjectAltName(reader: DerReader): SubjectAltName {
+  const list = reader.enter(TAG.sequence)
+  const names: GeneralName[] = []
+  do names.push(readSubjectName(list))
+  while (!list.isAtEnd)
+  const uris = names.flatMap((name) => (name.form === 'uri' ? [name.text] : []))
+  return Object.freeze({ uris: Object.freeze(uris), names: Object.freeze(names) })
 }
 
-/** RFC 5280 §4.2.1.1; issuer and serial number help nobody here, and are passed over. */
+/** RFC 5280 §4.2.1.1; the issuer and serial number of the issuer help nobody here, and are passed over. */
 export function readAuthorityKeyId(reader: DerReader): string | undefined {
   const identifier = reader.enter(TAG.sequence)
   const keyId = identifier.contentIf(contextTag(0))
-  while (!identifier.isAtEnd) identifier.element()
+  identifier.contentIf(contextTagConstructed(1))
+  identifier.contentIf(contextTag(2))
+  identifier.end()
   return keyId === undefined ? undefined : hexadecimal(keyId)
 }

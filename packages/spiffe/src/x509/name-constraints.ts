@@ -1,55 +1,58 @@
 import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
-import { readUriName } from './general-name.ts'
+import { readGeneralName, type GeneralName } from './general-name.ts'
+import { subtreeFault, withLowerCaseHost } from './subtree-base.ts'
 
 /** The names that a CA may and may not certify. */
 export interface NameConstraints {
-  /** Hosts of URIs; empty when URIs are not limited to any. */
-  readonly permittedUris: readonly string[]
-  readonly excludedUris: readonly string[]
-  /** Whether names of other kinds (DNS, directory, …) are constrained too. */
-  readonly hasOtherForms: boolean
+  /** Where names of a kind may lie, hosts in lower case; those of a kind that is not among them are not limited. */
+  readonly permitted: readonly GeneralName[]
+  readonly excluded: readonly GeneralName[]
+  /** Why the constraints cannot be held against any name; `undefined` when they can. */
+  readonly fault: string | undefined
 }
 
-/** RFC 5280 §4.2.1.10. */
+/** RFC 5280 §4.2.1.10: there is a list at least, and none is empty. */
 export function readNameConstraints(reader: DerReader): NameConstraints {
   const constraints = reader.enter(TAG.sequence)
   if (constraints.isAtEnd) throw invalidDer('name constraints are empty')
-  const permitted = subtrees(constraints.enterIf(contextTagConstructed(0)))
-  const excluded = subtrees(constraints.enterIf(contextTagConstructed(1)))
+  const permitted = readSubtrees(constraints.enterIf(contextTagConstructed(0)))
+  const excluded = readSubtrees(constraints.enterIf(contextTagConstructed(1)))
   constraints.end()
   return Object.freeze({
-    permittedUris: permitted.uris,
-    excludedUris: excluded.uris,
-    hasOtherForms: permitted.hasOtherForms || excluded.hasOtherForms,
+    permitted: permitted.bases,
+    excluded: excluded.bases,
+    fault: permitted.fault ?? excluded.fault,
   })
 }
 
 interface Subtrees {
-  readonly uris: readonly string[]
-  readonly hasOtherForms: boolean
+  readonly bases: readonly GeneralName[]
+  readonly fault: string | undefined
 }
 
-function subtrees(reader: DerReader | undefined): Subtrees {
-  const uris: string[] = []
-  if (reader === undefined) return { uris: Object.freeze(uris), hasOtherForms: false }
-  if (reader.isAtEnd) throw invalidDer('a list of subtrees is empty')
-  let hasOtherForms = false
-  while (!reader.isAtEnd) {
-    const uri = subtree(reader.enter(TAG.sequence))
-    if (uri === undefined) hasOtherForms = true
-    else uris.push(uri)
+function readSubtrees(list: DerReader | undefined): Subtrees {
+  const bases: GeneralName[] = []
+  if (list === undefined) return { bases: Object.freeze(bases), fault: undefined }
+  if (list.isAtEnd) throw invalidDer('a list of subtrees is empty')
+  let fault: string | undefined
+  while (!list.isAtEnd) {
+    const subtree = list.enter(TAG.sequence)
+    const base = readGeneralName(subtree)
+    fault ??= readDistances(subtree) ?? subtreeFault(base)
+    bases.push(withLowerCaseHost(base))
   }
-  return { uris: Object.freeze(uris), hasOtherForms }
+  return { bases: Object.freeze(bases), fault }
 }
 
-function subtree(reader: DerReader): string | undefined {
-  const uri = readUriName(reader)
-  // RFC 5280 §4.2.1.10: the minimum is 0, the maximum is absent.
-  const minimum = reader.contentIf(contextTag(0))
+/** RFC 5280 §4.2.1.10: the minimum is 0 and the maximum absent, or the certificate is refused. */
+function readDistances(subtree: DerReader): string | undefined {
+  const minimum = subtree.contentIf(contextTag(0))
+  const maximum = subtree.contentIf(contextTag(1))
+  subtree.end()
+  // X.690 §11.5 leaves the default out; a 0 that is spelled out cannot be mistaken.
   if (minimum !== undefined && !(minimum.length === 1 && minimum[0] === 0)) {
-    throw invalidDer('a subtree has a minimum')
+    return 'a subtree of names has a minimum'
   }
-  reader.end()
-  return uri
+  return maximum === undefined ? undefined : 'a subtree of names has a maximum'
 }

@@ -5,6 +5,8 @@ import { hexadecimal, latin1, sameBytes } from './bytes.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
+
 /** The distinguished name of an issuer or a subject. */
 export class Name {
   /** The DER, as signed. */
@@ -25,6 +27,21 @@ export class Name {
 
   get isEmpty(): boolean {
     return this.key === ''
+  }
+
+  /** The mailboxes among its attributes (RFC 5280 §4.1.2.6), octet for octet. */
+  get emailAddresses(): readonly string[] {
+    const addresses: string[] = []
+    const name = DerReader.of(this.raw).enter(TAG.sequence)
+    while (!name.isAtEnd) {
+      const relative = name.enter(TAG.set)
+      while (!relative.isAtEnd) {
+        const attribute = relative.enter(TAG.sequence)
+        if (readObjectIdentifier(attribute) !== EMAIL_ADDRESS) continue
+        addresses.push(latin1(attribute.content(attribute.peek())))
+      }
+    }
+    return addresses
   }
 
   /**
