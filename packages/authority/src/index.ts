@@ -25,6 +25,7 @@ export type {
   CertificateShape,
   KeyUsageBit,
   RawExtension,
+  RevocationListShape,
   SignatureHash,
   SvidShape,
   UriNameConstraints,

@@ -10,39 +10,11 @@ import {
 } from '@fastify-spiffe/spiffe'
 import { mintAuthority } from '../minting/mint-authority.ts'
 import { Authority } from './authority.ts'
+import { ManualTime, START } from './manual-time.test.helper.ts'
 import type { AuthorityOptions } from './settings.ts'
 
 const WEB = 'spiffe://example.org/web'
-const START = Date.UTC(2026, 0, 1)
 const MINUTE = 60_000
-
-/** A clock that stands still until it is moved, with the timers that go by it. */
-class ManualTime {
-  now = START
-  readonly #timers = new Map<() => void, number>()
-
-  readonly clock = (): number => this.now
-
-  readonly setTimer: SetTimer = (callback, delayMs) => {
-    const timer = (): void => callback()
-    this.#timers.set(timer, this.now + delayMs)
-    return () => this.#timers.delete(timer)
-  }
-
-  get options(): Pick<AuthorityOptions, 'clock' | 'setTimer'> {
-    return { clock: this.clock, setTimer: this.setTimer }
-  }
-
-  get pending(): number {
-    return this.#timers.size
-  }
-
-  advance(ms: number): void {
-    this.now += ms
-    const due = [...this.#timers].filter(([, at]) => at <= this.now)
-    for (const [timer] of due) if (this.#timers.delete(timer)) timer()
-  }
-}
 
 const opened: Authority[] = []
 

@@ -18,6 +18,7 @@ import { readIdentity, readWorkloadId, type IdentityOptions } from './identity.t
 import { createSigningChain, issueIdentity, mintWith } from './issuance.ts'
 import { LocalAuthorities, type LocalAuthority, type SigningChain } from './local-authorities.ts'
 import { Renewal } from './renewal.ts'
+import { Revocations } from './revocations.ts'
 import { Serial } from './serial.ts'
 import { readSettings, type AuthorityOptions, type AuthoritySettings } from './settings.ts'
 import type { Identity, Workload, WorkloadServer } from './workload.ts'
@@ -37,6 +38,7 @@ export class Authority implements AsyncDisposable {
   readonly #authorities: LocalAuthorities
   readonly #federation: Federation
   readonly #workloads: Workloads
+  readonly #revocations: Revocations
   readonly #renewal: Renewal
   readonly #updates = new Updates()
   readonly #serial = new Serial()
@@ -55,8 +57,13 @@ export class Authority implements AsyncDisposable {
       assign: (workload, identities) =>
         this.#change(() => this.#workloads.reassign(workload, identities)),
     })
-    this.#renewal = new Renewal(settings, this.#authorities, this.#workloads, (renew) =>
-      this.#change(renew),
+    this.#revocations = new Revocations(settings, this.#authorities)
+    this.#renewal = new Renewal(
+      settings,
+      this.#authorities,
+      this.#workloads,
+      this.#revocations,
+      (renew) => this.#change(renew),
     )
     this.#renewal.arm()
   }
@@ -68,10 +75,12 @@ export class Authority implements AsyncDisposable {
    */
   static async create(options: AuthorityOptions): Promise<Authority> {
     const settings = readSettings(options)
-    return new Authority(settings, await createSigningChain(settings))
+    const authority = new Authority(settings, await createSigningChain(settings))
+    if (settings.revocationListTtlMs !== undefined) await authority.#change(async () => {})
+    return authority
   }
 
-  /** The bundle of the trust domain: all local authorities. */
+  /** The bundle of the trust domain: all local authorities, and their revocation lists. */
   get bundle(): X509Bundle {
     return this.#bundle
   }
@@ -201,6 +210,19 @@ export class Authority implements AsyncDisposable {
   }
 
   /**
+   * Revokes a certificate, for as long as the authority lives: from now on its serial number is on the
+   * revocation lists that go with the bundle. A workload that holds it gets no other one for that:
+   * {@link rotateSvids} does.
+   * @param certificate what was issued, or a serial number as `Certificate.serialNumber` says it
+   * @throws {@link AuthorityError} `invalid-option`
+   */
+  revoke(certificate: X509Svid | string): Promise<void> {
+    const serialNumber =
+      typeof certificate === 'string' ? certificate : certificate.leaf.serialNumber
+    return this.#change(async () => this.#revocations.add(serialNumber))
+  }
+
+  /**
    * Gives all workloads the bundle of another trust domain, and follows it when it comes from an
    * `Authority`. One direction only: the other has to federate as well.
    * @throws {@link AuthorityError} `own-trust-domain`
@@ -246,6 +268,7 @@ export class Authority implements AsyncDisposable {
   #change<T>(change: () => Promise<T>): Promise<T> {
     return this.#exclusively(async () => {
       const result = await change()
+      await this.#revocations.issue()
       this.#renewal.arm()
       this.#publish()
       return result
@@ -263,6 +286,7 @@ export class Authority implements AsyncDisposable {
     this.#bundle = X509Bundle.of(
       this.trustDomain,
       this.#authorities.list().map(({ certificate }) => certificate),
+      this.#revocations.lists,
     )
     this.#workloads.publish()
     this.#updates.notify()

@@ -51,6 +51,11 @@ export class LocalAuthorities {
     return this.#first('active')![0]
   }
 
+  /** All CAs that have signed or may sign: the authorities and the intermediates below them. */
+  get signers(): MintedCa[] {
+    return [...this.#entries.values()].flatMap(({ signer }) => upwards(signer))
+  }
+
   list(): LocalAuthority[] {
     return [...this.#entries].map(([id, { anchor, state }]) => {
       const { certificate } = anchor
@@ -119,6 +124,10 @@ export class LocalAuthorities {
     }
     return entry
   }
+}
+
+function upwards(ca: MintedCa): MintedCa[] {
+  return ca.parent === undefined ? [ca] : [ca, ...upwards(ca.parent)]
 }
 
 function idOf({ anchor }: SigningChain): string {

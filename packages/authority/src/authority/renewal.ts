@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { createSigningChain } from './issuance.ts'
 import type { LocalAuthorities, LocalAuthority } from './local-authorities.ts'
 import { halfLife, Schedule } from './schedule.ts'
+import type { Revocations } from './revocations.ts'
 import type { AuthoritySettings } from './settings.ts'
 import type { Workloads } from './workloads.ts'
 
@@ -15,22 +16,25 @@ const RETRY_MS = 1000
 /** Published when a renewal fails: `{ trustDomain, error }`. What is held goes on serving. */
 const renewalFailed = channel('spiffe:authority:renewal-failed')
 
-/** Renews SVIDs and local authorities by itself, as their time comes. */
+/** Renews SVIDs, local authorities and revocation lists by itself, as their time comes. */
 export class Renewal {
   readonly #settings: AuthoritySettings
   readonly #authorities: LocalAuthorities
   readonly #workloads: Workloads
+  readonly #revocations: Revocations
   readonly #schedule: Schedule
 
   constructor(
     settings: AuthoritySettings,
     authorities: LocalAuthorities,
     workloads: Workloads,
+    revocations: Revocations,
     change: (renew: () => Promise<void>) => Promise<void>,
   ) {
     this.#settings = settings
     this.#authorities = authorities
     this.#workloads = workloads
+    this.#revocations = revocations
     this.#schedule = new Schedule(settings.clock, settings.setTimer, () => {
       if (this.#nextDue() > settings.clock()) this.arm()
       else change(() => this.#renew()).catch((error: unknown) => this.#fail(error))
@@ -67,6 +71,7 @@ export class Renewal {
       this.#hasPrepared() ? activationTime(active) : preparationTime(active),
       ...expiries,
       this.#workloads.nextRotation,
+      this.#revocations.nextIssue,
     )
   }
 

@@ -15,6 +15,11 @@ export interface AuthorityOptions {
   readonly keyType?: KeyType
   /** How many intermediates stand between an authority and its SVIDs. Default 0, at most 8. */
   readonly intermediates?: number
+  /**
+   * How long a revocation list is current; a new one is issued at half of that. With it there are lists
+   * from the start; without it from the first `revoke` on, for one hour each. At least 10,000.
+   */
+  readonly revocationListTtlMs?: number
   /** Whether to run with `NODE_ENV=production`, which is refused otherwise. Default `false`. */
   readonly allowProduction?: boolean
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -30,6 +35,7 @@ export interface AuthoritySettings {
   readonly authorityTtlMs: number
   readonly keyType: KeyType
   readonly intermediates: number
+  readonly revocationListTtlMs: number | undefined
   readonly clock: () => number
   readonly setTimer: SetTimer
 }
@@ -40,6 +46,7 @@ const OPTIONS = [
   'authorityTtlMs',
   'keyType',
   'intermediates',
+  'revocationListTtlMs',
   'allowProduction',
   'clock',
   'setTimer',
@@ -48,6 +55,7 @@ const OPTIONS = [
 // Certificates count in whole seconds; a year is more than any development run.
 const MIN_SVID_TTL_MS = 1000
 const MIN_AUTHORITY_TTL_MS = 60_000
+const MIN_REVOCATION_LIST_TTL_MS = 10_000
 const MAX_TTL_MS = 365 * 86_400_000
 
 const MAX_INTERMEDIATES = 8
@@ -67,6 +75,10 @@ export function readSettings(options: AuthorityOptions): AuthoritySettings {
   checkInteger('svidTtlMs', settings.svidTtlMs, MIN_SVID_TTL_MS, MAX_TTL_MS)
   checkInteger('authorityTtlMs', settings.authorityTtlMs, MIN_AUTHORITY_TTL_MS, MAX_TTL_MS)
   checkInteger('intermediates', settings.intermediates, 0, MAX_INTERMEDIATES)
+  const { revocationListTtlMs: ttlMs } = settings
+  if (ttlMs !== undefined) {
+    checkInteger('revocationListTtlMs', ttlMs, MIN_REVOCATION_LIST_TTL_MS, MAX_TTL_MS)
+  }
   return settings
 }
 
@@ -75,10 +87,19 @@ function withDefaults({
   authorityTtlMs = AUTHORITY_TTL_MS,
   keyType = 'ec-p256',
   intermediates = 0,
+  revocationListTtlMs,
   clock = Date.now,
   setTimer = setUnreferencedTimer,
 }: AuthorityOptions): Omit<AuthoritySettings, 'trustDomain'> {
-  return { svidTtlMs, authorityTtlMs, keyType, intermediates, clock, setTimer }
+  return {
+    svidTtlMs,
+    authorityTtlMs,
+    keyType,
+    intermediates,
+    revocationListTtlMs,
+    clock,
+    setTimer,
+  }
 }
 
 function refuseProduction(allowed: boolean): void {

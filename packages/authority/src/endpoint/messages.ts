@@ -6,12 +6,20 @@ import type { WorkloadApiMessage, WorkloadApiMethod } from './service.ts'
 export function messageOf(method: WorkloadApiMethod, state: WorkloadState): WorkloadApiMessage {
   const { identities, bundle, federatedBundles } = state
   if (method === 'FetchX509Bundles') {
-    return { bundles: bundlesByDomain([bundle, ...federatedBundles]) }
+    return {
+      crl: revocationLists(state),
+      bundles: bundlesByDomain([bundle, ...federatedBundles]),
+    }
   }
   return {
+    crl: revocationLists(state),
     svids: withoutRepeatedHints(identities).map((identity) => svidMessage(identity, bundle)),
     federated_bundles: bundlesByDomain(federatedBundles),
   }
+}
+
+function revocationLists({ bundle, federatedBundles }: WorkloadState): Buffer[] {
+  return [bundle, ...federatedBundles].flatMap((each) => each.revocationLists.map(({ raw }) => raw))
 }
 
 function svidMessage({ spiffeId, hint, minted }: IssuedIdentity, bundle: X509Bundle): object {

@@ -320,6 +320,24 @@ describe('FetchX509SVID', () => {
   })
 })
 
+describe('revocation lists', () => {
+  test('are sent with the SVIDs and with the bundles, those of federated trust domains too', async () => {
+    const { client } = await serve()
+    const foreign = await Authority.create({ trustDomain: 'b.test' })
+    const [svids, bundles] = [client.open('FetchX509SVID'), client.open('FetchX509Bundles')]
+    await Promise.all([svids.next(), bundles.next()])
+    await authority.revoke('01')
+    const [own] = authority.bundle.revocationLists.map(({ raw }) => raw)
+    expect(all(await svids.nextFields(), 2)).toEqual([own])
+    expect(all(await bundles.nextFields(), 1)).toEqual([own])
+    await foreign.revoke('02')
+    authority.federate(foreign)
+    expect(all(await svids.nextFields(), 2)).toHaveLength(2)
+    expect(all(await bundles.nextFields(), 1)).toHaveLength(2)
+    await foreign.close()
+  })
+})
+
 describe('FetchX509Bundles', () => {
   test('sends all bundles, the own one among them, and repeats nothing', async () => {
     const { client } = await serve()

@@ -4,6 +4,9 @@ export function der(tag: number, ...content: readonly (Uint8Array | string)[]): 
   return Buffer.concat([Buffer.from([tag, ...encodeLength(value.length)]), value])
 }
 
+/** The tag of INTEGER. */
+export const INTEGER = 0x02
+
 /** The tag of SEQUENCE. */
 export const SEQUENCE = 0x30
 

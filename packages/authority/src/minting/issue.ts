@@ -42,9 +42,7 @@ export async function issueCertificate(
       signingAlgorithm: algorithm,
     })
     const der = Buffer.from(certificate.rawData)
-    // The last byte of the DER belongs to the signature.
-    if (shape.tamperSignature === true) der[der.length - 1]! ^= 1
-    return der
+    return shape.tamperSignature === true ? spoilSignature(der) : der
   } catch (cause) {
     throw new AuthorityError('unmintable', 'a certificate of this shape cannot be encoded', {
       cause,
@@ -59,7 +57,13 @@ export function randomSerialNumber(): string {
   return bytes.toString('hex')
 }
 
-function dateOf(time: number): Date {
+/** The last byte of the DER belongs to the signature. */
+export function spoilSignature(der: Buffer): Buffer {
+  der[der.length - 1]! ^= 1
+  return der
+}
+
+export function dateOf(time: number): Date {
   const date = new Date(time)
   if (Number.isNaN(date.getTime())) throw new RangeError(`${time} is no time`)
   return date

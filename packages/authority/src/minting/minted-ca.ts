@@ -4,7 +4,13 @@ import { issueCertificate, type Issuer } from './issue.ts'
 import { generateKeyPair, type KeyPair } from './key-pair.ts'
 import { MintedCertificate } from './minted-certificate.ts'
 import { toPem } from './pem.ts'
-import { checkShape, type CertificateShape, type SvidShape } from './shape.ts'
+import { issueRevocationList } from './revocation-list.ts'
+import {
+  checkShape,
+  type CertificateShape,
+  type RevocationListShape,
+  type SvidShape,
+} from './shape.ts'
 
 /** Where a new CA stands. */
 export interface MintedCaPlace {
@@ -26,6 +32,8 @@ export class MintedCa {
   readonly subject: string
   /** The intermediates that go along with what this CA issues, nearest first; an anchor has none. */
   readonly chain: readonly Buffer[]
+  /** The CA above it, which minted it; an anchor has none. */
+  readonly parent: MintedCa | undefined
   readonly #keyPair: KeyPair
   readonly #clock: () => number
   #certificate: Certificate | undefined
@@ -34,6 +42,7 @@ export class MintedCa {
     this.trustDomain = place.trustDomain
     this.der = der
     this.subject = subject
+    this.parent = place.parent
     this.chain = place.parent === undefined ? [] : [der, ...place.parent.chain]
     this.#keyPair = keyPair
     this.#clock = place.clock
@@ -96,6 +105,17 @@ export class MintedCa {
       { trustDomain: this.trustDomain, clock: this.#clock, parent: this },
       shape,
     )
+  }
+
+  /**
+   * Mints a revocation list for what this CA has issued and returns its DER: a good one, or whatever
+   * `shape` makes of it.
+   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
+   */
+  async mintRevocationList(shape: RevocationListShape = {}): Promise<Buffer> {
+    checkShape('revocation-list', shape)
+    const { keyPair } = shape.signedBy ?? this
+    return issueRevocationList({ ...keyPair, subject: this.subject }, shape, this.#clock())
   }
 
   toJSON(): { certificate: string } {

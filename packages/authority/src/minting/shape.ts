@@ -103,6 +103,24 @@ export interface SvidShape extends CertificateShape {
   readonly chain?: (certificates: readonly Buffer[]) => readonly Uint8Array[]
 }
 
+/** How a revocation list differs from an empty one that is good for an hour. */
+export interface RevocationListShape {
+  /** The serial numbers of the certificates that are revoked, lower-case hexadecimal. Default: none. */
+  readonly revoked?: readonly string[]
+  /** Milliseconds since the epoch, cut to seconds. Default: now. */
+  readonly thisUpdate?: number
+  /** Milliseconds since the epoch, cut to seconds. Default: one hour from now. */
+  readonly nextUpdate?: number
+  /** Extensions after all others. Default: none. */
+  readonly extraExtensions?: readonly RawExtension[]
+  /** Default: as for a certificate. */
+  readonly hash?: SignatureHash
+  /** The CA whose key signs, in the name of the one that mints. Default: the one that mints. */
+  readonly signedBy?: MintedCa
+  /** Whether the signature is spoilt. Default `false`. */
+  readonly tamperSignature?: boolean
+}
+
 const CERTIFICATE_SHAPE: Readonly<Record<keyof CertificateShape, true>> = {
   notBefore: true,
   notAfter: true,
@@ -136,11 +154,28 @@ const SVID_SHAPE: Readonly<Record<keyof SvidShape, true>> = {
   chain: true,
 }
 
+const REVOCATION_LIST_SHAPE: Readonly<Record<keyof RevocationListShape, true>> = {
+  revoked: true,
+  thisUpdate: true,
+  nextUpdate: true,
+  extraExtensions: true,
+  hash: true,
+  signedBy: true,
+  tamperSignature: true,
+}
+
+type ShapeKind = 'ca' | 'svid' | 'revocation-list'
+
+const SHAPES: Readonly<Record<ShapeKind, object>> = {
+  ca: CERTIFICATE_SHAPE,
+  svid: SVID_SHAPE,
+  'revocation-list': REVOCATION_LIST_SHAPE,
+}
+
 /**
  * Refuses a shape with a misspelt name: it would make a good certificate of a bad one.
  * @throws {@link AuthorityError} `invalid-option`
  */
-export function checkShape(kind: 'ca' | 'svid', shape: SvidShape): void {
-  const known = kind === 'ca' ? CERTIFICATE_SHAPE : SVID_SHAPE
-  checkOptionNames('a shape', shape, Object.keys(known))
+export function checkShape(kind: ShapeKind, shape: object): void {
+  checkOptionNames('a shape', shape, Object.keys(SHAPES[kind]))
 }

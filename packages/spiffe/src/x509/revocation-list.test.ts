@@ -55,6 +55,16 @@ describe('a revocation list', () => {
     expect(read({ entries: [] }).size).toBe(0)
   })
 
+  test('may have an entry with an empty list of extensions, which some issuers write', () => {
+    const empty = tlv(
+      TAG.sequence,
+      tlv(TAG.integer, Buffer.from([0x01])),
+      utcTime('250101000000'),
+      tlv(TAG.sequence),
+    )
+    expect(read({ entries: [empty] }).has('01')).toBe(true)
+  })
+
   test('is current up to its next update, and not when the clock gives no number', () => {
     const list = read({ nextUpdate: utcTime('250102000000') })
     expect(list.isCurrent(Date.UTC(2025, 0, 2))).toBe(true)

@@ -82,7 +82,8 @@ function readEntries(list: DerReader): ReadonlySet<string> {
     serialNumbers.add(readSerialNumber(entry))
     readTime(entry)
     const extensions = entry.enterIf(TAG.sequence)
-    if (extensions !== undefined) {
+    // RFC 5280 §5.1: never empty. Issuers do write it so, and it cannot be mistaken.
+    if (extensions?.isAtEnd === false) {
       // RFC 5280 §5.3: a list with a critical entry extension that is not understood is not used.
       readExtensionList(extensions, (type, critical) =>
         assertSupported(type, critical && type !== REASON_CODE),
