@@ -2,6 +2,7 @@ import { Client, Metadata, connectivityState, credentials } from '@grpc/grpc-js'
 import type { ClientOptions } from '@grpc/grpc-js'
 
 import type { EndpointAddress } from '../endpoint/address.ts'
+import { WorkloadApiError } from '../errors.ts'
 import { LIMITS } from '../messages/limits.ts'
 import type { Method } from './definition.ts'
 import { addSecurityHeader } from './security-header.ts'
@@ -28,21 +29,23 @@ const OPTIONS: ClientOptions = {
 /** The connection to one Workload API. It connects at the first call, and again whenever it must. */
 export class Channel {
   readonly address: EndpointAddress
-  readonly #client: Client
+  #client: Client
+  #renewal = new AbortController()
 
   constructor(address: EndpointAddress) {
     this.address = address
-    // Workload Endpoint §3: transport security is not required; the endpoint attests its caller.
-    this.#client = new Client(address.target, credentials.createInsecure(), OPTIONS)
+    this.#client = newClient(address)
   }
 
   /**
    * Calls a method that streams, and yields its messages undecoded. Returns when the server ends the
    * stream cleanly.
-   * @throws the signal's reason, or {@link WorkloadApiError} for any other status
+   * @throws the signal's reason, or {@link WorkloadApiError}: `timeout` when the channel was renewed
+   *   meanwhile, or what any other status means
    */
   async *receive(method: Method, signal: AbortSignal): AsyncGenerator<Buffer, void> {
     signal.throwIfAborted()
+    const renewal = this.#renewal.signal
     const call = this.#client.makeServerStreamRequest<object, Buffer>(
       method.path,
       method.requestSerialize,
@@ -53,16 +56,34 @@ export class Channel {
     // A cancelled call reports that too, when nobody listens any more.
     call.on('error', () => {})
     const cancel = (): void => call.cancel()
-    signal.addEventListener('abort', cancel, { once: true })
+    for (const end of [signal, renewal]) end.addEventListener('abort', cancel, { once: true })
     try {
       yield* call as AsyncIterable<Buffer>
     } catch (error) {
       signal.throwIfAborted()
+      renewal.throwIfAborted()
       throw fromStatus({ endpoint: this.address.uri, error, connected: this.#isConnected() })
     } finally {
-      signal.removeEventListener('abort', cancel)
+      for (const end of [signal, renewal]) end.removeEventListener('abort', cancel)
       call.cancel()
     }
+  }
+
+  /**
+   * Gives up the connection and its calls: the next call makes a new one, to whoever listens then. A
+   * connection can be dead without a sign, and pings find that late.
+   */
+  renew(): void {
+    const renewal = this.#renewal
+    this.#renewal = new AbortController()
+    this.#client.close()
+    this.#client = newClient(this.address)
+    renewal.abort(
+      new WorkloadApiError(
+        'timeout',
+        `no news in time from the Workload API at ${this.address.uri}`,
+      ),
+    )
   }
 
   /** Lets go of the connection, so that it does not keep the process alive. Safe to call twice. */
@@ -73,4 +94,9 @@ export class Channel {
   #isConnected(): boolean {
     return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY
   }
+}
+
+function newClient({ target }: EndpointAddress): Client {
+  // Workload Endpoint §3: transport security is not required; the endpoint attests its caller.
+  return new Client(target, credentials.createInsecure(), OPTIONS)
 }

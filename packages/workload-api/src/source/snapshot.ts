@@ -63,9 +63,14 @@ export function interrupt(held: Snapshot, error: WorkloadApiError | null): Snaps
   return { ...held, state, error: error ?? held.error }
 }
 
-/** The SVID has run out. */
-export function expire(held: Snapshot): Snapshot {
-  return { ...held, state: held.state === 'failed' ? 'failed' : 'expired', svid: null }
+/**
+ * What is left of a snapshot at `now`: no SVID that has run out. The snapshot itself keeps it, for a
+ * clock that was set wrong will be set back.
+ */
+export function asOf(held: Snapshot, now: number): Snapshot {
+  if (held.svid === null || !held.svid.isExpired(now)) return held
+  const hasEnded = held.state === 'failed' || held.state === 'closed'
+  return { ...held, state: hasEnded ? held.state : 'expired', svid: null }
 }
 
 /** The supply has ended for good; the last SVID serves until it expires. */

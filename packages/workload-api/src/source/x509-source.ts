@@ -18,14 +18,14 @@ import { receiveX509Contexts } from '../watch/streams.ts'
 import { watch } from '../watch/watch.ts'
 import type { WatchEvent } from '../watch/watch.ts'
 import { publishChanges, publishRejection } from './events.ts'
-import { ExpiryTimer } from './expiry-timer.ts'
 import { Opening } from './opening.ts'
 import { checkX509SourceOptions } from './options.ts'
 import type { X509SourceOptions } from './options.ts'
 import { toPicker } from './pick.ts'
 import type { X509SvidPicker } from './pick.ts'
-import { STARTING, accept, compare, expire, fail, interrupt } from './snapshot.ts'
+import { STARTING, accept, asOf, compare, fail, interrupt } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
+import { Vigil } from './vigil.ts'
 
 /**
  * The workload's X.509-SVID and bundles, live from the SPIFFE Workload API.
@@ -41,17 +41,23 @@ export class X509Source implements X509MaterialSource {
   readonly #retry: RetryPolicy
   readonly #updates = new Updates()
   readonly #closing = new AbortController()
-  readonly #expiry: ExpiryTimer
+  readonly #vigil: Vigil
   readonly #opening = new Opening()
   #held: Snapshot = STARTING
+  /** What everybody has been told. */
+  #told: Snapshot = STARTING
   #running: Promise<void> = Promise.resolve()
 
   private constructor(options: X509SourceOptions) {
     this.#clock = options.clock ?? Date.now
     this.#pick = toPicker(options.pick)
     this.#retry = new RetryPolicy(options.backoff, options.random)
-    this.#expiry = new ExpiryTimer(this.#clock, () => this.#turnTo(expire(this.#held)))
     this.#channel = new Channel(findEndpointAddress(options.address))
+    this.#vigil = new Vigil({
+      clock: this.#clock,
+      onLook: () => this.#tell(),
+      onOverdue: () => this.#channel.renew(),
+    })
   }
 
   /**
@@ -85,9 +91,8 @@ export class X509Source implements X509MaterialSource {
   }
 
   get svid(): X509Svid | null {
-    const { svid } = this.#held
-    // A timer may be late, for example after the machine slept; the clock is not.
-    return svid === null || svid.isExpired(this.#clock()) ? null : svid
+    // Asked of the clock, for a timer may be late: after the machine slept, for example.
+    return this.#present.svid
   }
 
   /** All SVIDs of this workload that have not expired; `svid` is the one that `pick` chose. */
@@ -101,7 +106,7 @@ export class X509Source implements X509MaterialSource {
   }
 
   get state(): SourceState {
-    return this.#held.state
+    return this.#present.state
   }
 
   /** Why the source is not `ready`; `null` when it is, or when nobody said why. */
@@ -124,7 +129,7 @@ export class X509Source implements X509MaterialSource {
 
   async close(): Promise<void> {
     if (this.#held.state !== 'closed') {
-      this.#expiry.set(null)
+      this.#vigil.set(null)
       this.#turnTo({ ...this.#held, state: 'closed' })
       this.#closing.abort(new WorkloadApiError('closed', 'the source is closed'))
       this.#updates.close()
@@ -174,14 +179,24 @@ export class X509Source implements X509MaterialSource {
     this.#turnTo(next)
   }
 
+  get #present(): Snapshot {
+    return asOf(this.#held, this.#clock())
+  }
+
   #turnTo(next: Snapshot): void {
     const before = this.#held
     if (before.state === 'closed') return
     this.#held = next
-    this.#opening.note(next)
-    const changes = compare(before, next)
-    if (changes.svid) this.#expiry.set(next.svid)
-    publishChanges(this.endpoint, before, next)
-    if (Object.values(changes).includes(true)) this.#updates.notify()
+    if (next.svid !== before.svid) this.#vigil.set(next.svid)
+    this.#tell()
+  }
+
+  #tell(): void {
+    const before = this.#told
+    const present = this.#present
+    this.#told = present
+    this.#opening.note(present)
+    publishChanges(this.endpoint, before, present)
+    if (Object.values(compare(before, present)).includes(true)) this.#updates.notify()
   }
 }

@@ -8,7 +8,7 @@ import { Backoff } from './backoff.ts'
 export interface BackoffOptions {
   /** The shortest wait after a failure; at least 50, default 100. */
   readonly initialMs?: number
-  /** The longest wait after a failure of the endpoint; default 5,000. */
+  /** The longest wait after a failure of the endpoint; default 1,500. */
   readonly maxMs?: number
   /** The shortest wait after `PermissionDenied`; at least 50, default 1,000. */
   readonly deniedInitialMs?: number
@@ -37,7 +37,7 @@ export class RetryPolicy {
     checkOptionNames(options, ['initialMs', 'maxMs', 'deniedInitialMs', 'deniedMaxMs'])
     const {
       initialMs = 100,
-      maxMs = 5_000,
+      maxMs = 1_500,
       deniedInitialMs = 1_000,
       deniedMaxMs = 10_000,
     } = options

@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { id, type SourceState } from '@fastify-spiffe/spiffe'
+import { connect } from '@fastify-spiffe/tls'
+import { Http2Caller } from '../spire/support/http2-caller.ts'
+import { presentedSerialNumber } from '../spire/support/handshake.ts'
+import { report } from '../spire/support/report.ts'
+import { Scene } from './support/scene.ts'
+import { ORDERS } from './support/service.ts'
+import { Traffic } from './support/traffic.ts'
+
+// Renewed after 2 s; overdue after 3.
+const SVID_TTL_MS = 4_000
+
+let scene: Scene
+
+beforeEach(async () => {
+  scene = await Scene.start(SVID_TTL_MS)
+})
+
+afterEach(() => scene[Symbol.asyncDispose]())
+
+/** The states that the source has taken, this one first. */
+function statesOf({ source }: Scene): readonly SourceState[] {
+  const states = [source.state]
+  source.onUpdate(() => {
+    if (source.state !== states.at(-1)) states.push(source.state)
+  })
+  return states
+}
+
+const isExpired = () => scene.source.state === 'expired'
+
+test('an agent that hangs costs no request until the SVID expires; then nothing is presented until it speaks', async () => {
+  const { source, agent, service, endpoint } = scene
+  await using kept = new Http2Caller(endpoint)
+  await kept.get('/orders')
+  {
+    await using traffic = new Traffic(endpoint)
+    agent.hang()
+    await traffic.progress(50)
+    expect(await traffic.failures()).toEqual([])
+  }
+
+  await scene.until(isExpired)
+  expect(source.svid).toBeNull()
+  expect(service.identity.svid).toBeNull()
+  await expect(presentedSerialNumber(endpoint)).rejects.toMatchObject({ code: 'connect-failed' })
+  const outward = { source, host: '127.0.0.1', port: service.port, server: id(ORDERS) }
+  await expect(connect(outward)).rejects.toMatchObject({ code: 'no-svid' })
+  // The connections that are open were proven while there was an SVID.
+  expect((await kept.get('/orders')).status).toBe(200)
+
+  const resumed = performance.now()
+  agent.resume()
+  const recovered = await scene.until(() => source.state === 'ready')
+  report(`an SVID came ${Math.round(recovered - resumed)} ms after the agent spoke again`)
+  expect(await presentedSerialNumber(endpoint)).toBe(scene.serialNumber)
+  expect(kept.connections).toBe(1)
+})
+
+test('an agent that hangs and is replaced by another is left before the SVID expires', async () => {
+  const { relay, agent, authority, source } = scene
+  const states = statesOf(scene)
+  const { pathname } = new URL(relay.address)
+  agent.hang()
+  await relay.refuse()
+  await using successor = await authority.serve({ spiffeId: ORDERS, socketPath: pathname })
+  const before = scene.serialNumber
+
+  await successor.waitForStream()
+  await scene.until(() => scene.serialNumber !== before)
+  expect(source.state).toBe('ready')
+  expect(states).not.toContain('expired')
+})
+
+test('a connection that is dead without a sign is given up before the SVID expires', async () => {
+  const { relay, agent, source, endpoint } = scene
+  await using traffic = new Traffic(endpoint)
+  const states = statesOf(scene)
+  const before = scene.serialNumber
+  // The agent hears of the error and closes; we hear of nothing.
+  relay.down.inject(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  await agent.waitForNoStream()
+  expect(source.state).toBe('ready')
+
+  const began = performance.now()
+  const heard = await scene.until(() => scene.serialNumber !== before)
+  report(
+    `news came ${Math.round(heard - began)} ms after the connection died; the SVID lives for ${SVID_TTL_MS}`,
+  )
+  expect(states).not.toContain('expired')
+  expect(await traffic.failures()).toEqual([])
+})

@@ -1,0 +1,50 @@
+import type { AddressInfo } from 'node:net'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { identityOf, type ServerIdentity, type SvidServerOptions } from '@fastify-spiffe/tls'
+import Fastify from 'fastify'
+import { authz, peer, spiffeServer, svid } from 'fastify-spiffe'
+
+/** The SPIFFE ID of the service under test. */
+export const ORDERS = 'spiffe://a.test/acme/orders'
+/** The SPIFFE ID of whoever may call it. */
+export const WEB = 'spiffe://a.test/acme/web'
+
+/** A service as a reader of the README writes it, on HTTP/1.1 and HTTP/2. */
+export class Service implements AsyncDisposable {
+  readonly port: number
+  /** What the server presents, and what it has counted. */
+  readonly identity: ServerIdentity
+  readonly #close: () => Promise<void>
+
+  private constructor(port: number, identity: ServerIdentity, close: () => Promise<void>) {
+    this.port = port
+    this.identity = identity
+    this.#close = close
+  }
+
+  static async start(
+    source: X509MaterialSource,
+    options: Pick<SvidServerOptions, 'handshakeTimeoutMs' | 'graceMs' | 'clock'> = {},
+    logTo?: { write(line: string): void },
+  ): Promise<Service> {
+    const app = Fastify({
+      ...spiffeServer(source, { ...options, http2: true, allowHTTP1: true }),
+      ...(logTo !== undefined && {
+        logger: { stream: logTo, level: 'info' },
+        disableRequestLogging: true,
+      }),
+    })
+    await app.register(svid, { source })
+    await app.register(peer)
+    await app.register(authz)
+    app.get('/orders', { config: { spiffe: { allow: [WEB] } } }, (request) => request.spiffeId)
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const identity = identityOf(app.server)
+    if (identity === undefined) throw new Error('the server has no identity')
+    return new Service((app.server.address() as AddressInfo).port, identity, () => app.close())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close()
+  }
+}
