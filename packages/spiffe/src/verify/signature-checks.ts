@@ -25,6 +25,8 @@ export class SignatureChecks {
 
   /** Whether the key of `issuer` signed `child`; `undefined` when the budget is spent. */
   check(child: Certificate, issuer: Certificate): boolean | undefined {
+    // A signature of another kind needs no check, and a key of that kind costs nothing.
+    if (child.signatureAlgorithm?.keyType !== issuer.publicKey.type) return false
     let results = this.#results.get(child)
     if (results === undefined) {
       results = new Map()

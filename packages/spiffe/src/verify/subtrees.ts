@@ -8,22 +8,17 @@ const AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i
  * when it cannot be held against any of its kind.
  */
 export function comparable(name: GeneralName): GeneralName | undefined {
-  switch (name.form) {
-    case 'uri': {
-      // RFC 5280 §4.2.1.10: a URI without a host by name is refused.
-      const text = hostOf(name.text)
-      return isHost(text) ? withLowerCaseHost({ form: 'uri', text }) : undefined
-    }
-    case 'dns':
-      return isHost(name.text.replace(/^\*\./, '')) ? withLowerCaseHost(name) : undefined
-    case 'email':
-      return isMailbox(name.text) ? withLowerCaseHost(name) : undefined
-    case 'ip':
-    case 'directory':
-    case 'other':
-      return name
+  if (name.form === 'uri') {
+    // RFC 5280 §4.2.1.10: a URI without a host by name is refused.
+    const text = hostOf(name.text)
+    return isHost(text) ? withLowerCaseHost({ form: 'uri', text }) : undefined
   }
+  if (name.form === 'dns') return isHostOrWildcard(name.text) ? withLowerCaseHost(name) : undefined
+  if (name.form === 'email') return isMailbox(name.text) ? withLowerCaseHost(name) : undefined
+  return name
 }
+
+const isHostOrWildcard = (text: string): boolean => isHost(text.replace(/^\*\./, ''))
 
 const TEXT_RULES: Readonly<Record<TextForm, (base: string, text: string) => boolean>> = {
   uri: isHostOf,

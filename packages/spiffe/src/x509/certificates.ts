@@ -5,12 +5,12 @@ import { Certificate } from './certificate.ts'
 import { readPem } from './pem.ts'
 
 const CERTIFICATE_LABEL: ReadonlySet<string> = new Set(['CERTIFICATE'])
-const DEFAULT_MAX_CERTIFICATES = 1000
+const DEFAULT_MAX_CERTIFICATES = 10_000
 
 /**
  * Splits concatenated DER, as the Workload API sends it, by the lengths that the DER itself gives.
  * No octets at all are no certificates.
- * @param maxCertificates how many are accepted, 1000 by default
+ * @param maxCertificates how many are accepted, 10,000 by default
  * @throws {@link SpiffeError} `invalid-der` for octets that are no element or for too many of them,
  * `invalid-certificate` for an element that is no certificate
  */

@@ -27,20 +27,16 @@ export function withLowerCaseHost(name: GeneralName): GeneralName {
 
 /** Why `base` limits names to nothing that is known; `undefined` when it is well formed. */
 export function subtreeFault(base: GeneralName): string | undefined {
-  switch (base.form) {
-    case 'uri':
-    case 'dns':
-      return isDomain(base.text) ? undefined : `${quote(base.text)} is not a host`
-    case 'email':
-      return isDomain(base.text) || isMailbox(base.text)
-        ? undefined
-        : `${quote(base.text)} is neither a mailbox nor a host`
-    case 'ip':
-      return isNetwork(base.octets) ? undefined : 'an address has no mask that is a prefix'
-    case 'directory':
-    case 'other':
-      return undefined
+  if (base.form === 'uri' || base.form === 'dns') {
+    return isDomain(base.text) ? undefined : `${quote(base.text)} is not a host`
   }
+  if (base.form === 'email') {
+    const isKnown = isDomain(base.text) || isMailbox(base.text)
+    return isKnown ? undefined : `${quote(base.text)} is neither a mailbox nor a host`
+  }
+  if (base.form === 'ip' && !isNetwork(base.octets))
+    return 'an address has no mask that is a prefix'
+  return undefined
 }
 
 /** Something in front of the last `@`, and a host behind it. */

@@ -1,0 +1,212 @@
+import { describe, expect, test } from '@jest/globals'
+import { TrustDomain } from '../id/trust-domain.ts'
+import { BundleSet } from '../x509/bundle-set.ts'
+import { X509Bundle } from '../x509/bundle.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { newKeyPair } from '../x509/x509.test.support.ts'
+import {
+  certify,
+  checksFor,
+  keysOn,
+  PAST,
+  party,
+  ROOMY,
+  selfSigned,
+  svid,
+  trusting,
+  verdict,
+  type Party,
+  type Shape,
+} from './authorities.test.support.ts'
+
+const parties = (count: number): Party[] =>
+  Array.from({ length: count }, (_, index) => party(`authority ${index}`))
+
+/** Every one certifies every other. */
+const mesh = (members: readonly Party[], shape: Shape = {}): Certificate[] =>
+  members.flatMap((subject) =>
+    members.filter((issuer) => issuer !== subject).map((issuer) => certify(subject, issuer, shape)),
+  )
+
+const lookAlikes = (count: number, shape: Shape): Certificate[] =>
+  Array.from({ length: count }, () => selfSigned(party('authority'), shape))
+
+describe('authorities that all certify one another', () => {
+  const members = parties(10)
+  const [first, last] = [members[0]!, members.at(-1)!]
+  const all = mesh(members)
+  const chain = [svid(first), ...all]
+  const anchor = selfSigned(last)
+
+  test('hide no path, and cost one check for each certificate at most', () => {
+    expect(all).toHaveLength(90)
+    expect(verdict(chain, trusting(anchor), ROOMY)).toBe('accepted')
+    expect(checksFor(chain, trusting(anchor), ROOMY)).toBeLessThanOrEqual(91)
+  })
+
+  test('are refused when none of them is trusted, within the budget', () => {
+    const stranger = selfSigned(party('stranger'))
+    expect(verdict(chain, trusting(stranger), ROOMY)).toBe('no-path')
+    expect(checksFor(chain, trusting(stranger), ROOMY)).toBeLessThanOrEqual(91)
+  })
+
+  test('are led through without key identifiers, in any order', () => {
+    const shape = { keyIds: false }
+    const sent = [svid(first, shape), ...mesh(members, shape).toReversed()]
+    expect(verdict(sent, trusting(selfSigned(last, shape)), ROOMY)).toBe('accepted')
+    expect(checksFor(sent, trusting(selfSigned(last, shape)), ROOMY)).toBeLessThanOrEqual(91)
+  })
+
+  test('leave the short path where path lengths forbid the long ones', () => {
+    const narrow = mesh(members, { pathLength: 0 })
+    const sent = [svid(first), ...narrow]
+    expect(verdict(sent, trusting(anchor), ROOMY)).toBe('accepted')
+    const stranger = selfSigned(party('stranger'))
+    expect(verdict(sent, trusting(stranger), ROOMY)).toBe('path-too-long')
+  })
+})
+
+describe('a path that is legal while a likelier one is not', () => {
+  const [lower, middle, upper, top, root] = parties(5) as [Party, Party, Party, Party, Party]
+  const leaf = svid(lower)
+  // leaf, lower, middle, upper, top: one too many below top, which is reached this way first.
+  const long = [certify(lower, middle), certify(middle, upper)]
+  const short = certify(lower, upper, { keyIds: false })
+  const shared = [certify(upper, top), certify(top, root, { pathLength: 2 })]
+
+  test('is found though the certificates above it were reached on the other', () => {
+    const bundles = trusting(selfSigned(root))
+    expect(verdict([leaf, ...long, ...shared], bundles)).toBe('path-too-long')
+    expect(verdict([leaf, short, ...shared], bundles)).toBe('accepted')
+    expect(verdict([leaf, ...long, short, ...shared], bundles)).toBe('accepted')
+    expect(verdict([leaf, short, ...long, ...shared], bundles)).toBe('accepted')
+  })
+})
+
+describe('loops', () => {
+  test('end, with and without a way out', () => {
+    const [one, two, three, root] = parties(4) as [Party, Party, Party, Party]
+    const circle = [certify(one, two), certify(two, three), certify(three, one)]
+    const chain = [svid(one), ...circle, selfSigned(one), selfSigned(two)]
+    expect(verdict(chain, trusting(selfSigned(root)))).toBe('no-path')
+    expect(verdict(chain, trusting(selfSigned(three)))).toBe('accepted')
+    expect(verdict([...chain, certify(three, root)], trusting(selfSigned(root)))).toBe('accepted')
+  })
+
+  test('of one name and key are not gone through twice', () => {
+    const one = party('one')
+    const renewed = [selfSigned(one), selfSigned(one, { pathLength: 3 })]
+    const chain = [svid(one), ...renewed]
+    expect(verdict(chain, trusting(selfSigned(party('one'))))).toBe('bad-signature')
+    expect(checksFor(chain, trusting(selfSigned(party('one'))))).toBeLessThanOrEqual(4)
+  })
+})
+
+describe('look-alikes in the bundle', () => {
+  const right = party('authority')
+  const plain = { keyIds: false }
+
+  test('cost nothing where key identifiers tell them apart', () => {
+    const bundles = trusting(...lookAlikes(100, {}), selfSigned(right))
+    expect(checksFor([svid(right)], bundles)).toBe(1)
+  })
+
+  test('a hundred kilobytes of them without key identifiers are within the default budget', () => {
+    const many = lookAlikes(325, plain)
+    expect(many.reduce((sum, { raw }) => sum + raw.length, 0)).toBeGreaterThan(100_000)
+    const bundles = trusting(...many, selfSigned(right, plain))
+    expect(verdict([svid(right, plain)], bundles)).toBe('accepted')
+    expect(checksFor([svid(right, plain)], bundles)).toBe(326)
+  })
+
+  test('that have expired are not asked before the one that is valid', () => {
+    const bundles = trusting(
+      ...lookAlikes(400, { ...plain, draft: PAST }),
+      selfSigned(right, plain),
+    )
+    expect(checksFor([svid(right, plain)], bundles)).toBe(1)
+  })
+
+  test('of another kind of key are not asked at all', () => {
+    const dear = lookAlikes(1, plain)[0]!
+    const signer = party('authority', keysOn('P-521'))
+    const bundles = trusting(dear, selfSigned(signer, plain))
+    expect(checksFor([svid(signer, plain)], bundles)).toBe(21)
+  })
+
+  test('more than the budget allows are refused, and not searched on', () => {
+    const bundles = trusting(...lookAlikes(400, plain), selfSigned(right, plain))
+    expect(verdict([svid(right, plain)], bundles)).toBe('budget-exceeded')
+  })
+})
+
+describe('look-alikes in the chain', () => {
+  const root = party('root')
+  const right = party('authority')
+  const bundles = trusting(selfSigned(root))
+
+  test('a hundred of them are refused by their number, or told apart by key identifiers', () => {
+    const chain = [svid(right), ...lookAlikes(100, {}), certify(right, root)]
+    expect(verdict(chain, bundles)).toBe('too-many-certificates')
+    expect(checksFor(chain, bundles, ROOMY)).toBe(2)
+  })
+
+  test('a hundred of them without key identifiers are gone through once', () => {
+    const plain = { keyIds: false }
+    const chain = [svid(right, plain), ...lookAlikes(100, plain), certify(right, root, plain)]
+    expect(verdict(chain, bundles, ROOMY)).toBe('accepted')
+    expect(checksFor(chain, bundles, ROOMY)).toBe(102)
+  })
+
+  test('as many as fit beside a path do not hide it', () => {
+    const plain = { keyIds: false }
+    const chain = [svid(right, plain), ...lookAlikes(14, plain), certify(right, root, plain)]
+    expect(verdict(chain, bundles)).toBe('accepted')
+  })
+
+  test('of one key cost one check together', () => {
+    const variants = Array.from({ length: 14 }, (_, index) =>
+      certify(right, party(`elsewhere ${index}`)),
+    )
+    const chain = [svid(right), ...variants, certify(right, root)]
+    expect(checksFor(chain, bundles)).toBe(2)
+  })
+})
+
+describe('many authorities', () => {
+  const keys = newKeyPair()
+  const three = Array.from({ length: 3000 }, (_, index) =>
+    selfSigned(party(`authority ${index}`, keys)),
+  )
+
+  test('three thousand in one bundle are read, and cost a verification nothing', () => {
+    const domain = TrustDomain.parse('example.org')
+    const bundle = X509Bundle.fromDer(domain, Buffer.concat(three.map(({ raw }) => raw)))
+    expect(bundle.authorities).toHaveLength(3000)
+    const chain = [svid(party('authority 2999', keys))]
+    expect(checksFor(chain, BundleSet.of(bundle))).toBe(1)
+  })
+})
+
+describe('long chains', () => {
+  const ladder = (count: number, on = newKeyPair): [Certificate[], Certificate] => {
+    const members = Array.from({ length: count }, (_, index) => party(`step ${index}`, on()))
+    const links = members.slice(1).map((issuer, index) => certify(members[index]!, issuer))
+    return [[svid(members[0]!), ...links], selfSigned(members.at(-1)!)]
+  }
+
+  test('of sixteen certificates are accepted, with the dearest keys, in any order', () => {
+    const [chain, anchor] = ladder(16, () => keysOn('P-521'))
+    expect(chain).toHaveLength(16)
+    const [leaf, ...links] = chain
+    expect(verdict(chain, trusting(anchor))).toBe('accepted')
+    expect(verdict([leaf!, ...links.toReversed()], trusting(anchor))).toBe('accepted')
+    expect(verdict([...chain, links[0]!], trusting(anchor))).toBe('too-many-certificates')
+  })
+
+  test('of more are accepted where the budget allows them', () => {
+    const [chain, anchor] = ladder(120)
+    expect(verdict(chain, trusting(anchor), ROOMY)).toBe('accepted')
+    expect(checksFor(chain, trusting(anchor), ROOMY)).toBe(120)
+  })
+})
