@@ -4,12 +4,31 @@ import type { Certificate } from '../x509/certificate.ts'
 import { IssuerCandidates } from './candidates.ts'
 import { Frontier, type Step } from './frontier.ts'
 import { issuerRefusal, pathRefusal } from './issuer-rules.ts'
+import { NameConstraintChecks } from './name-constraints.ts'
 import type { Refusal } from './refusal.ts'
 import { RefusalReason } from './refusal-reason.ts'
+import { Revocation, REVOKED } from './revocation.ts'
+import type { RevocationPolicy } from './revocation-policy.ts'
 import { SignatureChecks } from './signature-checks.ts'
 
 /** Candidates that are looked at, signature checks or not: a backstop against crowded names. */
 const MAX_STEPS = 32_768
+
+export interface PathSearchParts {
+  readonly leaf: Certificate
+  readonly sent: readonly Certificate[]
+  readonly bundle: X509Bundle
+  readonly now: number
+  readonly maxSignatureChecks: number
+  readonly revocation: RevocationPolicy
+}
+
+export interface FoundPath {
+  /** Leaf first, anchor last. */
+  readonly path: readonly Certificate[]
+  /** Until when revocation lists cover it; `Infinity` where they do not have to. */
+  readonly coveredUntil: number
+}
 
 /**
  * The search for a path from a leaf to an authority of one bundle (RFC 5280 §6.1, RFC 4158).
@@ -24,6 +43,9 @@ export class PathSearch {
   readonly #candidates: IssuerCandidates
   readonly #now: number
   readonly #signatures: SignatureChecks
+  readonly #revocation: Revocation
+  readonly #barred = new Set<Certificate>()
+  readonly #nameConstraints = new NameConstraintChecks()
   readonly #reason = new RefusalReason()
   readonly #setAside: [step: Step, refusal: Refusal][] = []
   readonly #verdicts = new Map<Certificate, Refusal | undefined>()
@@ -31,44 +53,44 @@ export class PathSearch {
   #isSpent = false
   #isBoundToPath = false
 
-  constructor(
-    leaf: Certificate,
-    sent: readonly Certificate[],
-    bundle: X509Bundle,
-    now: number,
-    maxSignatureChecks: number,
-  ) {
+  constructor({ leaf, sent, bundle, now, maxSignatureChecks, revocation }: PathSearchParts) {
     this.#leaf = leaf
     this.#candidates = new IssuerCandidates(bundle, sent)
     this.#now = now
     this.#signatures = new SignatureChecks(maxSignatureChecks)
+    this.#revocation = new Revocation(bundle, revocation, now, this.#signatures)
   }
 
-  /** The path, leaf first and anchor last, or why there is none: what stopped the attempt that got furthest. */
-  run(): readonly Certificate[] | Refusal {
-    const path = this.#search(new Set()) ?? (this.#isBoundToPath ? this.#search() : undefined)
-    if (path !== undefined) return path
+  /** The path, or why there is none: what stopped the attempt that got furthest. */
+  run(): FoundPath | Refusal {
+    const found = this.#search(new Set()) ?? (this.#isBoundToPath ? this.#search() : undefined)
+    if (found !== undefined) return found
     if (this.#isSpent) {
       const message = 'the search for a path took too many signature checks'
       return { code: 'budget-exceeded', message }
     }
+    if (this.#barred.has(this.#leaf)) return REVOKED
     for (const [step, refusal] of this.#setAside) this.#explain(step, refusal)
     return this.#reason.refusal
   }
 
   /** @param reached the certificates that were led on from; none when all ways are to be tried */
-  #search(reached?: Set<Certificate>): readonly Certificate[] | undefined {
+  #search(reached?: Set<Certificate>): FoundPath | undefined {
     const frontier = new Frontier()
     this.#leadOn([this.#leaf], frontier)
     for (let step = frontier.take(); step !== undefined; step = frontier.take()) {
       const { path, certificate, isAnchor } = step
       if (this.#isOutOfSteps()) return undefined
       if (reached?.has(certificate) === true || isOnPath(path, certificate)) continue
-      if (!this.#accepts(step)) continue
+      if (this.#isBarred(step) || !this.#accepts(step)) continue
       const longer = [...path, certificate]
-      if (isAnchor) return longer
-      reached?.add(certificate)
-      this.#leadOn(longer, frontier)
+      if (isAnchor) {
+        const coveredUntil = this.#coverage(longer)
+        if (coveredUntil !== undefined) return { path: longer, coveredUntil }
+      } else {
+        reached?.add(certificate)
+        this.#leadOn(longer, frontier)
+      }
     }
     return undefined
   }
@@ -103,11 +125,34 @@ export class PathSearch {
       this.#reason.noteBadSignature(path)
       return false
     }
-    const refusal = pathRefusal(certificate, path)
+    const refusal = pathRefusal(certificate, path, this.#nameConstraints)
     if (refusal === undefined) return true
     this.#isBoundToPath = true
     this.#reason.note(path, true, refusal)
     return false
+  }
+
+  /**
+   * Until when revocation lists cover a complete path; `undefined` when they do not let it through.
+   *
+   * RFC 5280 §4.1.2.2: the name of the issuer and the serial number stand for one certificate. Revoked,
+   * it is lost on every path, and with the leaf the search is over. §6.1: another certificate of the
+   * same name and key, from another issuer, is not touched: a path through that one may hold.
+   */
+  #coverage(path: readonly Certificate[]): number | undefined {
+    const coverage = this.#revocation.check(path)
+    if (this.#signatures.isSpent) this.#isSpent = true
+    if (this.#isSpent) return undefined
+    if (coverage.ok) return coverage.until
+    this.#barred.add(coverage.barred)
+    this.#isBoundToPath = true
+    this.#reason.note(path, true, coverage.refusal)
+    return undefined
+  }
+
+  #isBarred({ path, certificate }: Step): boolean {
+    if (this.#barred.size === 0) return false
+    return this.#barred.has(certificate) || path.some((below) => this.#barred.has(below))
   }
 
   /** The rules for issuers that hold on every path, looked at once for each certificate. */

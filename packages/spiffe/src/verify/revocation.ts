@@ -10,16 +10,21 @@ const UNKNOWN: Refusal = {
   message: 'no current revocation list of its issuer stands for a certificate',
 }
 
-const REVOKED: Refusal = { code: 'revoked', message: 'its issuer has revoked a certificate' }
+export const REVOKED: Refusal = { code: 'revoked', message: 'its issuer has revoked a certificate' }
 
-/** How far the revocation lists let a path go. */
-export interface Coverage {
-  readonly refusal?: Refusal
-  /** The certificate that is revoked, where one is. */
-  readonly revoked?: Certificate
-  /** Until when the lists cover the path; `Infinity` where they do not have to. */
-  readonly until: number
-}
+/** What the revocation lists say of a path. */
+export type Coverage =
+  | {
+      readonly ok: true
+      /** Until when the lists cover the path; `Infinity` where they do not have to. */
+      readonly until: number
+    }
+  | {
+      readonly ok: false
+      readonly refusal: Refusal
+      /** The certificate with which no path holds: one that is revoked, or an issuer without a list. */
+      readonly barred: Certificate
+    }
 
 /**
  * The revocation lists of one bundle, as one verification sees them (RFC 5280 §6.3). Lists are
@@ -50,16 +55,18 @@ export class Revocation {
    */
   check(path: readonly Certificate[]): Coverage {
     let until = Infinity
-    if (this.#policy === 'off') return { until }
+    if (this.#policy === 'off') return { ok: true, until }
     for (let index = path.length - 1; index > 0; index -= 1) {
-      const child = path[index - 1]!
-      const list = this.#currentList(path[index]!)
-      if (list?.has(child.serialNumber) === true) return { refusal: REVOKED, revoked: child, until }
+      const [child, issuer] = [path[index - 1]!, path[index]!]
+      const list = this.#currentList(issuer)
+      if (list?.has(child.serialNumber) === true) {
+        return { ok: false, refusal: REVOKED, barred: child }
+      }
       if (this.#policy === 'soft') continue
-      if (list === undefined) return { refusal: UNKNOWN, until }
+      if (list === undefined) return { ok: false, refusal: UNKNOWN, barred: issuer }
       until = Math.min(until, list.nextUpdate)
     }
-    return { until }
+    return { ok: true, until }
   }
 
   /** The latest list of the issuer that is current: it replaces the ones before it. */

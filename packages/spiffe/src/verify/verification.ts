@@ -12,6 +12,11 @@ export interface VerifiedX509Svid {
   readonly anchor: Certificate
   /** When the first certificate on the path ends: milliseconds since the epoch, inclusive. */
   readonly notAfter: number
+  /**
+   * When the proof ends if nothing else is learnt: `notAfter`, or where revocation is `strict` the next
+   * update of the first revocation list that the path needs. Milliseconds since the epoch, inclusive.
+   */
+  readonly validUntil: number
 }
 
 /** A refusal, with the SPIFFE ID that the leaf claims: not proven, for logs only. */

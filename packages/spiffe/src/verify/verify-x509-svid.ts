@@ -6,8 +6,9 @@ import type { BundleSet } from '../x509/bundle-set.ts'
 import { Certificate } from '../x509/certificate.ts'
 import { leafRefusal, readClaimedId } from '../x509/leaf-profile.ts'
 import { validityRefusal } from './issuer-rules.ts'
-import { PathSearch } from './path-search.ts'
+import { PathSearch, type PathSearchParts } from './path-search.ts'
 import type { Refusal } from './refusal.ts'
+import { RevocationPolicies, type RevocationPolicy } from './revocation-policy.ts'
 import type { Verification, VerificationRefusal } from './verification.ts'
 
 /** What one verification may cost. */
@@ -17,7 +18,7 @@ export interface VerificationBudget {
   /** Octets that they may take together; 65,536 by default. */
   readonly maxBytes?: number
   /**
-   * Signature checks with P-256, about 0.05 ms each; 320 by default. One with P-384 counts as 9, with
+   * Signature checks with P-256, about 0.05 ms each; 400 by default. One with P-384 counts as 9, with
    * P-521 as 20, with RSA of 8192 bits as 4.
    */
   readonly maxSignatureChecks?: number
@@ -27,14 +28,19 @@ export interface VerifyOptions {
   /** Milliseconds since the epoch; `Date.now` by default. */
   readonly clock?: () => number
   readonly budget?: VerificationBudget
+  /** What the revocation lists of the bundles mean; `soft` by default. */
+  readonly revocation?: RevocationPolicy | RevocationPolicies
 }
 
 type Sent = readonly (Certificate | X509Certificate)[]
 
 const DEFAULT_MAX_CERTIFICATES = 16
 const DEFAULT_MAX_BYTES = 64 * 1024
-/** The longest path that fits into a message, with the dearest keys. */
-const DEFAULT_MAX_SIGNATURE_CHECKS = 320
+/**
+ * The longest path that may be sent takes 320 with the dearest keys, and a bundle of a hundred
+ * kilobytes whose authorities cannot be told apart as many as there are of them.
+ */
+const DEFAULT_MAX_SIGNATURE_CHECKS = 400
 
 /**
  * Verifies a peer's X.509-SVID (X509-SVID §5): the leaf names one SPIFFE ID and keeps the rules for
@@ -60,7 +66,17 @@ export function verifyX509Svid(
     if (!(claimedId instanceof SpiffeId)) return refuse(claimedId)
     const bundle = chooseBundle(claimedId, bundles)
     if ('code' in bundle) return refuse(bundle, claimedId)
-    return verifyPath(leaf!, others, claimedId, bundle, clock(), budget)
+    const { maxSignatureChecks = DEFAULT_MAX_SIGNATURE_CHECKS } = budget
+    const revocation = policyFor(claimedId, options.revocation)
+    const parts = {
+      leaf: leaf!,
+      sent: others,
+      bundle,
+      now: clock(),
+      maxSignatureChecks,
+      revocation,
+    }
+    return verifyPath(parts, claimedId)
   } catch (error) {
     const message = error instanceof SpiffeError ? error.message : 'the certificates cannot be read'
     return refuse({ code: 'malformed', message })
@@ -99,22 +115,24 @@ function chooseBundle(claimedId: SpiffeId, bundles: BundleSet): X509Bundle | Ref
   return bundle
 }
 
-function verifyPath(
-  leaf: Certificate,
-  others: readonly Certificate[],
-  spiffeId: SpiffeId,
-  bundle: X509Bundle,
-  now: number,
-  { maxSignatureChecks = DEFAULT_MAX_SIGNATURE_CHECKS }: VerificationBudget,
-): Verification {
+function policyFor(
+  { trustDomain }: SpiffeId,
+  revocation: RevocationPolicy | RevocationPolicies = 'soft',
+): RevocationPolicy {
+  return revocation instanceof RevocationPolicies ? revocation.for(trustDomain) : revocation
+}
+
+function verifyPath(parts: PathSearchParts, spiffeId: SpiffeId): Verification {
+  const { leaf, now } = parts
   const refusal = leafRefusal(leaf, spiffeId) ?? validityRefusal(leaf, now, 'the leaf')
   if (refusal !== undefined) return refuse(refusal, spiffeId)
-  const path = new PathSearch(leaf, others, bundle, now, maxSignatureChecks).run()
-  if ('code' in path) return refuse(path, spiffeId)
+  const found = new PathSearch(parts).run()
+  if ('code' in found) return refuse(found, spiffeId)
+  const path = Object.freeze(found.path)
   const notAfter = Math.min(...path.map((certificate) => certificate.notAfter))
-  const anchor = path.at(-1)!
-  const svid = Object.freeze({ spiffeId, leaf, path: Object.freeze(path), anchor, notAfter })
-  return Object.freeze({ ok: true, svid })
+  const validUntil = Math.min(notAfter, found.coveredUntil)
+  const svid = { spiffeId, leaf, path, anchor: path.at(-1)!, notAfter, validUntil }
+  return Object.freeze({ ok: true, svid: Object.freeze(svid) })
 }
 
 function refuse({ code, message }: Refusal, claimedId?: SpiffeId): VerificationRefusal {
