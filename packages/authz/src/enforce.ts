@@ -20,9 +20,11 @@ const FAULTS: ReadonlySet<Decision['reason']> = new Set([
 export function enforce(
   request: FastifyRequest,
   decision: Decision,
+  policyVersion: string,
   done: HookHandlerDoneFunction,
 ): void {
-  if (decisionChannel.hasSubscribers) decisionChannel.publish(eventOf(request, decision))
+  if (decisionChannel.hasSubscribers)
+    decisionChannel.publish(eventOf(request, decision, policyVersion))
   if (decision.allowed) {
     done()
     return
@@ -32,6 +34,7 @@ export function enforce(
   const fields = {
     reason,
     route: routeOf(request),
+    policyVersion,
     ...(engine !== undefined && { engine }),
     ...(error !== undefined && { err: error }),
   }
@@ -46,13 +49,18 @@ function statusOf(request: FastifyRequest, { reason }: Decision): RefusalStatus 
   return (request.spiffeId ?? null) === null || reason === 'identity-expired' ? 401 : 403
 }
 
-function eventOf(request: FastifyRequest, decision: Decision): DecisionEvent {
+function eventOf(
+  request: FastifyRequest,
+  decision: Decision,
+  policyVersion: string,
+): DecisionEvent {
   return Object.freeze({
     decision: decision.allowed ? 'allow' : 'deny',
     reason: decision.reason,
     cached: decision.cached,
     engine: decision.engine ?? null,
     method: request.method,
+    policyVersion,
     route: routeOf(request),
     spiffeId: callerOf(request),
   })

@@ -5,6 +5,8 @@ export type AuthzErrorCode =
   | 'invalid-option'
   | 'invalid-rule'
   | 'uncovered-routes'
+  | 'invalid-policy'
+  | 'policy-test-failed'
   | 'invalid-tenant'
   | 'undeclared-attribute'
   | 'unauthenticated'
@@ -22,9 +24,10 @@ const REFUSALS = {
 export type RefusalStatus = keyof typeof REFUSALS
 
 /**
- * Everything this plugin throws. `invalid-option`, `invalid-rule` and `uncovered-routes` fail the boot,
- * `invalid-tenant` a call of `invalidate`, `undeclared-attribute` a check, and the last three refuse a request: they carry a `statusCode` and a fixed
- * message, and reach the error handler of the application.
+ * Everything this plugin throws. `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy` and
+ * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `undeclared-attribute` a check,
+ * and the last three refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the
+ * application.
  */
 export class AuthzError extends Error {
   override readonly name = 'AuthzError'

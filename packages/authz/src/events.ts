@@ -1,5 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { Decision } from './decision.ts'
+import type { AuthzErrorCode } from './errors.ts'
 
 /** What `spiffe:authz:decision` carries, frozen, once for each request that the gate decides. */
 export interface DecisionEvent {
@@ -10,6 +11,8 @@ export interface DecisionEvent {
   /** The engine that decided; `null` for a rule or a condition. */
   readonly engine: string | null
   readonly method: string
+  /** The version of the policy document in force. */
+  readonly policyVersion: string
   /** The URL pattern of the route; `null` for a request that matches none. */
   readonly route: string | null
   /** The caller, for logs and never for the labels of metrics; `null` for one without identity. */
@@ -18,3 +21,13 @@ export interface DecisionEvent {
 
 /** Subscribers run within the request: they must be quick and must not throw. */
 export const decisionChannel: Channel = channel('spiffe:authz:decision')
+
+/** What `spiffe:authz:policy` carries, frozen, when a policy document was to take the place of the one in force. */
+export interface PolicyEvent {
+  /** The version in force now. */
+  readonly version: string
+  /** Why the other one was not taken; `null` when it was. */
+  readonly code: AuthzErrorCode | null
+}
+
+export const policyChannel: Channel = channel('spiffe:authz:policy')

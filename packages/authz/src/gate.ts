@@ -5,8 +5,8 @@ import type { DecisionCache } from './cache/decision-cache.ts'
 import { attributesView, type AttributeValue } from './condition/attributes.ts'
 import { type Decision, deny, ruleFailure } from './decision.ts'
 import { enforce } from './enforce.ts'
-import type { CompiledRule } from './rule/compile.ts'
 import type { RouteRules } from './rule/route-rules.ts'
+import type { RuleSet } from './rule/rule-set.ts'
 import { decisionKey } from './step/key.ts'
 import type { Step } from './step/step.ts'
 import { type TenantResolver, tenantKey } from './tenant.ts'
@@ -16,8 +16,6 @@ export interface GateContext {
   /** The name of the hook, by which the router's printed tree shows it. */
   readonly name: string
   readonly rules: RouteRules
-  /** The rule of requests that match no route. */
-  readonly notFound: CompiledRule | null
   readonly tenantOf: TenantResolver | null
   readonly cache: DecisionCache
   readonly clock: () => number
@@ -26,6 +24,7 @@ export interface GateContext {
 const NOT_FOUND = deny('not-found')
 const NO_RULE = deny('no-rule')
 const EXPIRED = deny('identity-expired')
+const OUTDATED = deny('decision-outdated')
 
 /** The `onRequest` hook that every request of the instance passes. It answers at once unless a check has to be awaited. */
 export class Gate {
@@ -39,21 +38,39 @@ export class Gate {
   }
 
   #pass(request: FastifyRequest, done: HookHandlerDoneFunction): void {
-    const decision = this.#decide(request)
+    const { active } = this.#context.rules
+    const decision = this.#decide(request, active)
     if (decision instanceof Promise) {
-      decision.then(
-        (settled) => enforce(request, this.#unlessExpired(request, settled), done),
-        (error: unknown) => enforce(request, ruleFailure(error), done),
+      this.#settle(request, active, decision).then(
+        (settled) => this.#enforce(request, this.#unlessExpired(request, settled), done),
+        (error: unknown) => this.#enforce(request, ruleFailure(error), done),
       )
     } else {
-      enforce(request, decision, done)
+      this.#enforce(request, decision, done)
     }
   }
 
+  #enforce(request: FastifyRequest, decision: Decision, done: HookHandlerDoneFunction): void {
+    enforce(request, decision, this.#context.rules.active.version, done)
+  }
+
+  /** A request whose rules were replaced while it waited is decided once more, by the new ones. */
+  async #settle(
+    request: FastifyRequest,
+    rules: RuleSet,
+    outcome: Promise<Decision>,
+  ): Promise<Decision> {
+    const decision = await outcome
+    const { active } = this.#context.rules
+    if (rules === active) return decision
+    const again = await this.#decide(request, active)
+    return this.#context.rules.active === active ? again : OUTDATED
+  }
+
   /** Whatever throws here refuses: a `deny` that fails must not let in. */
-  #decide(request: FastifyRequest): Decision | Promise<Decision> {
+  #decide(request: FastifyRequest, rules: RuleSet): Decision | Promise<Decision> {
     try {
-      const rule = this.#context.rules.of(request) ?? this.#notFoundRule(request)
+      const rule = this.#context.rules.of(request, rules) ?? (request.is404 ? rules.notFound : null)
       if (rule === null) return request.is404 ? NOT_FOUND : NO_RULE
       // `null` by contract. Whatever else a decorator of that name left empty is no identity either.
       const spiffeId = request.spiffeId ?? null
@@ -63,10 +80,6 @@ export class Gate {
     } catch (error) {
       return ruleFailure(error)
     }
-  }
-
-  #notFoundRule(request: FastifyRequest): CompiledRule | null {
-    return request.is404 ? this.#context.notFound : null
   }
 
   /** All of them must allow: the first that does not decides. */
@@ -92,7 +105,7 @@ export class Gate {
     const { sources, maxAgeMs, verdicts } = step
     const values: AttributeValue[] = []
     for (const source of sources) {
-      const value = source.read(request, id)
+      const value = source.varies ? source.read(request) : source.read(id)
       if (value === null) return source.refusal
       values.push(value)
     }

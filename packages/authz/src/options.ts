@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import type { Engine } from './engine/engine.ts'
 import { readEngines } from './engine/registry.ts'
 import { AuthzError } from './errors.ts'
+import type { PolicyDocument } from './policy/document.ts'
 import type { RouteRule } from './rule/route-rule.ts'
 import { isTimeout } from './step/compile.ts'
 
@@ -17,6 +18,11 @@ export interface AuthzOptions {
    * such a request is answered with 404 before a not-found handler runs.
    */
   readonly notFound?: RouteRule
+  /**
+   * The rules beside the code: a document, or a JSON file that holds one. With `watch`, a file is read again whenever it
+   * changes; a bad one is logged, and the last good one stays. Default: none.
+   */
+  readonly policy?: PolicyDocument | PolicyFile
   /** Engines that rules can ask, by their names. They are closed with the application. Default: none. */
   readonly engines?: readonly Engine[]
   /** How many decisions of conditions and engines are remembered, and for how long. */
@@ -43,10 +49,23 @@ export interface AuthzOptions {
   readonly random?: () => number
 }
 
+/** Where a policy document is kept. */
+export interface PolicyFile {
+  readonly file: string
+  /** Default `false`. */
+  readonly watch?: boolean
+}
+
 /** The options, checked and complete. */
 export interface Settings {
   readonly tenant: string | undefined
   readonly notFound: unknown
+  readonly policy: {
+    readonly document: PolicyDocument
+    /** `null`: the document comes with the options. */
+    readonly file: string | null
+    readonly watch: boolean
+  }
   readonly engines: ReadonlyMap<string, Engine>
   readonly maxTenants: number
   readonly maxDecisionsPerTenant: number
@@ -61,6 +80,7 @@ export interface Settings {
 const KEYS: readonly string[] = [
   'tenant',
   'notFound',
+  'policy',
   'engines',
   'cache',
   'timeoutMs',
@@ -92,6 +112,7 @@ export function readOptions(options: AuthzOptions): Settings {
   return {
     tenant: check('tenant', options.tenant, undefined, isOptionalString, 'must be a template'),
     notFound: options.notFound,
+    policy: readPolicy(options.policy),
     engines: readEngines(options.engines ?? []),
     maxTenants: count('cache.maxTenants', cache.maxTenants, 1024, 1),
     maxDecisionsPerTenant: count(
@@ -107,6 +128,16 @@ export function readOptions(options: AuthzOptions): Settings {
     clock: callable('clock', options.clock, Date.now),
     random: callable('random', options.random, Math.random),
   }
+}
+
+function readPolicy(policy: AuthzOptions['policy'] = { version: 'code' }): Settings['policy'] {
+  if (typeof policy !== 'object' || policy === null) refuse('policy', policy, 'must be an object')
+  if (!('file' in policy)) return { document: policy, file: null, watch: false }
+  checkKeys('policy.', policy, ['file', 'watch'])
+  const { file, watch = false } = policy
+  if (typeof file !== 'string' || file === '') refuse('policy.file', file, 'must be a path')
+  if (typeof watch !== 'boolean') refuse('policy.watch', watch, 'must be a boolean')
+  return { document: {}, file, watch }
 }
 
 function checkKeys(prefix: string, options: object, known: readonly string[]): void {

@@ -7,7 +7,11 @@ import { Coverage } from './coverage.ts'
 import { AuthzError } from './errors.ts'
 import { Gate } from './gate.ts'
 import { type AuthzOptions, readOptions } from './options.ts'
-import { Place } from './rule/place.ts'
+import { EnforcedPolicy } from './policy/enforced-policy.ts'
+import { loadPolicy } from './policy/load.ts'
+import { Policy } from './policy/policy.ts'
+import { watchFile } from './policy/watch.ts'
+import type { PolicyDocument } from './policy/document.ts'
 import { RouteRules } from './rule/route-rules.ts'
 import { compileTenantTemplate, type TenantResolver, tenantKey } from './tenant.ts'
 
@@ -38,32 +42,46 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const cache = new DecisionCache(settings)
   const { engines, timeoutMs } = settings
   let steps = 0
-  const rules = new RouteRules({ tenantOf, engines, timeoutMs, nextIndex: () => steps++ })
+  const context = { tenantOf, engines, timeoutMs, nextIndex: () => steps++ }
+  const { document, file, watch } = settings.policy
+  const first = file === null ? new Policy(document, 'option policy') : await loadPolicy(file)
+  const rules = new RouteRules(context, settings.notFound, first)
+  const policy = new EnforcedPolicy(rules, first, file)
   const gate = new Gate({
     name: `spiffeAuthz${++registrations}`,
     rules,
-    notFound:
-      settings.notFound === undefined ? null : rules.compile(Place.ofNotFound(), settings.notFound),
     tenantOf,
     cache,
     clock: settings.clock,
   })
   const coverage = new Coverage(gate.hook.name)
 
-  fastify.decorate('authz', authzOf(cache))
+  fastify.decorate('authz', authzOf(cache, policy))
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
-  fastify.addHook('onRoute', (route) => coverage.add(route, rules.attach(route)))
+  fastify.addHook('onRoute', function addRoute(route) {
+    coverage.add(route, rules.attach(this, route))
+  })
   fastify.addHook('onRequest', gate.hook)
+  let endWatching: (() => void) | undefined
   fastify.addHook('onClose', async () => {
+    endWatching?.()
     await Promise.all(Array.from(engines.values(), async (engine) => engine.close?.()))
   })
-  fastify.addHook('onReady', async () => coverage.assertComplete(fastify))
+  fastify.addHook('onReady', async () => {
+    coverage.assertComplete(fastify)
+    await policy.boot()
+    if (file !== null && watch) endWatching = follow(fastify, file, policy)
+  })
 }
 
-function authzOf(cache: DecisionCache): Authz {
+function authzOf(cache: DecisionCache, policy: EnforcedPolicy): Authz {
   return Object.freeze({
     invalidate: (tenant?: TenantName) => {
       cache.invalidate(tenant === undefined ? undefined : keyOf(tenant))
+    },
+    reload: (document?: PolicyDocument) => policy.replace(document),
+    get policyVersion() {
+      return policy.version
     },
     stats: () => cache.stats(),
   })
@@ -79,6 +97,16 @@ function keyOf(tenant: TenantName | null): string {
     typeof trustDomain === 'string' ? TrustDomain.parse(trustDomain) : trustDomain,
     name,
   )
+}
+
+/** Reads the file again whenever it changes. Returns the function that ends it. */
+function follow(fastify: FastifyInstance, file: string, policy: EnforcedPolicy): () => void {
+  return watchFile(file, () => {
+    policy.replace().catch((error: unknown) => {
+      const fields = { err: error, policyVersion: policy.version }
+      fastify.log.error(fields, 'policy refused: the last good one stays')
+    })
+  })
 }
 
 function decorateTenant(fastify: FastifyInstance, tenantOf: TenantResolver): void {

@@ -7,12 +7,11 @@ import { decisionKey } from '../step/key.ts'
 import type { AttributeSource } from './sources.ts'
 
 const WEB = SpiffeId.parse('spiffe://example.org/acme/web')
-const source = (name: string, varies = true): AttributeSource => ({
-  name,
-  read: () => undefined,
-  refusal: deny('ambiguous-attribute'),
-  varies,
-})
+const read = (): undefined => undefined
+const source = (name: string, varies = true): AttributeSource => {
+  const refusal = deny('ambiguous-attribute')
+  return varies ? { name, read, refusal, varies } : { name, read, refusal, varies }
+}
 const PAIR = [source('headers.a'), source('headers.b')]
 
 describe('the key of a decision', () => {

@@ -6,17 +6,23 @@ import type { TenantResolver } from '../tenant.ts'
 import type { AttributeValue } from './attributes.ts'
 
 /** Where one declared attribute comes from. */
-export interface AttributeSource {
-  readonly name: string
+export type AttributeSource = { readonly name: string } & Reader
+
+interface RequestReader {
+  readonly varies: true
   /** `null`: it has no single value, and the request is refused with `refusal`. */
-  readonly read: (request: FastifyRequest, id: SpiffeId) => AttributeValue | null
+  readonly read: (request: FastifyRequest) => AttributeValue | null
   readonly refusal: Decision
-  /**
-   * Whether the value depends on the request. The others follow from the route and the identity, which are in the key
-   * of a decision anyway.
-   */
-  readonly varies: boolean
 }
+
+/** What follows from the route and the identity, which are in the key of a decision anyway. */
+interface IdentityReader {
+  readonly varies: false
+  readonly read: (id: SpiffeId) => AttributeValue | null
+  readonly refusal: Decision
+}
+
+type Reader = RequestReader | IdentityReader
 
 /** What the attributes of a route are compiled from. */
 export interface SourceContext {
@@ -27,7 +33,7 @@ export interface SourceContext {
   readonly tenantOf: TenantResolver | null
 }
 
-type Compiler = (context: SourceContext, key: string, name: string) => Omit<AttributeSource, 'name'>
+type Compiler = (context: SourceContext, key: string, name: string) => Reader
 
 const AMBIGUOUS = deny('ambiguous-attribute')
 const NO_TENANT = deny('no-tenant')
@@ -68,29 +74,25 @@ export function compileSource(context: SourceContext, key: string, name: unknown
   return { name, ...group(context, key, rest) }
 }
 
-function compileTenant({ place, tenantOf }: SourceContext, key: string): ReturnType<Compiler> {
+function compileTenant({ place, tenantOf }: SourceContext, key: string): Reader {
   if (tenantOf === null) return place.refuse(key, 'tenant', "needs the plugin's option `tenant`")
   return ofIdentity(tenantOf, NO_TENANT)
 }
 
-function compileParam({ place }: SourceContext, key: string, name: string): ReturnType<Compiler> {
+function compileParam({ place }: SourceContext, key: string, name: string): Reader {
   if (!place.hasParam(name))
     return place.refuse(key, `params.${name}`, 'the route has no such parameter')
   return ofRequest((request) => member(request.params, name))
 }
 
-function compileHeader({ place }: SourceContext, key: string, name: string): ReturnType<Compiler> {
+function compileHeader({ place }: SourceContext, key: string, name: string): Reader {
   if (name !== name.toLowerCase()) {
     return place.refuse(key, `headers.${name}`, 'header names are written in lower case')
   }
   return ofRequest((request) => member(request.headers, name))
 }
 
-function compileCapture(
-  { place, allow }: SourceContext,
-  key: string,
-  name: string,
-): ReturnType<Compiler> {
+function compileCapture({ place, allow }: SourceContext, key: string, name: string): Reader {
   if (allow === null) return place.refuse(key, `captures.${name}`, 'needs a pattern in `allow`')
   return ofIdentity((id) => capture(allow, id, name), NO_CAPTURE)
 }
@@ -104,17 +106,15 @@ function capture(matchers: readonly SpiffeIdMatcher[], id: SpiffeId, name: strin
   return null
 }
 
-function ofRequest(
-  read: (request: FastifyRequest) => string | undefined | null,
-): ReturnType<Compiler> {
+function ofRequest(read: (request: FastifyRequest) => string | undefined | null): Reader {
   return { read, refusal: AMBIGUOUS, varies: true }
 }
 
 function ofIdentity(
   value: (id: SpiffeId) => AttributeValue | null,
   refusal: Decision = AMBIGUOUS,
-): ReturnType<Compiler> {
-  return { read: (_request, id) => value(id), refusal, varies: false }
+): Reader {
+  return { read: value, refusal, varies: false }
 }
 
 /** An own member that is a string; `null` for one that is not, such as a repeated query parameter. */

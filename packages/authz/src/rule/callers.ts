@@ -1,4 +1,5 @@
-import { oneOf, or, parseMatcher, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { oneOf, or, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { compileCaller } from './caller.ts'
 import type { Place } from './place.ts'
 
 /** A list of callers, compiled. */
@@ -10,7 +11,7 @@ export interface CompiledCallers {
 }
 
 /**
- * Compiles `allow` or `deny`.
+ * Compiles `allow`, `deny` or a role.
  *
  * @throws {AuthzError} `invalid-rule`
  */
@@ -25,16 +26,12 @@ export function compileCallers(place: Place, key: string, list: unknown): Compil
   return { matcher: others.length === 0 ? exactly : or(exactly, ...others), others }
 }
 
-function compileCaller(place: Place, key: string, entry: unknown): SpiffeId | SpiffeIdMatcher {
-  if (entry instanceof SpiffeId || entry instanceof SpiffeIdMatcher) return entry
-  if (typeof entry !== 'string') {
-    return place.refuse(key, entry, 'must be a SPIFFE ID, a pattern or a matcher')
-  }
-  const exact = SpiffeId.safeParse(entry)
-  if (exact.ok) return exact.value
-  try {
-    return parseMatcher(entry)
-  } catch (cause) {
-    return place.refuse(key, entry, `is neither a SPIFFE ID nor a pattern: ${String(cause)}`, cause)
+/** Whom at least one of the lists names. */
+export function union(lists: readonly CompiledCallers[]): CompiledCallers {
+  const [first, ...more] = lists
+  if (first !== undefined && more.length === 0) return first
+  return {
+    matcher: or(...lists.map(({ matcher }) => matcher)),
+    others: lists.flatMap(({ others }) => others),
   }
 }

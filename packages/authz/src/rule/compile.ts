@@ -1,11 +1,12 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { allow, type Decision, deny } from '../decision.ts'
-import { compileCondition } from '../step/condition-step.ts'
 import type { StepContext, StepPlace } from '../step/compile.ts'
+import { compileCondition } from '../step/condition-step.ts'
 import { compileEngineUse } from '../step/engine-step.ts'
 import type { Step } from '../step/step.ts'
-import { type CompiledCallers, compileCallers } from './callers.ts'
+import { type CompiledCallers, compileCallers, union } from './callers.ts'
 import type { Place } from './place.ts'
+import type { PlacedRule, Resolution } from './resolve.ts'
 
 /** A rule as requests meet it. */
 export interface CompiledRule {
@@ -15,8 +16,12 @@ export interface CompiledRule {
   readonly steps: readonly Step[]
 }
 
-const KEYS = ['allow', 'deny', 'anyAuthenticated', 'public', 'where', 'engines'] as const
-const GRANTS = ['allow', 'anyAuthenticated', 'public'] as const
+/** What rules are compiled with, besides themselves. */
+export interface RuleContext extends StepContext {
+  readonly roles: ReadonlyMap<string, CompiledCallers>
+}
+
+const KEYS = ['allow', 'roles', 'deny', 'anyAuthenticated', 'public', 'where', 'engines'] as const
 
 const PUBLIC = allow('public')
 const ANY_AUTHENTICATED = allow('any-authenticated')
@@ -30,25 +35,44 @@ const NOT_ALLOWED = deny('not-allowed')
  *
  * @throws {AuthzError} `invalid-rule`
  */
-export function compileRule(place: Place, rule: unknown, context: StepContext): CompiledRule {
+export function compileRule(
+  { rule: { place, rule }, around }: Resolution,
+  context: RuleContext,
+): CompiledRule {
   const { root } = place
   const given = place.members(root, rule, KEYS)
-  const grants = GRANTS.filter((grant) => given.has(grant))
+  const grants = [
+    given.has('allow') || given.has('roles'),
+    given.has('anyAuthenticated'),
+    given.has('public'),
+  ].filter(Boolean)
   if (grants.length !== 1) {
-    return place.refuse(root, rule, `must have exactly one of ${GRANTS.join(', ')}`)
+    return place.refuse(
+      root,
+      rule,
+      'must have allow or roles, or else one of anyAuthenticated, public',
+    )
   }
+  const denied = compileDenied({ place, rule }, around)
   if (given.has('public')) {
     checkPublic(place, given)
-    return { identify: () => PUBLIC, steps: [] }
+    return { identify: publicIdentifier(denied), steps: [] }
   }
-  const allowed = compileGrant(place, given)
-  const denied = given.has('deny')
-    ? compileCallers(place, `${root}.deny`, given.get('deny')).matcher
-    : null
+  const allowed = compileGrant(place, given, context)
   return {
     identify: identifier(allowed?.matcher ?? null, denied),
     steps: compileSteps(place, given, allowed?.others ?? null, context),
   }
+}
+
+/** Whom this rule denies, and whom those around it deny: what an outer rule denies, no inner one can allow. */
+function compileDenied(rule: PlacedRule, around: readonly PlacedRule[]): SpiffeIdMatcher | null {
+  const lists = [rule, ...around].flatMap(({ place, rule: each }) => {
+    const given = place.members(place.root, each, KEYS)
+    if (!given.has('deny')) return []
+    return [compileCallers(place, `${place.root}.deny`, given.get('deny'))]
+  })
+  return lists.length === 0 ? null : union(lists).matcher
 }
 
 /** First the conditions, which are the application's own and mostly cheap, then the engines. */
@@ -85,18 +109,51 @@ function identifier(
   }
 }
 
-/** Whom `allow` names; `null` for `anyAuthenticated`. */
-function compileGrant(place: Place, given: ReadonlyMap<string, unknown>): CompiledCallers | null {
+/** A rule around a public one can deny all the same. */
+function publicIdentifier(denied: SpiffeIdMatcher | null): CompiledRule['identify'] {
+  if (denied === null) return () => PUBLIC
+  return (id) => (id !== null && denied.matches(id) ? DENIED : PUBLIC)
+}
+
+/** Whom `allow` and `roles` name; `null` for `anyAuthenticated`. */
+function compileGrant(
+  place: Place,
+  given: ReadonlyMap<string, unknown>,
+  { roles }: RuleContext,
+): CompiledCallers | null {
   if (given.has('anyAuthenticated')) {
     const value = given.get('anyAuthenticated')
     return value === true
       ? null
       : place.refuse(`${place.root}.anyAuthenticated`, value, 'must be true')
   }
-  const key = `${place.root}.allow`
-  const list = given.get('allow')
-  if (Array.isArray(list) && list.length === 0) return place.refuse(key, list, 'lets nobody in')
-  return compileCallers(place, key, list)
+  const lists: CompiledCallers[] = []
+  if (given.has('allow')) {
+    const key = `${place.root}.allow`
+    lists.push(compileCallers(place, key, someOf(place, key, given.get('allow'))))
+  }
+  if (given.has('roles')) {
+    const key = `${place.root}.roles`
+    const names = someOf(place, key, given.get('roles'))
+    lists.push(...names.map((name, at) => findRole(place, `${key}[${at}]`, name, roles)))
+  }
+  return union(lists)
+}
+
+function someOf(place: Place, key: string, list: unknown): readonly unknown[] {
+  if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
+  return list.length > 0 ? list : place.refuse(key, list, 'lets nobody in')
+}
+
+function findRole(
+  place: Place,
+  key: string,
+  name: unknown,
+  roles: RuleContext['roles'],
+): CompiledCallers {
+  const role = typeof name === 'string' ? roles.get(name) : undefined
+  if (role !== undefined) return role
+  return place.refuse(key, name, `is no role; there are ${[...roles.keys()].join(', ') || 'none'}`)
 }
 
 function checkPublic(place: Place, given: ReadonlyMap<string, unknown>): void {

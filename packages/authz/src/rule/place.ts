@@ -9,13 +9,19 @@ export class Place {
   /** The key under which the rule stands. */
   readonly root: string
   readonly #label: string
-  readonly #params: ReadonlySet<string>
+  /** `null`: a rule of no route in particular, which may name the parameters of any. */
+  readonly #params: ReadonlySet<string> | null
 
-  private constructor(label: string, url: string, root: string) {
+  private constructor(
+    label: string,
+    url: string,
+    root: string,
+    params: ReadonlySet<string> | null = new Set(paramNames(url)),
+  ) {
     this.url = url
     this.root = root
     this.#label = label
-    this.#params = new Set(paramNames(url))
+    this.#params = params
   }
 
   static ofRoute({ method, url }: Pick<RouteOptions, 'method' | 'url'>): Place {
@@ -26,8 +32,23 @@ export class Place {
     return new Place('option', '', 'notFound')
   }
 
+  /** Of what a policy document says by itself, at `root`. */
+  static ofDocument(source: string, root: string): Place {
+    return new Place(source, '', root, null)
+  }
+
+  /** The same route, whose rule stands at `root`. */
+  at(root: string): Place {
+    return new Place(this.#label, this.url, root, this.#params)
+  }
+
+  /** The same route, whose rule stands at `root` of a policy document. */
+  within(source: string, root: string): Place {
+    return new Place(`${source}: ${this.#label}`, this.url, root, this.#params)
+  }
+
   hasParam(name: string): boolean {
-    return this.#params.has(name)
+    return this.#params === null || this.#params.has(name)
   }
 
   /**
@@ -36,16 +57,25 @@ export class Place {
    * @throws {AuthzError} `invalid-rule`
    */
   members(key: string, value: unknown, names: readonly string[]): ReadonlyMap<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return this.refuse(key, value, 'must be an object')
-    }
-    const members = new Map(Object.entries(value))
+    const members = this.entries(key, value)
     for (const [name, member] of members) {
       if (!names.includes(name)) {
         this.refuse(`${key}.${name}`, member, `is unknown; there are ${names.join(', ')}`)
       }
     }
     return members
+  }
+
+  /**
+   * The members of an object, by names that are not known before.
+   *
+   * @throws {AuthzError} `invalid-rule`
+   */
+  entries(key: string, value: unknown): ReadonlyMap<string, unknown> {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return this.refuse(key, value, 'must be an object')
+    }
+    return new Map(Object.entries(value))
   }
 
   /** @throws {AuthzError} `invalid-rule`, naming route, key and value */

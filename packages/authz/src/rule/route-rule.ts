@@ -1,27 +1,35 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import type { Comparison } from '../condition/comparison.ts'
 import type { AttributeName } from '../condition/attributes.ts'
 import type { Condition } from '../condition/condition.ts'
 import type { Freshness } from '../step/freshness.ts'
+import type { MatcherObject } from './caller.ts'
 
-/** Whom a list names: a SPIFFE ID, a pattern such as `spiffe://example.org/{tenant}/api-*`, or a matcher. */
-export type Callers = readonly (string | SpiffeId | SpiffeIdMatcher)[]
+/**
+ * Whom a list names: a SPIFFE ID, a pattern such as `spiffe://example.org/{tenant}/api-*`, a matcher, or a matcher as
+ * plain data.
+ */
+export type Callers = readonly (string | SpiffeId | SpiffeIdMatcher | MatcherObject)[]
 
 /**
  * Who may call a route, as its `config.spiffe`. `deny` comes before `allow`, and whoever is not allowed is refused.
- * Exactly one of `allow`, `anyAuthenticated` and `public` says who may call; a rule without any of them does not boot.
+ * `allow` and `roles`, or else one of `anyAuthenticated` and `public`, say who may call; a rule without any of them does
+ * not boot.
  * What stands in `where` and `engines` can only take away.
  */
 export interface RouteRule {
   /** The callers who may. */
   readonly allow?: Callers
-  /** Callers who may not, although `allow` or `anyAuthenticated` would let them in. */
+  /** The callers who may as well: whoever has one of these roles of the policy document. */
+  readonly roles?: readonly string[]
+  /** Callers who may not, although `allow`, `roles` or `anyAuthenticated` would let them in. */
   readonly deny?: Callers
   /** Every caller with a verified identity, of any trust domain that the service trusts. */
   readonly anyAuthenticated?: true
   /** Everybody, with or without an identity. The reason is for those who read the code. */
   readonly public?: { readonly reason: string }
   /** What must hold as well: all of it, in this order. */
-  readonly where?: Condition | readonly Condition[]
+  readonly where?: Condition | Comparison | readonly (Condition | Comparison)[]
   /** Engines that must allow as well, by name: all of them, in this order, after `where`. */
   readonly engines?: readonly (string | EngineUse)[]
 }

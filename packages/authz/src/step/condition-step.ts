@@ -1,4 +1,5 @@
-import type { Condition } from '../condition/condition.ts'
+import { compileComparison, isComparison } from '../condition/comparison.ts'
+import type { Check } from '../condition/condition.ts'
 import {
   compileFreshness,
   compileReads,
@@ -13,13 +14,15 @@ import { conditionVerdicts } from './verdicts.ts'
 const KEYS = ['reads', 'check', 'freshness', 'timeoutMs'] as const
 
 /**
- * Compiles a condition.
+ * Compiles a condition, or a comparison, which is a condition as plain data.
  *
  * @throws {AuthzError} `invalid-rule`
  */
 export function compileCondition(at: StepPlace, condition: unknown, context: StepContext): Step {
   const { place, key } = at
-  const given = place.members(key, condition, KEYS)
+  const given = isComparison(condition)
+    ? conditionOf(at, condition)
+    : place.members(key, condition, KEYS)
   const { check, reads, freshness = 'cached', ...times } = Object.fromEntries(given)
   const sources = compileReads(at, reads, context)
   if (!isCheck(check)) return place.refuse(`${key}.check`, check, 'must be a function')
@@ -36,6 +39,16 @@ export function compileCondition(at: StepPlace, condition: unknown, context: Ste
   }
 }
 
-function isCheck(check: unknown): check is Condition['check'] {
+/** A comparison costs less than a look-up. */
+function conditionOf({ place, key }: StepPlace, value: unknown): ReadonlyMap<string, unknown> {
+  const { reads, holds } = compileComparison(place, key, value)
+  return new Map<string, unknown>([
+    ['reads', reads],
+    ['check', holds],
+    ['freshness', 'always'],
+  ])
+}
+
+function isCheck(check: unknown): check is Check {
   return typeof check === 'function'
 }

@@ -1,0 +1,101 @@
+import {
+  and,
+  id,
+  memberOf,
+  not,
+  oneOf,
+  or,
+  parseMatcher,
+  SpiffeId,
+  SpiffeIdMatcher,
+} from '@fastify-spiffe/spiffe'
+import { AuthzError } from '../errors.ts'
+import type { Place } from './place.ts'
+
+/**
+ * A matcher as plain data, for rules that are kept in files: `memberOf`, `oneOf`, `and`, `or` and `not` of
+ * `@fastify-spiffe/spiffe`. A text is a SPIFFE ID, or a pattern.
+ */
+export type MatcherObject =
+  | { readonly memberOf: string }
+  | { readonly oneOf: readonly string[] }
+  | { readonly and: readonly (string | MatcherObject)[] }
+  | { readonly or: readonly (string | MatcherObject)[] }
+  | { readonly not: string | MatcherObject }
+
+type Builder = (place: Place, key: string, value: unknown) => SpiffeIdMatcher
+
+const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
+  ['memberOf', (place, key, value) => memberOf(asText(place, key, value))],
+  ['oneOf', compileOneOf],
+  ['and', (place, key, value) => and(...compileAll(place, key, value))],
+  ['or', (place, key, value) => or(...compileAll(place, key, value))],
+  ['not', (place, key, value) => not(compileMatcher(place, key, value))],
+])
+const NAMES = [...BUILDERS.keys()]
+/** Longer than the key of any rule that people can read: what nests without end ends here. */
+const MAX_KEY_LENGTH = 1000
+
+/**
+ * Compiles one entry of a list of callers: a SPIFFE ID, a pattern, a matcher, or a matcher as plain data.
+ *
+ * @throws {AuthzError} `invalid-rule`
+ */
+export function compileCaller(
+  place: Place,
+  key: string,
+  entry: unknown,
+): SpiffeId | SpiffeIdMatcher {
+  if (entry instanceof SpiffeId || entry instanceof SpiffeIdMatcher) return entry
+  if (typeof entry !== 'string') return compileObject(place, key, entry)
+  const exact = SpiffeId.safeParse(entry)
+  if (exact.ok) return exact.value
+  try {
+    return parseMatcher(entry)
+  } catch (cause) {
+    return place.refuse(key, entry, `is neither a SPIFFE ID nor a pattern: ${String(cause)}`, cause)
+  }
+}
+
+function compileObject(place: Place, key: string, value: unknown): SpiffeIdMatcher {
+  if (key.length > MAX_KEY_LENGTH) return place.refuse(key, value, 'is nested too deeply')
+  const [[name = '', member] = [], ...more] = place.members(key, value, NAMES)
+  const build = BUILDERS.get(name)
+  if (build === undefined || more.length > 0) {
+    return place.refuse(key, value, `must have exactly one of ${NAMES.join(', ')}`)
+  }
+  try {
+    return build(place, `${key}.${name}`, member)
+  } catch (cause) {
+    // What is wrong further within has been given its place there.
+    if (cause instanceof AuthzError) throw cause
+    return place.refuse(`${key}.${name}`, member, `does not do: ${String(cause)}`, cause)
+  }
+}
+
+function compileMatcher(place: Place, key: string, value: unknown): SpiffeIdMatcher {
+  const caller = compileCaller(place, key, value)
+  return caller instanceof SpiffeIdMatcher ? caller : id(caller)
+}
+
+function compileAll(place: Place, key: string, value: unknown): readonly SpiffeIdMatcher[] {
+  return asList(place, key, value).map((entry, position) =>
+    compileMatcher(place, `${key}[${position}]`, entry),
+  )
+}
+
+function compileOneOf(place: Place, key: string, value: unknown): SpiffeIdMatcher {
+  return oneOf(
+    ...asList(place, key, value).map((entry, position) =>
+      asText(place, `${key}[${position}]`, entry),
+    ),
+  )
+}
+
+function asText(place: Place, key: string, value: unknown): string {
+  return typeof value === 'string' ? value : place.refuse(key, value, 'must be a text')
+}
+
+function asList(place: Place, key: string, value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : place.refuse(key, value, 'must be a list')
+}

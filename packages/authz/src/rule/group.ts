@@ -1,0 +1,37 @@
+import type { FastifyInstance } from 'fastify'
+import { AuthzError } from '../errors.ts'
+import type { RouteRule } from './route-rule.ts'
+
+/** The rule of an instance, for those of its routes that have none of their own. */
+export interface Group {
+  readonly prefix: string
+  readonly rule: unknown
+  /** That of the instance around. */
+  readonly outer: Group | null
+}
+
+const key: unique symbol = Symbol('spiffe.authz.group')
+
+interface Carrier {
+  readonly [key]?: Group
+}
+
+/**
+ * Sets the rule of all routes of this instance, and of the instances within, that have none of their own. A rule nearer
+ * to the route takes its place, but for `deny`: whom an outer one denies, no inner one lets in. Call it before the routes
+ * are declared, once for each instance.
+ *
+ * @throws {AuthzError} `invalid-rule`
+ */
+export function protect(instance: FastifyInstance, rule: RouteRule | string): void {
+  if (Object.hasOwn(instance, key)) {
+    throw new AuthzError('invalid-rule', 'protect(): this instance has a rule already')
+  }
+  const { prefix } = instance
+  Object.defineProperty(instance, key, { value: { prefix, rule, outer: groupOf(instance) } })
+}
+
+/** An instance within inherits from the one around, by its prototype. */
+export function groupOf(instance: object): Group | null {
+  return (instance as Carrier)[key] ?? null
+}
