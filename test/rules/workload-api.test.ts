@@ -7,6 +7,7 @@ import type {
   RejectedEvent,
   SvidUpdatedEvent,
   WorkloadApiError,
+  X509Context,
   X509SourceOptions,
 } from '@fastify-spiffe/workload-api'
 import { status } from '@grpc/grpc-js'
@@ -287,6 +288,25 @@ describe('bundles', () => {
     expect(codes(rejectedBundles)).toEqual(['invalid-bundle'])
   })
 
+  test('rule 78: other revocation lists are other bundles, and one that is not used spoils nothing', async () => {
+    const message = { svids: [web], federatedBundles: { [OTHER]: foreign.der } }
+    await open(message)
+    const [before, federated] = [source.bundles, source.bundles.get(other)]
+    const updated = source.nextUpdate()
+    const list = await authority.mintRevocationList({ revoked: ['01'] })
+    call.send({ ...message, crl: [Buffer.from('junk'), list] })
+    await updated
+    expect(source.state).toBe('ready')
+    expect(source.bundles.equals(before)).toBe(false)
+    expect(source.bundles.get(own)?.revocationLists.map(({ raw }) => raw)).toEqual([list])
+    expect(source.bundles.get(other)).toBe(federated)
+    expect(codes(rejectedBundles)).toEqual(['invalid-revocation-list'])
+    const redacted = source.nextUpdate()
+    call.send(message)
+    await redacted
+    expect(source.bundles.equals(before)).toBe(true)
+  })
+
   test('an empty federated bundle is a bundle without authorities', async () => {
     await open({ svids: [web], federatedBundles: { [OTHER]: Buffer.alloc(0) } })
     expect(authorities(other)).toEqual([])
@@ -444,15 +464,17 @@ describe('bundles without an SVID', () => {
     await watch.return()
   })
 
-  test('rule 78: revocation lists are optional, and are kept as they came', async () => {
+  test('rule 78: revocation lists are optional, and go to the bundle of whoever signed them', async () => {
     await using client = new WorkloadApiClient({ address: agent.address })
-    const lists = [Buffer.from('one'), Buffer.from('two')]
+    const list = await authority.mintRevocationList()
+    const listsOf = ({ bundles }: X509Context): Buffer[] =>
+      [...bundles].flatMap(({ revocationLists }) => revocationLists.map(({ raw }) => raw))
     const fetching = client.fetchX509Context()
-    ;(await agent.nextCall()).send({ svids: [web], crl: lists })
-    expect((await fetching).crls).toEqual(lists)
+    ;(await agent.nextCall()).send({ svids: [web], crl: [list, Buffer.from('junk')] })
+    expect(listsOf(await fetching)).toEqual([list])
     const again = client.fetchX509Context()
     ;(await agent.nextCall()).send({ svids: [web] })
-    expect((await again).crls).toEqual([])
+    expect(listsOf(await again)).toEqual([])
   })
 })
 

@@ -23,6 +23,8 @@
  * - `key-mismatch`: a private key does not belong to its SVID.
  * - `untrusted-svid`: an SVID does not verify against the bundle that came with it.
  * - `invalid-bundle`: a bundle is malformed, or stands under a name that is no trust domain.
+ * - `invalid-revocation-list`: a revocation list is malformed, is of a kind that is not used, or nobody
+ *   who is trusted has signed it.
  * - `conflicting-bundles`: two SVIDs of one trust domain came with different bundles.
  * - `no-match`: the message is good, but `pick` finds no SVID in it.
  */
@@ -44,6 +46,7 @@ export type WorkloadApiErrorCode =
   | 'key-mismatch'
   | 'untrusted-svid'
   | 'invalid-bundle'
+  | 'invalid-revocation-list'
   | 'conflicting-bundles'
   | 'no-match'
 

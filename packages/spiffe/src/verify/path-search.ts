@@ -81,8 +81,8 @@ export class PathSearch {
     for (let step = frontier.take(); step !== undefined; step = frontier.take()) {
       const { path, certificate, isAnchor } = step
       if (this.#isOutOfSteps()) return undefined
-      if (reached?.has(certificate) === true || isOnPath(path, certificate)) continue
-      if (this.#isBarred(step) || !this.#accepts(step)) continue
+      if (reached?.has(certificate) === true || this.#isClosed(step)) continue
+      if (!this.#accepts(step)) continue
       const longer = [...path, certificate]
       if (isAnchor) {
         const coveredUntil = this.#coverage(longer)
@@ -150,7 +150,9 @@ export class PathSearch {
     return undefined
   }
 
-  #isBarred({ path, certificate }: Step): boolean {
+  /** Whether the step leads in a circle, or to where revocation lists let nobody through. */
+  #isClosed({ path, certificate }: Step): boolean {
+    if (isOnPath(path, certificate)) return true
     if (this.#barred.size === 0) return false
     return this.#barred.has(certificate) || path.some((below) => this.#barred.has(below))
   }

@@ -33,7 +33,7 @@ export class RevocationPolicies {
   private constructor(otherwise: RevocationPolicy, byName: ReadonlyMap<string, RevocationPolicy>) {
     this.#default = otherwise
     this.#byName = byName
-    this.key = JSON.stringify([otherwise, [...byName].toSorted()])
+    this.key = JSON.stringify([otherwise, [...byName].map(String).toSorted()])
     Object.freeze(this)
   }
 

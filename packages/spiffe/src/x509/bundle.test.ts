@@ -64,11 +64,12 @@ describe('a bundle', () => {
   })
 })
 
+const listOf = (issuer: string, thisUpdate: string, ...revoked: string[]): RevocationList =>
+  RevocationList.fromDer(
+    forgeList({ keys, issuer: commonName(issuer), thisUpdate: utcTime(thisUpdate), revoked }),
+  )
+
 describe('the revocation lists of a bundle', () => {
-  const listOf = (issuer: string, thisUpdate: string, ...revoked: string[]): RevocationList =>
-    RevocationList.fromDer(
-      forgeList({ keys, issuer: commonName(issuer), thisUpdate: utcTime(thisUpdate), revoked }),
-    )
   const older = listOf('a', '250101000000')
   const newer = listOf('A', '250201000000', '01')
   const another = listOf('b', '250301000000')

@@ -4,10 +4,12 @@ import { WorkloadApiError, quote } from '../errors.ts'
 import type { RawX509BundlesResponse } from './decode.ts'
 import { LIMITS, checkLimit } from './limits.ts'
 import type { ParsedMessage, Problem } from './parsed-message.ts'
+import { distribute } from './revocation-lists.ts'
 
 /**
  * Turns a message of `FetchX509Bundles` into a set of bundles, or refuses it whole.
- * A bad bundle is left out, so that its trust domain is not trusted, and is reported.
+ * A bad bundle is left out, so that its trust domain is not trusted, and is reported; so is a
+ * revocation list that is not used.
  * @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded`
  */
 export function parseX509Bundles(message: RawX509BundlesResponse): ParsedMessage<BundleSet> {
@@ -26,7 +28,8 @@ export function parseX509Bundles(message: RawX509BundlesResponse): ParsedMessage
       cause: problems[0]?.error,
     })
   }
-  return { value: BundleSet.of(...bundles), problems }
+  const complete = distribute(message.crl, bundles, [], problems)
+  return { value: BundleSet.of(...complete), problems }
 }
 
 /** The good ones of the bundles; what is wrong with the others is added to `problems`. */

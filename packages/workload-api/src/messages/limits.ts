@@ -8,6 +8,9 @@ export const LIMITS: {
   /** Bundles, the own ones and the federated ones together. */
   readonly bundles: number
   readonly bundleBytes: number
+  readonly revocationLists: number
+  /** Signature checks that it may take to find out of which trust domain they are. */
+  readonly listChecks: number
   readonly hintBytes: number
   /** Fields at the top level of a message: a small message must not grow large when decoded. */
   readonly fields: number
@@ -16,6 +19,8 @@ export const LIMITS: {
   svids: 100,
   bundles: 1_000,
   bundleBytes: 4 * 1024 * 1024,
+  revocationLists: 100,
+  listChecks: 1_000,
   hintBytes: 1_024,
   fields: 10_000,
 })

@@ -1,5 +1,6 @@
 import { mintAuthority } from '@fastify-spiffe/authority'
 import type { MintedCa, SvidShape } from '@fastify-spiffe/authority'
+import { RevocationList } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 
 import { WorkloadApiError } from '../errors.ts'
@@ -38,12 +39,17 @@ function parse(
   svids: readonly RawX509Svid[],
   {
     federated = {},
+    crl = [],
     clock = Date.now,
-  }: { federated?: Record<string, Buffer>; clock?: () => number } = {},
+  }: {
+    federated?: Record<string, Buffer>
+    crl?: readonly Buffer[]
+    clock?: () => number
+  } = {},
 ) {
   const message: RawX509SvidResponse = {
     svids: svids.map((raw) => ({ ...raw, x509SvidKey: Buffer.from(raw.x509SvidKey) })),
-    crl: [],
+    crl,
     federatedBundles: new Map(Object.entries(federated)),
   }
   const { value, problems } = parseX509Context(message, clock)
@@ -81,7 +87,7 @@ describe('an X.509 context', () => {
 
   test('cannot be changed', () => {
     const { value } = parse([web])
-    expect([value, value.svids, value.crls].every(Object.isFrozen)).toBe(true)
+    expect([value, value.svids].every(Object.isFrozen)).toBe(true)
   })
 
   test('leaves no private key in the message, whether it is good or not', () => {
@@ -187,5 +193,94 @@ describe('a set of X.509 bundles', () => {
     ])
     expect(refusal(() => bundles({ 'spiffe://example.org': large }))).toBe('limit-exceeded')
     expect(refusal(() => bundles(Object.fromEntries(many)))).toBe('limit-exceeded')
+  })
+})
+
+const listsOf = ({ value }: ReturnType<typeof parse>): Record<string, string[]> =>
+  Object.fromEntries(
+    [...value.bundles].map(({ trustDomain, revocationLists }) => [
+      trustDomain.name,
+      revocationLists.map(({ raw }) => raw.toString('hex')),
+    ]),
+  )
+const federated = (): Record<string, Buffer> => ({ 'spiffe://other.test': foreign.der })
+
+describe('the revocation lists of a message', () => {
+  test('go to the bundle of the authority that signed them', async () => {
+    const own = await authority.mintRevocationList({ revoked: ['01'] })
+    const other = await foreign.mintRevocationList({ revoked: ['02'] })
+    const context = parse([web], { federated: federated(), crl: [other, own] })
+    expect(context.problems).toEqual([])
+    expect(listsOf(context)).toEqual({
+      'example.org': [own.toString('hex')],
+      'other.test': [other.toString('hex')],
+    })
+    const { value } = parseX509Bundles({
+      crl: [other],
+      bundles: new Map([['spiffe://other.test', foreign.der]]),
+    })
+    expect([...value][0]?.revocationLists).toHaveLength(1)
+  })
+
+  test('may be signed by an intermediate that came with an own SVID', async () => {
+    const intermediate = await authority.mintCa()
+    const below = { ...(await svid(intermediate, WEB)), bundle: authority.der }
+    const list = await intermediate.mintRevocationList()
+    expect(listsOf(parse([below], { crl: [list] }))).toEqual({
+      'example.org': [list.toString('hex')],
+    })
+    expect(parse([web], { crl: [list] }).problems).toEqual(['bundle: invalid-revocation-list'])
+  })
+
+  test('go to both bundles when two trust domains share an authority', async () => {
+    const list = await authority.mintRevocationList()
+    const shared = { 'spiffe://other.test': authority.der }
+    const context = parse([web], { federated: shared, crl: [list] })
+    expect(Object.values(listsOf(context)).map(({ length }) => length)).toEqual([1, 1])
+  })
+
+  test('that cannot be used are reported, and spoil neither the good ones nor the message', async () => {
+    const good = await authority.mintRevocationList()
+    const stranger = await mintAuthority('example.org')
+    const delta = { oid: '2.5.29.27', critical: true, value: Buffer.from([2, 1, 1]) }
+    const bad = [
+      Buffer.alloc(0),
+      Buffer.from('junk'),
+      await stranger.mintRevocationList(),
+      await authority.mintRevocationList({ tamperSignature: true }),
+      await authority.mintRevocationList({ extraExtensions: [delta] }),
+    ]
+    const context = parse([web], { crl: [...bad, good] })
+    expect(context.ids).toEqual([WEB])
+    expect(context.problems).toEqual(bad.map(() => 'bundle: invalid-revocation-list'))
+    expect(listsOf(context)).toEqual({ 'example.org': [good.toString('hex')] })
+  })
+
+  test('beyond the limit are left out and reported once', async () => {
+    const list = await authority.mintRevocationList()
+    const crl = Array.from({ length: LIMITS.revocationLists + 10 }, () => list)
+    const context = parse([web], { crl })
+    expect(context.problems).toEqual(['bundle: invalid-revocation-list'])
+    // Each once: they are the same.
+    expect(listsOf(context)['example.org']).toHaveLength(1)
+  })
+
+  test('take no more signature checks than the limit allows', async () => {
+    const { subject } = authority
+    const namesakes = await Promise.all(
+      Array.from({ length: 12 }, () => mintAuthority('other.test', { subject })),
+    )
+    const list = await authority.mintRevocationList()
+    const crowd = Buffer.concat(namesakes.map(({ der }) => der))
+    const crl = Array.from({ length: LIMITS.revocationLists }, () => list)
+    const { problems } = parse([web], { federated: { 'spiffe://other.test': crowd }, crl })
+    expect(problems.length).toBe(LIMITS.revocationLists - Math.floor(LIMITS.listChecks / 13))
+  })
+
+  test('are equal objects from message to message only by their octets', async () => {
+    const list = RevocationList.fromDer(await authority.mintRevocationList())
+    const [one, two] = [parse([web], { crl: [list.raw] }), parse([web], { crl: [list.raw] })]
+    expect(one.value.bundles.equals(two.value.bundles)).toBe(true)
+    expect(one.value.bundles.equals(parse([web]).value.bundles)).toBe(false)
   })
 })

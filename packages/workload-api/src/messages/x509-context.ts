@@ -8,15 +8,17 @@ import { LIMITS, checkLimit } from './limits.ts'
 import { OwnBundles } from './own-bundles.ts'
 import { parseOwnSvid } from './own-svid.ts'
 import type { ParsedMessage, Problem } from './parsed-message.ts'
+import { distribute } from './revocation-lists.ts'
 
 /** One complete state of the workload's X.509 identities: what is not in it does not hold any more. */
 export interface X509Context {
   /** At least one; the first is the default identity. */
   readonly svids: readonly X509Svid[]
-  /** The bundle of every trust domain that may be trusted: the own ones and the federated ones. */
+  /**
+   * The bundle of every trust domain that may be trusted, the own ones and the federated ones, with the
+   * revocation lists that came along. SPIRE sends none.
+   */
   readonly bundles: BundleSet
-  /** Certificate revocation lists, DER, as they came. SPIRE sends none. */
-  readonly crls: readonly Buffer[]
 }
 
 /**
@@ -25,7 +27,8 @@ export interface X509Context {
  * Refused whole: a message over the limits; one without SVIDs or with an empty mandatory field; one
  * whose first SVID (the default identity) is bad, because the second must not take its place by
  * accident; one whose SVIDs of the same trust domain disagree about its bundle.
- * Left out and reported in `problems`: any later bad SVID; a bad federated bundle.
+ * Left out and reported in `problems`: any later bad SVID; a bad federated bundle; a revocation list
+ * that is not used.
  *
  * In any case the private keys of the message are overwritten: they live on as key objects, and their
  * bytes need not wait for the garbage collector.
@@ -59,11 +62,11 @@ function parse(message: RawX509SvidResponse, clock: () => number): ParsedMessage
     }
   }
   const federated = parseBundles(withoutOwn(message, problems), problems)
+  const bundles = distribute(message.crl, [...own.trusted, ...federated], svids, problems)
   return {
     value: Object.freeze({
       svids: Object.freeze(svids),
-      bundles: BundleSet.of(...own.trusted, ...federated),
-      crls: Object.freeze([...message.crl]),
+      bundles: BundleSet.of(...bundles),
     }),
     problems,
   }

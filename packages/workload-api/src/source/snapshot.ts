@@ -41,7 +41,7 @@ export function accept(
   pick: X509SvidPicker,
 ): Snapshot {
   const picked = pick(value.svids)
-  const bundles = held.bundles.equals(value.bundles) ? held.bundles : value.bundles
+  const bundles = keepEqual(held.bundles, value.bundles)
   const svids = value.svids.map((svid) => held.svids.find((known) => known.equals(svid)) ?? svid)
   if (picked === undefined) {
     const refused = problems.find(({ part }) => part === 'svid')
@@ -51,6 +51,16 @@ export function accept(
   }
   const svid = svids[value.svids.indexOf(picked)] ?? picked
   return { state: 'ready', svid, svids, bundles, error: null }
+}
+
+/** The new bundles, each as the object that was held where it is equal: then nobody judges its peers anew. */
+function keepEqual(held: BundleSet, bundles: BundleSet): BundleSet {
+  if (held.equals(bundles)) return held
+  const kept = [...bundles].map((bundle) => {
+    const known = held.get(bundle.trustDomain)
+    return known?.equals(bundle) === true ? known : bundle
+  })
+  return BundleSet.of(...kept)
 }
 
 /** A discarded message, or a stream that ended, changes nothing but that the state may be old. */
