@@ -1,0 +1,91 @@
+import type { SvidShape } from '@fastify-spiffe/authority'
+import { HARNESS_ID } from '../driver/agent.ts'
+import { entry } from '../driver/scripted-agent.ts'
+import type { ConformanceCase } from '../suite/case.ts'
+import { lookAlike } from './peer-validation.ts'
+import { expectDiscarded, serving, type UpdateScene } from './workload-api.ts'
+
+const HOUR_MS = 3_600_000
+
+/** An own SVID that is not good, as an update: it is not presented, and the one before it serves on. */
+interface BadSvid {
+  readonly name: string
+  readonly title: string
+  readonly rule: string
+  readonly shape: (scene: UpdateScene) => Promise<SvidShape> | SvidShape
+  /** What `spiffe_id` says. Default: the ID of the harness. */
+  readonly spiffeId?: string
+}
+
+const badSvids: readonly BadSvid[] = [
+  {
+    name: 'HX-1',
+    title: 'whose signature is bad',
+    rule: 'X509-SVID §5.1',
+    shape: () => ({ tamperSignature: true }),
+  },
+  {
+    name: 'HX-2',
+    title: 'that does not chain to its bundle',
+    rule: 'X509-SVID §5.1; Workload API §5.2.1',
+    shape: async ({ home }) => ({ signedBy: await lookAlike(home) }),
+  },
+  {
+    name: 'HX-3',
+    title: 'that has expired',
+    rule: 'X509-SVID §5.1',
+    shape: () => ({ notBefore: Date.now() - 2 * HOUR_MS, notAfter: Date.now() - HOUR_MS }),
+  },
+  {
+    name: 'HX-4',
+    title: 'whose leaf is a CA',
+    rule: 'X509-SVID §4.1, §5.2',
+    shape: () => ({ ca: true }),
+  },
+  {
+    name: 'HX-5',
+    title: 'whose leaf may sign certificates',
+    rule: 'X509-SVID §4.3, §5.2',
+    shape: () => ({ keyUsage: ['digitalSignature', 'keyCertSign'] }),
+  },
+  {
+    name: 'HX-6',
+    title: 'with two URI SANs',
+    rule: 'X509-SVID §2, §5.2',
+    shape: () => ({ uris: [HARNESS_ID, `${HARNESS_ID}/other`] }),
+  },
+  {
+    name: 'HX-7',
+    title: 'whose URI SAN has another scheme',
+    rule: 'X509-SVID §2; SPIFFE-ID §2',
+    shape: () => ({ uris: ['https://example.org/harness'] }),
+  },
+  {
+    name: 'HX-8',
+    title: 'whose key is not that of its leaf',
+    rule: 'Workload API §5.2.1',
+    shape: () => ({ mismatchedKey: true }),
+  },
+  {
+    name: 'HX-9',
+    title: 'whose spiffe_id is not that of its leaf',
+    rule: 'Workload API §5.2.1',
+    shape: () => ({}),
+    spiffeId: `${HARNESS_ID}/other`,
+  },
+]
+
+export const hardening: readonly ConformanceCase[] = badSvids.map(
+  ({ name, title, rule, shape, spiffeId = HARNESS_ID }) => ({
+    name,
+    level: 'optional',
+    title: `an own SVID ${title} is not presented`,
+    rule,
+    run: async (stage) => {
+      const scene = await serving(stage)
+      const { home } = scene
+      const bad = await home.mint(HARNESS_ID, await shape(scene))
+      await expectDiscarded(scene, { svids: [entry(spiffeId, bad, home)] })
+    },
+  }),
+)

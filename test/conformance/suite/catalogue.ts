@@ -1,0 +1,83 @@
+import { addresses } from '../cases/addresses.ts'
+import { certificateProfile } from '../cases/certificate-profile.ts'
+import { chains } from '../cases/chains.ts'
+import { contract } from '../cases/contract.ts'
+import { endpoint } from '../cases/endpoint.ts'
+import { federation } from '../cases/federation.ts'
+import { hardening } from '../cases/hardening.ts'
+import { liveConnections } from '../cases/live-connections.ts'
+import { bundles, hints } from '../cases/messages.ts'
+import { peerValidation } from '../cases/peer-validation.ts'
+import { presentedSvid } from '../cases/presented-svid.ts'
+import { resumption } from '../cases/resumption.ts'
+import { spiffeIds, upperCase } from '../cases/spiffe-ids.ts'
+import { workloadApi } from '../cases/workload-api.ts'
+import type { ConformanceCase } from './case.ts'
+
+/** A part of the suite, with a heading of its own in the report. */
+export interface Part {
+  readonly title: string
+  readonly cases: readonly ConformanceCase[]
+}
+
+/** All that there is to run. */
+export const parts: readonly Part[] = [
+  {
+    title: 'The catalogue of the public suite',
+    cases: [
+      ...endpoint,
+      ...workloadApi,
+      ...presentedSvid,
+      ...peerValidation,
+      ...federation,
+      ...spiffeIds,
+      ...hardening,
+    ],
+  },
+  {
+    title: 'Beyond the catalogue',
+    cases: [
+      ...contract,
+      ...addresses,
+      ...hints,
+      ...bundles,
+      ...upperCase,
+      ...certificateProfile,
+      ...chains,
+      ...resumption,
+      ...liveConnections,
+    ],
+  },
+]
+
+/** What each group is about. */
+export const groups: ReadonlyMap<string, string> = new Map([
+  ['EP', 'the Workload Endpoint'],
+  ['WA', 'the Workload API'],
+  ['XS', 'the SVID presented'],
+  ['XV', 'peer validation'],
+  ['XF', 'federation'],
+  ['ID', 'SPIFFE IDs of peers'],
+  ['HX', 'own SVIDs that are not good'],
+  ['HARNESS', 'the contract itself'],
+  ['ADDR', 'malformed addresses'],
+  ['HINT', 'hints'],
+  ['BUNDLES', 'bundles'],
+  ['CASE', 'upper and lower case'],
+  ['KU', 'KeyUsage'],
+  ['EKU', 'ExtendedKeyUsage'],
+  ['PATHLEN', 'path length'],
+  ['CHAIN', 'chains'],
+  ['RESUME', 'resumed sessions'],
+  ['LIVE', 'connections that live on'],
+])
+
+/** What is not run, and why. */
+export const leftOut: readonly (readonly [what: string, why: string])[] = [
+  ['JV, JB, JF', 'the library has no JWT-SVIDs; its harness answers 501 (HARNESS-5)'],
+  [
+    'FetchX509Bundles as a source of trust',
+    'the harness holds an X509Source, which takes its bundles from FetchX509SVID; see test/rules/workload-api.test.ts',
+  ],
+  ['WIT', 'incubating, and no part of the contract'],
+]
