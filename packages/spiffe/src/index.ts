@@ -26,6 +26,11 @@ export type * from './source/source.ts'
 export { MAX_TIMER_MS, setUnreferencedTimer } from './source/timer.ts'
 export type { SetTimer } from './source/timer.ts'
 export { Updates } from './source/updates.ts'
+export { withRevocationLists } from './source/with-revocation-lists.ts'
+export type {
+  RevocationListsByTrustDomain,
+  RevocationListSource,
+} from './source/with-revocation-lists.ts'
 export { refusalCodes } from './verify/refusal.ts'
 export type { Refusal, RefusalCode } from './verify/refusal.ts'
 export { RevocationPolicies } from './verify/revocation-policy.ts'
