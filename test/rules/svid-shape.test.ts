@@ -253,16 +253,16 @@ describe('signing certificates', () => {
 
   test('rule 30: name constraints on URIs are honoured, critical or not', async () => {
     for (const critical of [true, false]) {
-      const under = (lists: object): Promise<RefusalCode | 'accepted'> =>
+      const belowLists = (lists: object): Promise<RefusalCode | 'accepted'> =>
         below({ nameConstraints: { ...lists, critical } })
-      expect(await under({ permittedUris: ['example.org'] })).toBe('accepted')
-      expect(await under({ permittedUris: ['other.test'] })).toBe('name-constraints')
-      expect(await under({ permittedUris: ['.example.org'] })).toBe('name-constraints')
-      expect(await under({ excludedUris: ['example.org'] })).toBe('name-constraints')
-      expect(await under({ excludedUris: ['other.test'] })).toBe('accepted')
-      expect(await under({ permittedUris: ['example.org'], excludedUris: ['EXAMPLE.ORG'] })).toBe(
-        'name-constraints',
-      )
+      expect(await belowLists({ permittedUris: ['example.org'] })).toBe('accepted')
+      expect(await belowLists({ permittedUris: ['other.test'] })).toBe('name-constraints')
+      expect(await belowLists({ permittedUris: ['.example.org'] })).toBe('name-constraints')
+      expect(await belowLists({ excludedUris: ['example.org'] })).toBe('name-constraints')
+      expect(await belowLists({ excludedUris: ['other.test'] })).toBe('accepted')
+      expect(
+        await belowLists({ permittedUris: ['example.org'], excludedUris: ['EXAMPLE.ORG'] }),
+      ).toBe('name-constraints')
     }
   })
 

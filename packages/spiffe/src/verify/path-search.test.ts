@@ -57,6 +57,17 @@ describe('authorities that all certify one another', () => {
     expect(checksFor(sent, trusting(selfSigned(last, shape)), ROOMY)).toBeLessThanOrEqual(91)
   })
 
+  test('are given up after 4,096 steps where every way through them has to be tried', () => {
+    const stranger = party('stranger')
+    // Breaks a rule that depends on the path, wherever it is reached over another certificate.
+    const narrow = certify(members[5]!, stranger, { pathLength: 0 })
+    const sent = [...chain, narrow]
+    expect(verdict(sent, trusting(anchor), ROOMY)).toBe('accepted')
+    expect(verdict(sent, trusting(selfSigned(party('other'))), ROOMY)).toBe('budget-exceeded')
+    const small = [svid(first), ...mesh(members.slice(0, 4)), narrow]
+    expect(verdict(small, trusting(selfSigned(party('other'))))).toBe('no-path')
+  })
+
   test('leave the short path where path lengths forbid the long ones', () => {
     const narrow = mesh(members, { pathLength: 0 })
     const sent = [svid(first), ...narrow]
@@ -188,13 +199,14 @@ describe('many authorities', () => {
   })
 })
 
-describe('long chains', () => {
-  const ladder = (count: number, on = newKeyPair): [Certificate[], Certificate] => {
-    const members = Array.from({ length: count }, (_, index) => party(`step ${index}`, on()))
-    const links = members.slice(1).map((issuer, index) => certify(members[index]!, issuer))
-    return [[svid(members[0]!), ...links], selfSigned(members.at(-1)!)]
-  }
+/** A leaf and the intermediates below an anchor. */
+const ladder = (count: number, on = newKeyPair): [Certificate[], Certificate] => {
+  const members = Array.from({ length: count }, (_, index) => party(`step ${index}`, on()))
+  const links = members.slice(1).map((issuer, index) => certify(members[index]!, issuer))
+  return [[svid(members[0]!), ...links], selfSigned(members.at(-1)!)]
+}
 
+describe('long chains', () => {
   test('of sixteen certificates are accepted, with the dearest keys, in any order', () => {
     const [chain, anchor] = ladder(16, () => keysOn('P-521'))
     expect(chain).toHaveLength(16)

@@ -12,7 +12,7 @@ import type { RevocationPolicy } from './revocation-policy.ts'
 import { SignatureChecks } from './signature-checks.ts'
 
 /** Candidates that are looked at, signature checks or not: a backstop against crowded names. */
-const MAX_STEPS = 32_768
+const MAX_STEPS = 4096
 
 export interface PathSearchParts {
   readonly leaf: Certificate
