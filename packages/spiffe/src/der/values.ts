@@ -46,20 +46,26 @@ export function readSmallInteger(reader: DerReader): number {
   return content.reduce((value, octet) => value * 256 + octet, 0)
 }
 
-/** The octets of a BIT STRING (X.690 §8.6, §11.2): unused bits are at most seven, and zero. */
-export function readBitString(reader: DerReader): Uint8Array {
-  return bitString(reader).bits
+/**
+ * The octets of a BIT STRING (X.690 §8.6, §11.2): unused bits are at most seven, and zero.
+ * @param tag where the type is tagged implicitly
+ */
+export function readBitString(reader: DerReader, tag: number = TAG.bitString): Uint8Array {
+  return bitString(reader, tag).bits
 }
 
 /** A BIT STRING that holds whole octets: keys and signatures. */
 export function readOctetAlignedBitString(reader: DerReader): Uint8Array {
-  const { unused, bits } = bitString(reader)
+  const { unused, bits } = bitString(reader, TAG.bitString)
   if (unused !== 0) throw invalidDer('a BIT STRING of octets has unused bits')
   return bits
 }
 
-function bitString(reader: DerReader): { readonly unused: number; readonly bits: Uint8Array } {
-  const content = reader.content(TAG.bitString)
+function bitString(
+  reader: DerReader,
+  tag: number,
+): { readonly unused: number; readonly bits: Uint8Array } {
+  const content = reader.content(tag)
   const unused = content[0]
   if (unused === undefined) throw invalidDer('a BIT STRING lacks its first octet')
   if (unused > 7 || (unused > 0 && content.length === 1)) {

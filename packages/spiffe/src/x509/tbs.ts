@@ -1,7 +1,12 @@
 import { DerReader, invalidDer } from '../der/reader.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
 import { readTime } from '../der/time.ts'
-import { readOctetAlignedBitString, readSmallInteger, readWhole } from '../der/values.ts'
+import {
+  readBitString,
+  readOctetAlignedBitString,
+  readSmallInteger,
+  readWhole,
+} from '../der/values.ts'
 import { sameBytes } from './bytes.ts'
 import { NO_EXTENSIONS, readExtensions, type Extensions } from './extensions.ts'
 import { Name } from './name.ts'
@@ -86,8 +91,9 @@ function readVersion(wrapper: DerReader | undefined): 1 | 2 | 3 {
 /** RFC 5280 §4.1.2.8: not for version 1. They are read over: nothing asks for them. */
 function skipUniqueIds(tbs: DerReader, version: number): void {
   for (const tag of [contextTag(1), contextTag(2)]) {
-    const isPresent = tbs.contentIf(tag) !== undefined
-    if (isPresent && version === 1) throw invalidDer('unique identifiers in version 1')
+    if (tbs.peek() !== tag) continue
+    readBitString(tbs, tag)
+    if (version === 1) throw invalidDer('unique identifiers in version 1')
   }
 }
 
