@@ -3,6 +3,7 @@ import type { Server } from 'node:tls'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { ConnectionPeer } from './peer/connection-peer.ts'
 import type { RejectionCode } from './peer/rejection.ts'
+import type { LapseReason } from './peer/standing.ts'
 
 /** `spiffe:server:svid-applied`: a server presents this SVID from its next handshake on. */
 export interface SvidAppliedEvent {
@@ -58,8 +59,7 @@ export interface PeerRejectedEvent {
 export interface PeerLapsedEvent {
   readonly server: Server
   readonly peer: ConnectionPeer
-  /** `untrusted`: no authority in the bundle of its trust domain vouches for it any more. */
-  readonly reason: 'expired' | 'untrusted'
+  readonly reason: LapseReason
 }
 
 export const svidApplied: Channel = channel('spiffe:server:svid-applied')

@@ -1,3 +1,9 @@
+import {
+  RevocationPolicies,
+  SpiffeError,
+  type RevocationOptions,
+  type RevocationPolicy,
+} from '@fastify-spiffe/spiffe'
 import { TlsError } from './errors.ts'
 
 // Each of these would put another identity on the wire, trust someone else's authorities, or let
@@ -69,4 +75,16 @@ export const assertSource = (source: unknown): void => {
   if (typeof source === 'object' && source !== null && 'svid' in source && 'bundles' in source)
     return
   throw new TlsError('invalid-option', 'source must be a source of X.509-SVIDs and bundles')
+}
+
+/** @throws {@link TlsError} `invalid-option` */
+export const revocationPolicies = (
+  revocation: RevocationPolicy | RevocationOptions | undefined,
+): RevocationPolicies => {
+  try {
+    return RevocationPolicies.of(revocation)
+  } catch (cause) {
+    if (!(cause instanceof SpiffeError)) throw cause
+    throw new TlsError('invalid-option', `revocation: ${cause.message}`, { cause })
+  }
 }

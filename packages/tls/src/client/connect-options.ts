@@ -1,8 +1,20 @@
 import type { LookupFunction } from 'node:net'
-import { MAX_TIMER_MS, SpiffeIdMatcher, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import {
+  MAX_TIMER_MS,
+  SpiffeIdMatcher,
+  type RevocationOptions,
+  type RevocationPolicy,
+  type X509MaterialSource,
+} from '@fastify-spiffe/spiffe'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
-import { assertKnownOptions, assertOneOf, assertPositiveInteger, assertSource } from '../options.ts'
+import {
+  assertKnownOptions,
+  assertOneOf,
+  assertPositiveInteger,
+  assertSource,
+  revocationPolicies,
+} from '../options.ts'
 
 export interface ConnectOptions {
   /** The own SVID of this moment, and the bundles to verify the server with. */
@@ -22,6 +34,11 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
   /** Default `TLSv1.3`. */
   readonly minVersion?: MinVersion
+  /**
+   * What the revocation lists of the bundles mean: `off`, `soft` or `strict`, or
+   * `{ default, trustDomains }` with exceptions by name. Default `soft`.
+   */
+  readonly revocation?: RevocationPolicy | RevocationOptions
   /** As in `net.connect`. */
   readonly family?: number
   /** As in `net.connect`. */
@@ -35,7 +52,7 @@ export interface ConnectOptions {
 /** What may be left out of {@link ConnectOptions}, where that is decided once for many connections. */
 export type EndpointOptions = Pick<
   ConnectOptions,
-  'source' | 'server' | 'timeoutMs' | 'minVersion' | 'clock'
+  'source' | 'server' | 'timeoutMs' | 'minVersion' | 'revocation' | 'clock'
 >
 
 const connectOptionNames: ReadonlySet<string> = new Set([
@@ -48,6 +65,7 @@ const connectOptionNames: ReadonlySet<string> = new Set([
   'timeoutMs',
   'signal',
   'minVersion',
+  'revocation',
   'family',
   'localAddress',
   'lookup',
@@ -66,6 +84,7 @@ export const assertEndpointOptions = (options: EndpointOptions): void => {
   if (options.minVersion !== undefined) {
     assertOneOf('minVersion', options.minVersion, MIN_VERSIONS)
   }
+  revocationPolicies(options.revocation)
 }
 
 /** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */

@@ -2,8 +2,9 @@ import { isIP } from 'node:net'
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { X509Svid } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
+import { revocationPolicies } from '../options.ts'
 import { assertConnectOptions, type ConnectOptions } from './connect-options.ts'
-import { clientContextOf } from './endpoint.ts'
+import { clientContextOf, verifierOf } from './endpoint.ts'
 import { handshake } from './handshake.ts'
 import { proveServer } from './server-proof.ts'
 
@@ -33,12 +34,13 @@ export const connect = async (options: ConnectOptions): Promise<TLSSocket> => {
   if (svid === null) {
     throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
   }
+  const verifier = verifierOf(source, revocationPolicies(options.revocation))
   const socket = tls.connect(connectionOptions(options, svid))
   presented.set(socket, svid)
   await handshake(socket, {
     timeoutMs,
     signal,
-    prove: () => proveServer(socket, source, options.server, clock()),
+    prove: () => proveServer(socket, verifier, options.server, clock()),
   })
   return socket
 }

@@ -1,19 +1,24 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
+import type { RevocationPolicies, X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import { contextOptions, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import { PeerVerifier } from '../peer/verifier.ts'
 
 const MAX_CACHED_VERDICTS = 1000
 
-const verifiers = new WeakMap<X509MaterialSource, PeerVerifier>()
+const verifiers = new WeakMap<X509MaterialSource, Map<string, PeerVerifier>>()
 
-/** The verifier that all outgoing connections of one source share. */
-export const verifierOf = (source: X509MaterialSource): PeerVerifier => {
-  let verifier = verifiers.get(source)
+/** The verifier that all outgoing connections of one source share, as far as their policies are the same. */
+export const verifierOf = (
+  source: X509MaterialSource,
+  revocation: RevocationPolicies,
+): PeerVerifier => {
+  const ofSource = verifiers.get(source) ?? new Map<string, PeerVerifier>()
+  verifiers.set(source, ofSource)
+  let verifier = ofSource.get(revocation.key)
   if (verifier === undefined) {
-    verifier = new PeerVerifier(source, MAX_CACHED_VERDICTS)
-    verifiers.set(source, verifier)
+    verifier = new PeerVerifier(source, revocation, MAX_CACHED_VERDICTS)
+    ofSource.set(revocation.key, verifier)
   }
   return verifier
 }

@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import type { SpiffeIdMatcher, X509MaterialSource } from '@fastify-spiffe/spiffe'
+import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import {
   peerRejected,
@@ -8,9 +8,8 @@ import {
   type PeerVerifiedEvent,
 } from '../events.ts'
 import { bindPeer } from '../peer/binding.ts'
-import type { Acceptance } from '../peer/verifier.ts'
+import type { Acceptance, PeerVerifier } from '../peer/verifier.ts'
 import type { Rejection } from '../peer/rejection.ts'
-import { verifierOf } from './endpoint.ts'
 
 /**
  * Binds the server's proven identity to the socket.
@@ -18,11 +17,11 @@ import { verifierOf } from './endpoint.ts'
  */
 export const proveServer = (
   socket: TLSSocket,
-  source: X509MaterialSource,
+  verifier: PeerVerifier,
   allowed: SpiffeIdMatcher,
   now: number,
 ): void => {
-  const verdict = judge(socket, source, now)
+  const verdict = judge(socket, verifier, now)
   if (!verdict.ok) {
     tellRejected(socket, verdict.code, verdict.message)
     const message = `the server proved no SPIFFE ID: ${verdict.message}`
@@ -44,11 +43,7 @@ export const proveServer = (
   peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
 }
 
-const judge = (
-  socket: TLSSocket,
-  source: X509MaterialSource,
-  now: number,
-): Acceptance | Rejection => {
+const judge = (socket: TLSSocket, verifier: PeerVerifier, now: number): Acceptance | Rejection => {
   // Once and first: a second call finds nothing on Node 20, 22 and 24.
   const leaf = socket.getPeerX509Certificate()
   if (socket.isSessionReused()) {
@@ -58,7 +53,7 @@ const judge = (
   if (leaf === undefined) {
     return { ok: false, code: 'no-certificate', message: 'the server presented no certificate' }
   }
-  return verifierOf(source).verify(leaf, now)
+  return verifier.verify(leaf, now)
 }
 
 const tellRejected = (

@@ -33,6 +33,7 @@ const optionNames: ReadonlySet<string> = new Set([
   'server',
   'timeoutMs',
   'minVersion',
+  'revocation',
   'clock',
   'keepAlive',
   'keepAliveMsecs',
@@ -71,7 +72,7 @@ export class SvidAgent extends https.Agent {
   constructor(options: SvidAgentOptions) {
     assertKnownOptions(options, optionNames, 'SvidAgent')
     assertEndpointOptions(options)
-    const { source, server, timeoutMs, minVersion, clock, ...pool } = options
+    const { source, server, timeoutMs, minVersion, revocation, clock, ...pool } = options
     // A resumed session would skip the proof.
     super({ ...pool, maxCachedSessions: 0 })
     this.#endpoint = {
@@ -79,6 +80,7 @@ export class SvidAgent extends https.Agent {
       server,
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(minVersion !== undefined && { minVersion }),
+      ...(revocation !== undefined && { revocation }),
       ...(clock !== undefined && { clock }),
     }
     this.#clock = clock ?? Date.now

@@ -2,11 +2,13 @@ import {
   Certificate,
   verifyX509Svid,
   type BundleSet,
+  type RevocationPolicy,
   type TrustDomain,
   type VerifiedX509Svid,
+  type X509Bundle,
   type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
-import type { Standing } from './connection-peer.ts'
+import type { LapseReason, Standing } from './standing.ts'
 
 const LOST = Number.NEGATIVE_INFINITY
 
@@ -16,56 +18,104 @@ const BUDGET = { maxSignatureChecks: 160 }
 /** The trust in one verified chain, kept true while the bundles of its source change. */
 export class ChainTrust implements Standing {
   readonly #source: X509BundleSource
+  readonly #revocation: RevocationPolicy
   // As DER, which takes a quarter of the memory of OpenSSL's objects.
   readonly #chain: readonly Buffer[]
   readonly #trustDomain: TrustDomain
   #bundles: BundleSet
+  #bundle: X509Bundle | undefined
   #anchor: Certificate
+  #serialNumbers: readonly string[]
+  #notAfter: number
   #validUntil: number
+  #lapse: LapseReason = 'untrusted'
 
   constructor(
     source: X509BundleSource,
+    revocation: RevocationPolicy,
     chain: readonly Buffer[],
     bundles: BundleSet,
     verified: VerifiedX509Svid,
   ) {
     this.#source = source
+    this.#revocation = revocation
     this.#chain = chain
     this.#trustDomain = verified.spiffeId.trustDomain
     this.#bundles = bundles
+    this.#bundle = bundles.get(this.#trustDomain)
     this.#anchor = verified.anchor
-    this.#validUntil = verified.notAfter
+    this.#serialNumbers = serialNumbersOf(verified)
+    this.#notAfter = verified.notAfter
+    this.#validUntil = verified.validUntil
   }
 
   get until(): number {
     return this.#validUntil
   }
 
+  get lapse(): LapseReason {
+    return this.#lapse
+  }
+
   holds(now: number): boolean {
-    const bundles = this.#source.bundles
+    const bundles = this.#currentBundles()
     // Bundle sets are immutable: the same object means that nothing has changed.
     if (bundles !== this.#bundles) this.#judgeBy(bundles, now)
     if (now < this.#validUntil) return true
+    this.end(now < this.#notAfter ? 'revocation-unknown' : 'untrusted')
+    return false
+  }
+
+  end(reason: LapseReason): void {
+    if (this.#validUntil === LOST) return
     // For good: a clock that is set back revives nobody.
     this.#validUntil = LOST
-    return false
+    this.#lapse = reason
+  }
+
+  // A source that throws must not end the process from a timer: its last good state counts.
+  #currentBundles(): BundleSet {
+    try {
+      return this.#source.bundles
+    } catch {
+      return this.#bundles
+    }
   }
 
   #judgeBy(bundles: BundleSet, now: number): void {
     this.#bundles = bundles
-    if (this.#validUntil === LOST || this.#isAnchoredIn(bundles)) return
+    // X509-SVID §5: only the bundle of the peer's own trust domain counts.
+    const bundle = bundles.get(this.#trustDomain)
+    if (this.#validUntil === LOST || bundle === this.#bundle) return
+    this.#bundle = bundle
+    if (bundle !== undefined && this.#isUntouchedBy(bundle)) return
     const chain = this.#chain.map((der) => Certificate.fromDer(der))
-    const verification = verifyX509Svid(chain, bundles, { clock: () => now, budget: BUDGET })
-    if (verification.ok) {
-      this.#anchor = verification.svid.anchor
-      this.#validUntil = verification.svid.notAfter
-    } else {
-      this.#validUntil = LOST
-    }
+    const revocation = this.#revocation
+    const verification = verifyX509Svid(chain, bundles, {
+      clock: () => now,
+      budget: BUDGET,
+      revocation,
+    })
+    if (!verification.ok) return this.end(lapseBy(verification.code))
+    this.#anchor = verification.svid.anchor
+    this.#serialNumbers = serialNumbersOf(verification.svid)
+    this.#notAfter = verification.svid.notAfter
+    this.#validUntil = verification.svid.validUntil
   }
 
-  // X509-SVID §5: only the bundle of the peer's own trust domain counts.
-  #isAnchoredIn(bundles: BundleSet): boolean {
-    return bundles.get(this.#trustDomain)?.has(this.#anchor) === true
+  /** Whether the path that was found stays good, without looking at it again. */
+  #isUntouchedBy(bundle: X509Bundle): boolean {
+    if (!bundle.has(this.#anchor)) return false
+    if (this.#revocation !== 'soft') return this.#revocation === 'off'
+    // A serial number that no list names is revoked by none, whoever signed them.
+    return !this.#serialNumbers.some((serialNumber) =>
+      bundle.revocationLists.some((list) => list.has(serialNumber)),
+    )
   }
 }
+
+const serialNumbersOf = ({ path }: VerifiedX509Svid): readonly string[] =>
+  path.slice(0, -1).map(({ serialNumber }) => serialNumber)
+
+const lapseBy = (code: string): LapseReason =>
+  code === 'revoked' || code === 'revocation-unknown' ? code : 'untrusted'

@@ -1,4 +1,5 @@
 import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import type { LapseReason, Standing } from './standing.ts'
 
 /** Who is at the other end of one connection. Frozen, and bound to the connection once. */
 export interface ConnectionPeer {
@@ -12,13 +13,6 @@ export interface ConnectionPeer {
   readonly serialNumber: string
   /** `test-kit` is never a proof: it marks a peer that a test presented for an injected request. */
   readonly proof: 'x509-svid' | 'test-kit'
-}
-
-/** What a peer's proof rests on, and whether that still stands. */
-export interface Standing {
-  holds(now: number): boolean
-  /** When it ends if the bundles stay as they are, in ms since the epoch. */
-  readonly until: number
 }
 
 /** The only implementation. That it is private to this package is what makes a peer unforgeable. */
@@ -49,14 +43,25 @@ export class ProvenPeer implements ConnectionPeer {
   static currentUntil(peer: ConnectionPeer): number {
     return #standing in peer ? Math.min(peer.#standing.until, peer.notAfter) : -Infinity
   }
+
+  static lapseOf(peer: ConnectionPeer, now: number): LapseReason {
+    if (now >= peer.notAfter) return 'expired'
+    return #standing in peer ? peer.#standing.lapse : 'untrusted'
+  }
+
+  static dismiss(peer: ConnectionPeer): void {
+    if (#standing in peer) peer.#standing.end('refused')
+  }
 }
 
 /**
  * Whether what a peer proved at the handshake still holds at `now` (ms since the epoch): its
- * certificates have not expired, and its anchor is in the current bundle of its trust domain.
+ * certificates have not expired, its anchor is in the current bundle of its trust domain, no current
+ * revocation list of that names a certificate on its path, and nobody has dismissed it.
  *
  * Cheap enough for every request: two comparisons, unless the bundles have changed since the last
- * call. After a change a chain whose anchor is gone is verified once more against the new bundle,
+ * call. After a change a chain whose anchor is gone, or that a revocation list may concern, is verified
+ * once more against the new bundle,
  * so that a rotation of authorities disturbs nobody who is still trusted. Once lost, the standing
  * of a connection does not come back. Objects that this package did not make are never current.
  */
@@ -65,3 +70,10 @@ export const isCurrent = (peer: ConnectionPeer, now: number): boolean =>
 
 /** When the proof of a peer ends if the bundles stay as they are, in ms since the epoch. */
 export const currentUntil = (peer: ConnectionPeer): number => ProvenPeer.currentUntil(peer)
+
+/** Why the proof of a peer that is not current holds no more. */
+export const lapseOf = (peer: ConnectionPeer, now: number): LapseReason =>
+  ProvenPeer.lapseOf(peer, now)
+
+/** Ends the standing of a peer for good, and with it that of all connections which share it. */
+export const dismiss = (peer: ConnectionPeer): void => ProvenPeer.dismiss(peer)

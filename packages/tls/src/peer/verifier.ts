@@ -1,5 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
-import { verifyX509Svid, type X509BundleSource } from '@fastify-spiffe/spiffe'
+import {
+  verifyX509Svid,
+  type RevocationPolicies,
+  type X509BundleSource,
+} from '@fastify-spiffe/spiffe'
 import { LRUCache } from 'lru-cache'
 import { ChainTrust } from './chain-trust.ts'
 import { isCurrent, ProvenPeer } from './connection-peer.ts'
@@ -20,12 +24,14 @@ const MAX_CHAIN_BYTES = 64 * 1024 * 1024
 /** Verifies peers against the current bundles of a source, and remembers the good ones. */
 export class PeerVerifier {
   readonly #source: X509BundleSource
+  readonly #revocation: RevocationPolicies
   // By fingerprint of the leaf. Only good verdicts, so that a chain sent whole gets its fair hearing.
   readonly #accepted: LRUCache<string, Acceptance>
   #hits = 0
 
-  constructor(source: X509BundleSource, maxCachedVerdicts: number) {
+  constructor(source: X509BundleSource, revocation: RevocationPolicies, maxCachedVerdicts: number) {
     this.#source = source
+    this.#revocation = revocation
     this.#accepted = new LRUCache({
       max: maxCachedVerdicts,
       maxSize: MAX_CHAIN_BYTES,
@@ -54,7 +60,10 @@ export class PeerVerifier {
 
   #verify(chain: readonly X509Certificate[], now: number): Acceptance | Rejection {
     const bundles = this.#source.bundles
-    const verification = verifyX509Svid(chain, bundles, { clock: () => now })
+    const verification = verifyX509Svid(chain, bundles, {
+      clock: () => now,
+      revocation: this.#revocation,
+    })
     if (!verification.ok) {
       return { ok: false, code: verification.code, message: verification.message }
     }
@@ -67,10 +76,11 @@ export class PeerVerifier {
       proof: 'x509-svid',
     } as const
     const sent = chain.map(({ raw }) => raw)
+    const revocation = this.#revocation.for(svid.spiffeId.trustDomain)
     return {
       ok: true,
       chainBytes: sent.reduce((sum, { length }) => sum + length, 0),
-      peer: new ProvenPeer(facts, new ChainTrust(this.#source, sent, bundles, svid)),
+      peer: new ProvenPeer(facts, new ChainTrust(this.#source, revocation, sent, bundles, svid)),
     }
   }
 }

@@ -1,6 +1,13 @@
 import type { Server, TLSSocket } from 'node:tls'
+import { TlsError } from '../errors.ts'
 import { peerLapsed, type PeerLapsedEvent } from '../events.ts'
-import { currentUntil, isCurrent, type ConnectionPeer } from '../peer/connection-peer.ts'
+import {
+  currentUntil,
+  dismiss,
+  isCurrent,
+  lapseOf,
+  type ConnectionPeer,
+} from '../peer/connection-peer.ts'
 import { LiveConnection } from './live-connection.ts'
 import type { ServerSettings } from './server-options.ts'
 import { WakeUp } from './wake-up.ts'
@@ -12,7 +19,7 @@ export interface ConnectionCounts {
   readonly verified: number
   /** Accepted without a certificate. */
   readonly anonymous: number
-  /** With a peer whose SVID has expired since, or whose authority has left the bundle. */
+  /** With a peer whose proof holds no more, by expiry, by the bundles or by dismissal. */
   readonly lapsed: number
 }
 
@@ -64,6 +71,24 @@ export class ConnectionRegistry {
     this.#judge([...this.#connections].values(), Infinity)
   }
 
+  /**
+   * Ends the standing of all live peers that `predicate` names: at once, and for good. Their connections
+   * go as those of any peer that has lapsed. Returns how many peers there were.
+   * @throws {@link TlsError} `invalid-option` when the answer is no boolean; then, as when the predicate
+   *   throws, nobody is dismissed
+   */
+  dismiss(predicate: (peer: ConnectionPeer) => boolean): number {
+    const now = this.#settings.clock()
+    const peers = new Set<ConnectionPeer>()
+    for (const { peer } of this.#connections) {
+      if (peer !== null && isCurrent(peer, now)) peers.add(peer)
+    }
+    const dismissed = [...peers].filter((peer) => assertBoolean(predicate(peer)))
+    for (const peer of dismissed) dismiss(peer)
+    if (dismissed.length > 0) this.sweep()
+    return dismissed.length
+  }
+
   #judge(connections: IteratorObject<LiveConnection>, earliest: number): void {
     this.#nextTurn = undefined
     const now = this.#settings.clock()
@@ -112,8 +137,8 @@ export class ConnectionRegistry {
     if (this.#told.has(peer)) return
     this.#told.add(peer)
     if (!peerLapsed.hasSubscribers) return
-    const reason = now >= peer.notAfter ? 'expired' : 'untrusted'
-    peerLapsed.publish(Object.freeze<PeerLapsedEvent>({ server: this.#server, peer, reason }))
+    const event = { server: this.#server, peer, reason: lapseOf(peer, now) } as const
+    peerLapsed.publish(Object.freeze<PeerLapsedEvent>(event))
   }
 
   counts(now: number): ConnectionCounts {
@@ -133,4 +158,13 @@ export class ConnectionRegistry {
     this.#wakeUp.cancel()
     clearImmediate(this.#nextTurn)
   }
+}
+
+// A promise is truthy, and would dismiss everyone.
+const assertBoolean = (answer: unknown): boolean => {
+  if (typeof answer === 'boolean') return answer
+  throw new TlsError(
+    'invalid-option',
+    `the predicate must say true or false, not ${String(answer)}`,
+  )
 }

@@ -2,6 +2,7 @@ import type { Server, TlsOptions } from 'node:tls'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { contextOptions } from '../context/context-options.ts'
 import { SecureContextManager } from '../context/secure-context-manager.ts'
+import { revocationPolicies } from '../options.ts'
 import { PeerVerifier } from '../peer/verifier.ts'
 import { Acceptor } from './acceptor.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
@@ -24,7 +25,11 @@ export const secure = (
   settings: ServerSettings,
 ): void => {
   const { clock, clientCertificate } = settings
-  const verifier = new PeerVerifier(source, settings.maxCachedVerdicts)
+  const verifier = new PeerVerifier(
+    source,
+    revocationPolicies(settings.revocation),
+    settings.maxCachedVerdicts,
+  )
   const connections = new ConnectionRegistry(server, settings)
   const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
   const contexts = new SecureContextManager(server, source, settings)

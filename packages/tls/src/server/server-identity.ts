@@ -1,5 +1,6 @@
 import type { SourceState, X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import type { SecureContextManager } from '../context/secure-context-manager.ts'
+import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { PeerVerifier } from '../peer/verifier.ts'
 import type { ConnectionCounts, ConnectionRegistry } from './connection-registry.ts'
 import type { ServerCounters } from './server-counters.ts'
@@ -57,6 +58,21 @@ export class ServerIdentity {
   /** Totals since the server was made, and how many verdicts came from the cache. */
   get counters(): Readonly<ServerCounters> & { readonly verdictsFromCache: number } {
     return { ...this.#parts.counters, verdictsFromCache: this.#parts.verifier.hits }
+  }
+
+  /**
+   * Sends away the live peers that `predicate` names, such as those that a new policy refuses. What they
+   * proved holds no more from this moment on, so that who asks `isCurrent` refuses their requests, and
+   * their connections go as `onPeerExpiry` says, with the reason `refused`. A peer that connects anew
+   * is verified anew: to keep it out is the part of the policy.
+   *
+   * Each peer is asked about once. When the predicate throws, nobody is sent away.
+   *
+   * @returns how many peers there were; several connections of one certificate share theirs
+   * @throws {@link TlsError} `invalid-option` when the predicate says neither true nor false
+   */
+  dismiss(predicate: (peer: ConnectionPeer) => boolean): number {
+    return this.#parts.connections.dismiss(predicate)
   }
 
   /**

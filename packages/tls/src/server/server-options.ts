@@ -1,6 +1,12 @@
 import type { ServerOptions as Http1Options } from 'node:http'
 import type { SecureServerOptions as Http2Options } from 'node:http2'
-import { MAX_TIMER_MS, setUnreferencedTimer, type SetTimer } from '@fastify-spiffe/spiffe'
+import {
+  MAX_TIMER_MS,
+  setUnreferencedTimer,
+  type RevocationOptions,
+  type RevocationPolicy,
+  type SetTimer,
+} from '@fastify-spiffe/spiffe'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {
@@ -8,6 +14,7 @@ import {
   assertKnownOptions,
   assertOneOf,
   assertPositiveInteger,
+  revocationPolicies,
 } from '../options.ts'
 import type { ClientCertificate } from './acceptor.ts'
 import type { OnPeerExpiry } from './connection-registry.ts'
@@ -43,8 +50,20 @@ export interface SvidServerOptions {
   /** How many verified client certificates are remembered, at about 4 KB each. Default 10,000. */
   readonly maxCachedVerdicts?: number
   /**
-   * What becomes of a live connection when the SVID of its peer expires, the authority that vouches
-   * for it leaves the bundle, or its trust domain is no longer federated.
+   * What the revocation lists of the bundles mean.
+   *
+   * - `off`: they are not looked at.
+   * - `soft`: what a current list of its issuer names is refused; without such a list nobody is.
+   * - `strict`: besides, every certificate below the authority has to be covered by a current list of
+   *   its issuer. When a list runs out and no new one has come, its peers are sent away.
+   *
+   * `{ default, trustDomains }` makes exceptions by the name of the trust domain. Default `soft`.
+   */
+  readonly revocation?: RevocationPolicy | RevocationOptions
+  /**
+   * What becomes of a live connection when the SVID of its peer expires or is revoked, the authority
+   * that vouches for it leaves the bundle, its trust domain is no longer federated, or the peer is
+   * dismissed.
    *
    * - `graceful`: HTTP/2 gets GOAWAY, an idle HTTP/1.1 connection is ended, a busy one after its
    *   response; what is left after `graceMs` is cut. `spiffe:peer:lapsed` is published first.
@@ -86,6 +105,7 @@ const defaults: ServerSettings = {
   sessionTicketLifetimeMs: 0,
   handshakeTimeoutMs: 10_000,
   maxCachedVerdicts: 10_000,
+  revocation: 'soft',
   onPeerExpiry: 'graceful',
   graceMs: 10_000,
   maxConnectionAgeMs: Infinity,
@@ -110,6 +130,7 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   assertOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
   assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_TIMER_MS)
   assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
+  revocationPolicies(settings.revocation)
   assertSessionSettings(settings)
   assertConnectionSettings(settings)
   assertKnownOptions(settings.http, httpNames, 'createSvidServer({ http })')

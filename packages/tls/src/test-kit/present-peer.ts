@@ -3,7 +3,8 @@ import { Socket } from 'node:net'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { bindPeer } from '../peer/binding.ts'
-import { ProvenPeer, type ConnectionPeer, type Standing } from '../peer/connection-peer.ts'
+import { ProvenPeer, type ConnectionPeer } from '../peer/connection-peer.ts'
+import type { Standing } from '../peer/standing.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -17,7 +18,13 @@ export interface PresentedPeer {
   readonly serialNumber?: string
 }
 
-const untilExpiry: Standing = { holds: () => true, until: Infinity }
+const untilExpiry: Standing = {
+  holds: () => true,
+  until: Infinity,
+  lapse: 'expired',
+  // No connection of the test kit is a live one.
+  end: () => undefined,
+}
 
 /**
  * Makes the socket of an injected request look as if the peer had come through a handshake; `null`
