@@ -1098,7 +1098,13 @@ describe('what is told', () => {
     } finally {
       unsubscribe('spiffe:authz:decision', listen)
     }
-    const route = { engine: null, method: 'GET', policyVersion: 'code', route: '/:id' }
+    const route = {
+      engine: null,
+      method: 'GET',
+      mode: 'enforce',
+      policyVersion: 'code',
+      route: '/:id',
+    }
     expect(events).toEqual([
       { decision: 'allow', reason: 'allowed', cached: false, ...route, spiffeId: WEB },
       { decision: 'allow', reason: 'allowed', cached: true, ...route, spiffeId: WEB },
@@ -1108,6 +1114,7 @@ describe('what is told', () => {
         decision: 'deny',
         reason: 'not-found',
         engine: null,
+        mode: 'enforce',
         policyVersion: 'code',
         cached: false,
         method: 'GET',

@@ -1,7 +1,11 @@
 import type { TrustDomain } from '@fastify-spiffe/spiffe'
+import type { FastifyRequest } from 'fastify'
 import type { DecisionCacheStats } from './cache/decision-cache.ts'
+import type { Explanation, Question } from './explain/explanation.ts'
 import type { PolicyDocument } from './policy/document.ts'
 import type { RouteRule } from './rule/route-rule.ts'
+import type { Comparisons } from './shadow/tally.ts'
+import type { RouteTable } from './table/route-table.ts'
 import type { Tenant } from './tenant.ts'
 
 /** Names a tenant. A {@link Tenant} is one. */
@@ -28,6 +32,28 @@ export interface Authz {
   reload(document?: PolicyDocument): Promise<string>
   /** The version of the policy document in force. */
   readonly policyVersion: string
+  /**
+   * Lets a document decide beside the one in force, and enforce nothing; `null` ends that. What differs is told by
+   * `spiffe:authz:candidate` and counted. What it asks of engines, it asks as well.
+   *
+   * @throws {AuthzError} `invalid-rule`, `uncovered-routes`, `policy-test-failed`
+   */
+  consider(document: PolicyDocument | null): Promise<void>
+  /** How the verdicts of shadow rules, and of the document under consideration, compare with what became of requests. */
+  comparisons(): {
+    readonly shadow: readonly Comparisons[]
+    readonly candidate: readonly Comparisons[]
+  }
+  /** Who may call what, by the rules in force. */
+  table(): RouteTable
+  /**
+   * What becomes of a request, real or thought up, and why: everything that its rule asks for, and what came of it.
+   * Conditions and engines are asked for real, and nothing is taken from the cache or put there. What it tells is for
+   * operators, and not for callers.
+   *
+   * @throws {SpiffeError} `invalid-spiffe-id`
+   */
+  explain(about: FastifyRequest | Question): Promise<Explanation>
   /** What the cache holds, and what it has done since the boot. */
   stats(): DecisionCacheStats
 }

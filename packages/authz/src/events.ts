@@ -1,5 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
-import type { Decision } from './decision.ts'
+import type { Decision } from './decide/decision.ts'
 import type { AuthzErrorCode } from './errors.ts'
 
 /** What `spiffe:authz:decision` carries, frozen, once for each request that the gate decides. */
@@ -11,6 +11,8 @@ export interface DecisionEvent {
   /** The engine that decided; `null` for a rule or a condition. */
   readonly engine: string | null
   readonly method: string
+  /** `shadow`: the request was let in whatever the decision. */
+  readonly mode: 'enforce' | 'shadow'
   /** The version of the policy document in force. */
   readonly policyVersion: string
   /** The URL pattern of the route; `null` for a request that matches none. */
@@ -31,3 +33,17 @@ export interface PolicyEvent {
 }
 
 export const policyChannel: Channel = channel('spiffe:authz:policy')
+
+/** What `spiffe:authz:candidate` carries, frozen, when the candidate document says otherwise than the one in force. */
+export interface CandidateEvent {
+  readonly verdict: 'would-allow' | 'would-deny'
+  /** Why the candidate says so. */
+  readonly reason: Decision['reason']
+  /** The version of the candidate. */
+  readonly policyVersion: string
+  readonly method: string
+  readonly route: string | null
+  readonly spiffeId: string | null
+}
+
+export const candidateChannel: Channel = channel('spiffe:authz:candidate')

@@ -1,11 +1,14 @@
 import { TrustDomain } from '@fastify-spiffe/spiffe'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import type { Authz, TenantName } from './authz.ts'
 import { DecisionCache } from './cache/decision-cache.ts'
 import { Coverage } from './coverage.ts'
 import { AuthzError } from './errors.ts'
-import { Gate } from './gate.ts'
+import { explain, explainRequest, readFrom } from './explain/explain.ts'
+import type { Question } from './explain/explanation.ts'
+import { Decider } from './decide/decider.ts'
+import { Gate } from './decide/gate.ts'
 import { type AuthzOptions, readOptions } from './options.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
 import { loadPolicy } from './policy/load.ts'
@@ -13,6 +16,9 @@ import { Policy } from './policy/policy.ts'
 import { watchFile } from './policy/watch.ts'
 import type { PolicyDocument } from './policy/document.ts'
 import { RouteRules } from './rule/route-rules.ts'
+import { Candidate } from './shadow/candidate.ts'
+import { Tally } from './shadow/tally.ts'
+import { routeTable } from './table/route-table.ts'
 import { compileTenantTemplate, type TenantResolver, tenantKey } from './tenant.ts'
 
 let registrations = 0
@@ -47,16 +53,20 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const first = file === null ? new Policy(document, 'option policy') : await loadPolicy(file)
   const rules = new RouteRules(context, settings.notFound, first)
   const policy = new EnforcedPolicy(rules, first, file)
+  const decider = new Decider(cache, tenantOf)
+  const candidate = new Candidate(rules, decider)
+  const tally = new Tally()
   const gate = new Gate({
     name: `spiffeAuthz${++registrations}`,
     rules,
-    tenantOf,
-    cache,
+    decider,
+    candidate,
+    tally,
     clock: settings.clock,
   })
   const coverage = new Coverage(gate.hook.name)
 
-  fastify.decorate('authz', authzOf(cache, policy))
+  fastify.decorate('authz', authzOf({ cache, policy, rules, candidate, tally }))
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
     coverage.add(route, rules.attach(this, route))
@@ -74,7 +84,15 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   })
 }
 
-function authzOf(cache: DecisionCache, policy: EnforcedPolicy): Authz {
+interface Parts {
+  readonly cache: DecisionCache
+  readonly policy: EnforcedPolicy
+  readonly rules: RouteRules
+  readonly candidate: Candidate
+  readonly tally: Tally
+}
+
+function authzOf({ cache, policy, rules, candidate, tally }: Parts): Authz {
   return Object.freeze({
     invalidate: (tenant?: TenantName) => {
       cache.invalidate(tenant === undefined ? undefined : keyOf(tenant))
@@ -83,6 +101,11 @@ function authzOf(cache: DecisionCache, policy: EnforcedPolicy): Authz {
     get policyVersion() {
       return policy.version
     },
+    consider: (document: PolicyDocument | null) => candidate.set(document),
+    comparisons: () => ({ shadow: tally.list(), candidate: candidate.tally.list() }),
+    table: () => routeTable(rules),
+    explain: (about: FastifyRequest | Question) =>
+      'raw' in about ? explainRequest(rules, about) : explain(rules, about, readFrom(about)),
     stats: () => cache.stats(),
   })
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Decision } from '../decision.ts'
+import type { Decision } from '../decide/decision.ts'
 
 /** What decisions depend on besides their key: every entry of a bucket was made under one generation. */
 export interface Generation {

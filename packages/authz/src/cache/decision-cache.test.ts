@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { type Decision, deny } from '../decision.ts'
+import { type Decision, deny } from '../decide/decision.ts'
 import { conditionVerdicts } from '../step/verdicts.ts'
 import { tenantKey } from '../tenant.ts'
 import { DecisionCache, type DecisionCacheOptions, type Question } from './decision-cache.ts'

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Decision } from '../decision.ts'
+import type { Decision } from '../decide/decision.ts'
 import type { Verdicts } from '../step/verdicts.ts'
 import { Bucket, type Generation } from './bucket.ts'
 

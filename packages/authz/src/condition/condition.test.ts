@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
-import { deny } from '../decision.ts'
+import { deny } from '../decide/decision.ts'
 import { attributesView } from './attributes.ts'
 import { where } from './condition.ts'
 import { decisionKey } from '../step/key.ts'

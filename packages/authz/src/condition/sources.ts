@@ -1,6 +1,6 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
-import { type Decision, deny } from '../decision.ts'
+import { type Decision, deny } from '../decide/decision.ts'
 import type { Place } from '../rule/place.ts'
 import type { TenantResolver } from '../tenant.ts'
 import type { AttributeValue } from './attributes.ts'

@@ -8,6 +8,8 @@ export interface CompiledCallers {
   readonly matcher: SpiffeIdMatcher
   /** The patterns and matchers, in their order, for what they capture. */
   readonly others: readonly SpiffeIdMatcher[]
+  /** Every entry by itself, in its order. */
+  readonly entries: readonly (SpiffeId | SpiffeIdMatcher)[]
 }
 
 /**
@@ -23,7 +25,8 @@ export function compileCallers(place: Place, key: string, list: unknown): Compil
   const others = callers.filter((caller) => caller instanceof SpiffeIdMatcher)
   const exactly = oneOf(...exact)
   // `or` also makes sure that a matcher of the application answers by a boolean.
-  return { matcher: others.length === 0 ? exactly : or(exactly, ...others), others }
+  const matcher = others.length === 0 ? exactly : or(exactly, ...others)
+  return { matcher, others, entries: callers }
 }
 
 /** Whom at least one of the lists names. */
@@ -33,5 +36,6 @@ export function union(lists: readonly CompiledCallers[]): CompiledCallers {
   return {
     matcher: or(...lists.map(({ matcher }) => matcher)),
     others: lists.flatMap(({ others }) => others),
+    entries: lists.flatMap(({ entries }) => entries),
   }
 }

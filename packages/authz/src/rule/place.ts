@@ -47,6 +47,11 @@ export class Place {
     return new Place(`${source}: ${this.#label}`, this.url, root, this.#params)
   }
 
+  /** Route, document and key, for people. */
+  toString(): string {
+    return `${this.#label}: ${this.root}`
+  }
+
   hasParam(name: string): boolean {
     return this.#params === null || this.#params.has(name)
   }

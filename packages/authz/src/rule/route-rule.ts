@@ -32,7 +32,15 @@ export interface RouteRule {
   readonly where?: Condition | Comparison | readonly (Condition | Comparison)[]
   /** Engines that must allow as well, by name: all of them, in this order, after `where`. */
   readonly engines?: readonly (string | EngineUse)[]
+  /**
+   * `shadow` lets **every** request in, with or without an identity, and only tells what the rule says of it. For a rule
+   * that is new on a route in use. Default `enforce`.
+   */
+  readonly mode?: RuleMode
 }
+
+/** Whether a rule is enforced, or only told. */
+export type RuleMode = 'enforce' | 'shadow'
 
 /** How a rule uses an engine. */
 export interface EngineUse {

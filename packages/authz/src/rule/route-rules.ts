@@ -8,6 +8,15 @@ import { Place } from './place.ts'
 import { type RouteFacts, resolveRule } from './resolve.ts'
 import type { RuleSet, RulesOfRoute } from './rule-set.ts'
 
+/** One method of a route. */
+export interface RuledRoute {
+  readonly method: string
+  /** The URL pattern. */
+  readonly url: string
+  /** `null`: there is none. */
+  readonly rule: CompiledRule | null
+}
+
 interface KnownRoute extends RouteFacts {
   readonly methods: readonly string[]
 }
@@ -62,12 +71,20 @@ export class RouteRules {
     return rules !== null
   }
 
-  /** The rule of a request; `null`: its route has none. */
-  of(request: FastifyRequest, { rules }: RuleSet): CompiledRule | null {
+  /** The rule of a request; `null`: there is none. */
+  of(request: FastifyRequest, { rules, notFound }: RuleSet): CompiledRule | null {
     const config: object = request.routeOptions.config
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only `attach` knows the symbol
     const number = (config as Attached)[this.#key]
-    return number === undefined ? null : ofMethod(rules[number], request.method)
+    if (number !== undefined) return ofMethod(rules[number], request.method)
+    return request.is404 ? notFound : null
+  }
+
+  /** Every method of every route, with its rule, in the order of declaration. */
+  *list({ rules }: RuleSet): Iterable<RuledRoute> {
+    for (const [number, { methods, url }] of this.#routes.entries()) {
+      for (const method of methods) yield { method, url, rule: ofMethod(rules[number], method) }
+    }
   }
 
   /** The rule of one method of a route, by its pattern. */

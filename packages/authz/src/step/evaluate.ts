@@ -1,4 +1,4 @@
-import type { Decision } from '../decision.ts'
+import type { Decision } from '../decide/decision.ts'
 import { type CheckContext, Deadline } from './deadline.ts'
 import type { Verdicts } from './verdicts.ts'
 

@@ -1,7 +1,7 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Attributes } from '../condition/attributes.ts'
 import type { AttributeSource } from '../condition/sources.ts'
-import type { Decision } from '../decision.ts'
+import type { Decision } from '../decide/decision.ts'
 import type { Verdicts } from './verdicts.ts'
 
 /** What must hold as well once the rule has let the caller in: a condition of the route, or an engine. */

@@ -1,4 +1,4 @@
-import { allow, type Decision, deny, type DenyReason } from '../decision.ts'
+import { allow, type Decision, deny, type DenyReason, type Refusal } from '../decide/decision.ts'
 
 /** What one step can come to. Made once for each step, so that deciding allocates nothing. */
 export interface Verdicts {
@@ -13,7 +13,7 @@ export interface Verdicts {
   readonly late: Decision
   /** Two invalidations overtook the answer. */
   readonly outdated: Decision
-  readonly failed: (error: unknown) => Decision
+  readonly failed: (error: unknown) => Refusal
 }
 
 /** The verdicts of a condition. */
@@ -38,7 +38,7 @@ export function engineVerdicts(engine: string): Verdicts {
 type Reasons = Readonly<Record<'refused' | 'notBoolean' | 'late' | 'failed', DenyReason>>
 
 function verdictsBy(reasons: Reasons, engine?: string): Verdicts {
-  const by = (decision: Decision): Decision =>
+  const by = <T extends Decision>(decision: T): T =>
     engine === undefined ? decision : Object.freeze({ ...decision, engine })
   return Object.freeze({
     allowed: by(allow('allowed')),

@@ -43,28 +43,38 @@ export type DenyReason =
   | 'rule-failed'
 
 /** What became of one request. */
-export interface Decision {
-  readonly allowed: boolean
-  readonly reason: AllowReason | DenyReason
+export type Decision = Allowance | Refusal
+
+interface Verdict {
   /** Whether what decided came from the cache. */
   readonly cached: boolean
-  /** The engine that refused. */
+  /** The engine that decided. */
   readonly engine?: string
+}
+
+/** A decision to let a request in. */
+export interface Allowance extends Verdict {
+  readonly allowed: true
+  readonly reason: AllowReason
+}
+
+/** A decision to refuse a request. */
+export interface Refusal extends Verdict {
+  readonly allowed: false
+  readonly reason: DenyReason
   /** What was thrown, where the reason is a failure. */
   readonly error?: unknown
 }
 
-/** A decision to let a request in. */
-export function allow(reason: AllowReason, cached = false): Decision {
+export function allow(reason: AllowReason, cached = false): Allowance {
   return Object.freeze({ allowed: true, reason, cached })
 }
 
-/** A decision to refuse a request. */
-export function deny(reason: DenyReason, cached = false): Decision {
+export function deny(reason: DenyReason, cached = false): Refusal {
   return Object.freeze({ allowed: false, reason, cached })
 }
 
 /** A refusal because a rule threw. */
-export function ruleFailure(error: unknown): Decision {
+export function ruleFailure(error: unknown): Refusal {
   return Object.freeze({ ...deny('rule-failed'), error })
 }

@@ -1,7 +1,15 @@
 import type { FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import type { Decision } from './decision.ts'
-import { AuthzError, type RefusalStatus } from './errors.ts'
-import { decisionChannel, type DecisionEvent } from './events.ts'
+import { AuthzError, type RefusalStatus } from '../errors.ts'
+import { decisionChannel, type DecisionEvent } from '../events.ts'
+import type { Decision, Refusal } from './decision.ts'
+import { callerOf, routeOf } from './facts.ts'
+
+/** Under what a decision was made. */
+export interface Enforcement {
+  readonly policyVersion: string
+  /** The route only tells what its rule would do. */
+  readonly isShadow: boolean
+}
 
 /** Refusals that point to a fault of the service rather than of the caller. */
 const FAULTS: ReadonlySet<Decision['reason']> = new Set([
@@ -20,16 +28,26 @@ const FAULTS: ReadonlySet<Decision['reason']> = new Set([
 export function enforce(
   request: FastifyRequest,
   decision: Decision,
-  policyVersion: string,
+  enforcement: Enforcement,
   done: HookHandlerDoneFunction,
 ): void {
-  if (decisionChannel.hasSubscribers)
-    decisionChannel.publish(eventOf(request, decision, policyVersion))
+  if (decisionChannel.hasSubscribers) {
+    decisionChannel.publish(eventOf(request, decision, enforcement))
+  }
   if (decision.allowed) {
     done()
     return
   }
-  const { reason, engine, error } = decision
+  log(request, decision, enforcement)
+  if (enforcement.isShadow) done()
+  else done(AuthzError.refusal(statusOf(request, decision)))
+}
+
+function log(
+  request: FastifyRequest,
+  { reason, engine, error }: Refusal,
+  { policyVersion, isShadow }: Enforcement,
+): void {
   // Who called is on every line of `request.log` already.
   const fields = {
     reason,
@@ -38,38 +56,31 @@ export function enforce(
     ...(engine !== undefined && { engine }),
     ...(error !== undefined && { err: error }),
   }
-  if (FAULTS.has(reason)) request.log.warn(fields, 'request refused: no decision')
+  if (isShadow) request.log.warn(fields, 'request let in although its rule refuses: shadow mode')
+  else if (FAULTS.has(reason)) request.log.warn(fields, 'request refused: no decision')
   else request.log.info(fields, 'request refused')
-  done(AuthzError.refusal(statusOf(request, decision)))
 }
 
 /** 401 asks for an identity, 403 says that the one presented does not do. */
-function statusOf(request: FastifyRequest, { reason }: Decision): RefusalStatus {
+function statusOf(request: FastifyRequest, { reason }: Refusal): RefusalStatus {
   if (reason === 'not-found') return 404
   return (request.spiffeId ?? null) === null || reason === 'identity-expired' ? 401 : 403
 }
 
 function eventOf(
   request: FastifyRequest,
-  decision: Decision,
-  policyVersion: string,
+  { allowed, reason, cached, engine }: Decision,
+  { policyVersion, isShadow }: Enforcement,
 ): DecisionEvent {
   return Object.freeze({
-    decision: decision.allowed ? 'allow' : 'deny',
-    reason: decision.reason,
-    cached: decision.cached,
-    engine: decision.engine ?? null,
-    method: request.method,
+    decision: allowed ? 'allow' : 'deny',
+    reason,
+    cached,
+    engine: engine ?? null,
+    mode: isShadow ? 'shadow' : 'enforce',
     policyVersion,
+    method: request.method,
     route: routeOf(request),
     spiffeId: callerOf(request),
   })
-}
-
-function routeOf(request: FastifyRequest): string | null {
-  return request.is404 ? null : (request.routeOptions.url ?? null)
-}
-
-function callerOf(request: FastifyRequest): string | null {
-  return request.spiffeId?.toString() ?? null
 }

@@ -1,0 +1,82 @@
+import type { Peer } from '@fastify-spiffe/peer'
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { FastifyRequest } from 'fastify'
+import type { DecisionCache } from '../cache/decision-cache.ts'
+import { attributesView, type AttributeValue } from '../condition/attributes.ts'
+import type { CompiledRule } from '../rule/compile.ts'
+import { decisionKey } from '../step/key.ts'
+import type { Step } from '../step/step.ts'
+import { type TenantResolver, tenantKey } from '../tenant.ts'
+import { type Decision, deny, ruleFailure } from './decision.ts'
+
+const NOT_FOUND = deny('not-found')
+const NO_RULE = deny('no-rule')
+
+/** Decides requests by rules: at once, unless a check or an engine has to be awaited. */
+export class Decider {
+  readonly #cache: DecisionCache
+  readonly #tenantOf: TenantResolver | null
+
+  constructor(cache: DecisionCache, tenantOf: TenantResolver | null) {
+    this.#cache = cache
+    this.#tenantOf = tenantOf
+  }
+
+  /** Whatever throws here refuses: a `deny` that fails must not let in. */
+  decide(request: FastifyRequest, rule: CompiledRule | null): Decision | Promise<Decision> {
+    if (rule === null) return request.is404 ? NOT_FOUND : NO_RULE
+    try {
+      // `null` by contract. Whatever else a decorator of that name left empty is no identity either.
+      const spiffeId = request.spiffeId ?? null
+      const decision = rule.identify(spiffeId)
+      if (!decision.allowed || spiffeId === null) return decision
+      return this.#decideSteps(rule.steps, 0, decision, request, spiffeId)
+    } catch (error) {
+      return ruleFailure(error)
+    }
+  }
+
+  /** All of them must allow: the first that does not decides. */
+  #decideSteps(
+    steps: readonly Step[],
+    first: number,
+    before: Decision,
+    request: FastifyRequest,
+    id: SpiffeId,
+  ): Decision | Promise<Decision> {
+    let decision = before
+    for (let position = first; position < steps.length && decision.allowed; position++) {
+      const outcome = this.#decideStep(steps[position]!, request, id)
+      if (outcome instanceof Promise) {
+        return outcome.then((it) => this.#decideSteps(steps, position + 1, it, request, id))
+      }
+      decision = outcome
+    }
+    return decision
+  }
+
+  #decideStep(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
+    const { sources, maxAgeMs, verdicts } = step
+    const values: AttributeValue[] = []
+    for (const source of sources) {
+      const value = source.varies ? source.read(request) : source.read(id)
+      if (value === null) return source.refusal
+      values.push(value)
+    }
+    const ask = (): Decision | Promise<Decision> => step.ask(id, attributesView(sources, values))
+    if (maxAgeMs === 0) return ask()
+    return this.#cache.decide({
+      tenant: tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? ''),
+      key: decisionKey(step, id, values),
+      maxAgeMs,
+      verdicts,
+      notAfter: expiryOf(request.peer),
+      evaluate: ask,
+    })
+  }
+}
+
+/** When the caller's SVID expires. Without a peer nothing is known to be valid. */
+export function expiryOf(peer: Peer | null): number {
+  return peer?.notAfter ?? 0
+}

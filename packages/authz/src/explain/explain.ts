@@ -1,0 +1,128 @@
+import { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { FastifyRequest } from 'fastify'
+import { type AttributeValue, attributesView } from '../condition/attributes.ts'
+import type { AttributeSource } from '../condition/sources.ts'
+import { type Decision, deny } from '../decide/decision.ts'
+import { callerOf, routeOf } from '../decide/facts.ts'
+import type { CompiledCallers } from '../rule/callers.ts'
+import type { CompiledRule } from '../rule/compile.ts'
+import type { RouteRules } from '../rule/route-rules.ts'
+import type { Step } from '../step/step.ts'
+import type { Explanation, Finding, Question } from './explanation.ts'
+
+/** How an attribute of the request in question is found. */
+export type ReadAttribute = (source: AttributeSource, id: SpiffeId) => AttributeValue | null
+
+const NO_RULE = deny('no-rule')
+
+/**
+ * Decides by the rules in force, and tells of every check what came of it. Conditions and engines are asked for real, and
+ * nothing is taken from the cache or put there.
+ */
+export async function explain(
+  routes: RouteRules,
+  { method, route, spiffeId }: Pick<Question, 'method' | 'route' | 'spiffeId'>,
+  read: ReadAttribute,
+): Promise<Explanation> {
+  const { active } = routes
+  const rule = routes.find(method, route, active)
+  const id = spiffeId === null ? null : SpiffeId.parse(spiffeId)
+  const { decision, findings } =
+    rule === null ? { decision: NO_RULE, findings: [] } : await examine(rule, id, read)
+  return {
+    decision: decision.allowed ? 'allow' : 'deny',
+    reason: decision.reason,
+    policyVersion: active.version,
+    mode: rule?.mode ?? 'enforce',
+    source: rule?.description.place.toString() ?? null,
+    findings,
+  }
+}
+
+/** Explains a request that has arrived. */
+export function explainRequest(routes: RouteRules, request: FastifyRequest): Promise<Explanation> {
+  const question = {
+    method: request.method,
+    route: routeOf(request) ?? '',
+    spiffeId: callerOf(request),
+  }
+  return explain(routes, question, (source, id) =>
+    source.varies ? source.read(request) : source.read(id),
+  )
+}
+
+/** Reads what a {@link Question} says. */
+export function readFrom({ method, attributes = {} }: Question): ReadAttribute {
+  const given: Readonly<Record<string, string>> = { ...attributes, method }
+  return (source, id) => {
+    if (!source.varies) return source.read(id)
+    return Object.hasOwn(given, source.name) ? given[source.name] : undefined
+  }
+}
+
+interface Examined {
+  readonly decision: Decision
+  readonly findings: readonly Finding[]
+}
+
+async function examine(
+  rule: CompiledRule,
+  id: SpiffeId | null,
+  read: ReadAttribute,
+): Promise<Examined> {
+  const { denied, grant } = rule.description
+  const findings = [
+    ...listFindings('deny', denied, id),
+    ...(typeof grant === 'string' ? [] : listFindings('allow', grant, id)),
+  ]
+  let decision = rule.identify(id)
+  for (const [position, step] of rule.steps.entries()) {
+    const isAsked = decision.allowed && id !== null
+    const outcome = isAsked ? await askStep(step, id, read) : null
+    findings.push(stepFinding(rule.steps, position, outcome))
+    decision = outcome ?? decision
+  }
+  return { decision, findings }
+}
+
+function listFindings(
+  list: 'allow' | 'deny',
+  callers: CompiledCallers | null,
+  id: SpiffeId | null,
+): Finding[] {
+  return (callers?.entries ?? []).map((entry, position) => ({
+    check: `${list}[${position}]`,
+    what: entry.toString(),
+    outcome: outcomeOf(entry, id),
+  }))
+}
+
+function outcomeOf(
+  entry: CompiledCallers['entries'][number],
+  id: SpiffeId | null,
+): Finding['outcome'] {
+  if (id === null) return 'not-asked'
+  const matches = entry instanceof SpiffeId ? entry.equals(id) : entry.matches(id)
+  return matches ? 'matches' : 'does-not-match'
+}
+
+async function askStep(step: Step, id: SpiffeId, read: ReadAttribute): Promise<Decision> {
+  const values: AttributeValue[] = []
+  for (const source of step.sources) {
+    const value = read(source, id)
+    if (value === null) return source.refusal
+    values.push(value)
+  }
+  return step.ask(id, attributesView(step.sources, values))
+}
+
+function stepFinding(steps: readonly Step[], position: number, outcome: Decision | null): Finding {
+  const step = steps[position]!
+  const isEngine = step.engine !== null
+  const before = steps.slice(0, position).filter(({ engine }) => (engine !== null) === isEngine)
+  const check = `${isEngine ? 'engines' : 'where'}[${before.length}]`
+  const what = step.engine ?? step.sources.map(({ name }) => name).join(', ')
+  if (outcome === null) return { check, what, outcome: 'not-asked' }
+  if (outcome.allowed) return { check, what, outcome: 'holds' }
+  return { check, what, outcome: 'does-not-hold', reason: outcome.reason }
+}

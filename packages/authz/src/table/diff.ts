@@ -1,0 +1,59 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { RouteRow, RouteTable } from './route-table.ts'
+
+/** What one table says otherwise than another, for reviews. */
+export interface TableDiff {
+  readonly added: readonly RouteRow[]
+  readonly removed: readonly RouteRow[]
+  readonly changed: readonly RowChange[]
+}
+
+/** One method of a route whose rule is not the same. */
+export interface RowChange {
+  readonly method: string
+  readonly route: string
+  /** What differs: where the rule stands does not count. */
+  readonly fields: readonly FieldChange[]
+}
+
+/** One column of a row. */
+export interface FieldChange {
+  readonly field: keyof RouteRow
+  readonly before: unknown
+  readonly after: unknown
+}
+
+const FIELDS = ['allow', 'deny', 'where', 'engines', 'mode'] as const
+
+/** Compares two route tables. */
+export function diffTables(before: RouteTable, after: RouteTable): TableDiff {
+  const old = byKey(before)
+  const fresh = byKey(after)
+  const changed: RowChange[] = []
+  for (const [key, row] of fresh) {
+    const former = old.get(key)
+    const fields = former === undefined ? [] : changesOf(former, row)
+    if (fields.length > 0) changed.push({ method: row.method, route: row.route, fields })
+  }
+  return {
+    added: after.routes.filter((row) => !old.has(keyOf(row))),
+    removed: before.routes.filter((row) => !fresh.has(keyOf(row))),
+    changed,
+  }
+}
+
+function changesOf(before: RouteRow, after: RouteRow): readonly FieldChange[] {
+  return FIELDS.filter((field) => !isDeepStrictEqual(before[field], after[field])).map((field) => ({
+    field,
+    before: before[field],
+    after: after[field],
+  }))
+}
+
+function byKey({ routes }: RouteTable): ReadonlyMap<string, RouteRow> {
+  return new Map(routes.map((row) => [keyOf(row), row]))
+}
+
+function keyOf({ method, route }: RouteRow): string {
+  return `${method} ${route}`
+}

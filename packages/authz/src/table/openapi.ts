@@ -1,0 +1,39 @@
+import type { RouteRow, RouteTable } from './route-table.ts'
+
+/** The part of an OpenAPI document that says who may call: `x-spiffe-authz` on each operation. */
+export interface OpenApiPaths {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>
+}
+
+/** One operation. */
+export interface OpenApiOperation {
+  readonly 'x-spiffe-authz': Omit<RouteRow, 'method' | 'route' | 'source'>
+}
+
+/** The methods that OpenAPI 3.1 has operations for. */
+const METHODS = new Set(['GET', 'PUT', 'POST', 'DELETE', 'OPTIONS', 'HEAD', 'PATCH', 'TRACE'])
+
+/** A route table as the paths of an OpenAPI document, to be merged into one. */
+export function toOpenApi({ routes }: RouteTable): OpenApiPaths {
+  const paths = new Map<string, Map<string, OpenApiOperation>>()
+  for (const { method, route, source: _, ...rule } of routes) {
+    if (!METHODS.has(method)) continue
+    const path = templateOf(route)
+    const operations = paths.get(path) ?? new Map<string, OpenApiOperation>()
+    operations.set(method.toLowerCase(), { 'x-spiffe-authz': rule })
+    paths.set(path, operations)
+  }
+  return {
+    paths: Object.fromEntries(
+      Array.from(paths, ([path, operations]) => [path, Object.fromEntries(operations)]),
+    ),
+  }
+}
+
+/** `/orders/:id(^\\d+$)` is `/orders/{id}`, and `/files/*` is `/files/{wildcard}`. */
+function templateOf(route: string): string {
+  return route
+    .replaceAll(/(?<!:):([^/:(.\-?]+)(?:\([^)]*\))?\??/g, '{$1}')
+    .replaceAll('::', ':')
+    .replace('*', '{wildcard}')
+}
