@@ -54,7 +54,7 @@ export class PeerVerifier {
     }
     const verdict = this.#verify(sentChain(leaf), now)
     if (verdict.ok) this.#accepted.set(fingerprint256, verdict)
-    else if (known !== undefined) this.#accepted.delete(fingerprint256)
+    else this.#accepted.delete(fingerprint256)
     return verdict
   }
 

@@ -29,6 +29,8 @@ interface Anonymity {
   readonly peer: null
 }
 
+type Reason = Pick<Rejection, 'code' | 'message'>
+
 type Verdict = { readonly ok: true; readonly peer: ConnectionPeer } | Anonymity | Rejection
 
 const anonymity: Anonymity = { ok: true, peer: null }
@@ -96,7 +98,7 @@ export class Acceptor {
     peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
   }
 
-  #reject(server: Server, socket: TLSSocket, { code, message }: Rejection): void {
+  #reject(server: Server, socket: TLSSocket, { code, message }: Reason): void {
     const remoteAddress = socket.remoteAddress
     socket.destroy()
     this.#parts.counters.rejected++
@@ -119,8 +121,7 @@ const certificateMissing: Rejection = {
   message: 'the client presented no certificate',
 }
 
-const failure = (error: unknown): Rejection => ({
-  ok: false,
+const failure = (error: unknown): Reason => ({
   code: 'internal-error',
   message: error instanceof Error ? error.message : 'a listener threw something that is no error',
 })

@@ -1,0 +1,118 @@
+import { X509Certificate } from 'node:crypto'
+import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { BundleSet } from '@fastify-spiffe/spiffe'
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import { bundlesOf, HeldSource } from '../loopback.test.helper.ts'
+import { revocationPolicies } from '../options.ts'
+import { currentUntil, isCurrent, type ConnectionPeer } from './connection-peer.ts'
+import { sentChain } from './sent-chain.ts'
+import { PeerVerifier } from './verifier.ts'
+
+const WEB_ID = 'spiffe://example.org/acme/web'
+const HOUR_MS = 3_600_000
+// Long ago: the clock of the machine must have no say.
+const NOW = Date.parse('2001-02-03T04:05:06Z')
+
+const validUntil = (notAfter: number) => ({ notBefore: NOW - HOUR_MS, notAfter })
+
+const anchorOf = (notAfter = NOW + 24 * HOUR_MS, renewed?: MintedCa): Promise<MintedCa> =>
+  mintAuthority(
+    'example.org',
+    {
+      ...validUntil(notAfter),
+      ...(renewed && { subject: renewed.subject, keyPair: renewed.keyPair }),
+    },
+    { clock: () => NOW },
+  )
+
+const leafOf = async (ca: MintedCa): Promise<X509Certificate> =>
+  new X509Certificate((await ca.mint(WEB_ID, validUntil(NOW + HOUR_MS))).chain[0]!)
+
+const proven = (verifier: PeerVerifier, leaf: X509Certificate): ConnectionPeer => {
+  const verdict = verifier.verify(leaf, NOW)
+  if (!verdict.ok) throw new Error(verdict.message)
+  return verdict.peer
+}
+
+let authority: MintedCa
+let leaf: X509Certificate
+
+beforeAll(async () => {
+  authority = await anchorOf()
+  leaf = await leafOf(authority)
+})
+
+describe('a verdict', () => {
+  test('is given from memory as long as it holds, and then anew', () => {
+    const source = new HeldSource(null, bundlesOf(authority))
+    const verifier = new PeerVerifier(source, revocationPolicies('soft'), 10)
+    const first = proven(verifier, leaf)
+    expect(proven(verifier, leaf)).toBe(first)
+    expect(verifier.hits).toBe(1)
+    source.put({ bundles: BundleSet.empty })
+    expect(verifier.verify(leaf, NOW)).toMatchObject({ ok: false, code: 'unknown-trust-domain' })
+    source.put({ bundles: bundlesOf(authority) })
+    const second = proven(verifier, leaf)
+    expect(second).not.toBe(first)
+    expect(isCurrent(second, NOW)).toBe(true)
+    expect(isCurrent(first, NOW)).toBe(false)
+    expect(verifier.hits).toBe(1)
+  })
+})
+
+describe('the proof of a peer', () => {
+  test('outlives a renewal of its authority, by the clock that is asked with', async () => {
+    const source = new HeldSource(null, bundlesOf(authority))
+    const peer = proven(new PeerVerifier(source, revocationPolicies('soft'), 10), leaf)
+    source.put({ bundles: bundlesOf(await anchorOf(NOW + 48 * HOUR_MS, authority)) })
+    expect(isCurrent(peer, NOW)).toBe(true)
+    expect(isCurrent(peer, peer.notAfter - 1)).toBe(true)
+    expect(isCurrent(peer, peer.notAfter)).toBe(false)
+  })
+
+  test('does not come back with a renewal of the authority that was lost', async () => {
+    const source = new HeldSource(null, bundlesOf(authority))
+    const peer = proven(new PeerVerifier(source, revocationPolicies('soft'), 10), leaf)
+    source.put({ bundles: BundleSet.empty })
+    expect(isCurrent(peer, NOW)).toBe(false)
+    source.put({ bundles: bundlesOf(await anchorOf(NOW + 48 * HOUR_MS, authority)) })
+    expect(isCurrent(peer, NOW)).toBe(false)
+    expect(currentUntil(peer)).toBe(-Infinity)
+  })
+
+  test('ends when it said at the handshake, though the authority is renewed for longer', async () => {
+    const brief = await anchorOf(NOW + HOUR_MS / 2)
+    const source = new HeldSource(null, bundlesOf(brief))
+    const peer = proven(
+      new PeerVerifier(source, revocationPolicies('soft'), 10),
+      await leafOf(brief),
+    )
+    expect(peer.notAfter).toBe(NOW + HOUR_MS / 2)
+    source.put({ bundles: bundlesOf(await anchorOf(NOW + 24 * HOUR_MS, brief)) })
+    expect(isCurrent(peer, peer.notAfter - 1)).toBe(true)
+    expect(currentUntil(peer)).toBe(peer.notAfter)
+    expect(isCurrent(peer, peer.notAfter)).toBe(false)
+  })
+
+  test('cannot be copied: what this package did not make is never current', () => {
+    const source = new HeldSource(null, bundlesOf(authority))
+    const copy = { ...proven(new PeerVerifier(source, revocationPolicies('soft'), 10), leaf) }
+    expect(isCurrent(copy, NOW)).toBe(false)
+    expect(currentUntil(copy)).toBe(-Infinity)
+  })
+})
+
+describe('the chain that a peer sent', () => {
+  test('is read no further than to see that it is too long', () => {
+    const endless = new X509Certificate(leaf.raw)
+    Object.defineProperty(endless, 'issuerCertificate', { value: endless })
+    const source = new HeldSource(null, bundlesOf(authority))
+    expect(sentChain(endless).length).toBeLessThan(20)
+    expect(
+      new PeerVerifier(source, revocationPolicies('soft'), 10).verify(endless, NOW),
+    ).toMatchObject({
+      ok: false,
+      code: 'too-many-certificates',
+    })
+  })
+})
