@@ -58,7 +58,15 @@ export class SecureContextManager {
 
   /** Applies what the source holds now. On failure the last good SVID stays. */
   update(): void {
-    const svid = this.#source.svid
+    let svid: X509Svid | null
+    try {
+      svid = this.#source.svid
+    } catch (error) {
+      if (this.#svid !== null && svidRefused.hasSubscribers) {
+        svidRefused.publish(this.#refusal(this.#svid, error))
+      }
+      return
+    }
     if (svid === null) this.#withdraw()
     else if (this.#svid === null || !isSameMaterial(svid, this.#svid)) this.#replace(svid)
     if (this.#settings.sessionTicketLifetimeMs !== 0) this.#endSessionsOfLostAuthorities()
@@ -68,7 +76,11 @@ export class SecureContextManager {
   // instead of failing for as long as it offers its old session.
   #endSessionsOfLostAuthorities(): void {
     const before = this.#bundles
-    this.#bundles = this.#source.bundles
+    try {
+      this.#bundles = this.#source.bundles
+    } catch {
+      return
+    }
     if (this.#svid !== null && losesAuthority(before, this.#bundles)) {
       this.#setContext(this.#contextOf(this.#svid))
     }

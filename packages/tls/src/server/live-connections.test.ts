@@ -4,26 +4,46 @@ import { Readable, type Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
 import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import { BundleSet, type X509Svid } from '@fastify-spiffe/spiffe'
+import { anyId, BundleSet, RevocationList, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { peerOf, TlsError, type SvidServerOptions } from '../index.ts'
+import {
+  connect,
+  isCurrent,
+  peerOf,
+  TlsError,
+  type ConnectionPeer,
+  type LapseReason,
+  type SvidServerOptions,
+} from '../index.ts'
 import { bundlesOf, dial, HeldSource, Loopback, portOf, record } from '../loopback.test.helper.ts'
 
 const NOW = Date.now()
 const MINUTE_MS = 60_000
 const EXPIRY = Math.floor((NOW + 10 * MINUTE_MS) / 1000) * 1000
+const LIST_END = EXPIRY - MINUTE_MS
 
 let authority: MintedCa
 let other: MintedCa
 let svid: X509Svid
 let web: MintedCertificate
+/** What the authority has revoked: nothing, and then `web`. */
+let nothing: RevocationList
+let revocation: RevocationList
 
 beforeAll(async () => {
   authority = await mintAuthority('example.org', { notAfter: NOW + 90 * 86_400_000 })
   other = await mintAuthority('example.org')
   svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
   web = await authority.mint('spiffe://example.org/web', { notAfter: EXPIRY })
+  nothing = await listOf([], LIST_END)
+  revocation = await listOf([web.toX509Svid().leaf.serialNumber], LIST_END)
 })
+
+const listOf = async (revoked: readonly string[], nextUpdate: number): Promise<RevocationList> =>
+  RevocationList.fromDer(await authority.mintRevocationList({ revoked, nextUpdate }))
+
+const bundlesWith = (...lists: readonly RevocationList[]): BundleSet =>
+  BundleSet.of(X509Bundle.of(authority.trustDomain, [authority.certificate], lists))
 
 interface Alarm {
   readonly at: number
@@ -73,7 +93,7 @@ interface Reply extends EventEmitter {
 type Handler = (request: unknown, response: Reply) => void
 
 const stage = async (options: SvidServerOptions = {}, handler?: Handler): Promise<Scene> => {
-  const source = new HeldSource(svid, bundlesOf(authority))
+  const source = new HeldSource(svid, bundlesWith(nothing))
   const time = new Time()
   const { clock, setTimer } = time
   const loopback = await Loopback.serve(source, { clock, setTimer, ...options })
@@ -125,7 +145,9 @@ const ignore = (): void => {}
 const removeAuthority = ({ source }: Scene): void => source.put({ bundles: bundlesOf(other) })
 const expire = ({ time }: Scene): void => time.moveTo(EXPIRY)
 
-const ends: [string, 'expired' | 'untrusted', (scene: Scene) => void][] = [
+const strict: SvidServerOptions = { revocation: 'strict' }
+
+const ends: [string, LapseReason, (scene: Scene) => void, SvidServerOptions?][] = [
   ['whose SVID expires', 'expired', expire],
   ['whose authority leaves the bundle', 'untrusted', removeAuthority],
   [
@@ -133,12 +155,34 @@ const ends: [string, 'expired' | 'untrusted', (scene: Scene) => void][] = [
     'untrusted',
     ({ source }) => source.put({ bundles: BundleSet.empty }),
   ],
+  [
+    'that a revocation list names',
+    'revoked',
+    ({ source }) => source.put({ bundles: bundlesWith(revocation) }),
+  ],
+  [
+    'for which no revocation list stands any more, where one has to',
+    'revocation-unknown',
+    ({ source }) => source.put({ bundles: bundlesWith() }),
+    strict,
+  ],
+  [
+    'whose revocation list runs out, where one has to stand for it',
+    'revocation-unknown',
+    ({ time }) => time.moveTo(LIST_END),
+    strict,
+  ],
+  [
+    'that the application dismisses',
+    'refused',
+    ({ loopback }) => void loopback.identity.dismiss(({ spiffeId }) => spiffeId.path === '/web'),
+  ],
 ]
 
-describe.each(ends)('a peer %s', (_, reason, lapse) => {
+describe.each(ends)('a peer %s', (_, reason, lapse, options = {}) => {
   test('is told of first, with the reason, and its idle HTTP/1.1 connections end', async () => {
     const events = record('spiffe:peer:lapsed')
-    await using scene = await stage()
+    await using scene = await stage(options)
     const accepted = once(scene.loopback.server, 'secureConnection')
     const sockets = [await keep(scene.port), await keep(scene.port)]
     const [socket] = await accepted
@@ -152,7 +196,7 @@ describe.each(ends)('a peer %s', (_, reason, lapse) => {
   })
 
   test('gets GOAWAY on an idle HTTP/2 session', async () => {
-    await using scene = await stage({ http2: true })
+    await using scene = await stage({ ...options, http2: true })
     const session = await open(scene.port)
     const goaway = once(session, 'goaway')
     const closed = once(session, 'close')
@@ -163,7 +207,7 @@ describe.each(ends)('a peer %s', (_, reason, lapse) => {
 
   test('gets the answer to its last request, and then the end, over HTTP/1.1', async () => {
     const { handler, response } = held()
-    await using scene = await stage({}, handler)
+    await using scene = await stage(options, handler)
     const socket = dial(scene.port, web)
     socket.write(GET)
     const answer = await response
@@ -178,7 +222,7 @@ describe.each(ends)('a peer %s', (_, reason, lapse) => {
 
   test('gets the answer to its last request, and then the end, over HTTP/2', async () => {
     const { handler, response } = held()
-    await using scene = await stage({ http2: true }, handler)
+    await using scene = await stage({ ...options, http2: true }, handler)
     const session = await open(scene.port)
     const stream = session.request({ ':path': '/' })
     const answer = await response
@@ -359,6 +403,261 @@ describe('a rotation of authorities', () => {
   })
 })
 
+describe('a change of revocation lists', () => {
+  test('disturbs nobody whom they do not name, and lets nobody in whom they do', async () => {
+    const events = record('spiffe:peer:lapsed')
+    const rejections = record('spiffe:peer:rejected')
+    await using scene = await stage()
+    const kept = await authority.mint('spiffe://example.org/api')
+    const socket = await keep(scene.port, kept)
+    const known = await keep(scene.port)
+    scene.source.put({ bundles: bundlesWith(revocation) })
+    await once(known, 'close')
+    expect(await ask(socket)).not.toMatch(/connection: close/i)
+    // Its verdict was remembered.
+    const again = dial(scene.port, web)
+    again.on('error', ignore)
+    await once(again, 'close')
+    expect(events.stop()).toMatchObject([{ reason: 'revoked' }])
+    expect(rejections.stop()).toMatchObject([{ code: 'revoked' }])
+    socket.destroy()
+  })
+
+  test('revokes the peers behind an intermediate with it', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const intermediate = await authority.mintCa()
+    const socket = await keep(scene.port, await intermediate.mint('spiffe://example.org/web'))
+    const closed = once(socket, 'close')
+    const list = await listOf([intermediate.certificate.serialNumber], EXPIRY)
+    scene.source.put({ bundles: bundlesWith(list) })
+    await closed
+    expect(events.stop()).toMatchObject([{ reason: 'revoked' }])
+  })
+
+  test('is none to those who are named by a list that another has signed, or that has run out', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const socket = await keep(scene.port)
+    const revoked = [web.toX509Svid().leaf.serialNumber]
+    const { subject } = authority
+    const impostor = await mintAuthority('example.org', { subject })
+    const forged = RevocationList.fromDer(await impostor.mintRevocationList({ revoked }))
+    const thisUpdate = NOW - 2 * MINUTE_MS
+    const ended = await authority.mintRevocationList({
+      revoked,
+      thisUpdate,
+      nextUpdate: NOW - MINUTE_MS,
+    })
+    scene.source.put({ bundles: bundlesWith(forged, RevocationList.fromDer(ended)) })
+    await Promise.resolve()
+    expect(await ask(socket)).not.toMatch(/connection: close/i)
+    expect(events.stop()).toEqual([])
+    socket.destroy()
+  })
+
+  test('keeps peers for longer where a list has to stand for them, when it comes in time', async () => {
+    await using scene = await stage(strict)
+    const socket = await keep(scene.port)
+    scene.source.put({ bundles: bundlesWith(await listOf([], EXPIRY)) })
+    await Promise.resolve()
+    scene.time.moveTo(LIST_END + MINUTE_MS / 2)
+    expect(await ask(socket)).not.toMatch(/connection: close/i)
+    const closed = once(socket, 'close')
+    scene.time.moveTo(EXPIRY)
+    await closed
+  })
+
+  test('is none where revocation is off, for one trust domain or for all', async () => {
+    const off: SvidServerOptions[] = [
+      { revocation: 'off' },
+      { revocation: { default: 'strict', trustDomains: { 'example.org': 'off' } } },
+    ]
+    for (const options of off) {
+      await using scene = await stage(options)
+      const socket = await keep(scene.port)
+      scene.source.put({ bundles: bundlesWith(revocation) })
+      await Promise.resolve()
+      expect(await ask(socket)).not.toMatch(/connection: close/i)
+      socket.destroy()
+    }
+  })
+
+  test('reaches the connections that a client has made', async () => {
+    await using scene = await stage()
+    const client = new HeldSource(web.toX509Svid(), bundlesOf(authority))
+    const options = { source: client, host: '127.0.0.1', port: scene.port, server: anyId() }
+    const socket = await connect(options)
+    const peer = peerOf(socket)!
+    const revoked = [svid.leaf.serialNumber]
+    client.put({ bundles: bundlesWith(await listOf(revoked, EXPIRY)) })
+    expect(isCurrent(peer, Date.now())).toBe(false)
+    await expect(connect(options)).rejects.toMatchObject({ rejection: 'revoked' })
+    // Another policy has verdicts of its own.
+    const lenient = await connect({ ...options, revocation: 'off' })
+    client.put({ bundles: bundlesOf(authority) })
+    const strictly = connect({ ...options, revocation: 'strict' })
+    await expect(strictly).rejects.toMatchObject({ rejection: 'revocation-unknown' })
+    for (const each of [socket, lenient]) each.destroy()
+  })
+})
+
+describe('dismiss', () => {
+  test('asks about each peer once, and sends away those whom the answer names', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const kept = await keep(scene.port, await authority.mint('spiffe://example.org/api'))
+    const sockets = [await keep(scene.port), await keep(scene.port)]
+    const closed = sockets.map((socket) => once(socket, 'close'))
+    const asked: ConnectionPeer[] = []
+    const count = scene.loopback.identity.dismiss((peer) => {
+      asked.push(peer)
+      return peer.spiffeId.path === '/web'
+    })
+    expect(count).toBe(1)
+    expect(asked.map(({ spiffeId }) => spiffeId.path)).toEqual(['/api', '/web'])
+    // At once, before any connection has ended.
+    expect(asked.map((peer) => isCurrent(peer, NOW))).toEqual([true, false])
+    expect(scene.loopback.identity.connections).toMatchObject({ verified: 1, lapsed: 2 })
+    await Promise.all(closed)
+    expect(await ask(kept)).toMatch(/^HTTP\/1\.1 200 /)
+    expect(events.stop()).toMatchObject([{ peer: asked[1], reason: 'refused' }])
+    kept.destroy()
+  })
+
+  test('has a later handshake of the same certificate verified anew', async () => {
+    await using scene = await stage()
+    const socket = await keep(scene.port)
+    const closed = once(socket, 'close')
+    scene.loopback.identity.dismiss(() => true)
+    await closed
+    const { verdictsFromCache } = scene.loopback.identity.counters
+    const again = await keep(scene.port)
+    expect(scene.loopback.identity.counters).toMatchObject({ accepted: 2, verdictsFromCache })
+    expect(scene.loopback.identity.connections).toMatchObject({ verified: 1 })
+    again.destroy()
+  })
+
+  test('asks neither about anonymous connections nor about peers that have lapsed already', async () => {
+    const options = { clientCertificate: 'optional', onPeerExpiry: 'ignore' } as const
+    await using scene = await stage(options)
+    const anonymous = dial(scene.port, null)
+    await ask(anonymous)
+    const socket = await keep(scene.port)
+    removeAuthority(scene)
+    let asked = 0
+    const count = scene.loopback.identity.dismiss(() => {
+      asked += 1
+      return true
+    })
+    expect([count, asked]).toEqual([0, 0])
+    for (const each of [anonymous, socket]) each.destroy()
+  })
+
+  test('dismisses nobody when the predicate throws, or says neither true nor false', async () => {
+    await using scene = await stage()
+    const sockets = [
+      await keep(scene.port),
+      await keep(scene.port, await authority.mint('spiffe://example.org/api')),
+    ]
+    const { identity } = scene.loopback
+    const failure = new Error('no policy')
+    const throwing = ({ spiffeId }: ConnectionPeer): boolean => {
+      if (spiffeId.path === '/api') throw failure
+      return true
+    }
+    expect(() => identity.dismiss(throwing)).toThrow(failure)
+    // Callers without types can pass anything.
+    const dismiss = (predicate: never): number => identity.dismiss(predicate)
+    expect(() => Reflect.apply(dismiss, undefined, [async () => true])).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    )
+    expect(identity.connections).toMatchObject({ verified: 2, lapsed: 0 })
+    for (const socket of sockets) socket.destroy()
+  })
+
+  test('cuts at once where that is set, and after the grace what does not end', async () => {
+    await using scene = await stage({ onPeerExpiry: 'immediate' })
+    const socket = await keep(scene.port)
+    const closed = once(socket, 'close')
+    scene.loopback.identity.dismiss(() => true)
+    await closed
+    await using patient = await stage({ graceMs: 5000 })
+    const { client, server } = await upgrade(patient)
+    patient.loopback.identity.dismiss(() => true)
+    server.write('goodbye')
+    expect(String((await once(client, 'data'))[0])).toBe('goodbye')
+    const cut = once(client, 'close')
+    patient.time.moveTo(NOW + 5000)
+    await cut
+  })
+})
+
+describe('a source that fails', () => {
+  test('ends neither the process nor a connection: what it said last holds on', async () => {
+    const events = record('spiffe:peer:lapsed')
+    const rejections = record('spiffe:peer:rejected')
+    await using scene = await stage()
+    const socket = await keep(scene.port)
+    Object.defineProperty(scene.source, 'bundles', {
+      configurable: true,
+      get: () => {
+        throw new Error('out of order')
+      },
+    })
+    scene.source.put({})
+    await Promise.resolve()
+    scene.time.moveTo(NOW + MINUTE_MS)
+    expect(await ask(socket)).toMatch(/^HTTP\/1\.1 200 /)
+    expect(scene.loopback.identity.connections).toMatchObject({ verified: 1 })
+    // Who is not known yet is refused.
+    const stranger = dial(scene.port, await authority.mint('spiffe://example.org/api'))
+    stranger.on('error', ignore)
+    await once(stranger, 'close')
+    expect(rejections.stop()).toMatchObject([{ code: 'internal-error' }])
+    // And the time goes on.
+    const closed = once(socket, 'close')
+    expire(scene)
+    await closed
+    expect(events.stop()).toMatchObject([{ reason: 'expired' }])
+  })
+
+  test('is heard again when it is back', async () => {
+    await using scene = await stage()
+    const socket = await keep(scene.port)
+    Object.defineProperty(scene.source, 'bundles', {
+      configurable: true,
+      get: () => {
+        throw new Error('out of order')
+      },
+    })
+    scene.source.put({})
+    await Promise.resolve()
+    const closed = once(socket, 'close')
+    const value = bundlesOf(other)
+    Object.defineProperty(scene.source, 'bundles', { value, configurable: true, writable: true })
+    scene.source.put({})
+    await closed
+  })
+
+  test('keeps the SVID on the wire when it cannot say the next one', async () => {
+    const refusals = record('spiffe:server:svid-refused')
+    await using scene = await stage()
+    Object.defineProperty(scene.source, 'svid', {
+      configurable: true,
+      get: () => {
+        throw new Error('out of order')
+      },
+    })
+    const socket = await keep(scene.port)
+    const closed = once(socket, 'close')
+    removeAuthority(scene)
+    await closed
+    expect(scene.loopback.identity.svid).toBe(svid)
+    expect(refusals.stop()).toMatchObject([{ code: 'invalid-material', generation: 1 }])
+  })
+})
+
 describe('maxConnectionAgeMs', () => {
   test.each([
     [0, 54_000],
@@ -464,6 +763,8 @@ describe('the timer', () => {
 
 test.each<[string, object]>([
   ['onPeerExpiry', { onPeerExpiry: 'never' }],
+  ['revocation', { revocation: 'hard' }],
+  ['revocation', { revocation: { trustDomains: { '': 'soft' } } }],
   ['graceMs', { graceMs: 0 }],
   ['graceMs', { graceMs: 2 ** 31 }],
   ['maxConnectionAgeMs', { maxConnectionAgeMs: 0 }],
