@@ -4,7 +4,14 @@ import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
-import { forge, leafExtensions, refuses } from '../x509/x509.test.support.ts'
+import {
+  bitString,
+  extension,
+  forge,
+  leafExtensions,
+  refuses,
+  TRUE,
+} from '../x509/x509.test.support.ts'
 import {
   certify,
   FUTURE,
@@ -41,6 +48,17 @@ describe('an anchor is held to the rules for issuers', () => {
   test('with its CA flag, so that one of version 1 is none', () => {
     const old = { version: Buffer.alloc(0), extensionList: Buffer.alloc(0) }
     expect(verdict([svid(root)], trusting(selfSigned(root, { draft: old })))).toBe('issuer-not-ca')
+  })
+
+  test('whose key usage and basic constraints are not critical', () => {
+    const extensions = [
+      extension('2.5.29.15', false, bitString(Buffer.from([0x04]), 2)),
+      extension('2.5.29.19', false, tlv(TAG.sequence, TRUE)),
+    ]
+    const middle = party('middle')
+    const intermediate = certify(middle, root, { draft: { extensions } })
+    expect(verdict([svid(middle), intermediate], trusting(anchor))).toBe('accepted')
+    expect(verdict([svid(middle)], trusting(intermediate))).toBe('accepted')
   })
 
   test('with its path length and its name constraints', () => {
