@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { parts } from './suite/catalogue.ts'
@@ -9,12 +9,16 @@ import { runCases, type Result } from './suite/run-cases.ts'
 import { countStatuses } from './suite/summary.ts'
 
 const here = new URL('../../conformance/', import.meta.url)
-const results = new URL('../results/', here)
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     harness: { type: 'string', default: fileURLToPath(new URL('harness', here)) },
+    expected: {
+      type: 'string',
+      default: fileURLToPath(new URL('expected-failures.json', here)),
+    },
+    output: { type: 'string', default: fileURLToPath(new URL('../results', here)) },
     parallel: { type: 'string', default: '2' },
   },
 })
@@ -28,7 +32,7 @@ const isWanted = ({ name }: { readonly name: string }): boolean =>
   )
 
 const cases = parts.flatMap((part) => part.cases).filter(isWanted)
-const expectations = await readExpectations(new URL('expected-failures.json', here))
+const expectations = await readExpectations(values.expected)
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 const tell = ({ conformanceCase: { name, title }, status, detail, durationMs }: Result): void => {
@@ -44,9 +48,9 @@ const run = {
   expectations,
 }
 const markdown = toMarkdown(run)
-await mkdir(results, { recursive: true })
-await writeFile(new URL('conformance.json', results), toJson(run))
-await writeFile(new URL('conformance.md', results), `${markdown}\n`)
+await mkdir(values.output, { recursive: true })
+await writeFile(join(values.output, 'conformance.json'), toJson(run))
+await writeFile(join(values.output, 'conformance.md'), `${markdown}\n`)
 
 const unexpected = outcome.filter((result) => !isExpected(result, expectations))
 const { PASS: passed } = countStatuses(outcome)
@@ -56,7 +60,7 @@ if (unexpected.length > 0) {
     `Not as expected: ${unexpected.map(({ conformanceCase }) => conformanceCase.name).join(', ')}`,
   )
 }
-say(`Results in ${fileURLToPath(results)}conformance.json and conformance.md`)
+say(`Results in ${values.output}: conformance.json, conformance.md`)
 // As jest says it, so that suites can be added up.
 const failed = unexpected.length === 0 ? '' : `${unexpected.length} failed, `
 say(`Tests:       ${failed}${passed} passed, ${outcome.length} total`)

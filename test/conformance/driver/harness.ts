@@ -38,7 +38,10 @@ export class Harness implements AsyncDisposable {
     const { stdout, stderr } = this.#child
     stdout.setEncoding('utf8').on('data', (chunk) => (this.#stdout += String(chunk)))
     stderr.setEncoding('utf8').on('data', (chunk) => (this.#stderr += String(chunk)))
-    this.exited = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }))
+    this.exited = new Promise((resolve) => {
+      this.#child.once('close', (code, signal) => resolve({ code, signal }))
+    })
+    this.#child.once('error', (error) => (this.#stderr += error.message))
   }
 
   get lines(): readonly string[] {

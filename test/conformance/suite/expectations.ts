@@ -1,34 +1,43 @@
 import { readFile } from 'node:fs/promises'
-import type { Result, Status } from './run-cases.ts'
+import type { ConformanceCase } from './case.ts'
+import { STATUSES, type Result, type Status } from './run-cases.ts'
 
-/** A result that is known not to be PASS, and why it may be so. */
-export interface ExpectedFailure {
-  readonly status: Exclude<Status, 'PASS'>
+/** What a result is known to be, and why it may be so. */
+export interface Expectation {
+  readonly status: Status
   readonly reason: string
 }
 
-/** The expected failures, by the name of the result. */
-export type Expectations = ReadonlyMap<string, ExpectedFailure>
+/** What is expected, by the name of the result; under `*`, of all others. */
+export type Expectations = ReadonlyMap<string, Expectation>
 
-export async function readExpectations(file: URL): Promise<Expectations> {
+const pass: Expectation = { status: 'PASS', reason: '' }
+
+export async function readExpectations(file: string): Promise<Expectations> {
   const entries: unknown = JSON.parse(await readFile(file, 'utf8'))
   if (typeof entries !== 'object' || entries === null) throw new TypeError('not an object')
   return new Map(Object.entries(entries).map(([name, value]) => [name, expectation(name, value)]))
 }
 
-function expectation(name: string, value: unknown): ExpectedFailure {
+function expectation(name: string, value: unknown): Expectation {
   if (typeof value === 'object' && value !== null && 'status' in value && 'reason' in value) {
     const { status, reason } = value
-    const isKnown = status === 'FAIL' || status === 'SKIP' || status === 'ERROR'
-    if (isKnown && typeof reason === 'string' && reason !== '') return { status, reason }
+    const known = STATUSES.find((each) => each === status)
+    if (known !== undefined && typeof reason === 'string' && reason !== '') {
+      return { status: known, reason }
+    }
   }
-  throw new TypeError(`${name} needs a status that is not PASS, and a reason`)
+  throw new TypeError(`${name} needs a status and a reason`)
 }
 
-/** Whether a result is what was expected of it: a PASS, unless the file says otherwise. */
+/** What is expected of a result: a PASS, unless the file says otherwise. */
+export function expectationOf({ name }: ConformanceCase, expectations: Expectations): Expectation {
+  return expectations.get(name) ?? expectations.get('*') ?? pass
+}
+
 export function isExpected(
   { conformanceCase, status }: Result,
   expectations: Expectations,
 ): boolean {
-  return status === (expectations.get(conformanceCase.name)?.status ?? 'PASS')
+  return status === expectationOf(conformanceCase, expectations).status
 }

@@ -1,8 +1,8 @@
 import { LEVELS } from './case.ts'
 import { groups as contents, leftOut, parts } from './catalogue.ts'
-import type { Expectations } from './expectations.ts'
+import { expectationOf, isExpected, type Expectations } from './expectations.ts'
 import { STATUSES, type Result } from './run-cases.ts'
-import { countStatuses, figures, summarize, summaryOf } from './summary.ts'
+import { countStatuses, figures, summarize, summaryOf, type GroupSummary } from './summary.ts'
 
 /** What a report is about. */
 export interface Run {
@@ -23,7 +23,7 @@ export function toJson({ harness, node, results, expectations }: Run): string {
     groups: summarize(results),
     results: results.map(({ conformanceCase, status, detail, durationMs }) => {
       const { name, level, title, rule } = conformanceCase
-      const expected = expectations.get(name) ?? null
+      const expected = expectationOf(conformanceCase, expectations)
       return { name, level, title, rule, status, detail, durationMs, expected }
     }),
     leftOut: leftOut.map(([what, why]) => ({ what, why })),
@@ -55,14 +55,16 @@ function groupTable(results: readonly Result[]): string {
     ['group', 'about', ...LEVELS, ...STATUSES, 'claimed'],
     [
       ...groups.map((group) =>
-        [group.group, contents.get(group.group) ?? ''].concat(
-          figures(group),
-          group.isClaimed ? 'yes' : 'no',
-        ),
+        [group.group, contents.get(group.group) ?? ''].concat(figures(group), claim(group)),
       ),
       ['all', '', ...figures(summaryOf('all', results)), ''],
     ],
   )
+}
+
+function claim({ isClaimed }: GroupSummary): string {
+  if (isClaimed === null) return ''
+  return isClaimed ? 'yes' : 'no'
 }
 
 function resultTable(results: readonly Result[]): string {
@@ -79,12 +81,15 @@ function resultTable(results: readonly Result[]): string {
 }
 
 function details({ results, expectations }: Run): string[] {
-  const others = results.filter(({ status }) => status !== 'PASS')
+  const others = results.filter(
+    (result) => result.status !== 'PASS' || !isExpected(result, expectations),
+  )
   if (others.length === 0) return []
-  const items = others.map(({ conformanceCase: { name }, status, detail }) => {
-    const reason = expectations.get(name)?.reason
-    const why = reason === undefined ? 'not expected' : `expected: ${reason}`
-    return `- ${name}: ${status}, ${why}. ${detail.split('\n')[0]}`
+  const items = others.map((result) => {
+    const { conformanceCase, status, detail } = result
+    const { reason } = expectationOf(conformanceCase, expectations)
+    const why = isExpected(result, expectations) ? `expected: ${reason}` : 'not expected'
+    return `- ${conformanceCase.name}: ${status}, ${why}. ${detail.split('\n')[0]}`
   })
   return [`## What did not pass\n\n${items.join('\n')}`]
 }

@@ -7,8 +7,8 @@ export interface GroupSummary {
   readonly statuses: Readonly<Record<Status, number>>
   /** How many of each level passed, and how many there are. */
   readonly levels: Readonly<Record<Level, { readonly passed: number; readonly total: number }>>
-  /** All of the core passed, and nothing was skipped. */
-  readonly isClaimed: boolean
+  /** All of the core passed, and nothing was skipped. `null`: it has no core. */
+  readonly isClaimed: boolean | null
 }
 
 export function countStatuses(results: readonly Result[]): Readonly<Record<Status, number>> {
@@ -39,7 +39,8 @@ export function summaryOf(group: string, results: readonly Result[]): GroupSumma
     optional: levelOf('optional'),
   }
   const statuses = countStatuses(results)
-  const isClaimed = levels.core.passed === levels.core.total && statuses.SKIP === 0
+  const { passed, total } = levels.core
+  const isClaimed = total === 0 ? null : passed === total && statuses.SKIP === 0
   return { group, statuses, levels, isClaimed }
 }
 

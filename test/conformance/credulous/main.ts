@@ -1,0 +1,74 @@
+import { createServer as createHttpServer } from 'node:http'
+import type { AddressInfo, Server } from 'node:net'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import tls, { type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { watchSvids, type Svid } from './workload-api.ts'
+
+// A harness that gets wrong what can be got wrong: it presents whatever it is sent, and believes
+// whoever comes. The suite has to find all of it, or its cases prove nothing.
+
+/** The first name of a peer, whatever it is. */
+const nameOf = (socket: TLSSocket): string =>
+  /URI:([^,]*)/.exec(socket.getPeerCertificate().subjectaltname ?? '')?.[1] ?? 'somebody'
+
+const pem = (label: string, der: Buffer): string =>
+  `-----BEGIN ${label}-----\n${der.toString('base64')}\n-----END ${label}-----\n`
+
+/** Whichever comes last, of those with the least hint; without its intermediates, for OpenSSL reads one. */
+const contextOf = (svids: readonly Svid[]): SecureContextOptions => {
+  const [svid] = svids.toReversed().toSorted((one, other) => (one.hint < other.hint ? -1 : 1))
+  if (svid === undefined) return {}
+  return { cert: pem('CERTIFICATE', svid.x509Svid), key: pem('PRIVATE KEY', svid.x509SvidKey) }
+}
+
+const listen = async (server: Server): Promise<number> => {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+const x509 = tls.createServer({ requestCert: true, rejectUnauthorized: false }, (socket) => {
+  socket.on('error', () => undefined)
+  socket.resume().end(`${nameOf(socket)}\n`)
+})
+
+const dial = async (address: string): Promise<string> => {
+  const [host, port] = address.split(':')
+  const socket = tls.connect({ host, port: Number(port), rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  socket.on('error', () => undefined)
+  socket.end()
+  return nameOf(socket)
+}
+
+const control = createHttpServer((request, response) => {
+  const answer = (code: number, body: object): void =>
+    void response.writeHead(code).end(JSON.stringify(body))
+  if (request.url !== '/v1/x509/dial') {
+    answer(200, { status: 'ok' })
+    return
+  }
+  text(request)
+    .then((body) => dial((JSON.parse(body) as { address: string }).address))
+    .then(
+      (spiffeId) => answer(200, { status: 'ok', spiffe_id: spiffeId }),
+      (error: unknown) => answer(422, { status: 'rejected', message: String(error) }),
+    )
+})
+
+const ports = [await listen(x509), await listen(control)]
+let isReady = false
+
+watchSvids(process.env['SPIFFE_ENDPOINT_SOCKET'] ?? '', (svids) => {
+  try {
+    x509.setSecureContext(contextOf(svids))
+  } catch {
+    x509.setSecureContext({})
+  }
+  if (isReady) return
+  isReady = true
+  process.stdout.write(
+    `hello\nSPIFFE_HARNESS_VERSION=1\nSPIFFE_X509_PORT=${ports[0]}\nSPIFFE_CONTROL_PORT=${ports[1]}\nREADY\n`,
+  )
+})
