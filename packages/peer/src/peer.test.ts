@@ -7,7 +7,7 @@ import { spiffeServer } from '@fastify-spiffe/svid'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance, type RawServerBase } from 'fastify'
 import { ask, askHttp2, dial, dialHttp2, listen } from './client.test.helper.ts'
-import { peer, PeerError } from './index.ts'
+import { peer, PeerError, type Peer } from './index.ts'
 import { injectAs } from './test-kit/index.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
@@ -311,6 +311,116 @@ describe('the gate', () => {
     })
     expect((await app.inject('/outside')).statusCode).toBe(200)
     expect((await app.inject('/inside')).statusCode).toBe(401)
+  })
+})
+
+const isWeb = ({ spiffeId }: Peer): boolean => spiffeId.toString() === WEB
+
+describe('dismissPeers', () => {
+  test('answers what is under way, refuses what comes after it, and ends the connection', async () => {
+    await using realm = await Realm.create()
+    await using app = Fastify(spiffeServer(realm.source))
+    await app.register(peer)
+    const request = realm.hold(app)
+    const place = await listen(app)
+    const socket = await dial(place, realm.caller)
+    const closed = once(socket, 'close')
+    const [answer] = [ask(socket), await request.arrival]
+    expect(app.dismissPeers(isWeb)).toBe(1)
+    request.release()
+    expect(await answer).toMatchObject({ status: 200, headers: { connection: 'close' } })
+    await closed
+    const again = await dial(place, realm.caller)
+    expect((await ask(again)).status).toBe(200)
+    again.destroy()
+  })
+
+  test('refuses at once the requests that come before the connection has ended', async () => {
+    await using app = Fastify(spiffeServer(source, { onPeerExpiry: 'ignore' }))
+    await app.register(peer)
+    greet(app)
+    const place = await listen(app)
+    const other = await authority.issueX509Svid('spiffe://example.org/acme/api')
+    const [socket, kept] = [await dial(place, client), await dial(place, other)]
+    expect((await ask(socket)).body).toBe(WEB)
+    expect(app.dismissPeers(isWeb)).toBe(1)
+    expect(await ask(socket)).toMatchObject({ status: 401, headers: { connection: 'close' } })
+    expect((await ask(kept)).status).toBe(200)
+    expect(app.dismissPeers(isWeb)).toBe(0)
+    for (const each of [socket, kept]) each.destroy()
+  })
+
+  test('does both on HTTP/2', async () => {
+    await using realm = await Realm.create()
+    await using app = Fastify(spiffeServer(realm.source, { http2: true }))
+    await app.register(peer)
+    const request = realm.hold(app)
+    const session = await dialHttp2(await listen(app), realm.caller)
+    const [goaway, closed] = [once(session, 'goaway'), once(session, 'close')]
+    const [answer] = [askHttp2(session), await request.arrival]
+    expect(app.dismissPeers(isWeb)).toBe(1)
+    await goaway
+    request.release()
+    expect(await answer).toMatchObject({ status: 200, body: `goodbye ${WEB}` })
+    await closed
+
+    await using still = Fastify(spiffeServer(source, { http2: true, onPeerExpiry: 'ignore' }))
+    await still.register(peer)
+    greet(still)
+    const other = await dialHttp2(await listen(still), client)
+    expect((await askHttp2(other)).status).toBe(200)
+    still.dismissPeers(isWeb)
+    const ended = once(other, 'close')
+    expect((await askHttp2(other)).status).toBe(401)
+    await ended
+  })
+
+  test('knows nobody where callers are injected', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    greet(app)
+    await injectAs(app, WEB, '/')
+    expect(app.dismissPeers(() => true)).toBe(0)
+  })
+})
+
+describe('revocation', () => {
+  test('refuses a caller whose SVID is revoked while it is connected', async () => {
+    await using realm = await Authority.create({ trustDomain: 'example.org' })
+    const served = await realm.source('spiffe://example.org/acme/orders')
+    const caller = await realm.issueX509Svid(WEB)
+    await using app = Fastify(spiffeServer(served, { onPeerExpiry: 'ignore' }))
+    await app.register(peer)
+    greet(app)
+    const socket = await dial(await listen(app), caller)
+    expect((await ask(socket)).status).toBe(200)
+    await realm.revoke(caller)
+    expect(await ask(socket)).toMatchObject({ status: 401, headers: { connection: 'close' } })
+    socket.destroy()
+  })
+
+  test('is a matter of the policy that spiffeServer is given', async () => {
+    await using realm = await Authority.create({ trustDomain: 'example.org' })
+    const served = await realm.source('spiffe://example.org/acme/orders')
+    const caller = await realm.issueX509Svid(WEB)
+    await using strict = Fastify(spiffeServer(served, { revocation: 'strict' }))
+    await using off = Fastify(spiffeServer(served, { revocation: 'off' }))
+    for (const app of [strict, off]) {
+      await app.register(peer)
+      greet(app)
+    }
+    const place = await listen(strict)
+    const cut = await dial(place, caller)
+    await once(cut, 'close')
+    await realm.revoke('01')
+    const socket = await dial(place, caller)
+    expect((await ask(socket)).status).toBe(200)
+    const closed = once(socket, 'close')
+    await realm.revoke(caller)
+    await closed
+    const lenient = await dial(await listen(off), caller)
+    expect((await ask(lenient)).status).toBe(200)
+    lenient.destroy()
   })
 })
 

@@ -18,13 +18,30 @@ declare module 'fastify' {
     /** The same with the particulars of the proof. */
     readonly peer: Peer | null
   }
+
+  interface FastifyInstance {
+    /**
+     * Sends away the live callers that `predicate` names, such as those that a new policy refuses. From
+     * this moment on their requests get 401; what is under way is answered, and their connections end.
+     * Who connects anew is proven anew, and comes in: to keep a caller out is the part of the policy.
+     *
+     * Each is asked about once. When the predicate throws, nobody is sent away.
+     *
+     * @returns how many callers there were; several connections of one certificate are one caller
+     * @throws `TlsError` `invalid-option` when the predicate says neither true nor false
+     */
+    readonly dismissPeers: (predicate: (peer: Peer) => boolean) => number
+  }
 }
 
 async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<void> {
   const { logSpiffeId, clock } = readOptions(options)
-  if (identityOf(fastify.server) === undefined) refuseToListen(fastify.server)
+  const identity = identityOf(fastify.server)
+  if (identity === undefined) refuseToListen(fastify.server)
   if (logSpiffeId) logSpiffeIds(fastify)
   decorateRequests(fastify)
+  // A server that proves nobody has nobody to send away.
+  fastify.decorate('dismissPeers', (predicate) => identity?.dismiss(predicate) ?? 0)
   fastify.addHook('onRequest', gate(clock))
 }
 
