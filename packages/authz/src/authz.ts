@@ -1,6 +1,7 @@
 import type { TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { DecisionCacheStats } from './cache/decision-cache.ts'
+import type { EngineStats } from './engine/guard.ts'
 import type { Explanation, Question } from './explain/explanation.ts'
 import type { PolicyDocument } from './policy/document.ts'
 import type { RouteRule } from './rule/route-rule.ts'
@@ -54,6 +55,8 @@ export interface Authz {
    * @throws {SpiffeError} `invalid-spiffe-id`
    */
   explain(about: FastifyRequest | Question): Promise<Explanation>
+  /** What became of the questions to each engine since the boot, and how it stands. */
+  engines(): readonly EngineStats[]
   /** What the cache holds, and what it has done since the boot. */
   stats(): DecisionCacheStats
 }

@@ -1,5 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { Decision } from './decide/decision.ts'
+import type { BreakerState } from './engine/breaker.ts'
 import type { AuthzErrorCode } from './errors.ts'
 
 /** What `spiffe:authz:decision` carries, frozen, once for each request that the gate decides. */
@@ -47,3 +48,11 @@ export interface CandidateEvent {
 }
 
 export const candidateChannel: Channel = channel('spiffe:authz:candidate')
+
+/** What `spiffe:authz:engine` carries, frozen, when the breaker of an engine changes. */
+export interface EngineEvent {
+  readonly engine: string
+  readonly breaker: BreakerState
+}
+
+export const engineChannel: Channel = channel('spiffe:authz:engine')

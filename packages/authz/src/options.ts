@@ -36,6 +36,11 @@ export interface AuthzOptions {
     /** Life of a deny, in milliseconds. Default 2 000. */
     readonly denyTtlMs?: number
   }
+  /**
+   * A response header that names the engine where its last decision stood in for one that it failed to make. It tells
+   * callers of an outage. Default: none.
+   */
+  readonly lastDecisionHeader?: string
   /** How long an asynchronous check may take, in milliseconds; then the request is refused. Default 200. */
   readonly timeoutMs?: number
   /**
@@ -71,6 +76,7 @@ export interface Settings {
   readonly maxDecisionsPerTenant: number
   readonly allowTtlMs: number
   readonly denyTtlMs: number
+  readonly lastDecisionHeader: string | null
   readonly timeoutMs: number
   readonly policyVersion: () => string | number
   readonly clock: () => number
@@ -83,6 +89,7 @@ const KEYS: readonly string[] = [
   'policy',
   'engines',
   'cache',
+  'lastDecisionHeader',
   'timeoutMs',
   'policyVersion',
   'clock',
@@ -123,11 +130,18 @@ export function readOptions(options: AuthzOptions): Settings {
     ),
     allowTtlMs: duration('cache.allowTtlMs', cache.allowTtlMs, 30_000),
     denyTtlMs: duration('cache.denyTtlMs', cache.denyTtlMs, 2000),
+    lastDecisionHeader: readHeader(options.lastDecisionHeader),
     timeoutMs: duration('timeoutMs', options.timeoutMs, 200),
     policyVersion: callable('policyVersion', options.policyVersion, () => 0),
     clock: callable('clock', options.clock, Date.now),
     random: callable('random', options.random, Math.random),
   }
+}
+
+function readHeader(name: string | undefined): string | null {
+  if (name === undefined) return null
+  const isName = typeof name === 'string' && /^[a-z0-9-]{1,100}$/.test(name)
+  return isName ? name : refuse('lastDecisionHeader', name, 'must be a header name in lower case')
 }
 
 function readPolicy(policy: AuthzOptions['policy'] = { version: 'code' }): Settings['policy'] {

@@ -4,6 +4,7 @@ import { fastifyPlugin } from 'fastify-plugin'
 import type { Authz, TenantName } from './authz.ts'
 import { DecisionCache } from './cache/decision-cache.ts'
 import { Coverage } from './coverage.ts'
+import { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
 import { explain, explainRequest, readFrom } from './explain/explain.ts'
 import type { Question } from './explain/explanation.ts'
@@ -48,7 +49,11 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const cache = new DecisionCache(settings)
   const { engines, timeoutMs } = settings
   let steps = 0
-  const context = { tenantOf, engines, timeoutMs, nextIndex: () => steps++ }
+  const guardParts = { clock: () => performance.now(), random: settings.random }
+  const guards = new Map(
+    Array.from(engines, ([name, engine]) => [name, new EngineGuard(engine, guardParts)]),
+  )
+  const context = { tenantOf, engines: guards, timeoutMs, nextIndex: () => steps++ }
   const { document, file, watch } = settings.policy
   const first = file === null ? new Policy(document, 'option policy') : await loadPolicy(file)
   const rules = new RouteRules(context, settings.notFound, first)
@@ -62,11 +67,12 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     decider,
     candidate,
     tally,
+    lastDecisionHeader: settings.lastDecisionHeader,
     clock: settings.clock,
   })
   const coverage = new Coverage(gate.hook.name)
 
-  fastify.decorate('authz', authzOf({ cache, policy, rules, candidate, tally }))
+  fastify.decorate('authz', authzOf({ cache, policy, rules, candidate, tally, guards }))
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
     coverage.add(route, rules.attach(this, route))
@@ -90,9 +96,10 @@ interface Parts {
   readonly rules: RouteRules
   readonly candidate: Candidate
   readonly tally: Tally
+  readonly guards: ReadonlyMap<string, EngineGuard>
 }
 
-function authzOf({ cache, policy, rules, candidate, tally }: Parts): Authz {
+function authzOf({ cache, policy, rules, candidate, tally, guards }: Parts): Authz {
   return Object.freeze({
     invalidate: (tenant?: TenantName) => {
       cache.invalidate(tenant === undefined ? undefined : keyOf(tenant))
@@ -106,6 +113,7 @@ function authzOf({ cache, policy, rules, candidate, tally }: Parts): Authz {
     table: () => routeTable(rules),
     explain: (about: FastifyRequest | Question) =>
       'raw' in about ? explainRequest(rules, about) : explain(rules, about, readFrom(about)),
+    engines: () => Array.from(guards.values(), (guard) => guard.stats()),
     stats: () => cache.stats(),
   })
 }

@@ -12,6 +12,8 @@ export interface Entry {
   readonly allowed: boolean
   readonly storedAt: number
   readonly expiresAt: number
+  /** Until when it may stand in for an answer that fails. */
+  readonly keptUntil: number
 }
 
 const PROBATION_SHARE = 0.2
@@ -59,6 +61,12 @@ export class Bucket {
     return recent?.allowed
   }
 
+  /** What was last decided for this key, if it may stand in for an answer that fails. */
+  last(key: string, now: number): boolean | undefined {
+    const entry = this.#protected.peek(key) ?? this.#probation.peek(key)
+    return entry !== undefined && isKept(entry, now) ? entry.allowed : undefined
+  }
+
   set(key: string, entry: Entry): void {
     this.#protected.delete(key)
     this.#probation.set(key, entry)
@@ -84,6 +92,10 @@ function fresh(
   const age = now - entry.storedAt
   // A clock that was set back must not lengthen the life of a decision.
   if (now < entry.expiresAt && age >= 0 && age <= maxAgeMs) return entry
-  entries.delete(key)
+  if (!isKept(entry, now)) entries.delete(key)
   return undefined
+}
+
+function isKept({ storedAt, keptUntil }: Entry, now: number): boolean {
+  return now >= storedAt && now < keptUntil
 }

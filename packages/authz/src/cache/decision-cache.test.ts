@@ -37,6 +37,7 @@ function counted(answer: () => Decision | Promise<Decision>, question: Partial<Q
     key: 'k',
     notAfter: FOREVER,
     maxAgeMs: Infinity,
+    standIn: null,
     verdicts: conditionVerdicts,
   }
   return { question: { ...preset, ...question, evaluate }, asked }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Decision } from '../decide/decision.ts'
+import type { StandIn } from '../step/step.ts'
 import type { Verdicts } from '../step/verdicts.ts'
 import { Bucket, type Generation } from './bucket.ts'
 
@@ -38,6 +39,8 @@ export interface Question {
   readonly maxAgeMs: number
   /** What the answers are called. */
   readonly verdicts: Verdicts
+  /** What may stand in when the evaluation fails; `null`: nothing may. */
+  readonly standIn: StandIn | null
   readonly evaluate: () => Decision | Promise<Decision>
 }
 
@@ -144,6 +147,9 @@ export class DecisionCache {
       store(bucket, question, true, clock(), ttlMs)
     } else if (decision === question.verdicts.refused) {
       store(bucket, question, false, clock(), denyTtlMs)
+    } else if (question.standIn !== null) {
+      const last = bucket.last(question.key, clock())
+      if (last !== undefined) return last ? question.standIn.allowed : question.standIn.refused
     }
     return decision
   }
@@ -205,5 +211,6 @@ function store(
   ttlMs: number,
 ): void {
   const expiresAt = Math.min(now + ttlMs, question.notAfter)
-  if (expiresAt > now) bucket.set(question.key, { allowed, storedAt: now, expiresAt })
+  const keptUntil = Math.min(expiresAt + (question.standIn?.ms ?? 0), question.notAfter)
+  if (expiresAt > now) bucket.set(question.key, { allowed, storedAt: now, expiresAt, keptUntil })
 }

@@ -56,7 +56,7 @@ export class Decider {
   }
 
   #decideStep(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
-    const { sources, maxAgeMs, verdicts } = step
+    const { sources, maxAgeMs, verdicts, standIn } = step
     const values: AttributeValue[] = []
     for (const source of sources) {
       const value = source.varies ? source.read(request) : source.read(id)
@@ -70,6 +70,7 @@ export class Decider {
       key: decisionKey(step, id, values),
       maxAgeMs,
       verdicts,
+      standIn,
       notAfter: expiryOf(request.peer),
       evaluate: ask,
     })

@@ -1,14 +1,23 @@
-import type { FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { AuthzError, type RefusalStatus } from '../errors.ts'
 import { decisionChannel, type DecisionEvent } from '../events.ts'
 import type { Decision, Refusal } from './decision.ts'
 import { callerOf, routeOf } from './facts.ts'
+
+/** A request at the gate. */
+export interface Passage {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly done: HookHandlerDoneFunction
+}
 
 /** Under what a decision was made. */
 export interface Enforcement {
   readonly policyVersion: string
   /** The route only tells what its rule would do. */
   readonly isShadow: boolean
+  /** Tells the caller of a decision that an engine failed to make anew; `null`: nothing does. */
+  readonly lastDecisionHeader: string | null
 }
 
 /** Refusals that point to a fault of the service rather than of the caller. */
@@ -20,19 +29,27 @@ const FAULTS: ReadonlySet<Decision['reason']> = new Set([
   'engine-not-boolean',
   'engine-failed',
   'engine-timeout',
+  'engine-unavailable',
+  'engine-busy',
   'decision-outdated',
   'rule-failed',
 ] as const)
 
+const LAST_DECISION = 'request decided by what an engine that fails has said before'
+
 /** Lets the request pass, or hands the refusal to the application's error handler. Tells the log why, and not the caller. */
 export function enforce(
-  request: FastifyRequest,
+  { request, reply, done }: Passage,
   decision: Decision,
   enforcement: Enforcement,
-  done: HookHandlerDoneFunction,
 ): void {
   if (decisionChannel.hasSubscribers) {
     decisionChannel.publish(eventOf(request, decision, enforcement))
+  }
+  if (decision.reason === 'last-decision') {
+    request.log.warn({ engine: decision.engine, route: routeOf(request) }, LAST_DECISION)
+    const { lastDecisionHeader } = enforcement
+    if (lastDecisionHeader !== null) reply.header(lastDecisionHeader, decision.engine)
   }
   if (decision.allowed) {
     done()

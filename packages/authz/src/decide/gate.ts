@@ -1,4 +1,4 @@
-import type { FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify'
+import type { FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { CompiledRule } from '../rule/compile.ts'
 import type { RouteRules } from '../rule/route-rules.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
@@ -6,7 +6,7 @@ import type { Candidate } from '../shadow/candidate.ts'
 import type { Tally } from '../shadow/tally.ts'
 import { type Decider, expiryOf } from './decider.ts'
 import { type Decision, deny, ruleFailure } from './decision.ts'
-import { enforce } from './enforce.ts'
+import { enforce, type Passage } from './enforce.ts'
 
 /** What the gate decides with. */
 export interface GateContext {
@@ -16,6 +16,7 @@ export interface GateContext {
   readonly decider: Decider
   readonly candidate: Candidate
   readonly tally: Tally
+  readonly lastDecisionHeader: string | null
   readonly clock: () => number
 }
 
@@ -29,55 +30,53 @@ export class Gate {
 
   constructor(context: GateContext) {
     this.#context = context
-    this.hook = (request, _reply, done) => this.#pass(request, done)
+    this.hook = (request, reply, done) => this.#pass({ request, reply, done })
     Object.defineProperty(this.hook, 'name', { value: context.name })
   }
 
-  #pass(request: FastifyRequest, done: HookHandlerDoneFunction): void {
+  #pass(passage: Passage): void {
+    const { request } = passage
     const { rules, decider } = this.#context
     const { active } = rules
     const rule = rules.of(request, active)
     const decision = decider.decide(request, rule)
     if (decision instanceof Promise) {
-      this.#await(request, rule, active, decision, done).catch((error: unknown) =>
-        this.#enforce(request, null, ruleFailure(error), done),
+      this.#await(passage, rule, active, decision).catch((error: unknown) =>
+        this.#enforce(passage, null, ruleFailure(error)),
       )
     } else {
-      this.#enforce(request, rule, decision, done)
+      this.#enforce(passage, rule, decision)
     }
   }
 
   /** A request whose rules were replaced while it waited is decided once more, by the new ones. */
   async #await(
-    request: FastifyRequest,
+    passage: Passage,
     rule: CompiledRule | null,
     former: RuleSet,
     outcome: Promise<Decision>,
-    done: HookHandlerDoneFunction,
   ): Promise<void> {
+    const { request } = passage
     const { rules, decider } = this.#context
     const decision = await outcome
     const { active } = rules
     if (active === former) {
-      return this.#enforce(request, rule, this.#unlessExpired(request, decision), done)
+      return this.#enforce(passage, rule, this.#unlessExpired(request, decision))
     }
     const newRule = rules.of(request, active)
     const again = await decider.decide(request, newRule)
     const settled = rules.active === active ? this.#unlessExpired(request, again) : OUTDATED
-    this.#enforce(request, newRule, settled, done)
+    this.#enforce(passage, newRule, settled)
   }
 
-  #enforce(
-    request: FastifyRequest,
-    rule: CompiledRule | null,
-    decision: Decision,
-    done: HookHandlerDoneFunction,
-  ): void {
-    const { rules, candidate, tally } = this.#context
+  #enforce(passage: Passage, rule: CompiledRule | null, decision: Decision): void {
+    const { rules, candidate, tally, lastDecisionHeader } = this.#context
+    const { request } = passage
     const isShadow = rule?.mode === 'shadow'
     if (isShadow) tally.count(request, { enforced: true, considered: decision.allowed })
     candidate.compare(request, decision.allowed || isShadow)
-    enforce(request, decision, { policyVersion: rules.active.version, isShadow }, done)
+    const policyVersion = rules.active.version
+    enforce(passage, decision, { policyVersion, isShadow, lastDecisionHeader })
   }
 
   /** Time has passed while a check ran. */

@@ -2,6 +2,7 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { AttributeName, Attributes } from '../condition/attributes.ts'
 import type { CheckContext } from '../step/deadline.ts'
 import type { Tenant } from '../tenant.ts'
+import type { BreakerOptions } from './breaker.ts'
 
 /**
  * What a decision costs:
@@ -21,6 +22,20 @@ export interface Engine {
   readonly reads?: readonly AttributeName[]
   /** How long it may take, in milliseconds. Default: by `cost`, 2 for `inline` and `cpu`, 200 for `io`. */
   readonly timeoutMs?: number
+  /** Questions that may be under way at a time; more are refused. Default 256. */
+  readonly maxInFlight?: number
+  /** An answer that takes longer counts against the engine, as a failure does, in milliseconds. Default: none does. */
+  readonly slowMs?: number
+  /** When the engine is left alone after failures. */
+  readonly breaker?: BreakerOptions
+  /**
+   * What becomes of a request that the engine fails to decide. `deny` refuses it. `last-decision` **gives up freshness**:
+   * what the engine last said to the very same question counts for {@link lastDecisionMs} more, even if its policies
+   * have changed since in a way that it could not tell. Default `deny`.
+   */
+  readonly onError?: 'deny' | 'last-decision'
+  /** For how long after its end a decision may stand in, in milliseconds. Default 60 000. */
+  readonly lastDecisionMs?: number
   /** Names its policies as they are now. Whatever was decided under another name is not used again. */
   readonly policyVersion?: () => string | number
   /**

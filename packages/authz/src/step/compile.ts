@@ -1,6 +1,6 @@
 import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { compileSource, type AttributeSource } from '../condition/sources.ts'
-import type { Engine } from '../engine/engine.ts'
+import type { EngineGuard } from '../engine/guard.ts'
 import type { Place } from '../rule/place.ts'
 import type { TenantResolver } from '../tenant.ts'
 import { maxAgeMs, type Freshness } from './freshness.ts'
@@ -9,7 +9,7 @@ import { maxAgeMs, type Freshness } from './freshness.ts'
 export interface StepContext {
   /** `null` when the plugin has no tenant template. */
   readonly tenantOf: TenantResolver | null
-  readonly engines: ReadonlyMap<string, Engine>
+  readonly engines: ReadonlyMap<string, EngineGuard>
   /** The deadline of a check that names none, in milliseconds. */
   readonly timeoutMs: number
   /** A number that no other step has. */

@@ -34,6 +34,7 @@ export function compileCondition(at: StepPlace, condition: unknown, context: Ste
     verdicts: conditionVerdicts,
     maxAgeMs: compileFreshness(at, freshness),
     policyVersion: null,
+    standIn: null,
     ask: (_spiffeId, attributes) =>
       evaluate((it) => check(attributes, it), timeoutMs, conditionVerdicts),
   }

@@ -1,5 +1,6 @@
 import { compileSource } from '../condition/sources.ts'
 import type { Engine, EngineCost, EngineQuestion } from '../engine/engine.ts'
+import type { EngineGuard } from '../engine/guard.ts'
 import {
   compileFreshness,
   compileReads,
@@ -7,10 +8,9 @@ import {
   type StepContext,
   type StepPlace,
 } from './compile.ts'
-import { evaluate } from './evaluate.ts'
 import type { Freshness } from './freshness.ts'
-import type { Step } from './step.ts'
-import { engineVerdicts } from './verdicts.ts'
+import type { StandIn, Step } from './step.ts'
+import { engineVerdicts, type EngineVerdicts } from './verdicts.ts'
 
 const KEYS = ['engine', 'reads', 'freshness', 'timeoutMs'] as const
 
@@ -32,7 +32,8 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
   const { place, key } = at
   const given = typeof use === 'string' ? new Map([['engine', use]]) : place.members(key, use, KEYS)
   const { engine: name, ...options }: Record<string, unknown> = Object.fromEntries(given)
-  const engine = findEngine(at, name, context)
+  const guard = findEngine(at, name, context)
+  const { engine } = guard
   const { cost } = engine
   const reads = compileReads(at, options['reads'] ?? engine.reads ?? [], context)
   const timeoutMs = compileTimeout(at, options['timeoutMs'] ?? engine.timeoutMs ?? TIMEOUTS[cost])
@@ -55,16 +56,29 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
     verdicts,
     maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
     policyVersion: engine.policyVersion?.bind(engine) ?? null,
+    standIn: standInOf(engine, verdicts),
     ask: (spiffeId, attributes) => {
       const question = questionOf(spiffeId, attributes)
-      return evaluate((deadline) => engine.decide(question, deadline), timeoutMs, verdicts)
+      return guard.ask(question, timeoutMs, verdicts)
     },
   }
 }
 
 type QuestionMaker = (...of: Parameters<Step['ask']>) => EngineQuestion
 
-function findEngine({ place, key }: StepPlace, name: unknown, { engines }: StepContext): Engine {
+function standInOf(
+  { onError, lastDecisionMs = 60_000 }: Engine,
+  { allowedLast, refusedLast }: EngineVerdicts,
+): StandIn | null {
+  if (onError !== 'last-decision') return null
+  return { ms: lastDecisionMs, allowed: allowedLast, refused: refusedLast }
+}
+
+function findEngine(
+  { place, key }: StepPlace,
+  name: unknown,
+  { engines }: StepContext,
+): EngineGuard {
   const engine = typeof name === 'string' ? engines.get(name) : undefined
   if (engine !== undefined) return engine
   const known = [...engines.keys()].join(', ') || 'none'

@@ -17,5 +17,15 @@ export interface Step {
   readonly maxAgeMs: number
   /** Names the policies of an engine as they are now; part of the key. */
   readonly policyVersion: (() => string | number) | null
+  /** What may stand in when an engine fails; `null`: nothing may. */
+  readonly standIn: StandIn | null
   readonly ask: (spiffeId: SpiffeId, attributes: Attributes) => Decision | Promise<Decision>
+}
+
+/** The last decision of an engine, in place of the one that it fails to make. */
+export interface StandIn {
+  /** For how long after its end, in milliseconds. */
+  readonly ms: number
+  readonly allowed: Decision
+  readonly refused: Decision
 }

@@ -16,6 +16,17 @@ export interface Verdicts {
   readonly failed: (error: unknown) => Refusal
 }
 
+/** What an engine can come to. */
+export interface EngineVerdicts extends Verdicts {
+  /** It was not asked: its breaker is open. */
+  readonly unavailable: Refusal
+  /** It was not asked: too many questions are under way. */
+  readonly busy: Refusal
+  /** It failed, and what it said before stands in. */
+  readonly allowedLast: Decision
+  readonly refusedLast: Decision
+}
+
 /** The verdicts of a condition. */
 export const conditionVerdicts: Verdicts = verdictsBy({
   refused: 'condition-false',
@@ -25,14 +36,21 @@ export const conditionVerdicts: Verdicts = verdictsBy({
 })
 
 /** The verdicts of the engine of this name. */
-export function engineVerdicts(engine: string): Verdicts {
+export function engineVerdicts(engine: string): EngineVerdicts {
   const reasons = {
     refused: 'engine-denied',
     notBoolean: 'engine-not-boolean',
     late: 'engine-timeout',
     failed: 'engine-failed',
   } as const
-  return verdictsBy(reasons, engine)
+  const by = <T extends Decision>(decision: T): T => Object.freeze({ ...decision, engine })
+  return Object.freeze({
+    ...verdictsBy(reasons, engine),
+    unavailable: by(deny('engine-unavailable')),
+    busy: by(deny('engine-busy')),
+    allowedLast: by(allow('last-decision', true)),
+    refusedLast: by(deny('last-decision', true)),
+  })
 }
 
 type Reasons = Readonly<Record<'refused' | 'notBoolean' | 'late' | 'failed', DenyReason>>

@@ -1,0 +1,323 @@
+// oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { peer } from '@fastify-spiffe/peer'
+import { injectAs } from '@fastify-spiffe/peer/test-kit'
+import { SpiffeId } from '@fastify-spiffe/spiffe'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import Fastify, { type FastifyInstance } from 'fastify'
+import {
+  authz,
+  type AuthzOptions,
+  type DecisionEvent,
+  type Engine,
+  type EngineEvent,
+} from '../index.ts'
+import { engineVerdicts } from '../step/verdicts.ts'
+import type { Decision } from '../decide/decision.ts'
+import { EngineGuard } from './guard.ts'
+
+const QUESTION = {
+  spiffeId: SpiffeId.parse('spiffe://example.org/acme/web'),
+  tenant: null,
+  method: 'GET',
+  route: '/',
+  attributes: {},
+}
+const VERDICTS = engineVerdicts('judge')
+
+/** A guard whose clock stands until the test moves it; openings last exactly `openMs`. */
+function guarded(decide: Engine['decide'], more: Partial<Engine> = {}) {
+  const time = { now: 1_000_000 }
+  const engine: Engine = { name: 'judge', cost: 'io', decide, ...more }
+  const guard = new EngineGuard(engine, { clock: () => time.now, random: () => 0.5 })
+  const ask = async (times = 1): Promise<string[]> => {
+    const reasons: string[] = []
+    for (let at = 0; at < times; at++) {
+      reasons.push((await guard.ask(QUESTION, 60_000, VERDICTS)).reason)
+    }
+    return reasons
+  }
+  return { guard, time, ask }
+}
+
+const fails = (): boolean => {
+  throw new Error('no')
+}
+
+describe('the breaker of an engine', () => {
+  test('opens after five failures in a row, and the engine is not asked any more', async () => {
+    let asked = 0
+    const { guard, ask } = guarded(() => {
+      asked++
+      return fails()
+    })
+    expect(await ask(7)).toEqual([
+      ...Array<string>(5).fill('engine-failed'),
+      'engine-unavailable',
+      'engine-unavailable',
+    ])
+    expect(asked).toBe(5)
+    expect(guard.stats()).toMatchObject({ breaker: 'open', failed: 5, unavailable: 2 })
+  })
+
+  test('does not open while there are successes between', async () => {
+    const answers = [fails, fails, fails, fails, () => true]
+    let at = 0
+    const { guard, ask } = guarded(() => answers[at++ % 5]!(), { breaker: { failureRate: 1 } })
+    await ask(50)
+    expect(guard.stats()).toMatchObject({ breaker: 'closed', failed: 40, allowed: 10 })
+  })
+
+  test('opens when a fifth of at least twenty calls fails, and counts those of 10 s', async () => {
+    let at = 0
+    const oneInFive = (): boolean => (at++ % 5 === 4 ? fails() : true)
+    const first = guarded(oneInFive)
+    await first.ask(19)
+    expect(first.guard.stats().breaker).toBe('closed')
+    await first.ask(1)
+    expect(first.guard.stats().breaker).toBe('open')
+
+    at = 0
+    const second = guarded(oneInFive)
+    await second.ask(15)
+    second.time.now += 10_000
+    await second.ask(5)
+    expect(second.guard.stats().breaker).toBe('closed')
+  })
+
+  test('lets one call through after its time, and closes when that succeeds', async () => {
+    let works = false
+    const { guard, time, ask } = guarded(() => works || fails(), { breaker: { openMs: 500 } })
+    await ask(5)
+    time.now += 499
+    expect(await ask()).toEqual(['engine-unavailable'])
+    works = true
+    time.now += 1
+    expect(await ask(3)).toEqual(['allowed', 'allowed', 'allowed'])
+    expect(guard.stats().breaker).toBe('closed')
+  })
+
+  test('opens again for as long when the probe fails', async () => {
+    const { guard, time, ask } = guarded(fails, { breaker: { openMs: 500 } })
+    await ask(5)
+    time.now += 500
+    expect(await ask(2)).toEqual(['engine-failed', 'engine-unavailable'])
+    time.now += 499
+    expect(await ask()).toEqual(['engine-unavailable'])
+    time.now += 1
+    expect(await ask()).toEqual(['engine-failed'])
+    expect(guard.stats().failed).toBe(7)
+  })
+
+  test('sends one probe at a time', async () => {
+    const answers: ((answer: boolean) => void)[] = []
+    let works = false
+    const { guard, time, ask } = guarded(() =>
+      works ? new Promise((resolve) => answers.push(resolve)) : fails(),
+    )
+    await ask(5)
+    works = true
+    time.now += 1000
+    const probe = guard.ask(QUESTION, 60_000, VERDICTS)
+    expect(await ask(2)).toEqual(['engine-unavailable', 'engine-unavailable'])
+    answers[0]?.(true)
+    expect((await probe).reason).toBe('allowed')
+    expect(guard.stats().breaker).toBe('closed')
+  })
+
+  test('takes a refusal for a success', async () => {
+    const { guard, ask } = guarded(() => false)
+    expect(new Set(await ask(50))).toEqual(new Set(['engine-denied']))
+    expect(guard.stats()).toMatchObject({ breaker: 'closed', denied: 50, failed: 0 })
+  })
+
+  test('takes slow answers for failures, and the answers count', async () => {
+    const { guard, time, ask } = guarded(
+      () => {
+        time.now += 11
+        return true
+      },
+      { slowMs: 10 },
+    )
+    expect(await ask(6)).toEqual([...Array<string>(5).fill('allowed'), 'engine-unavailable'])
+    expect(guard.stats()).toMatchObject({ breaker: 'open', slow: 5, allowed: 5 })
+  })
+
+  test('tells when it changes', async () => {
+    const events: EngineEvent[] = []
+    const listen = (event: unknown): void => void events.push(event as EngineEvent)
+    subscribe('spiffe:authz:engine', listen)
+    let works = false
+    const { time, ask } = guarded(() => works || fails())
+    await ask(5)
+    works = true
+    time.now += 1000
+    await ask()
+    unsubscribe('spiffe:authz:engine', listen)
+    expect(events.map(({ engine, breaker }) => `${engine} ${breaker}`)).toEqual([
+      'judge open',
+      'judge half-open',
+      'judge closed',
+    ])
+  })
+})
+
+describe('a missed deadline', () => {
+  const silent = (): Promise<boolean> => new Promise(() => undefined)
+  const askShortly = async ({ guard }: { guard: EngineGuard }): Promise<Decision> =>
+    guard.ask(QUESTION, 1, VERDICTS)
+
+  test('counts as a failure', async () => {
+    const it = guarded(silent, { breaker: { consecutiveFailures: 1 } })
+    expect((await askShortly(it)).reason).toBe('engine-timeout')
+    expect(it.guard.stats()).toMatchObject({ timedOut: 1, lagged: 0, breaker: 'open' })
+  })
+
+  test('is not blamed on the engine while this process was busy', async () => {
+    const it = guarded(silent, { breaker: { consecutiveFailures: 1 } })
+    const late = askShortly(it)
+    it.time.now += 50
+    expect((await late).reason).toBe('engine-timeout')
+    expect(it.guard.stats()).toMatchObject({ timedOut: 0, lagged: 1, breaker: 'closed' })
+  })
+})
+
+test('no more questions are under way than an engine takes', async () => {
+  const answers: ((answer: boolean) => void)[] = []
+  const { guard, ask } = guarded(() => new Promise((resolve) => answers.push(resolve)), {
+    maxInFlight: 2,
+  })
+  const asked = [1, 2].map(async () => guard.ask(QUESTION, 60_000, VERDICTS))
+  expect(await ask()).toEqual(['engine-busy'])
+  expect(guard.stats()).toMatchObject({ inFlight: 2, busy: 1, breaker: 'closed' })
+  for (const answer of answers) answer(true)
+  await Promise.all(asked)
+  expect(guard.stats()).toMatchObject({ inFlight: 0, allowed: 2 })
+})
+
+describe('the last decision of an engine that fails', () => {
+  const WEB = 'spiffe://example.org/acme/web'
+  const apps: FastifyInstance[] = []
+  afterEach(async () => {
+    await Promise.all(apps.splice(0).map((app) => app.close()))
+  })
+
+  async function service(engine: Partial<Engine>, options: AuthzOptions = {}) {
+    const time = { now: Date.now() }
+    let answer: () => boolean = () => true
+    let version = 'v1'
+    const judge: Engine = {
+      name: 'judge',
+      cost: 'io',
+      decide: async () => answer(),
+      policyVersion: () => version,
+      ...engine,
+    }
+    const app = Fastify()
+    apps.push(app)
+    await app.register(peer)
+    const clock = (): number => time.now
+    await app.register(authz, { engines: [judge], clock, random: () => 0.5, ...options })
+    const spiffe = { anyAuthenticated: true, engines: ['judge'] } as const
+    app.get('/', { config: { spiffe } }, () => 'in')
+    const events: DecisionEvent[] = []
+    const listen = (event: unknown): void => void events.push(event as DecisionEvent)
+    const ask = async (): Promise<readonly [number, string | undefined]> => {
+      subscribe('spiffe:authz:decision', listen)
+      const { statusCode } = await injectAs(app, WEB, '/')
+      unsubscribe('spiffe:authz:decision', listen)
+      return [statusCode, events.at(-1)?.reason]
+    }
+    return {
+      app,
+      time,
+      ask,
+      setAnswer: (next: () => boolean) => (answer = next),
+      setVersion: (next: string) => (version = next),
+    }
+  }
+
+  test('is not used unless it was asked for', async () => {
+    const { time, ask, setAnswer } = await service({})
+    expect(await ask()).toEqual([200, 'allowed'])
+    setAnswer(fails)
+    time.now += 31_000
+    expect(await ask()).toEqual([403, 'engine-failed'])
+  })
+
+  test('stands in for as long as it was asked for, an allow and a refusal alike', async () => {
+    for (const [first, status] of [
+      [true, 200],
+      [false, 403],
+    ] as const) {
+      const engine = { onError: 'last-decision', lastDecisionMs: 10_000 } as const
+      const { time, ask, setAnswer } = await service(engine)
+      setAnswer(() => first)
+      await ask()
+      setAnswer(fails)
+      time.now += first ? 30_000 : 2000
+      expect(await ask()).toEqual([status, 'last-decision'])
+      time.now += 9999
+      expect(await ask()).toEqual([status, 'last-decision'])
+      time.now += 1
+      expect(await ask()).toEqual([403, 'engine-failed'])
+    }
+  })
+
+  test('does not stand in for another policy, nor after an invalidation', async () => {
+    const { app, time, ask, setAnswer, setVersion } = await service({ onError: 'last-decision' })
+    await ask()
+    setAnswer(fails)
+    time.now += 31_000
+    setVersion('v2')
+    expect(await ask()).toEqual([403, 'engine-failed'])
+    setVersion('v1')
+    expect(await ask()).toEqual([200, 'last-decision'])
+    app.authz.invalidate()
+    expect(await ask()).toEqual([403, 'engine-failed'])
+  })
+
+  test('is told to the caller by a header where one is named', async () => {
+    for (const [options, told] of [
+      [{}, undefined],
+      [{ lastDecisionHeader: 'x-authz-last-decision' }, 'judge'],
+    ] as const) {
+      const { app, time, setAnswer } = await service({ onError: 'last-decision' }, options)
+      const header = async (): Promise<unknown> =>
+        (await injectAs(app, WEB, '/')).headers['x-authz-last-decision']
+      expect(await header()).toBeUndefined()
+      setAnswer(fails)
+      time.now += 31_000
+      expect(await header()).toBe(told)
+    }
+  })
+
+  test('is replaced by the next answer', async () => {
+    const { time, ask, setAnswer } = await service({ onError: 'last-decision' })
+    await ask()
+    setAnswer(fails)
+    time.now += 31_000
+    await ask()
+    setAnswer(() => false)
+    expect(await ask()).toEqual([403, 'engine-denied'])
+    setAnswer(fails)
+    time.now += 3000
+    expect(await ask()).toEqual([403, 'last-decision'])
+  })
+})
+
+test.each<[string, Partial<Record<keyof Engine, unknown>>]>([
+  ['a deadline of zero', { timeoutMs: 0 }],
+  ['a bound of zero', { maxInFlight: 0 }],
+  ['an unknown way with errors', { onError: 'allow' }],
+  ['an endless stand-in', { lastDecisionMs: Infinity }],
+  ['a breaker that never opens', { breaker: { consecutiveFailures: 0 } }],
+  ['a failure rate of zero', { breaker: { failureRate: 0 } }],
+])('an engine with %s does not boot', async (_, more) => {
+  const engine = { name: 'judge', cost: 'io', decide: () => true, ...more } as Engine
+  const app = Fastify()
+  await app.register(peer)
+  await expect(app.register(authz, { engines: [engine] })).rejects.toMatchObject({
+    code: 'invalid-option',
+  })
+})

@@ -1,0 +1,124 @@
+import type { Decision } from '../decide/decision.ts'
+import { engineChannel, type EngineEvent } from '../events.ts'
+import { evaluate } from '../step/evaluate.ts'
+import type { EngineVerdicts } from '../step/verdicts.ts'
+import { Breaker, breakerDefaults, type BreakerState } from './breaker.ts'
+import type { Engine, EngineQuestion } from './engine.ts'
+
+/** What became of the questions to one engine since the boot, and how it stands. */
+export interface EngineStats {
+  readonly engine: string
+  readonly breaker: BreakerState
+  readonly inFlight: number
+  readonly allowed: number
+  readonly denied: number
+  /** It threw, rejected, or said something that is neither `true` nor `false`. */
+  readonly failed: number
+  /** It missed its deadline. */
+  readonly timedOut: number
+  /** It missed its deadline while this process was busy, for which it is not blamed. */
+  readonly lagged: number
+  /** It was slower than `slowMs`. Its answer counts, and so does its slowness. */
+  readonly slow: number
+  /** It was not asked: the breaker was open. */
+  readonly unavailable: number
+  /** It was not asked: `maxInFlight` questions were under way. */
+  readonly busy: number
+}
+
+export interface GuardParts {
+  /** Milliseconds that only go forward. */
+  readonly clock: () => number
+  readonly random: () => number
+}
+
+const MAX_IN_FLIGHT = 256
+/** A timer that fires later than this says that the process was busy. */
+const LAG_MS = 10
+
+/** Asks an engine, and keeps it and its callers from harm: a bound on questions under way, and a breaker. */
+export class EngineGuard {
+  readonly engine: Engine
+  readonly #clock: () => number
+  readonly #breaker: Breaker
+  readonly #maxInFlight: number
+  readonly #slowMs: number
+  #inFlight = 0
+  readonly #counts = {
+    allowed: 0,
+    denied: 0,
+    failed: 0,
+    timedOut: 0,
+    lagged: 0,
+    slow: 0,
+    unavailable: 0,
+    busy: 0,
+  }
+
+  constructor(engine: Engine, { clock, random }: GuardParts) {
+    this.engine = engine
+    this.#clock = clock
+    this.#maxInFlight = engine.maxInFlight ?? MAX_IN_FLIGHT
+    this.#slowMs = engine.slowMs ?? Infinity
+    const options = { ...breakerDefaults, ...engine.breaker }
+    this.#breaker = new Breaker({ options, clock, random, onChange: (state) => this.#tell(state) })
+  }
+
+  ask(
+    question: EngineQuestion,
+    timeoutMs: number,
+    verdicts: EngineVerdicts,
+  ): Decision | Promise<Decision> {
+    if (this.#inFlight >= this.#maxInFlight) {
+      this.#counts.busy++
+      return verdicts.busy
+    }
+    if (!this.#breaker.admits()) {
+      this.#counts.unavailable++
+      return verdicts.unavailable
+    }
+    const startedAt = this.#clock()
+    const outcome = evaluate((it) => this.engine.decide(question, it), timeoutMs, verdicts)
+    const settle = (decision: Decision): Decision => {
+      this.#note(decision, this.#clock() - startedAt, timeoutMs, verdicts)
+      return decision
+    }
+    if (!(outcome instanceof Promise)) return settle(outcome)
+    this.#inFlight++
+    return outcome.then((decision) => {
+      this.#inFlight--
+      return settle(decision)
+    })
+  }
+
+  stats(): EngineStats {
+    const { name } = this.engine
+    const [breaker, inFlight] = [this.#breaker.state, this.#inFlight]
+    return Object.freeze({ engine: name, breaker, inFlight, ...this.#counts })
+  }
+
+  #note(decision: Decision, elapsedMs: number, timeoutMs: number, verdicts: EngineVerdicts): void {
+    if (decision === verdicts.allowed || decision === verdicts.refused) {
+      this.#counts[decision.allowed ? 'allowed' : 'denied']++
+      if (elapsedMs <= this.#slowMs) return this.#breaker.succeeded()
+      this.#counts.slow++
+      return this.#breaker.failed()
+    }
+    if (decision !== verdicts.late) {
+      this.#counts.failed++
+      return this.#breaker.failed()
+    }
+    // The answer may lie in the queue that the timer came late from.
+    if (elapsedMs > timeoutMs + LAG_MS) {
+      this.#counts.lagged++
+      return this.#breaker.unknown()
+    }
+    this.#counts.timedOut++
+    this.#breaker.failed()
+  }
+
+  #tell(state: BreakerState): void {
+    if (!engineChannel.hasSubscribers) return
+    engineChannel.publish(Object.freeze<EngineEvent>({ engine: this.engine.name, breaker: state }))
+  }
+}
