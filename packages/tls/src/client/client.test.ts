@@ -198,11 +198,7 @@ describe('connect', () => {
   })
 })
 
-const request = (
-  agent: SvidAgent,
-  port: number,
-  options: object = {},
-): Promise<IncomingMessage> =>
+const request = (agent: SvidAgent, port: number, options: object = {}): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     https.get({ ...options, host: HOST, port, agent }, resolve).on('error', reject)
   })
