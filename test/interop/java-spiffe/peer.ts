@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import type { Peer } from '../peer.ts'
+import { build, pinned } from '../support/build.ts'
+import { sdkRoles } from '../support/sdk.ts'
+
+const NAME = 'java-spiffe'
+
+export const javaSpiffe: Peer = {
+  name: NAME,
+  requires: ['mvn', 'javac'],
+  prepare: async () => {
+    const folder = await build({
+      name: NAME,
+      version: ['javac', '-version'],
+      fetch: (output) => [
+        'mvn',
+        '--batch-mode',
+        '--quiet',
+        'dependency:copy-dependencies',
+        `-DoutputDirectory=${output}`,
+      ],
+      compile: (output) => ['javac', '-cp', join(output, '*'), '-d', output, 'Peer.java'],
+    })
+    const version = await pinned(
+      NAME,
+      'pom.xml',
+      /provider<\/artifactId>\s*<version>(\S+)<\/version/,
+    )
+    const classPath = `${folder}:${join(folder, '*')}`
+    // Starts faster; the program is too short-lived for the second compiler.
+    return { version, ...sdkRoles(['java', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'Peer']) }
+  },
+}

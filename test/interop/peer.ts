@@ -1,0 +1,70 @@
+import type { Workload } from '../spire/fixture/index.ts'
+
+/** By what a peer knows the other end. */
+export type Knows = 'SPIFFE ID' | 'DNS name' | 'bundle only'
+
+/** Another program that speaks TLS with X.509-SVIDs, and how this machine comes to it. */
+export interface Peer {
+  readonly name: string
+  /** The programs that must be on the PATH to build or run it. */
+  readonly requires: readonly string[]
+  /**
+   * Builds it, or finds it.
+   * @throws LeftOut when this machine cannot have it
+   */
+  readonly prepare: () => Promise<PeerProgram>
+}
+
+/** A peer that can be started. A role that it does not have is a string that says why. */
+export interface PeerProgram {
+  readonly version: string
+  readonly client: ClientRole | string
+  readonly server: ServerRole | string
+}
+
+export interface ClientRole {
+  readonly knows: Knows
+  readonly start: (options: ClientOptions) => Promise<PeerClient>
+}
+
+export interface ClientOptions {
+  /** Whose identity the client takes. */
+  readonly workload: Workload
+  /** The port of the service on 127.0.0.1. */
+  readonly port: number
+  /** The SPIFFE ID that the service must have. */
+  readonly server: string
+}
+
+export interface PeerClient extends AsyncDisposable {
+  /**
+   * Gets `/orders` on a new connection.
+   * @throws Error when either end refuses the other, or the answer is not 200
+   */
+  get(): Promise<PeerAnswer>
+}
+
+export interface PeerAnswer {
+  /** The SPIFFE ID that the client says the service has proven; null when it does not say. */
+  readonly server: string | null
+  readonly body: string
+}
+
+export interface ServerRole {
+  readonly knows: Knows
+  /** Whether it tells whom it let in. */
+  readonly tellsCaller: boolean
+  readonly start: (options: ServerOptions) => Promise<PeerServer>
+}
+
+export interface ServerOptions {
+  /** Whose identity the server takes. */
+  readonly workload: Workload
+  /** The SPIFFE IDs that it lets in. */
+  readonly callers: readonly string[]
+}
+
+/** Answers every request with `{ "caller": … }`: the SPIFFE ID of the caller, or null where it cannot tell. */
+export interface PeerServer extends AsyncDisposable {
+  readonly port: number
+}

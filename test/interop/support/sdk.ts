@@ -1,0 +1,67 @@
+import type { ClientRole, PeerAnswer, ServerRole } from '../peer.ts'
+import type { Command } from './build.ts'
+import { LineProgram } from './line-program.ts'
+
+/**
+ * The two roles of a program which is written on an SDK, and talks as `test/interop/README.md` says.
+ * @param env what the program needs besides the environment of this process
+ */
+export function sdkRoles(
+  command: Command,
+  env: NodeJS.ProcessEnv = {},
+): {
+  readonly client: ClientRole
+  readonly server: ServerRole
+} {
+  return { client: clientRole(command, env), server: serverRole(command, env) }
+}
+
+function clientRole(command: Command, env: NodeJS.ProcessEnv): ClientRole {
+  return {
+    knows: 'SPIFFE ID',
+    start: async ({ workload, port, server }) => {
+      const program = new LineProgram([...command, 'client', `127.0.0.1:${port}`, server], {
+        ...env,
+        SPIFFE_ENDPOINT_SOCKET: workload.address,
+      })
+      await expectLine(program, /^ready$/)
+      return {
+        get: async () => answerOf(await program.ask('get')),
+        [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+      }
+    },
+  }
+}
+
+function serverRole(command: Command, env: NodeJS.ProcessEnv): ServerRole {
+  return {
+    knows: 'SPIFFE ID',
+    tellsCaller: true,
+    start: async ({ workload, callers }) => {
+      const program = new LineProgram([...command, 'server', ...callers], {
+        ...env,
+        SPIFFE_ENDPOINT_SOCKET: workload.address,
+      })
+      const [, port] = await expectLine(program, /^listening (\d+)$/)
+      return { port: Number(port), [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() }
+    },
+  }
+}
+
+async function expectLine(program: LineProgram, pattern: RegExp): Promise<RegExpExecArray> {
+  try {
+    const line = await program.next()
+    const match = pattern.exec(line)
+    if (match === null) throw new Error(`not ${pattern.source}: ${line}`)
+    return match
+  } catch (error) {
+    await program[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+function answerOf(line: string): PeerAnswer {
+  const [, server, body] = /^ok (\S+) (.*)$/.exec(line) ?? []
+  if (server === undefined || body === undefined) throw new Error(line)
+  return { server, body }
+}
