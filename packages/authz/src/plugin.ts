@@ -12,6 +12,7 @@ import { Decider } from './decide/decider.ts'
 import { Gate } from './decide/gate.ts'
 import { type AuthzOptions, readOptions } from './options.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
+import { losesEverything } from './policy/dismissal.ts'
 import { loadPolicy } from './policy/load.ts'
 import { Policy } from './policy/policy.ts'
 import { watchFile } from './policy/watch.ts'
@@ -57,7 +58,11 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const { document, file, watch } = settings.policy
   const first = file === null ? new Policy(document, 'option policy') : await loadPolicy(file)
   const rules = new RouteRules(context, settings.notFound, first)
-  const policy = new EnforcedPolicy(rules, first, file)
+  const policy = new EnforcedPolicy(rules, first, file, (before, after) => {
+    // Whoever proves callers otherwise than by @fastify-spiffe/peer may not be able to send them away.
+    if (!fastify.hasDecorator('dismissPeers')) return
+    fastify.dismissPeers(({ spiffeId }) => losesEverything(spiffeId, before, after))
+  })
   const decider = new Decider(cache, tenantOf)
   const candidate = new Candidate(rules, decider)
   const tally = new Tally()

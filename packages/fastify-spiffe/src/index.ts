@@ -1,12 +1,26 @@
-export { authz, AuthzError, where } from '@fastify-spiffe/authz'
+export {
+  authz,
+  AuthzError,
+  diffTables,
+  protect,
+  toMarkdown,
+  toOpenApi,
+  where,
+} from '@fastify-spiffe/authz'
 export type {
   Attributes,
   Authz,
   AuthzErrorCode,
   AuthzOptions,
   CheckContext,
+  Comparison,
   Condition,
+  Engine,
+  EngineQuestion,
+  Explanation,
+  PolicyDocument,
   RouteRule,
+  RouteTable,
   Tenant,
   TenantName,
 } from '@fastify-spiffe/authz'

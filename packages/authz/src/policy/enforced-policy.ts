@@ -1,6 +1,7 @@
 import { AuthzError, type AuthzErrorCode } from '../errors.ts'
 import { policyChannel, type PolicyEvent } from '../events.ts'
 import type { RouteRules } from '../rule/route-rules.ts'
+import type { RuleSet } from '../rule/rule-set.ts'
 import type { PolicyDocument } from './document.ts'
 import { loadPolicy } from './load.ts'
 import { Policy } from './policy.ts'
@@ -10,12 +11,19 @@ import { runTests } from './run-tests.ts'
 export class EnforcedPolicy {
   readonly #routes: RouteRules
   readonly #file: string | null
+  readonly #onReplaced: (before: RuleSet, after: RuleSet) => void
   #policy: Policy
   #isBooted = false
   /** One replacement after another, or an older document could come out on top. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(routes: RouteRules, policy: Policy, file: string | null) {
+  constructor(
+    routes: RouteRules,
+    policy: Policy,
+    file: string | null,
+    onReplaced: (before: RuleSet, after: RuleSet) => void,
+  ) {
+    this.#onReplaced = onReplaced
     this.#routes = routes
     this.#policy = policy
     this.#file = file
@@ -54,9 +62,11 @@ export class EnforcedPolicy {
       if (policy.isSameFileAs(this.#policy)) return this.version
       const rules = this.#routes.compile(policy)
       await runTests(policy, this.#routes, rules)
+      const before = this.#routes.active
       this.#routes.use(policy, rules)
       this.#policy = policy
       publish({ version: policy.version, code: null })
+      this.#onReplaced(before, rules)
       return policy.version
     } catch (error) {
       publish({
