@@ -18,8 +18,6 @@ export class IssuerCandidates {
   constructor(bundle: X509Bundle, sent: readonly Certificate[]) {
     this.#bundle = bundle
     for (const certificate of sent) {
-      // What stands in the bundle is an anchor, sent or not.
-      if (bundle.has(certificate)) continue
       const namesakes = this.#sent.get(certificate.subject.key) ?? []
       if (namesakes.some((other) => other.equals(certificate))) continue
       namesakes.push(certificate)

@@ -1,8 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import { TrustDomain } from '../id/trust-domain.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
-import type { Certificate } from '../x509/certificate.ts'
+import { Certificate } from '../x509/certificate.ts'
 import { newKeyPair } from '../x509/x509.test.support.ts'
 import {
   certify,
@@ -104,6 +105,15 @@ describe('loops', () => {
     expect(verdict([...chain, certify(three, root)], trusting(selfSigned(root)))).toBe('accepted')
   })
 
+  test('end where every way is tried, since a rule that depends on the path was broken', () => {
+    const [one, two, three, stranger] = parties(4) as [Party, Party, Party, Party]
+    const circle = [certify(one, two), certify(two, three), certify(three, one)]
+    const narrow = certify(two, stranger, { pathLength: 0 })
+    const bundles = trusting(selfSigned(party('other')))
+    expect(verdict([svid(one), ...circle, narrow], bundles)).toBe('path-too-long')
+    expect(checksFor([svid(one), ...circle, narrow], bundles)).toBe(3)
+  })
+
   test('of one name and key are not gone through twice', () => {
     const one = party('one')
     const renewed = [selfSigned(one), selfSigned(one, { pathLength: 3 })]
@@ -139,10 +149,9 @@ describe('look-alikes in the bundle', () => {
   })
 
   test('of another kind of key are not asked at all', () => {
-    const dear = lookAlikes(1, plain)[0]!
-    const signer = party('authority', keysOn('P-521'))
-    const bundles = trusting(dear, selfSigned(signer, plain))
-    expect(checksFor([svid(signer, plain)], bundles)).toBe(21)
+    const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const bundles = trusting(selfSigned(party('authority', keys), plain), selfSigned(right, plain))
+    expect(checksFor([svid(right, plain)], bundles)).toBe(1)
   })
 
   test('more than the budget allows are refused, and not searched on', () => {
@@ -173,6 +182,13 @@ describe('look-alikes in the chain', () => {
     const plain = { keyIds: false }
     const chain = [svid(right, plain), ...lookAlikes(14, plain), certify(right, root, plain)]
     expect(verdict(chain, bundles)).toBe('accepted')
+  })
+
+  test('and the same one again and again cost one check', () => {
+    const intermediate = certify(right, root)
+    const copies = Array.from({ length: 14 }, () => Certificate.fromDer(intermediate.raw))
+    const chain = [svid(right), ...copies]
+    expect(checksFor(chain, trusting(selfSigned(party('root'))))).toBe(2)
   })
 
   test('of one key cost one check together', () => {

@@ -49,8 +49,7 @@ export function isWithin(base: GeneralName, name: GeneralName): boolean {
 export function touches(base: GeneralName, name: GeneralName): boolean {
   if (isWithin(base, name)) return true
   if (base.form !== 'dns' || name.form !== 'dns' || !name.text.startsWith('*.')) return false
-  const parent = base.text.indexOf('.')
-  return parent > 0 && base.text.slice(parent) === name.text.slice(1)
+  return base.text.slice(base.text.indexOf('.')) === name.text.slice(1)
 }
 
 /** For URIs and mailboxes: that host; with a leading period the hosts below it; all when empty. */
