@@ -32,6 +32,15 @@ afterAll(async () => {
   await scene?.[Symbol.asyncDispose]()
 })
 
+// What says "no" to every peer could be out of order.
+test('the services that every peer must refuse let in whom they know', async () => {
+  const { other, stranger } = scene.services
+  const among = await callAsUs({ source: other.source, port: other.port, server: THEIRS })
+  const abroad = await callAsUs({ source: stranger.source, port: stranger.port, server: FOREIGN })
+
+  expect([among.caller, abroad.caller]).toEqual([THEIRS, FOREIGN])
+})
+
 for (const [name, preparation] of preparations) {
   if (preparation.state === 'ready') {
     const { version, client, server } = preparation.program
@@ -202,9 +211,9 @@ function readAnswer({ server, body }: PeerAnswer): {
 }
 
 function expectRotated({ calls, failures, svids }: Rotation): void {
-  report(
-    `${calls} calls, ${failures.length} failed; SVIDs: ${svids.ours} ours, ${svids.theirs} theirs`,
-  )
+  const { currentTestName = '' } = expect.getState()
+  const rotated = `SVIDs: ${svids.ours} ours, ${svids.theirs} theirs`
+  report(`${currentTestName}: ${calls} calls, ${failures.length} failed, ${rotated}`)
   expect(failures).toEqual([])
   expect(svids.ours).toBeGreaterThan(1)
   expect(svids.theirs).toBeGreaterThan(1)

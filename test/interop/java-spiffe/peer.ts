@@ -16,6 +16,7 @@ export const javaSpiffe: Peer = {
         'mvn',
         '--batch-mode',
         '--quiet',
+        '-Dstyle.color=never',
         'dependency:copy-dependencies',
         `-DoutputDirectory=${output}`,
       ],

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { runBuildTool } from '../../support/build-tool.ts'
 import { cachedBuild } from '../../support/cached-build.ts'
 
+const MAX_COMPLAINT_CHARS = 120
+
 /** Why a peer is not here. */
 export class LeftOut extends Error {}
 
@@ -68,7 +70,9 @@ async function sources(folder: string): Promise<(string | Uint8Array)[]> {
 
 function complaint(error: unknown): string {
   const lines = error instanceof Error ? error.message.trim().split('\n').slice(1) : []
-  return (lines.find((line) => /error/i.test(line)) ?? lines.at(-1) ?? String(error)).trim()
+  return (lines.find((line) => /error[:\]]/i.test(line)) ?? lines.at(-1) ?? String(error))
+    .trim()
+    .slice(0, MAX_COMPLAINT_CHARS)
 }
 
 function say(name: string, line: string): void {

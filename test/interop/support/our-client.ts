@@ -25,14 +25,14 @@ export interface OurAnswer {
 }
 
 /**
- * Calls a peer's server on a new connection.
+ * Gets `/orders` on a new connection.
  * @throws Error when either end refuses the other, or the answer is not 200
  */
 export async function callAsUs({ source, server, port }: OurCall): Promise<OurAnswer> {
   const agent = new SvidAgent({ source, server: id(server), keepAlive: false })
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const call = request({ agent, host: '127.0.0.1', port, path: '/', signal }).end()
+    const call = request({ agent, host: '127.0.0.1', port, path: '/orders', signal }).end()
     const [response]: IncomingMessage[] = await once(call, 'response')
     if (response === undefined) throw new Error('a response event without a response')
     const peer = peerOf(response.socket)

@@ -1,3 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const FOLDER = fileURLToPath(new URL('../../../results/', import.meta.url))
+
 interface Assertion {
   readonly ancestorTitles: readonly string[]
   readonly title: string
@@ -13,16 +18,19 @@ const LEFT_OUT = /^left out: /
 
 type Row = readonly [peer: string, version: string, role: string, result: string]
 
-/** A reporter for Jest, which prints one line for each peer and role when all is over. */
+/** A reporter for Jest: when all is over it prints one line for each peer and role, and writes the table to `test/results`. */
 export default class TableReporter {
   onRunComplete(_: unknown, { testResults }: Results): void {
     const roles = new Map<string, Assertion[]>()
     for (const assertion of testResults.flatMap((file) => file.testResults)) {
+      if (assertion.ancestorTitles.length === 0) continue
       const key = assertion.ancestorTitles.join('\n')
       roles.set(key, [...(roles.get(key) ?? []), assertion])
     }
-    const rows = [...roles.values()].map(rowOf)
-    process.stderr.write(`\n${toTable([HEADER, ...rows])}\n`)
+    const table = `${toTable([HEADER, ...[...roles.values()].map(rowOf)])}\n`
+    mkdirSync(FOLDER, { recursive: true })
+    writeFileSync(`${FOLDER}interop.md`, table)
+    process.stderr.write(`\n${table}\n`)
   }
 }
 
