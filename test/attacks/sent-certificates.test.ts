@@ -9,9 +9,9 @@ let lookAlikes: Buffer[]
 
 beforeAll(async () => {
   authority = await mintNamesake('example.org')
-  const cas = Array.from({ length: 24 }, () => mintNamesake('example.org'))
+  const cas = Array.from({ length: 20 }, () => mintNamesake('example.org'))
   lookAlikes = (await Promise.all(cas)).map(({ der }) => der)
-})
+}, 60_000)
 
 /** A good certificate, with others in front of, between or behind what belongs to it. */
 const sent = (arrange: (chain: readonly Buffer[]) => Buffer[], ca = authority) =>
@@ -42,7 +42,7 @@ describe('a peer that sends look-alikes of its authority along', () => {
     expect(await outcomeOf(client)).toMatchObject({ body: WEB, codes: [] })
   })
 
-  test.each([16, 24])('is refused when they are %d', async (count) => {
+  test.each([16, 20])('is refused when they are %d', async (count) => {
     const client = await sent((chain) => [...chain, ...lookAlikes.slice(0, count)])
     expect(await outcomeOf(client)).toEqual({
       body: null,

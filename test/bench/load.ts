@@ -6,6 +6,8 @@ export interface Target {
   readonly port: number
   readonly cert: string
   readonly key: string
+  /** A session to resume. Default: none, and every handshake is a full one. */
+  readonly session?: Buffer
 }
 
 const REQUEST = Buffer.from('GET /orders HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
@@ -14,11 +16,24 @@ const LAST_REQUEST = Buffer.from(
 )
 const OK = Buffer.from('HTTP/1.1 200')
 
-/** A full handshake: no session is ever offered. The server is not what is measured here, so it is not verified. */
-async function connect({ port, cert, key }: Target): Promise<tls.TLSSocket> {
-  const socket = tls.connect({ host: '127.0.0.1', port, cert, key, rejectUnauthorized: false })
+/** The server is not what is measured here, so it is not verified. */
+async function connect(target: Target): Promise<tls.TLSSocket> {
+  const socket = tls.connect({ host: '127.0.0.1', rejectUnauthorized: false, ...target })
   await once(socket, 'secureConnect')
+  if (socket.isSessionReused() !== (target.session !== undefined)) {
+    throw new Error('a handshake was not of the kind that is measured')
+  }
   return socket
+}
+
+/** Connects once, and returns a session that the server lets be resumed. */
+export async function sessionOf(target: Target): Promise<Buffer> {
+  const socket = await connect(target)
+  const issued = once(socket, 'session')
+  socket.write(LAST_REQUEST)
+  const [session] = (await issued) as [Buffer]
+  socket.destroy()
+  return session
 }
 
 function assertOk(response: Buffer): void {

@@ -4,7 +4,11 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { X509Source, authz, peer, spiffeServer, svid } from 'fastify-spiffe'
 
 export type ServerRole =
-  | { readonly kind: 'plugins'; readonly address: string }
+  | {
+      readonly kind: 'plugins'
+      readonly address: string
+      readonly sessionTicketLifetimeMs?: number
+    }
   | { readonly kind: 'bare'; readonly cert: string; readonly key: string; readonly ca: string }
 
 /** Messages to the parent. */
@@ -21,7 +25,8 @@ function bare(role: ServerRole & { kind: 'bare' }): FastifyInstance {
 
 async function withPlugins(role: ServerRole & { kind: 'plugins' }): Promise<FastifyInstance> {
   const source = await X509Source.open({ address: role.address })
-  const app = Fastify(spiffeServer(source))
+  const { sessionTicketLifetimeMs = 0 } = role
+  const app = Fastify(spiffeServer(source, { sessionTicketLifetimeMs }))
   await app.register(svid, { source, closeSource: true })
   await app.register(peer)
   await app.register(authz, { tenant: '/{tenant}/{workload}' })

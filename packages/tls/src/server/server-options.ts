@@ -37,7 +37,7 @@ export interface SvidServerOptions {
   readonly minVersion?: MinVersion
   /**
    * For how long after a handshake its session may be resumed, in ms, by the second: 0, or from 1,000
-   * to 3,600,000. It saves about half of the CPU of a handshake, for clients that connect often.
+   * to 3,600,000. It saves about a quarter of the CPU of a new connection, for clients that connect often.
    * Each resumed connection is judged anew by its certificate: from the verdict of the handshake while
    * that holds and is remembered, else from the leaf alone, else it is cut. A client does not show
    * again that it has the key of its certificate.
