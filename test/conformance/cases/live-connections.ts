@@ -5,7 +5,7 @@ import type { Harness } from '../driver/harness.ts'
 import { entry, federated } from '../driver/scripted-agent.ts'
 import type { Stage } from '../driver/stage.ts'
 import { within } from '../driver/timing.ts'
-import { untilPresented } from '../driver/watch.ts'
+import { serialNumberOf, untilPresented } from '../driver/watch.ts'
 import { expectThat, type ConformanceCase } from '../suite/case.ts'
 import type { MintedCertificate } from '@fastify-spiffe/authority'
 import { FOREIGN_DOMAIN, FOREIGN_ID, PEER_ID } from './peer-case.ts'
@@ -77,6 +77,22 @@ export const liveConnections: readonly ConformanceCase[] = [
       await untilPresented(harness, client, withIt, svid)
       const connections = await hold(stage, harness, await foreign.mint(FOREIGN_ID), client)
       agent.publish({ svids: [entry(HARNESS_ID, without, home)] })
+      await expectCut(connections)
+    },
+  },
+  {
+    name: 'LIVE-4',
+    level: 'optional',
+    title: 'a connection does not outlive the revocation of its peer, but for a grace',
+    rule: 'Workload API §5.2.1 (78)',
+    run: async (stage) => {
+      const { home, agent, harness, client, svid } = await serving(stage)
+      const revoked = await home.mint(PEER_ID)
+      const connections = await hold(stage, harness, revoked, client)
+      const next = await home.mint(HARNESS_ID)
+      const list = await home.mintRevocationList({ revoked: [serialNumberOf(revoked)] })
+      agent.publish({ svids: [entry(HARNESS_ID, next, home)], crl: [list] })
+      await untilPresented(harness, client, next, svid)
       await expectCut(connections)
     },
   },

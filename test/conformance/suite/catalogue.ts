@@ -10,6 +10,7 @@ import { bundles, hints } from '../cases/messages.ts'
 import { peerValidation } from '../cases/peer-validation.ts'
 import { presentedSvid } from '../cases/presented-svid.ts'
 import { resumption } from '../cases/resumption.ts'
+import { revocation } from '../cases/revocation.ts'
 import { spiffeIds, upperCase } from '../cases/spiffe-ids.ts'
 import { workloadApi } from '../cases/workload-api.ts'
 import type { ConformanceCase } from './case.ts'
@@ -46,6 +47,7 @@ export const parts: readonly Part[] = [
       ...chains,
       ...resumption,
       ...liveConnections,
+      ...revocation,
     ],
   },
 ]
@@ -70,6 +72,7 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ['CHAIN', 'chains'],
   ['RESUME', 'resumed sessions'],
   ['LIVE', 'connections that live on'],
+  ['CRL', 'revocation lists'],
 ])
 
 /** What is not run, and why. */
