@@ -34,6 +34,7 @@ function counted(answer: () => Decision | Promise<Decision>, question: Partial<Q
   }
   const preset = {
     tenant: ACME,
+    identity: 'spiffe://example.org/acme/web',
     key: 'k',
     notAfter: FOREVER,
     maxAgeMs: Infinity,

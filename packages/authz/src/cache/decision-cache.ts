@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Decision } from '../decide/decision.ts'
 import type { StandIn } from '../step/step.ts'
 import type { Verdicts } from '../step/verdicts.ts'
-import { Bucket, type Generation } from './bucket.ts'
+import { Bucket, type Generation, type Subject } from './bucket.ts'
 
 /** How many decisions are remembered, and for how long. */
 export interface DecisionCacheOptions {
@@ -30,9 +30,8 @@ export interface DecisionCacheStats {
 }
 
 /** One question to the cache. */
-export interface Question {
+export interface Question extends Subject {
   readonly tenant: string
-  readonly key: string
   /** When the caller's SVID expires: no decision about it outlives it. Milliseconds since the epoch. */
   readonly notAfter: number
   /** How old a remembered decision may be, in milliseconds. */
@@ -61,6 +60,7 @@ export class DecisionCache {
    */
   readonly #held: Map<string, Bucket> = new Map()
   #epoch = 0
+  #latest = -Infinity
   #hits = 0
   #misses = 0
   #evaluations = 0
@@ -72,15 +72,16 @@ export class DecisionCache {
 
   /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */
   decide(question: Question): Decision | Promise<Decision> {
-    const { key, maxAgeMs, verdicts } = question
-    const bucket = this.#bucketOf(question.tenant)
-    const known = bucket.get(key, this.#options.clock(), maxAgeMs)
+    const { verdicts, standIn } = question
+    const now = this.#now()
+    const bucket = this.#bucketOf(question.tenant, now)
+    const known = bucket.get(question, now, standIn?.ms ?? 0)
     if (known !== undefined) {
       this.#hits++
       return known ? verdicts.allowedBefore : verdicts.refusedBefore
     }
     this.#misses++
-    const flight = bucket.flights.get(key)
+    const flight = bucket.flights.get(flightKey(question))
     if (flight !== undefined) return flight
 
     const outcome = this.#evaluate(question)
@@ -117,15 +118,15 @@ export class DecisionCache {
       try {
         return this.#keep(bucket, question, await outcome)
       } finally {
-        bucket.flights.delete(question.key)
+        bucket.flights.delete(flightKey(question))
       }
     }).then((decision) => decision ?? this.#repeat(question))
-    bucket.flights.set(question.key, flight)
+    bucket.flights.set(flightKey(question), flight)
     return flight
   }
 
   async #repeat(question: Question): Promise<Decision> {
-    const bucket = this.#bucketOf(question.tenant)
+    const bucket = this.#bucketOf(question.tenant, this.#now())
     return await this.#holding(bucket, async () => {
       return (
         this.#keep(bucket, question, await this.#evaluate(question)) ?? question.verdicts.outdated
@@ -140,35 +141,45 @@ export class DecisionCache {
 
   /** Remembers a decision, or returns `null` when the bucket was invalidated while it was made. */
   #keep(bucket: Bucket, question: Question, decision: Decision): Decision | null {
+    const now = this.#now()
     if (!this.#isCurrent(bucket)) return null
-    const { allowTtlMs, denyTtlMs, clock, random } = this.#options
-    if (decision === question.verdicts.allowed) {
-      const ttlMs = allowTtlMs * (1 - TTL_JITTER + 2 * TTL_JITTER * random())
-      store(bucket, question, true, clock(), ttlMs)
-    } else if (decision === question.verdicts.refused) {
-      store(bucket, question, false, clock(), denyTtlMs)
-    } else if (question.standIn !== null) {
-      const last = bucket.last(question.key, clock())
-      if (last !== undefined) return last ? question.standIn.allowed : question.standIn.refused
+    const { verdicts, standIn } = question
+    if (decision === verdicts.allowed) {
+      const { allowTtlMs, random } = this.#options
+      const ttlMs = Math.round(allowTtlMs * (1 - TTL_JITTER + 2 * TTL_JITTER * random()))
+      store(bucket, question, { allowed: true, now, ttlMs })
+    } else if (decision === verdicts.refused) {
+      store(bucket, question, { allowed: false, now, ttlMs: this.#options.denyTtlMs })
+    } else if (standIn !== null) {
+      const last = now < question.notAfter ? bucket.last(question, now, standIn.ms) : undefined
+      if (last !== undefined) return last ? standIn.allowed : standIn.refused
     }
     return decision
   }
 
+  /** When the clock is set back nobody knows how old anything is. */
+  #now(): number {
+    const now = this.#options.clock()
+    if (now < this.#latest) this.#epoch++
+    this.#latest = now
+    return now
+  }
+
   /** The one bucket of a tenant that may be used now. */
-  #bucketOf(tenant: string): Bucket {
+  #bucketOf(tenant: string, now: number): Bucket {
     const recent = this.#buckets.get(tenant)
     if (recent !== undefined && this.#isCurrent(recent)) return recent
     const known = recent ?? this.#held.get(tenant)
     const bucket =
-      known !== undefined && this.#isCurrent(known) ? known : this.#replace(tenant, known)
+      known !== undefined && this.#isCurrent(known) ? known : this.#replace(tenant, known, now)
     this.#buckets.set(tenant, bucket)
     return bucket
   }
 
-  #replace(tenant: string, outdated: Bucket | undefined): Bucket {
+  #replace(tenant: string, outdated: Bucket | undefined, now: number): Bucket {
     // A policy version can return to an earlier value; a retired bucket cannot.
     if (outdated !== undefined) this.#retire(outdated)
-    return new Bucket(tenant, this.#generation(), this.#options.maxDecisionsPerTenant)
+    return new Bucket(tenant, this.#generation(), this.#options.maxDecisionsPerTenant, now)
   }
 
   #retire(bucket: Bucket): void {
@@ -206,11 +217,13 @@ export class DecisionCache {
 function store(
   bucket: Bucket,
   question: Question,
-  allowed: boolean,
-  now: number,
-  ttlMs: number,
+  { allowed, now, ttlMs }: { allowed: boolean; now: number; ttlMs: number },
 ): void {
-  const expiresAt = Math.min(now + ttlMs, question.notAfter)
-  const keptUntil = Math.min(expiresAt + (question.standIn?.ms ?? 0), question.notAfter)
-  if (expiresAt > now) bucket.set(question.key, { allowed, storedAt: now, expiresAt, keptUntil })
+  const endsAt = Math.min(now + ttlMs, now + question.maxAgeMs, question.notAfter)
+  if (endsAt > now) bucket.set(question, allowed, now, endsAt)
+}
+
+/** A key that is a text is never that of a number: it has a separator. */
+function flightKey({ identity, key }: Subject): string {
+  return `${identity}\0${key}`
 }

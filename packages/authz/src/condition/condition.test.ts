@@ -1,18 +1,22 @@
 import { describe, expect, test } from '@jest/globals'
-import { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { DecisionKey } from '../cache/decision-list.ts'
 import { deny } from '../decide/decision.ts'
 import { attributesView } from './attributes.ts'
 import { where } from './condition.ts'
 import { decisionKey } from '../step/key.ts'
+import type { Step } from '../step/step.ts'
 import type { AttributeSource } from './sources.ts'
 
-const WEB = SpiffeId.parse('spiffe://example.org/acme/web')
 const read = (): undefined => undefined
 const source = (name: string, varies = true): AttributeSource => {
   const refusal = deny('ambiguous-attribute')
   return varies ? { name, read, refusal, varies } : { name, read, refusal, varies }
 }
 const PAIR = [source('headers.a'), source('headers.b')]
+
+/** The key of a decision of step 1 that reads two headers. */
+const keyOf = (values: readonly (string | undefined)[], more: Partial<Step> = {}): DecisionKey =>
+  decisionKey({ index: 1, policyVersion: null, sources: PAIR, varies: true, ...more }, values)
 
 describe('the key of a decision', () => {
   test.each([
@@ -24,15 +28,13 @@ describe('the key of a decision', () => {
     ['an absent value and a dash', [undefined, 'x'], ['-', 'x']],
     ['upper and lower case', ['a', 'x'], ['A', 'x']],
   ])('tells apart %s', (_, one, other) => {
-    expect(decisionKey({ index: 1, policyVersion: null, sources: PAIR }, WEB, one)).not.toBe(
-      decisionKey({ index: 1, policyVersion: null, sources: PAIR }, WEB, other),
-    )
+    expect(keyOf(one)).not.toBe(keyOf(other))
   })
 
-  test('tells apart rules, identities, and a rule number from an identity', () => {
-    const keys = [1, 11, 2].flatMap((rule) =>
-      ['spiffe://example.org/a', 'spiffe://example.org/A', 'spiffe://other.org/a'].map((id) =>
-        decisionKey({ index: rule, policyVersion: null, sources: [] }, SpiffeId.parse(id), []),
+  test('tells apart steps, and the versions of policies', () => {
+    const keys = [1, 11, 2].flatMap((index) =>
+      [null, () => 'a', () => '1', () => 'a3:x'].map((policyVersion) =>
+        keyOf(['x', 'y'], { index, policyVersion }),
       ),
     )
     expect(new Set(keys).size).toBe(keys.length)
@@ -42,26 +44,20 @@ describe('the key of a decision', () => {
     const letters = ['', '-', ':', '1', '|', '\0']
     const values = [undefined, ...letters.flatMap((a) => letters.map((b) => a + b))]
     const distinct = [...new Set(values)]
-    const keys = distinct.flatMap((a) =>
-      distinct.map((b) =>
-        decisionKey({ index: 1, policyVersion: null, sources: PAIR }, WEB, [a, b]),
-      ),
-    )
+    const keys = distinct.flatMap((a) => distinct.map((b) => keyOf([a, b])))
     expect(new Set(keys).size).toBe(distinct.length ** 2)
   })
 
   test('leaves out what follows from the identity', () => {
     const sources = [source('tenant', false), source('method')]
-    const key = decisionKey({ index: 1, policyVersion: null, sources: sources }, WEB, [
-      'acme',
-      'GET',
-    ])
-    expect(key).toBe(
-      decisionKey({ index: 1, policyVersion: null, sources: sources }, WEB, ['globex', 'GET']),
-    )
-    expect(key).not.toBe(
-      decisionKey({ index: 1, policyVersion: null, sources: sources }, WEB, ['acme', 'PUT']),
-    )
+    expect(keyOf(['acme', 'GET'], { sources })).toBe(keyOf(['globex', 'GET'], { sources }))
+    expect(keyOf(['acme', 'GET'], { sources })).not.toBe(keyOf(['acme', 'PUT'], { sources }))
+  })
+
+  test('is the number of the step where nothing varies, which no text is', () => {
+    const sources = [source('tenant', false)]
+    expect(keyOf(['acme'], { sources, varies: false })).toBe(1)
+    expect(String(keyOf(['acme'], { sources }))).not.toBe('1')
   })
 })
 

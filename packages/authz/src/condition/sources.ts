@@ -40,7 +40,7 @@ const NO_TENANT = deny('no-tenant')
 const NO_CAPTURE = deny('no-capture')
 
 const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
-  ['method', () => ofRequest((request) => request.method)],
+  ['method', compileMethod],
   ['ip', () => ofRequest((request) => request.ip)],
   ['route', ({ place }) => ofIdentity(() => place.url)],
   ['spiffeId', () => ofIdentity((id) => id)],
@@ -72,6 +72,13 @@ export function compileSource(context: SourceContext, key: string, name: unknown
     return context.place.refuse(key, name, `is no attribute; there are ${known}`)
   }
   return { name, ...group(context, key, rest) }
+}
+
+/** A route of one method has it in the number of its step. */
+function compileMethod({ place: { methods } }: SourceContext): Reader {
+  const [method, ...others] = methods
+  if (method !== undefined && others.length === 0) return ofIdentity(() => method)
+  return ofRequest((request) => request.method)
 }
 
 function compileTenant({ place, tenantOf }: SourceContext, key: string): Reader {

@@ -67,7 +67,8 @@ export class Decider {
     if (maxAgeMs === 0) return ask()
     return this.#cache.decide({
       tenant: tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? ''),
-      key: decisionKey(step, id, values),
+      identity: id.toString(),
+      key: decisionKey(step, values),
       maxAgeMs,
       verdicts,
       standIn,

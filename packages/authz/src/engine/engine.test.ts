@@ -207,7 +207,7 @@ describe('what an engine decided', () => {
     const use = { engine: 'judge', freshness: { boundedMs: 100 } } as const
     const app = await service([judge.it], { engines: [use] }, { clock: () => time.now })
     await statusOf(app)
-    time.now += 100
+    time.now += 99
     await statusOf(app)
     expect(judge.questions.length).toBe(1)
     time.now += 1

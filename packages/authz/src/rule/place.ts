@@ -6,6 +6,8 @@ import { AuthzError } from '../errors.ts'
 export class Place {
   /** The URL pattern of the route; empty for requests that match none. */
   readonly url: string
+  /** The methods of the route; none where that is not known. */
+  readonly methods: readonly string[]
   /** The key under which the rule stands. */
   readonly root: string
   readonly #label: string
@@ -16,35 +18,38 @@ export class Place {
     label: string,
     url: string,
     root: string,
+    methods: readonly string[],
     params: ReadonlySet<string> | null = new Set(paramNames(url)),
   ) {
     this.url = url
+    this.methods = methods
     this.root = root
     this.#label = label
     this.#params = params
   }
 
   static ofRoute({ method, url }: Pick<RouteOptions, 'method' | 'url'>): Place {
-    return new Place(`${[method].flat().join(', ')} ${url}`, url, 'config.spiffe')
+    const methods = [method].flat()
+    return new Place(`${methods.join(', ')} ${url}`, url, 'config.spiffe', methods)
   }
 
   static ofNotFound(): Place {
-    return new Place('option', '', 'notFound')
+    return new Place('option', '', 'notFound', [])
   }
 
   /** Of what a policy document says by itself, at `root`. */
   static ofDocument(source: string, root: string): Place {
-    return new Place(source, '', root, null)
+    return new Place(source, '', root, [], null)
   }
 
   /** The same route, whose rule stands at `root`. */
   at(root: string): Place {
-    return new Place(this.#label, this.url, root, this.#params)
+    return new Place(this.#label, this.url, root, this.methods, this.#params)
   }
 
   /** The same route, whose rule stands at `root` of a policy document. */
   within(source: string, root: string): Place {
-    return new Place(`${source}: ${this.#label}`, this.url, root, this.#params)
+    return new Place(`${source}: ${this.#label}`, this.url, root, this.methods, this.#params)
   }
 
   /** Route, document and key, for people. */

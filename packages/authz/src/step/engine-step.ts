@@ -41,6 +41,7 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
   // Every question tells the method, so every key has it.
   const others = reads.filter(({ name: read }) => read !== 'method')
   const sources = [compileSource({ ...at, tenantOf: context.tenantOf }, key, 'method'), ...others]
+  const policyVersion = engine.policyVersion?.bind(engine) ?? null
   const questionOf: QuestionMaker = (spiffeId, attributes) =>
     Object.freeze({
       spiffeId,
@@ -55,8 +56,9 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
     sources,
     verdicts,
     maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
-    policyVersion: engine.policyVersion?.bind(engine) ?? null,
+    policyVersion,
     standIn: standInOf(engine, verdicts),
+    varies: policyVersion !== null || sources.some(({ varies }) => varies),
     ask: (spiffeId, attributes) => {
       const question = questionOf(spiffeId, attributes)
       return guard.ask(question, timeoutMs, verdicts)

@@ -1,18 +1,23 @@
-import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { DecisionKey } from '../cache/decision-list.ts'
 import type { AttributeValue } from '../condition/attributes.ts'
 import type { Step } from './step.ts'
 
 /**
- * The key of a decision: the step, the identity, the version of an engine's policies, and every declared attribute that
- * the request decides. Each part is preceded by its length, so that no value can pass for the end of one part and the
+ * The key of a decision about an identity: the step, the version of an engine's policies, and every declared attribute
+ * that the request decides. Each part is preceded by its length, so that no value can pass for the end of one part and the
  * start of the next.
  */
 export function decisionKey(
-  { index, policyVersion, sources }: Pick<Step, 'index' | 'policyVersion' | 'sources'>,
-  id: SpiffeId,
+  {
+    index,
+    policyVersion,
+    sources,
+    varies,
+  }: Pick<Step, 'index' | 'policyVersion' | 'sources' | 'varies'>,
   values: readonly AttributeValue[],
-): string {
-  let key = `${index}|${part(id.toString())}`
+): DecisionKey {
+  if (!varies) return index
+  let key = `${index}|`
   if (policyVersion !== null) key += part(String(policyVersion()))
   for (let position = 0; position < sources.length; position++) {
     if (sources[position]?.varies) key += part(values[position])

@@ -19,6 +19,8 @@ export interface Step {
   readonly policyVersion: (() => string | number) | null
   /** What may stand in when an engine fails; `null`: nothing may. */
   readonly standIn: StandIn | null
+  /** Whether a decision depends on more than the identity: on the request, or on the version of policies. */
+  readonly varies: boolean
   readonly ask: (spiffeId: SpiffeId, attributes: Attributes) => Decision | Promise<Decision>
 }
 
