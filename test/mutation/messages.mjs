@@ -1,0 +1,45 @@
+/**
+ * Keeps Stryker from changing the texts of messages: tests assert codes, so that texts may be bettered.
+ * Only the texts themselves are left out, not the code that chooses between them.
+ */
+import { declareValuePlugin, PluginKind } from '@stryker-mutator/api/plugin'
+
+const REASON = 'the text of a message'
+
+const tests = [
+  // { message: '…' }, { fault: '…' }
+  ({ parent }) => parent.type === 'ObjectProperty' && /^(message|fault)$/.test(parent.key.name),
+  // const message = '…'
+  ({ parent }) => parent.type === 'VariableDeclarator' && parent.id.name === 'message',
+  // invalidDer('…'), validityRefusal(leaf, now, 'the leaf'), log.info({}, '…')
+  ({ parent }) =>
+    parent.type === 'CallExpression' &&
+    /^(invalidDer|\w+Refusal|info)$/.test(nameOf(parent.callee)),
+  // new SpiffeError('code', '…'), new Fault('code', '…')
+  ({ parent, key }) =>
+    parent.type === 'NewExpression' && /(Error|Fault)$/.test(nameOf(parent.callee)) && key > 0,
+  // return '…' in a function that says what is wrong
+  (path) => path.parent.type === 'ReturnStatement' && /fault$/i.test(functionAround(path)),
+]
+
+const nameOf = (callee) => callee.name ?? callee.property?.name ?? ''
+const functionAround = (path) => {
+  const { id, key } = path.getFunctionParent()?.node ?? {}
+  return id?.name ?? key?.name ?? ''
+}
+
+function isText(path) {
+  if (!path.isStringLiteral() && !path.isTemplateLiteral()) return false
+  let at = path
+  // cond ? '…' : '…', known ?? '…'
+  while (at.parentPath.isConditionalExpression() || at.parentPath.isLogicalExpression()) {
+    at = at.parentPath
+  }
+  return tests.some((matches) => matches(at))
+}
+
+export const strykerPlugins = [
+  declareValuePlugin(PluginKind.Ignore, 'messages', {
+    shouldIgnore: (path) => (isText(path) ? REASON : undefined),
+  }),
+]

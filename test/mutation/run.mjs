@@ -1,0 +1,71 @@
+/**
+ * Mutation testing: changes the code in small ways, one at a time, and expects a test to fail for each.
+ *
+ *   pnpm test:mutation                 all parts; writes survivors.md
+ *   pnpm test:mutation gate acceptor   some of them
+ *   pnpm test:mutation verifier --mutate 'packages/spiffe/src/id/*.ts' --results results.json
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { Stryker } from '@stryker-mutator/core'
+import { parts } from './parts.mjs'
+import { findingOf, scoreOf, sentenceOf, survivorsPage } from './report.mjs'
+import { compileCommand, inCopy, testFiles } from './workplace.mjs'
+
+const LEAST_SCORE = 85
+
+const plugin = (file) => new URL(file, import.meta.url).href
+
+/** Tries all mutants of a part, in a copy of the project that is the current directory. */
+async function mutate({ packages, mutate: patterns, tests, mutantsPerProcess }) {
+  const stryker = new Stryker({
+    mutate: [...patterns, '!**/*.test*.ts'],
+    plugins: [plugin('in-process-runner.mjs'), plugin('messages.mjs')],
+    testRunner: 'in-process',
+    inProcess: { testFiles: await testFiles(tests) },
+    ignorers: ['messages'],
+    coverageAnalysis: 'perTest',
+    concurrency: 1,
+    maxTestRunnerReuse: mutantsPerProcess,
+    timeoutMS: 20_000,
+    buildCommand: compileCommand(packages),
+    inPlace: true,
+    disableTypeChecks: false,
+    reporters: ['progress-append-only'],
+    allowConsoleColors: false,
+    warnings: { unknownOptions: false },
+  })
+  const results = await stryker.runMutationTest()
+  return Promise.all(results.map(findingOf))
+}
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { mutate: { type: 'string' }, results: { type: 'string' } },
+})
+const names = positionals.length === 0 ? Object.keys(parts) : positionals
+const unknown = names.filter((name) => !Object.hasOwn(parts, name))
+if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(', ')}`)
+
+const reasons = JSON.parse(await readFile(new URL('reasons.json', import.meta.url), 'utf8'))
+const findings = {}
+for (const name of names) {
+  const part =
+    options.mutate === undefined ? parts[name] : { ...parts[name], mutate: [options.mutate] }
+  findings[name] = await inCopy(() => mutate(part))
+}
+
+if (options.results !== undefined) await writeFile(options.results, JSON.stringify(findings))
+
+const page = survivorsPage(findings, reasons)
+process.stdout.write(`\n${page}`)
+for (const name of names) {
+  process.stdout.write(`${sentenceOf(name, findings[name])}\n`)
+  if (!(scoreOf(findings[name]) >= LEAST_SCORE)) {
+    process.stdout.write(`  which is less than ${LEAST_SCORE} %\n`)
+    process.exitCode = 1
+  }
+}
+if (positionals.length === 0 && options.mutate === undefined) {
+  await writeFile(new URL('survivors.md', import.meta.url), page)
+}
