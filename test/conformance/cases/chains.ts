@@ -71,7 +71,7 @@ const peers: readonly Omit<PeerCase, 'name'>[] = [
   {
     level: 'core',
     title: 'a peer with an empty subject and a URI SAN that is not critical is refused',
-    rule: 'X509-SVID §2 (21); RFC 5280 §4.2.1.6',
+    rule: 'X509-SVID §3.1 (21); RFC 5280 §4.2.1.6',
     verdict: 'refused',
     peer: ({ home }) => home.mint(PEER_ID, { subject: '', sanCritical: false }),
   },

@@ -60,7 +60,7 @@ export const endpoint: readonly ConformanceCase[] = [
     name: 'EP-2',
     level: 'core',
     title: 'every call carries the security header, once',
-    rule: 'Workload Endpoint §3.2',
+    rule: 'Workload Endpoint §3',
     run: async (stage) => {
       const agent = await stage.agent()
       await stage.start(agent)

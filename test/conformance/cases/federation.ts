@@ -20,7 +20,7 @@ const peers: readonly PeerCase[] = [
     name: 'XF-1',
     level: 'core',
     title: 'a peer of a federated trust domain is accepted as who it is',
-    rule: 'SPIFFE Federation §7',
+    rule: 'Workload API §4.6; SPIFFE Federation §7',
     verdict: 'accepted',
     isFederated: true,
     spiffeId: FOREIGN_ID,
@@ -30,7 +30,7 @@ const peers: readonly PeerCase[] = [
     name: 'XF-2',
     level: 'core',
     title: 'the authorities of two trust domains do not vouch for names of each other',
-    rule: 'SPIFFE Federation §7; Trust Domain and Bundle §4',
+    rule: 'Workload API §4.6; SPIFFE Federation §7',
     verdict: 'refused',
     isFederated: true,
     peer: async ({ home, foreign }) => [await foreign.mint(PEER_ID), await home.mint(FOREIGN_ID)],
@@ -41,7 +41,7 @@ const omitted = (role: Role): ConformanceCase => ({
   name: `XF-3/${role}`,
   level: 'core',
   title: 'a federated bundle that is left out of a message is trusted no more',
-  rule: 'Workload API §4.1',
+  rule: 'Workload API §4.4',
   run: async (stage) => {
     const meet = role === 'server' ? meetAsClient : meetAsServer
     const { home, agent, harness, client, svid } = await serving(stage)

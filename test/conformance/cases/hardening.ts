@@ -27,7 +27,7 @@ const badSvids: readonly BadSvid[] = [
   {
     name: 'HX-2',
     title: 'that does not chain to its bundle',
-    rule: 'X509-SVID §5.1; Workload API §5.2.1',
+    rule: 'X509-SVID §5.1; Workload API §5.1',
     shape: async ({ home }) => ({ signedBy: await lookAlike(home) }),
   },
   {
@@ -57,19 +57,19 @@ const badSvids: readonly BadSvid[] = [
   {
     name: 'HX-7',
     title: 'whose URI SAN has another scheme',
-    rule: 'X509-SVID §2; SPIFFE-ID §2',
+    rule: 'X509-SVID §2, §5.2',
     shape: () => ({ uris: ['https://example.org/harness'] }),
   },
   {
     name: 'HX-8',
     title: 'whose key is not that of its leaf',
-    rule: 'Workload API §5.2.1',
+    rule: 'Workload API §5.1',
     shape: () => ({ mismatchedKey: true }),
   },
   {
     name: 'HX-9',
     title: 'whose spiffe_id is not that of its leaf',
-    rule: 'Workload API §5.2.1',
+    rule: 'Workload API §5.1',
     shape: () => ({}),
     spiffeId: `${HARNESS_ID}/other`,
   },

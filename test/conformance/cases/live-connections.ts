@@ -37,7 +37,7 @@ export const liveConnections: readonly ConformanceCase[] = [
     name: 'LIVE-1',
     level: 'optional',
     title: 'a connection does not outlive the authority of its peer, but for a grace',
-    rule: 'Workload API §4.1 (67)',
+    rule: 'Workload API §4.4 (67)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const successor = await mintAuthority(TRUST_DOMAIN)
@@ -65,7 +65,7 @@ export const liveConnections: readonly ConformanceCase[] = [
     name: 'LIVE-3',
     level: 'optional',
     title: 'a connection does not outlive the federation with the trust domain of its peer',
-    rule: 'Workload API §4.1 (67)',
+    rule: 'Workload API §4.4 (67)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const foreign = await mintAuthority(FOREIGN_DOMAIN)
@@ -84,7 +84,7 @@ export const liveConnections: readonly ConformanceCase[] = [
     name: 'LIVE-4',
     level: 'optional',
     title: 'a connection does not outlive the revocation of its peer, but for a grace',
-    rule: 'Workload API §5.2.1 (78)',
+    rule: 'Workload API §5.1 (78)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const revoked = await home.mint(PEER_ID)

@@ -72,7 +72,7 @@ export const hints: readonly ConformanceCase[] = [
     name: 'HINT-5',
     level: 'optional',
     title: 'a second SVID that is bad does not take the first one down',
-    rule: 'Workload API §5.2.1 (68)',
+    rule: 'Workload API §4.5 (68)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const [first, bad] = [
@@ -90,7 +90,7 @@ export const bundles: readonly ConformanceCase[] = [
     name: 'BUNDLES-1',
     level: 'core',
     title: 'an own SVID brings its own bundle: FetchX509Bundles is not needed for it',
-    rule: 'Workload API §5.2.1 (72)',
+    rule: 'Workload API §5.1 (72)',
     run: async (stage) => {
       const agent = await stage.agent()
       agent.endpoint.fail('PERMISSION_DENIED', { method: 'FetchX509Bundles' })
@@ -103,7 +103,7 @@ export const bundles: readonly ConformanceCase[] = [
     name: 'BUNDLES-2',
     level: 'core',
     title: 'a federated bundle that is empty disturbs no SVID, and trusts nobody',
-    rule: 'Trust Domain and Bundle §4; Workload API §5.2.1 (35)',
+    rule: 'Workload API §4.6 (35)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const foreign = await mintAuthority(FOREIGN_DOMAIN)
@@ -122,7 +122,7 @@ export const bundles: readonly ConformanceCase[] = [
     name: 'BUNDLES-3',
     level: 'optional',
     title: 'a federated bundle that is garbage does not spoil the rest of the message',
-    rule: 'Workload API §5.2.1',
+    rule: 'Workload API §4.6',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const foreign = await mintAuthority(FOREIGN_DOMAIN)
@@ -140,7 +140,7 @@ export const bundles: readonly ConformanceCase[] = [
     name: 'BUNDLES-4',
     level: 'optional',
     title: 'a federated bundle under the name of the own trust domain does not replace the own one',
-    rule: 'Workload API §5.2.1 (72)',
+    rule: 'Workload API §5.1 (72)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const impostor = await mintAuthority('example.org')

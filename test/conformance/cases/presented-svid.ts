@@ -24,7 +24,7 @@ export const presentedSvid: readonly ConformanceCase[] = [
     name: 'XS-2',
     level: 'core',
     title: 'the intermediates of the SVID are presented with it, in their order',
-    rule: 'Workload API §5.2.1; X509-SVID §5.1',
+    rule: 'Workload API §5.1; X509-SVID §5.1',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const intermediate = await (await home.mintCa()).mintCa()
@@ -43,7 +43,7 @@ export const presentedSvid: readonly ConformanceCase[] = [
     name: 'XS-3',
     level: 'core',
     title: 'a rotated SVID is presented on new connections, without a restart',
-    rule: 'Workload API §5.2.1',
+    rule: 'Workload API §4.3',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       let before = svid
@@ -60,7 +60,7 @@ export const presentedSvid: readonly ConformanceCase[] = [
     name: 'XS-4',
     level: 'core',
     title: 'peers of each authority in the bundle are accepted',
-    rule: 'Trust Domain and Bundle §4; Workload API §5.2.1',
+    rule: 'Trust Domain and Bundle §4; Workload API §5.1',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const added = await mintAuthority(TRUST_DOMAIN)
@@ -78,7 +78,7 @@ export const presentedSvid: readonly ConformanceCase[] = [
     name: 'XS-5',
     level: 'core',
     title: 'peers of an authority that has left the bundle are refused',
-    rule: 'Workload API §4.1, §5.2.1',
+    rule: 'Workload API §4.4',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const successor = await mintAuthority(TRUST_DOMAIN)

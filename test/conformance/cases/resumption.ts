@@ -40,7 +40,7 @@ const onServer = (variant: string, version: SecureVersion): readonly Conformance
     name: `RESUME-1/${variant}`,
     level: 'core',
     title: 'a client whose authority has left the bundle is refused, whatever session it resumes',
-    rule: 'Workload API §4.1 (67); X509-SVID §5 (32)',
+    rule: 'Workload API §4.4 (67)',
     run: async (stage) => {
       const { agent, harness, client, svid } = await serving(stage)
       const successor = await mintAuthority(TRUST_DOMAIN)
@@ -95,7 +95,7 @@ const onClient: readonly ConformanceCase[] = [
     name: 'RESUME-4/client',
     level: 'core',
     title: 'a server whose authority has left the bundle is refused, whatever session it offers',
-    rule: 'Workload API §4.1 (67); X509-SVID §5 (32)',
+    rule: 'Workload API §4.4 (67)',
     run: async (stage) => {
       const { agent, harness, client, svid } = await serving(stage)
       const server = await stage.server(client)

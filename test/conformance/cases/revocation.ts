@@ -77,7 +77,7 @@ const rows: readonly Row[] = [
   },
   {
     title: 'a list of another trust domain revokes nobody here',
-    rule: 'SPIFFE Federation §7',
+    rule: '§4.6',
     isRefused: false,
     lists: async ({ foreign, peer }) => [await naming(foreign, peer)],
   },
@@ -123,7 +123,7 @@ async function run(stage: Stage, role: Role, { isRefused, ...row }: Row): Promis
   if (isRefused) expectThat(outcome === null, `accepted, as ${outcome}`)
   else expectEqual(outcome, PEER_ID, 'the peer is')
   expectEqual(await meet(stage, harness, client), PEER_ID, 'a peer that no list names is')
-  // Workload API §4.1: a message is a complete state, so what it leaves out holds no more.
+  // Workload API §4.4: a message is a complete state, so what it leaves out holds no more.
   await follow(scene, second, { federated_bundles })
   expectEqual(await meet(stage, harness, peer), PEER_ID, 'without lists again, the peer is')
 }
@@ -133,7 +133,7 @@ export const revocation: readonly ConformanceCase[] = rows.flatMap((row, index) 
     name: `CRL-${index + 1}/${role}`,
     level: 'optional' as const,
     title: row.title,
-    rule: `Workload API §5.2.1 (78); ${row.rule}`,
+    rule: `Workload API §5.1 (78); ${row.rule}`,
     run: (stage: Stage) => run(stage, role, row),
   })),
 )

@@ -53,14 +53,14 @@ const discarded: readonly ConformanceCase[] = [
     name: 'WA-2/svids',
     level: 'recommended',
     title: 'a message without SVIDs is discarded',
-    rule: 'Workload API §4.2, §5.2.1',
+    rule: 'Workload API §4.5, §5.2.1',
     run: async (stage) => expectDiscarded(await serving(stage), { svids: [] }),
   },
   ...mandatory.map((field): ConformanceCase => ({
     name: `WA-2/${field}`,
     level: 'recommended',
     title: `a message with an empty ${field} is discarded`,
-    rule: 'Workload API §4.2, §5.2.1',
+    rule: 'Workload API §4.5, §5.2.1',
     run: async (stage) => {
       const scene = await serving(stage)
       const next = entry(HARNESS_ID, await scene.home.mint(HARNESS_ID), scene.home)
@@ -79,7 +79,7 @@ export const workloadApi: readonly ConformanceCase[] = [
     name: 'WA-1',
     level: 'recommended',
     title: 'a stream that ends is opened again, and brings updates',
-    rule: 'Workload API §4.1',
+    rule: 'Workload API §4.2, §4.3',
     run: async (stage) => {
       const agent = await stage.agent()
       const harness = await stage.start(agent)

@@ -192,7 +192,7 @@ export class WorkloadEndpoint implements AsyncDisposable {
 
   #serve(method: WorkloadApiMethod, call: ServerStream): void {
     this.#calls.record(method, call.metadata)
-    // Workload Endpoint §3.2: every call carries the header. SPIRE wants it exactly once.
+    // Workload Endpoint §3: every call carries the header. SPIRE wants it exactly once.
     if (!hasSecurityHeader(call.metadata)) return endWith(call, NO_SECURITY_HEADER)
     const treatment = this.#faults.treat(method)
     if (typeof treatment === 'object') return endWith(call, treatment)

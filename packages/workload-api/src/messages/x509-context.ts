@@ -72,7 +72,7 @@ function parse(message: RawX509SvidResponse, clock: () => number): ParsedMessage
   }
 }
 
-// Workload API §5.2.1, §4.2: a mandatory field with its default value: the message is discarded.
+// Workload API §5.2.1, §4.5: a mandatory field with its default value: the message is discarded.
 function checkComplete({ svids, federatedBundles }: RawX509SvidResponse): void {
   if (svids.length === 0) throw new WorkloadApiError('invalid-message', 'a message has no SVID')
   checkLimit('SVIDs', svids.length, LIMITS.svids)
