@@ -106,5 +106,5 @@ const identities = new WeakMap<object, ServerIdentity>()
 export const setIdentity = (server: object, identity: ServerIdentity): void =>
   void identities.set(server, identity)
 
-/** The identity of a server that `createSvidServer` made; `undefined` for any other. */
+/** The identity of a server that `createSvidServer` or `createSvidTlsServer` made; `undefined` for any other. */
 export const identityOf = (server: object): ServerIdentity | undefined => identities.get(server)
