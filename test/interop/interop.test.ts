@@ -11,6 +11,7 @@ import type {
   ServerRole,
 } from './peer.ts'
 import { PEERS } from './peers.ts'
+import { Handshakes } from './support/handshakes.ts'
 import { callAsUs } from './support/our-client.ts'
 import { prepare, type Preparation } from './support/preparation.ts'
 import { callThroughRotation } from './support/rotation.ts'
@@ -21,6 +22,9 @@ import type { Scene } from './support/scene.ts'
 /** One after the other: a build takes all that a small machine has. */
 const preparations = new Map<string, Preparation>()
 for (const peer of PEERS) preparations.set(peer.name, await prepare(peer))
+
+/** One for each SVID, of two, and one that a pool may open beside them. */
+const MOST_KEPT_CONNECTIONS = 3
 
 let scene: Scene
 
@@ -64,7 +68,7 @@ function testRole<Role extends object>(role: Role | string, tests: (role: Role) 
   else tests(role)
 }
 
-function clientTests({ knows, start }: ClientRole): void {
+function clientTests({ knows, keepsConnections, start }: ClientRole): void {
   let client: PeerClient
 
   beforeAll(async () => {
@@ -118,6 +122,20 @@ function clientTests({ knows, start }: ClientRole): void {
 
     expectRotated(rotation)
   })
+
+  if (keepsConnections) {
+    test('keeps a connection until we send it away with its SVID, and loses no call', async () => {
+      using handshakes = new Handshakes()
+      const { source } = scene.services.ours
+      const rotation = await callThroughRotation(source, async () => {
+        const { serialNumber } = readAnswer(await kept(client))
+        return serialNumber
+      })
+
+      expectRotated(rotation)
+      expect(handshakes.count).toBeLessThanOrEqual(MOST_KEPT_CONNECTIONS)
+    })
+  }
 }
 
 function serverTests({ knows, tellsCaller, start }: ServerRole): void {
@@ -185,6 +203,11 @@ function serverTests({ knows, tellsCaller, start }: ServerRole): void {
     expectRotated(rotation)
     await expectForeignCallerRefused()
   })
+}
+
+function kept(client: PeerClient): Promise<PeerAnswer> {
+  if (client.getKept === undefined) throw new Error('this client keeps no connection')
+  return client.getKept()
 }
 
 /** A client with the identity of a workload, for a service that must have the SPIFFE ID `server`. */

@@ -24,6 +24,8 @@ export interface PeerProgram {
 
 export interface ClientRole {
   readonly knows: Knows
+  /** Whether it has a pool of connections, and so a {@link PeerClient.getKept}. */
+  readonly keepsConnections: boolean
   readonly start: (options: ClientOptions) => Promise<PeerClient>
 }
 
@@ -42,6 +44,8 @@ export interface PeerClient extends AsyncDisposable {
    * @throws Error when either end refuses the other, or the answer is not 200
    */
   get(): Promise<PeerAnswer>
+  /** The same on the connection of the last time, for as long as both ends keep it. */
+  getKept?(): Promise<PeerAnswer>
 }
 
 export interface PeerAnswer {

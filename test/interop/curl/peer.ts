@@ -22,6 +22,7 @@ export const curl: Peer = {
 function clientRole(program: string): ClientRole {
   return {
     knows: 'DNS name',
+    keepsConnections: false,
     start: async ({ workload, port }) => {
       const files = await SvidFiles.open(workload)
       const options = ['--silent', '--show-error', '--fail', '--max-time', '10']

@@ -29,6 +29,7 @@ export const ghostunnel: Peer = {
 function clientRole(program: string): ClientRole {
   return {
     knows: 'SPIFFE ID',
+    keepsConnections: false,
     start: async ({ workload, port, server }) => {
       const flags = ['client', '--target', `127.0.0.1:${port}`, '--verify-uri', server]
       const tunnel = await start(program, workload.address, flags)

@@ -47,13 +47,16 @@ func client(source *workloadapi.X509Source, address, server string) error {
 	if err != nil {
 		return err
 	}
-	http := &http.Client{Transport: &http.Transport{
-		TLSClientConfig:   tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(id)),
-		DisableKeepAlives: true,
-	}}
+	connect := func(keepAlive bool) *http.Client {
+		return &http.Client{Transport: &http.Transport{
+			TLSClientConfig:   tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(id)),
+			DisableKeepAlives: !keepAlive,
+		}}
+	}
+	clients := map[string]*http.Client{"get": connect(false), "keep": connect(true)}
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		if id, body, err := get(http, "https://"+address+"/orders"); err != nil {
+		if id, body, err := get(clients[lines.Text()], "https://"+address+"/orders"); err != nil {
 			fmt.Println("refused", strings.ReplaceAll(err.Error(), "\n", " "))
 		} else {
 			fmt.Println("ok", id, body)

@@ -23,6 +23,6 @@ export const goSpiffe: Peer = {
       ],
     })
     const version = await pinned(NAME, 'go.mod', /go-spiffe\/v2 v(\S+)/)
-    return { version, ...sdkRoles([join(folder, NAME)]) }
+    return { version, ...sdkRoles([join(folder, NAME)], { keepsConnections: true }) }
   },
 }

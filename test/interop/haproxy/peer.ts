@@ -30,6 +30,7 @@ export const haproxy: Peer = {
       version: /version (\d[\d.]*)/.exec(stdout)?.[1] ?? 'unknown',
       client: {
         knows: 'DNS name',
+        keepsConnections: false,
         start: (options) => startProxyClient(program, clientConfiguration, options),
       },
       server: {

@@ -25,6 +25,7 @@ import java.util.stream.Collectors;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLSocketFactory;
 
 /** java-spiffe as a peer. How it is talked to stands in ../README.md. */
 public final class Peer {
@@ -58,23 +59,25 @@ public final class Peer {
 
   private static void client(String address, SSLContext context) throws IOException {
     BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, UTF_8));
+    SSLSocketFactory sockets = context.getSocketFactory();
     System.out.println("ready");
-    while (lines.readLine() != null) {
+    for (String line = lines.readLine(); line != null; line = lines.readLine()) {
       try {
-        System.out.println("ok " + get(address, context));
+        System.out.println("ok " + get(address, sockets, line.equals("keep")));
       } catch (Exception error) {
         System.out.println("refused " + error.toString().replace('\n', ' '));
       }
     }
   }
 
-  private static String get(String address, SSLContext context) throws Exception {
+  private static String get(String address, SSLSocketFactory sockets, boolean keep)
+      throws Exception {
     URL url = new URL("https://" + address + "/orders");
     HttpsURLConnection connection = (HttpsURLConnection) url.openConnection();
-    connection.setSSLSocketFactory(context.getSocketFactory());
+    connection.setSSLSocketFactory(sockets);
     // The trust manager has compared the SPIFFE ID; a host name says nothing here.
     connection.setHostnameVerifier((host, session) -> true);
-    connection.setRequestProperty("Connection", "close");
+    if (!keep) connection.setRequestProperty("Connection", "close");
     if (connection.getResponseCode() != 200) {
       throw new IOException("status " + connection.getResponseCode());
     }

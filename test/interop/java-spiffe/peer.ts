@@ -29,6 +29,7 @@ export const javaSpiffe: Peer = {
     )
     const classPath = `${folder}:${join(folder, '*')}`
     // Starts faster; the program is too short-lived for the second compiler.
-    return { version, ...sdkRoles(['java', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'Peer']) }
+    const command = ['java', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'Peer'] as const
+    return { version, ...sdkRoles(command, { keepsConnections: true }) }
   },
 }

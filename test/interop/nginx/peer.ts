@@ -21,6 +21,7 @@ export const nginx: Peer = {
       version: /nginx\/(\S+)/.exec(stderr)?.[1] ?? 'unknown',
       client: {
         knows: 'DNS name',
+        keepsConnections: false,
         start: (options) => startProxyClient(program, clientConfiguration, options),
       },
       server: {

@@ -26,6 +26,6 @@ export const pySpiffe: Peer = {
     })
     const version = await pinned(NAME, 'requirements.txt', /^spiffe==(\S+)/m)
     const program = join(sourcesOf(NAME), 'peer.py')
-    return { version, ...sdkRoles(['python3', program], { PYTHONPATH: folder }) }
+    return { version, ...sdkRoles(['python3', program], { env: { PYTHONPATH: folder } }) }
   },
 }

@@ -2,23 +2,32 @@ import type { ClientRole, PeerAnswer, ServerRole } from '../peer.ts'
 import type { Command } from './build.ts'
 import { LineProgram } from './line-program.ts'
 
-/**
- * The two roles of a program which is written on an SDK, and talks as `test/interop/README.md` says.
- * @param env what the program needs besides the environment of this process
- */
+export interface SdkOptions {
+  /** What the program needs besides the environment of this process. */
+  readonly env?: NodeJS.ProcessEnv
+  /** Whether the client knows `keep`. Default: no. */
+  readonly keepsConnections?: boolean
+}
+
+/** The two roles of a program which is written on an SDK, and talks as `test/interop/README.md` says. */
 export function sdkRoles(
   command: Command,
-  env: NodeJS.ProcessEnv = {},
+  { env = {}, keepsConnections = false }: SdkOptions = {},
 ): {
   readonly client: ClientRole
   readonly server: ServerRole
 } {
-  return { client: clientRole(command, env), server: serverRole(command, env) }
+  return { client: clientRole(command, env, keepsConnections), server: serverRole(command, env) }
 }
 
-function clientRole(command: Command, env: NodeJS.ProcessEnv): ClientRole {
+function clientRole(
+  command: Command,
+  env: NodeJS.ProcessEnv,
+  keepsConnections: boolean,
+): ClientRole {
   return {
     knows: 'SPIFFE ID',
+    keepsConnections,
     start: async ({ workload, port, server }) => {
       const program = new LineProgram([...command, 'client', `127.0.0.1:${port}`, server], {
         ...env,
@@ -27,6 +36,7 @@ function clientRole(command: Command, env: NodeJS.ProcessEnv): ClientRole {
       await expectLine(program, /^ready$/)
       return {
         get: async () => answerOf(await program.ask('get')),
+        getKept: async () => answerOf(await program.ask('keep')),
         [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
       }
     },

@@ -34,6 +34,12 @@ export type ConnectionSettings = Pick<
 /** Connections that are judged in one turn of the event loop: each may cost a few signature checks. */
 const CONNECTIONS_PER_TURN = 50
 
+/**
+ * How long before its SVID expires a peer is told to go. From then on its requests are refused, and the
+ * timer may be a second late: who leaves before comes back with the next SVID, and loses no request.
+ */
+const FAREWELL_MS = 2000
+
 /** The live connections of one server: whose proof ends, and who has lived long enough, is sent away. */
 export class ConnectionRegistry {
   readonly #server: Server
@@ -52,7 +58,8 @@ export class ConnectionRegistry {
   }
 
   add(socket: TLSSocket, peer: ConnectionPeer | null): void {
-    const connection = new LiveConnection(socket, peer, this.#retirement())
+    const times = { leaveAt: this.#farewell(peer), retireAt: this.#retirement() }
+    const connection = new LiveConnection(socket, peer, times)
     this.#connections.add(connection)
     socket.once('close', () => this.#connections.delete(connection))
     if (!this.#closed) this.#wakeUp.by(this.#dueAt(connection))
@@ -108,7 +115,7 @@ export class ConnectionRegistry {
 
   /** Returns when the connection is to be visited again. */
   #visit(connection: LiveConnection, now: number): number {
-    const { socket, peer, retireAt } = connection
+    const { socket, peer, leaveAt, retireAt } = connection
     if (socket.destroyed) return Infinity
     const { onPeerExpiry, graceMs, setTimer } = this.#settings
     if (peer !== null && !isCurrent(peer, now) && onPeerExpiry !== 'ignore') {
@@ -117,13 +124,23 @@ export class ConnectionRegistry {
       else connection.drain(graceMs, setTimer)
       return Infinity
     }
+    if (now >= leaveAt) connection.leave()
     if (now >= retireAt) connection.drain(graceMs, setTimer)
     return this.#dueAt(connection)
   }
 
-  #dueAt({ peer, isDraining, retireAt }: LiveConnection): number {
+  #dueAt({ peer, isLeaving, isDraining, leaveAt, retireAt }: LiveConnection): number {
     const isHeld = peer !== null && this.#settings.onPeerExpiry !== 'ignore'
-    return Math.min(isDraining ? Infinity : retireAt, isHeld ? currentUntil(peer) : Infinity)
+    return Math.min(
+      isLeaving ? Infinity : leaveAt,
+      isDraining ? Infinity : retireAt,
+      isHeld ? currentUntil(peer) : Infinity,
+    )
+  }
+
+  #farewell(peer: ConnectionPeer | null): number {
+    const isGraceful = peer !== null && this.#settings.onPeerExpiry === 'graceful'
+    return isGraceful ? peer.notAfter - FAREWELL_MS : Infinity
   }
 
   // ± 10 %, so that clients who came together do not come back together.

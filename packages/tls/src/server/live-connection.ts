@@ -15,22 +15,35 @@ interface Carrier {
 export class LiveConnection {
   readonly socket: TLSSocket
   readonly peer: ConnectionPeer | null
+  /** When it is told to go ahead of time, in ms since the epoch; `Infinity`: never. */
+  readonly leaveAt: number
   /** When it has lived long enough, in ms since the epoch; `Infinity`: never. */
   readonly retireAt: number
   // In the order of their requests, which is the order on the wire.
   readonly #responses = new Set<ServerResponse>()
   #session: ServerHttp2Session | undefined
   #isUpgraded = false
+  #isLeaving = false
   #isDraining = false
 
-  constructor(socket: TLSSocket, peer: ConnectionPeer | null, retireAt: number) {
+  constructor(
+    socket: TLSSocket,
+    peer: ConnectionPeer | null,
+    times: { readonly leaveAt: number; readonly retireAt: number },
+  ) {
     this.socket = socket
     this.peer = peer
-    this.retireAt = retireAt
+    this.leaveAt = times.leaveAt
+    this.retireAt = times.retireAt
     Object.defineProperty(socket, boundConnection, { value: this })
   }
 
   /** It has been told to go. */
+  get isLeaving(): boolean {
+    return this.#isLeaving
+  }
+
+  /** It has been told to go, and will be cut. */
   get isDraining(): boolean {
     return this.#isDraining
   }
@@ -44,10 +57,10 @@ export class LiveConnection {
   begin(response: ServerResponse): void {
     if (this.#responses.has(response)) return
     this.#responses.add(response)
-    if (this.#isDraining) announceEnd(response)
+    if (this.#isLeaving) announceEnd(response)
     response.once('close', () => {
       this.#responses.delete(response)
-      if (this.#isDraining) this.#endIfIdle()
+      if (this.#isLeaving) this.#endIfIdle()
     })
   }
 
@@ -64,6 +77,13 @@ export class LiveConnection {
       'close',
       setTimer(() => this.cut(), graceMs),
     )
+    this.leave()
+  }
+
+  /** Lets what runs finish, however long it takes, then ends the connection. */
+  leave(): void {
+    if (this.#isLeaving) return
+    this.#isLeaving = true
     if (this.#session !== undefined) {
       // RFC 9113 §6.8: GOAWAY; streams that are open go on.
       this.#session.close()

@@ -21,6 +21,7 @@ const NOW = Date.now()
 const MINUTE_MS = 60_000
 const EXPIRY = Math.floor((NOW + 10 * MINUTE_MS) / 1000) * 1000
 const LIST_END = EXPIRY - MINUTE_MS
+const FAREWELL_MS = 2000
 
 let authority: MintedCa
 let other: MintedCa
@@ -304,6 +305,77 @@ const upgrade = async (scene: Scene) => {
   await once(client, 'data')
   return { client, server: await upgraded.promise }
 }
+
+describe('shortly before the SVID of a peer expires', () => {
+  test('its idle HTTP/1.1 connection ends, and it is not told of', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const socket = await keep(scene.port)
+    scene.time.moveTo(EXPIRY - FAREWELL_MS - 1)
+    expect(await ask(socket)).not.toMatch(/\r\nconnection: close\r\n/i)
+    const closed = once(socket, 'close')
+    scene.time.moveTo(EXPIRY - 1000)
+    await closed
+    expect(events.stop()).toEqual([])
+  })
+
+  test('a response says that it is the last over HTTP/1.1', async () => {
+    const { handler, response } = held()
+    await using scene = await stage({}, handler)
+    const socket = dial(scene.port, web)
+    socket.write(GET)
+    const answer = await response
+    scene.time.moveTo(EXPIRY - 1000)
+    answer.end('the last one')
+    expect(await text(socket)).toMatch(/\r\nconnection: close\r\n/i)
+  })
+
+  test('an HTTP/2 session gets GOAWAY, and its streams go on', async () => {
+    const { handler, response } = held()
+    await using scene = await stage({ http2: true }, handler)
+    const session = await open(scene.port)
+    const stream = session.request({ ':path': '/' })
+    const answer = await response
+    const goaway = once(session, 'goaway')
+    scene.time.moveTo(EXPIRY - 1000)
+    await goaway
+    answer.end('the last one')
+    expect(await text(stream as Readable)).toBe('the last one')
+  })
+
+  test('nothing is cut yet, and all that is left is told of and cut when it has expired', async () => {
+    const graceMs = 500
+    const events = record('spiffe:peer:lapsed')
+    const { handler, response } = held()
+    await using scene = await stage({ graceMs }, handler)
+    const socket = dial(scene.port, web)
+    socket.on('error', () => undefined)
+    socket.write(GET)
+    const answer = await response
+    scene.time.moveTo(EXPIRY - 1000)
+    scene.time.moveTo(EXPIRY - 1)
+    answer.write('still here')
+    await once(socket, 'data')
+    expect(events.stop()).toEqual([])
+    const lapsed = record('spiffe:peer:lapsed')
+    scene.time.moveTo(EXPIRY + 1000)
+    expect(lapsed.stop()).toMatchObject([{ reason: 'expired' }])
+    const closed = once(socket, 'close')
+    scene.time.moveTo(EXPIRY + 1000 + graceMs)
+    await closed
+  })
+
+  test.each(['immediate', 'ignore'] as const)(
+    'nothing happens where onPeerExpiry is %s',
+    async (onPeerExpiry) => {
+      await using scene = await stage({ onPeerExpiry })
+      const socket = await keep(scene.port)
+      scene.time.moveTo(EXPIRY - 1)
+      expect(await ask(socket)).not.toMatch(/\r\nconnection: close\r\n/i)
+      socket.destroy()
+    },
+  )
+})
 
 describe('an upgraded socket', () => {
   test('is told of, goes on until the grace is over, and is cut then', async () => {
@@ -727,7 +799,7 @@ describe('the timer', () => {
     const soon = await authority.mint('spiffe://example.org/web', { notAfter })
     await using scene = await stage()
     const sockets = [await keep(scene.port), await keep(scene.port, soon)]
-    expect(scene.time.delays).toEqual([notAfter - NOW])
+    expect(scene.time.delays).toEqual([notAfter - FAREWELL_MS - NOW])
     scene.time.now = notAfter - 1
     sockets.push(await keep(scene.port, await authority.mint('spiffe://example.org/api')))
     removeAuthority(scene)

@@ -66,7 +66,8 @@ export interface SvidServerOptions {
    * dismissed.
    *
    * - `graceful`: HTTP/2 gets GOAWAY, an idle HTTP/1.1 connection is ended, a busy one after its
-   *   response; what is left after `graceMs` is cut. `spiffe:peer:lapsed` is published first.
+   *   response; what is left after `graceMs` is cut. `spiffe:peer:lapsed` is published first. Two
+   *   seconds before an SVID expires its connections are told already, so that no request is lost.
    * - `immediate`: it is cut, right after the event. Requests under way are lost.
    * - `ignore`: nothing happens until someone asks `isCurrent`. That gives up idle connections,
    *   streaming responses and upgraded sockets: they live on for as long as the peer likes.
