@@ -1,0 +1,183 @@
+import type { CertificateShape, RawExtension } from '@fastify-spiffe/authority'
+import { NOW } from '../support/verdict.ts'
+import { BOOLEAN_TRUE, der, oid, SEQUENCE } from './der.ts'
+import type { Draft } from './draft.ts'
+import { constraintChanges } from './constraints.ts'
+import { FEDERATED, HOME } from './identities.ts'
+
+type Edit = (draft: Draft) => Draft
+
+const SECOND_MS = 1000
+
+const shape =
+  (part: CertificateShape): Edit =>
+  (draft) => ({ ...draft, shape: { ...draft.shape, ...part } })
+
+const extension =
+  (part: RawExtension, instead: CertificateShape = {}): Edit =>
+  (draft) => ({
+    ...shape(instead)(draft),
+    extensions: [...draft.extensions.filter(({ oid: type }) => type !== part.oid), part],
+  })
+
+const PURPOSE = [0x2b, 6, 1, 5, 5, 7, 3] as const
+const SERVER = oid(...PURPOSE, 1)
+const CLIENT = oid(...PURPOSE, 2)
+const CODE_SIGNING = oid(...PURPOSE, 3)
+const ANY_PURPOSE = oid(0x55, 0x1d, 0x25, 0)
+const ANY_POLICY = der(SEQUENCE, der(SEQUENCE, oid(0x55, 0x1d, 0x20, 0)))
+
+/** Instead of those that the certificate would have. */
+const purposes = (critical: boolean, ...allowed: readonly Buffer[]): Edit =>
+  extension(
+    { oid: '2.5.29.37', critical, value: der(SEQUENCE, ...allowed) },
+    { extendedKeyUsage: 'absent' },
+  )
+
+const BASIC_CONSTRAINTS = '2.5.29.19'
+
+const basicConstraints = (critical: boolean, value: Buffer): Edit =>
+  extension({ oid: BASIC_CONSTRAINTS, critical, value }, { ca: 'absent' })
+
+/** The last word about it counts: there is one extension. */
+const ca =
+  (value: NonNullable<CertificateShape['ca']>): Edit =>
+  (draft) => ({
+    ...shape({ ca: value })(draft),
+    extensions: draft.extensions.filter(({ oid: type }) => type !== BASIC_CONSTRAINTS),
+  })
+
+const authorityKeyId = (value: Buffer): Edit =>
+  extension({ oid: '2.5.29.35', value }, { authorityKeyIdentifier: false })
+
+const WRONG_KEY_ID = Buffer.alloc(20, 0x77)
+const UNKNOWN = '1.3.6.1.4.1.99999.1'
+
+/** What can be different about a certificate, by the words that describe it. */
+const edits = {
+  expired: shape({ notAfter: NOW - SECOND_MS }),
+  'not yet valid': shape({ notBefore: NOW + SECOND_MS }),
+  'ends now': shape({ notAfter: NOW }),
+  'begins now': shape({ notBefore: NOW }),
+  'ends long after the others': shape({ notAfter: Date.parse('2060-01-01T00:00:00Z') }),
+  'ends before it begins': shape({ notBefore: NOW, notAfter: NOW - SECOND_MS }),
+
+  'a CA': ca(true),
+  'not a CA': ca(false),
+  'no basic constraints': ca('absent'),
+  'a CA, not critical': basicConstraints(false, der(SEQUENCE, BOOLEAN_TRUE)),
+  'a CA by BER': basicConstraints(true, der(SEQUENCE, Buffer.from([0x01, 0x01, 0x01]))),
+  'path length 0': shape({ pathLength: 0 }),
+  'path length 1': shape({ pathLength: 1 }),
+  'path length 300': shape({ pathLength: 300 }),
+
+  'no key usage': shape({ keyUsage: 'absent' }),
+  'key usage not critical': shape({ keyUsageCritical: false }),
+  'key usage for signatures': shape({ keyUsage: ['digitalSignature'] }),
+  'key usage for encryption': shape({ keyUsage: ['keyEncipherment'] }),
+  'key usage for certificates': shape({ keyUsage: ['digitalSignature', 'keyCertSign'] }),
+  'key usage for CRLs': shape({ keyUsage: ['digitalSignature', 'cRLSign'] }),
+  'key usage for nothing': shape({ keyUsage: [] }),
+
+  'no extended key usage': shape({ extendedKeyUsage: 'absent' }),
+  'both purposes': purposes(false, SERVER, CLIENT),
+  'both purposes, critical': purposes(true, SERVER, CLIENT),
+  'for servers': purposes(false, SERVER),
+  'for servers, critical': purposes(true, SERVER),
+  'for clients': purposes(false, CLIENT),
+  'for clients, critical': purposes(true, CLIENT),
+  'for any purpose': purposes(false, ANY_PURPOSE),
+  'for any purpose, critical': purposes(true, ANY_PURPOSE),
+  'for code': purposes(false, CODE_SIGNING),
+  'for code, critical': purposes(true, CODE_SIGNING),
+
+  'no URI besides': (draft) => (draft.isLeaf ? draft : shape({ uris: [] })(draft)),
+  'an ID with a path': uris(`spiffe://${HOME}/ca`),
+  'an ID of another domain': uris(`spiffe://${FEDERATED}`),
+  'an invalid ID': uris(`spiffe://${HOME}/`),
+  'two IDs': uris(`spiffe://${HOME}`, `spiffe://${HOME}`),
+  'an https URI': uris(`https://${HOME}/ca`),
+  'a DNS name': shape({ dnsNames: [`web.${HOME}`] }),
+  'two DNS names': shape({ dnsNames: [`web.${HOME}`, 'web.invalid'] }),
+  'a wildcard DNS name': shape({ dnsNames: [`*.${HOME}`] }),
+  'an empty DNS name': shape({ dnsNames: [''] }),
+  'an IP address': shape({ ipAddresses: ['10.1.2.3'] }),
+  'SAN critical': shape({ sanCritical: true }),
+  'SAN not critical': shape({ sanCritical: false }),
+  'no subject': shape({ subject: '' }),
+  'no subject, SAN not critical': shape({ subject: '', sanCritical: false }),
+  'the name of its issuer': (draft) => shape({ subject: draft.issuerName })(draft),
+  'another issuer named': shape({ issuer: 'CN=somebody else' }),
+  'the issuer in capitals': (draft) => shape({ issuer: capitals(draft.issuerName) })(draft),
+
+  'no AKI': shape({ authorityKeyIdentifier: false }),
+  'a wrong AKI': authorityKeyId(der(SEQUENCE, der(0x80, WRONG_KEY_ID))),
+  'an AKI of serial number': authorityKeyId(
+    der(SEQUENCE, der(0xa1, der(0x82, 'nobody')), der(0x82, Buffer.from([0x2a]))),
+  ),
+  'an empty AKI': authorityKeyId(der(SEQUENCE)),
+  'no SKI': shape({ subjectKeyIdentifier: false }),
+  'a wrong SKI': extension(
+    { oid: '2.5.29.14', value: der(0x04, WRONG_KEY_ID) },
+    { subjectKeyIdentifier: false },
+  ),
+
+  'an unknown extension': extension({ oid: UNKNOWN, value: der(SEQUENCE) }),
+  'an unknown critical extension': extension({
+    oid: UNKNOWN,
+    critical: true,
+    value: der(SEQUENCE),
+  }),
+  policies: extension({ oid: '2.5.29.32', value: ANY_POLICY }),
+  'critical policies': extension({ oid: '2.5.29.32', critical: true, value: ANY_POLICY }),
+  'an explicit policy required': extension({
+    oid: '2.5.29.36',
+    critical: true,
+    value: der(SEQUENCE, der(0x80, Buffer.from([0]))),
+  }),
+  'key usage twice': shape({ duplicateExtensions: ['2.5.29.15'] }),
+
+  'signed by a stranger': (draft) => ({ ...draft, isForged: true }),
+  'last octet of the signature flipped': (draft) => ({ ...draft, flippedAt: 1 }),
+  'an octet within the signature flipped': (draft) => ({ ...draft, flippedAt: 20 }),
+  'signed with SHA-1': shape({ hash: 'SHA-1' }),
+  'signed with SHA-512': shape({ hash: 'SHA-512' }),
+
+  'an RSA key of 1024 bits': key('rsa-1024'),
+  'an RSA key of 2048 bits': key('rsa-2048'),
+  'a P-256 key': key('ec-p256'),
+  'a P-384 key': key('ec-p384'),
+  'a P-521 key': key('ec-p521'),
+  'an Ed25519 key': key('ed25519'),
+
+  'serial number 0': shape({ serialNumber: '00' }),
+  'a serial number of 20 octets': shape({ serialNumber: '7f'.repeat(20) }),
+  'a serial number of 21 octets': shape({ serialNumber: '7f'.repeat(21) }),
+  'the serial number of all': shape({ serialNumber: '2a' }),
+} as const satisfies Record<string, Edit>
+
+function uris(...names: readonly string[]): Edit {
+  return (draft) => (draft.isLeaf ? draft : shape({ uris: names })(draft))
+}
+
+function key(keyType: Draft['keyType']): Edit {
+  return (draft) => ({ ...draft, keyType })
+}
+
+// The types of the attributes stay as they are.
+function capitals(name: string): string {
+  return name.replaceAll(/=([^,]*)/g, (_, value: string) => `=${value.toUpperCase()}`)
+}
+
+export type ChangeName = keyof typeof edits | keyof typeof constraintChanges
+
+const changes: ReadonlyMap<string, Edit> = new Map(
+  Object.entries<Edit>({ ...edits, ...constraintChanges }),
+)
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of the two tables above
+export const changeNames = [...changes.keys()] as readonly ChangeName[]
+
+export function applyChanges(draft: Draft, names: readonly ChangeName[]): Draft {
+  return names.reduce((changed, name) => changes.get(name)!(changed), draft)
+}

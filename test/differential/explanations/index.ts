@@ -1,0 +1,13 @@
+import type { Explanation } from '../disagreement.ts'
+import { nameConstraints } from './name-constraints.ts'
+import { pathRules } from './path-rules.ts'
+import { pathSearch } from './path-search.ts'
+import { spiffeRules } from './spiffe-rules.ts'
+
+/** All of them. */
+export const explanations: readonly Explanation[] = [
+  ...spiffeRules,
+  ...pathRules,
+  ...pathSearch,
+  ...nameConstraints,
+]
