@@ -1163,7 +1163,8 @@ describe('over a raw socket', () => {
       const caller = request.headers['x-caller']
       if (typeof caller !== 'string') return
       const notAfter = Date.now() + 3_600_000
-      Object.assign(request, { spiffeId: SpiffeId.parse(caller), peer: { notAfter } })
+      const spiffeId = SpiffeId.parse(caller)
+      Object.assign(request, { spiffeId, peer: { spiffeId, notAfter, serialNumber: '1' } })
     })
   })
 
@@ -1172,7 +1173,8 @@ describe('over a raw socket', () => {
     apps.push(app)
     const served: string[] = []
     await app.register(peerByHeader)
-    await app.register(authz, { tenant: '/{tenant}/{workload}' })
+    const tenants = { trustDomain: 'example.org' }
+    await app.register(authz, { tenant: '/{tenant}/{workload}', tenants })
     const handler = (request: { url: string }): string => {
       served.push(request.url)
       return 'in'
@@ -1187,6 +1189,8 @@ describe('over a raw socket', () => {
       { config: { spiffe: { anyAuthenticated: true, where: when } } },
       handler,
     )
+    const own = { anyAuthenticated: true, tenant: 'params.tenant' } as const
+    app.get('/own/:tenant', { config: { spiffe: own } }, handler)
     return [app, served]
   }
 
@@ -1225,6 +1229,21 @@ describe('over a raw socket', () => {
       expect(Number(response.split(' ')[1])).toBe(status)
     },
   )
+
+  test.each([
+    ['/own/acme', 200],
+    ['/own/%61cme', 200],
+    ['/own/acme%2Fx', 403],
+    ['/own/acme%2F..%2Fglobex', 403],
+    ['/own/globex/../acme', 404],
+    ['/own/ACME', 403],
+    ['/own/acme%00', 403],
+    ['/own/constructor', 403],
+  ])('a tenant of the path is that of the caller, byte for byte: %s', async (target, status) => {
+    const [app] = await guarded()
+    const response = await raw(app, [`GET ${target} HTTP/1.1`, `X-Caller: ${WEB}`])
+    expect(Number(response.split(' ')[1])).toBe(status)
+  })
 
   test.each(['OPTIONS * HTTP/1.1', 'OPTIONS /admin HTTP/1.1', 'TRACE /admin HTTP/1.1'])(
     '%s runs nothing',

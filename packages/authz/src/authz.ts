@@ -7,7 +7,8 @@ import type { PolicyDocument } from './policy/document.ts'
 import type { RouteRule } from './rule/route-rule.ts'
 import type { Comparisons } from './shadow/tally.ts'
 import type { RouteTable } from './table/route-table.ts'
-import type { Tenant } from './tenant.ts'
+import type { SeenSvid } from './tenant/svid-index.ts'
+import type { Tenant } from './tenant/tenant.ts'
 
 /** Names a tenant. A {@link Tenant} is one. */
 export interface TenantName {
@@ -55,6 +56,14 @@ export interface Authz {
    * @throws {SpiffeError} `invalid-spiffe-id`
    */
   explain(about: FastifyRequest | Question): Promise<Explanation>
+  /**
+   * An SVID with which a caller of this tenant has called, by its serial number (lower-case hexadecimal) or SHA-256
+   * fingerprint (`AA:BB:…`). `null` for one of another tenant, as for one that there is not. Bounded: the least recently
+   * seen are forgotten. Needs the option `tenant`.
+   *
+   * @throws {AuthzError} `invalid-tenant`
+   */
+  findSvid(tenant: TenantName, serialNumberOrFingerprint: string): SeenSvid | null
   /** What became of the questions to each engine since the boot, and how it stands. */
   engines(): readonly EngineStats[]
   /** What the cache holds, and what it has done since the boot. */

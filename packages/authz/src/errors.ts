@@ -12,12 +12,14 @@ export type AuthzErrorCode =
   | 'unauthenticated'
   | 'forbidden'
   | 'not-found'
+  | 'too-many-requests'
 
 /** What a caller may learn of a refusal: nothing but its kind. */
 const REFUSALS = {
   401: ['unauthenticated', 'Unauthorized'],
   403: ['forbidden', 'Forbidden'],
   404: ['not-found', 'Not Found'],
+  429: ['too-many-requests', 'Too Many Requests'],
 } as const
 
 /** The HTTP status of a refused request. */
@@ -26,7 +28,7 @@ export type RefusalStatus = keyof typeof REFUSALS
 /**
  * Everything this plugin throws. `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy` and
  * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `undeclared-attribute` a check,
- * and the last three refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the
+ * and the last four refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the
  * application.
  */
 export class AuthzError extends Error {

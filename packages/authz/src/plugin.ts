@@ -1,27 +1,24 @@
-import { TrustDomain } from '@fastify-spiffe/spiffe'
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
-import type { Authz, TenantName } from './authz.ts'
+import { authzOf } from './api.ts'
 import { DecisionCache } from './cache/decision-cache.ts'
 import { Coverage } from './coverage.ts'
 import { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
-import { explain, explainRequest, readFrom } from './explain/explain.ts'
-import type { Question } from './explain/explanation.ts'
 import { Decider } from './decide/decider.ts'
 import { Gate } from './decide/gate.ts'
-import { type AuthzOptions, readOptions } from './options.ts'
+import { type AuthzOptions, readOptions } from './options/options.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
 import { losesEverything } from './policy/dismissal.ts'
 import { loadPolicy } from './policy/load.ts'
 import { Policy } from './policy/policy.ts'
 import { watchFile } from './policy/watch.ts'
-import type { PolicyDocument } from './policy/document.ts'
 import { RouteRules } from './rule/route-rules.ts'
 import { Candidate } from './shadow/candidate.ts'
 import { Tally } from './shadow/tally.ts'
-import { routeTable } from './table/route-table.ts'
-import { compileTenantTemplate, type TenantResolver, tenantKey } from './tenant.ts'
+import { TenantQuotas } from './tenant/quota.ts'
+import { SvidIndex } from './tenant/svid-index.ts'
+import { compileTenantTemplate, type TenantResolver } from './tenant/tenant.ts'
 
 let registrations = 0
 
@@ -54,7 +51,15 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const guards = new Map(
     Array.from(engines, ([name, engine]) => [name, new EngineGuard(engine, guardParts)]),
   )
-  const context = { tenantOf, engines: guards, timeoutMs, nextIndex: () => steps++ }
+  const { trustDomain, foreign, mismatchStatus, ...quotas } = settings.tenants
+  const context = {
+    tenantOf,
+    trustDomain,
+    foreign,
+    engines: guards,
+    timeoutMs,
+    nextIndex: () => steps++,
+  }
   const { document, file, watch } = settings.policy
   const first = file === null ? new Policy(document, 'option policy') : await loadPolicy(file)
   const rules = new RouteRules(context, settings.notFound, first)
@@ -63,7 +68,10 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     if (!fastify.hasDecorator('dismissPeers')) return
     fastify.dismissPeers(({ spiffeId }) => losesEverything(spiffeId, before, after))
   })
-  const decider = new Decider(cache, tenantOf)
+  const { clock } = guardParts
+  const { maxTenants } = settings
+  const decider = new Decider(cache, new TenantQuotas({ ...quotas, maxTenants, clock }), tenantOf)
+  const svids = new SvidIndex(maxTenants, tenantOf)
   const candidate = new Candidate(rules, decider)
   const tally = new Tally()
   const gate = new Gate({
@@ -73,11 +81,13 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     candidate,
     tally,
     lastDecisionHeader: settings.lastDecisionHeader,
+    mismatchStatus,
+    svids,
     clock: settings.clock,
   })
   const coverage = new Coverage(gate.hook.name)
 
-  fastify.decorate('authz', authzOf({ cache, policy, rules, candidate, tally, guards }))
+  fastify.decorate('authz', authzOf({ cache, policy, rules, candidate, tally, guards, svids }))
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
     coverage.add(route, rules.attach(this, route))
@@ -93,46 +103,6 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     await policy.boot()
     if (file !== null && watch) endWatching = follow(fastify, file, policy)
   })
-}
-
-interface Parts {
-  readonly cache: DecisionCache
-  readonly policy: EnforcedPolicy
-  readonly rules: RouteRules
-  readonly candidate: Candidate
-  readonly tally: Tally
-  readonly guards: ReadonlyMap<string, EngineGuard>
-}
-
-function authzOf({ cache, policy, rules, candidate, tally, guards }: Parts): Authz {
-  return Object.freeze({
-    invalidate: (tenant?: TenantName) => {
-      cache.invalidate(tenant === undefined ? undefined : keyOf(tenant))
-    },
-    reload: (document?: PolicyDocument) => policy.replace(document),
-    get policyVersion() {
-      return policy.version
-    },
-    consider: (document: PolicyDocument | null) => candidate.set(document),
-    comparisons: () => ({ shadow: tally.list(), candidate: candidate.tally.list() }),
-    table: () => routeTable(rules),
-    explain: (about: FastifyRequest | Question) =>
-      'raw' in about ? explainRequest(rules, about) : explain(rules, about, readFrom(about)),
-    engines: () => Array.from(guards.values(), (guard) => guard.stats()),
-    stats: () => cache.stats(),
-  })
-}
-
-/** The `null` of a request without tenant must not mean everybody. */
-function keyOf(tenant: TenantName | null): string {
-  const { trustDomain, name } = tenant ?? { trustDomain: '', name: '' }
-  if (typeof name !== 'string' || name === '') {
-    throw new AuthzError('invalid-tenant', 'a tenant has a trust domain and a name')
-  }
-  return tenantKey(
-    typeof trustDomain === 'string' ? TrustDomain.parse(trustDomain) : trustDomain,
-    name,
-  )
 }
 
 /** Reads the file again whenever it changes. Returns the function that ends it. */

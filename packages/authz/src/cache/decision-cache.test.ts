@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { type Decision, deny } from '../decide/decision.ts'
 import { conditionVerdicts } from '../step/verdicts.ts'
-import { tenantKey } from '../tenant.ts'
+import { tenantKey } from '../tenant/tenant.ts'
 import { DecisionCache, type DecisionCacheOptions, type Question } from './decision-cache.ts'
 
 const { allowed: YES, refused: NO } = conditionVerdicts

@@ -1,6 +1,6 @@
 import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../errors.ts'
-import type { Tenant } from '../tenant.ts'
+import type { Tenant } from '../tenant/tenant.ts'
 
 /** What a condition can declare that it reads. */
 export interface Attributes {
@@ -8,6 +8,8 @@ export interface Attributes {
   readonly method: string
   /** The URL pattern of the route. */
   readonly route: string
+  /** Fastify's `request.hostname`, without a port. */
+  readonly host: string
   /** Fastify's `request.ip`: a forwarded address only where Fastify's `trustProxy` says so. */
   readonly ip: string
   readonly spiffeId: SpiffeId

@@ -2,7 +2,7 @@ import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import { type Decision, deny } from '../decide/decision.ts'
 import type { Place } from '../rule/place.ts'
-import type { TenantResolver } from '../tenant.ts'
+import type { TenantResolver } from '../tenant/tenant.ts'
 import type { AttributeValue } from './attributes.ts'
 
 /** Where one declared attribute comes from. */
@@ -41,6 +41,7 @@ const NO_CAPTURE = deny('no-capture')
 
 const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
   ['method', compileMethod],
+  ['host', () => ofRequest((request) => request.hostname)],
   ['ip', () => ofRequest((request) => request.ip)],
   ['route', ({ place }) => ofIdentity(() => place.url)],
   ['spiffeId', () => ofIdentity((id) => id)],

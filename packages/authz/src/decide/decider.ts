@@ -6,18 +6,23 @@ import { attributesView, type AttributeValue } from '../condition/attributes.ts'
 import type { CompiledRule } from '../rule/compile.ts'
 import { decisionKey } from '../step/key.ts'
 import type { Step } from '../step/step.ts'
-import { type TenantResolver, tenantKey } from '../tenant.ts'
+import type { TenantQuotas } from '../tenant/quota.ts'
+import { type TenantResolver, tenantKey } from '../tenant/tenant.ts'
 import { type Decision, deny, ruleFailure } from './decision.ts'
 
 const NOT_FOUND = deny('not-found')
 const NO_RULE = deny('no-rule')
+const TENANT_MISMATCH = deny('tenant-mismatch')
+const TENANT_QUOTA = deny('tenant-quota')
 
 /** Decides requests by rules: at once, unless a check or an engine has to be awaited. */
 export class Decider {
   readonly #cache: DecisionCache
+  readonly #quotas: TenantQuotas
   readonly #tenantOf: TenantResolver | null
 
-  constructor(cache: DecisionCache, tenantOf: TenantResolver | null) {
+  constructor(cache: DecisionCache, quotas: TenantQuotas, tenantOf: TenantResolver | null) {
+    this.#quotas = quotas
     this.#cache = cache
     this.#tenantOf = tenantOf
   }
@@ -28,6 +33,7 @@ export class Decider {
     try {
       // `null` by contract. Whatever else a decorator of that name left empty is no identity either.
       const spiffeId = request.spiffeId ?? null
+      if (spiffeId !== null && !isOwnTenant(rule, request, spiffeId)) return TENANT_MISMATCH
       const decision = rule.identify(spiffeId)
       if (!decision.allowed || spiffeId === null) return decision
       return this.#decideSteps(rule.steps, 0, decision, request, spiffeId)
@@ -64,18 +70,27 @@ export class Decider {
       values.push(value)
     }
     const ask = (): Decision | Promise<Decision> => step.ask(id, attributesView(sources, values))
-    if (maxAgeMs === 0) return ask()
+    if (maxAgeMs === 0 && !step.isMetered) return ask()
+    const tenant = tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? '')
+    const metered = (): Decision | Promise<Decision> => this.#quotas.run(tenant, TENANT_QUOTA, ask)
+    if (maxAgeMs === 0) return metered()
     return this.#cache.decide({
-      tenant: tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? ''),
+      tenant,
       identity: id.toString(),
       key: decisionKey(step, values),
       maxAgeMs,
       verdicts,
       standIn,
       notAfter: expiryOf(request.peer),
-      evaluate: ask,
+      evaluate: metered,
     })
   }
+}
+
+function isOwnTenant({ tenant }: CompiledRule, request: FastifyRequest, id: SpiffeId): boolean {
+  if (tenant === null) return true
+  const { source, admits } = tenant
+  return admits(id, source.varies ? source.read(request) : source.read(id))
 }
 
 /** When the caller's SVID expires. Without a peer nothing is known to be valid. */

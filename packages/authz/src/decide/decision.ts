@@ -9,6 +9,8 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'last-dec
  * - `no-identity`: the route wants an identity, and the caller has none;
  * - `denied`: `deny` names the caller;
  * - `not-allowed`: `allow` does not name the caller;
+ * - `tenant-mismatch`: the request names another tenant than the caller's;
+ * - `tenant-quota`: the caller's tenant has too many evaluations under way, or within a second;
  * - `no-tenant`, `no-capture`, `ambiguous-attribute`: an attribute that the condition declared has no single value;
  * - `condition-false`: the check said `false`;
  * - `condition-not-boolean`: the check said something that is not a boolean;
@@ -29,6 +31,8 @@ export type DenyReason =
   | 'no-identity'
   | 'denied'
   | 'not-allowed'
+  | 'tenant-mismatch'
+  | 'tenant-quota'
   | 'no-tenant'
   | 'no-capture'
   | 'ambiguous-attribute'

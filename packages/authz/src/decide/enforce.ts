@@ -18,6 +18,8 @@ export interface Enforcement {
   readonly isShadow: boolean
   /** Tells the caller of a decision that an engine failed to make anew; `null`: nothing does. */
   readonly lastDecisionHeader: string | null
+  /** What a caller gets who asks for the data of another tenant. */
+  readonly mismatchStatus: 403 | 404
 }
 
 /** Refusals that point to a fault of the service rather than of the caller. */
@@ -57,7 +59,7 @@ export function enforce(
   }
   log(request, decision, enforcement)
   if (enforcement.isShadow) done()
-  else done(AuthzError.refusal(statusOf(request, decision)))
+  else done(AuthzError.refusal(statusOf(request, decision, enforcement)))
 }
 
 function log(
@@ -79,8 +81,14 @@ function log(
 }
 
 /** 401 asks for an identity, 403 says that the one presented does not do. */
-function statusOf(request: FastifyRequest, { reason }: Refusal): RefusalStatus {
+function statusOf(
+  request: FastifyRequest,
+  { reason }: Refusal,
+  { mismatchStatus }: Enforcement,
+): RefusalStatus {
   if (reason === 'not-found') return 404
+  if (reason === 'tenant-mismatch') return mismatchStatus
+  if (reason === 'tenant-quota') return 429
   return (request.spiffeId ?? null) === null || reason === 'identity-expired' ? 401 : 403
 }
 

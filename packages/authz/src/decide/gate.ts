@@ -4,6 +4,7 @@ import type { RouteRules } from '../rule/route-rules.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
 import type { Candidate } from '../shadow/candidate.ts'
 import type { Tally } from '../shadow/tally.ts'
+import type { SvidIndex } from '../tenant/svid-index.ts'
 import { type Decider, expiryOf } from './decider.ts'
 import { type Decision, deny, ruleFailure } from './decision.ts'
 import { enforce, type Passage } from './enforce.ts'
@@ -17,6 +18,8 @@ export interface GateContext {
   readonly candidate: Candidate
   readonly tally: Tally
   readonly lastDecisionHeader: string | null
+  readonly mismatchStatus: 403 | 404
+  readonly svids: SvidIndex
   readonly clock: () => number
 }
 
@@ -70,13 +73,14 @@ export class Gate {
   }
 
   #enforce(passage: Passage, rule: CompiledRule | null, decision: Decision): void {
-    const { rules, candidate, tally, lastDecisionHeader } = this.#context
+    const { rules, candidate, tally, svids, lastDecisionHeader, mismatchStatus } = this.#context
     const { request } = passage
     const isShadow = rule?.mode === 'shadow'
     if (isShadow) tally.count(request, { enforced: true, considered: decision.allowed })
+    if (decision.allowed && request.peer) svids.note(request.peer)
     candidate.compare(request, decision.allowed || isShadow)
     const policyVersion = rules.active.version
-    enforce(passage, decision, { policyVersion, isShadow, lastDecisionHeader })
+    enforce(passage, decision, { policyVersion, isShadow, lastDecisionHeader, mismatchStatus })
   }
 
   /** Time has passed while a check ran. */

@@ -1,7 +1,7 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { AttributeName, Attributes } from '../condition/attributes.ts'
 import type { CheckContext } from '../step/deadline.ts'
-import type { Tenant } from '../tenant.ts'
+import type { Tenant } from '../tenant/tenant.ts'
 import type { BreakerOptions } from './breaker.ts'
 
 /**

@@ -14,6 +14,7 @@ import type { Explanation, Finding, Question } from './explanation.ts'
 export type ReadAttribute = (source: AttributeSource, id: SpiffeId) => AttributeValue | null
 
 const NO_RULE = deny('no-rule')
+const TENANT_MISMATCH = deny('tenant-mismatch')
 
 /**
  * Decides by the rules in force, and tells of every check what came of it. Conditions and engines are asked for real, and
@@ -72,10 +73,15 @@ async function examine(
 ): Promise<Examined> {
   const { denied, grant } = rule.description
   const findings = [
+    ...tenantFindings(rule, id, read),
     ...listFindings('deny', denied, id),
     ...(typeof grant === 'string' ? [] : listFindings('allow', grant, id)),
   ]
-  let decision = rule.identify(id)
+  let decision: Decision = findings.some(
+    ({ check, outcome }) => check === 'tenant' && outcome === 'does-not-hold',
+  )
+    ? TENANT_MISMATCH
+    : rule.identify(id)
   for (const [position, step] of rule.steps.entries()) {
     const isAsked = decision.allowed && id !== null
     const outcome = isAsked ? await askStep(step, id, read) : null
@@ -83,6 +89,19 @@ async function examine(
     decision = outcome ?? decision
   }
   return { decision, findings }
+}
+
+function tenantFindings(
+  { tenant }: CompiledRule,
+  id: SpiffeId | null,
+  read: ReadAttribute,
+): Finding[] {
+  if (tenant === null) return []
+  const { source, admits } = tenant
+  const finding = { check: 'tenant', what: source.name } as const
+  if (id === null) return [{ ...finding, outcome: 'not-asked' }]
+  if (admits(id, read(source, id))) return [{ ...finding, outcome: 'holds' }]
+  return [{ ...finding, outcome: 'does-not-hold', reason: 'tenant-mismatch' }]
 }
 
 function listFindings(

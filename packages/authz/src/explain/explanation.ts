@@ -26,7 +26,7 @@ export interface Explanation {
 
 /** One thing that a rule asks for. */
 export interface Finding {
-  /** `deny[0]`, `allow[2]`, `where[0]`, `engines[0]`. */
+  /** `tenant`, `deny[0]`, `allow[2]`, `where[0]`, `engines[0]`. */
   readonly check: string
   /** The entry of the list, what a condition reads, or the name of an engine. */
   readonly what: string

@@ -5,6 +5,7 @@ import { AuthzError } from '../errors.ts'
 import type { CompiledRule } from '../rule/compile.ts'
 import type { RouteRules } from '../rule/route-rules.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
+import type { Step } from '../step/step.ts'
 import type { PolicyTest } from './document.ts'
 import type { Policy } from './policy.ts'
 
@@ -29,21 +30,28 @@ export async function runTests(policy: Policy, routes: RouteRules, rules: RuleSe
 }
 
 async function decide(
-  { identify, steps }: CompiledRule,
+  { identify, tenant, steps }: CompiledRule,
   method: string,
   { as, attributes = {} }: PolicyTest,
 ): Promise<'allow' | 'deny'> {
   const id = as === null ? null : SpiffeId.parse(as)
+  if (id === null) return identify(id).allowed ? 'allow' : 'deny'
+  const given = { ...attributes, method }
+  if (tenant !== null && !tenant.admits(id, valueOf(tenant.source, id, given))) return 'deny'
   if (!identify(id).allowed) return 'deny'
-  if (id === null) return 'allow'
-  for (const { engine, sources, ask } of steps) {
-    if (engine !== null) continue
-    const values = sources.map((source) => valueOf(source, id, { ...attributes, method }))
-    if (!isComplete(values)) return 'deny'
-    const { allowed } = await ask(id, attributesView(sources, values))
-    if (!allowed) return 'deny'
+  for (const step of steps.filter(({ engine }) => engine === null)) {
+    if (!(await holds(step, id, given))) return 'deny'
   }
   return 'allow'
+}
+
+async function holds(
+  { sources, ask }: Step,
+  id: SpiffeId,
+  given: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  const values = sources.map((source) => valueOf(source, id, given))
+  return isComplete(values) && (await ask(id, attributesView(sources, values))).allowed
 }
 
 function valueOf(

@@ -2,6 +2,7 @@ import type { StepContext, StepPlace } from '../step/compile.ts'
 import { compileCondition } from '../step/condition-step.ts'
 import { compileEngineUse } from '../step/engine-step.ts'
 import type { Step } from '../step/step.ts'
+import { compileRouteTenant, type RouteTenant, type TenantContext } from '../tenant/route-tenant.ts'
 import { type CompiledCallers, compileCallers, union } from './callers.ts'
 import { compileGrant, type Grant, type Roles } from './grant.ts'
 import { identifierOf, type Identify } from './identify.ts'
@@ -12,6 +13,8 @@ import type { RuleMode } from './route-rule.ts'
 /** A rule as requests meet it. */
 export interface CompiledRule {
   readonly identify: Identify
+  /** Compares the tenant that the request names with that of the caller, before everything else. */
+  readonly tenant: RouteTenant | null
   /** What must hold as well, in order. */
   readonly steps: readonly Step[]
   /** `shadow`: what the rule says is told, and not enforced. */
@@ -27,7 +30,7 @@ export interface RuleDescription {
 }
 
 /** What rules are compiled with, besides themselves. */
-export interface RuleContext extends StepContext {
+export interface RuleContext extends StepContext, TenantContext {
   readonly roles: Roles
 }
 
@@ -37,6 +40,8 @@ const KEYS = [
   'deny',
   'anyAuthenticated',
   'public',
+  'tenant',
+  'tenant',
   'where',
   'engines',
   'mode',
@@ -54,6 +59,9 @@ export function compileRule({ rule, around }: Resolution, context: RuleContext):
   const denied = compileDenied([rule, ...around])
   return {
     identify: identifierOf(grant, denied),
+    tenant: given.has('tenant')
+      ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
+      : null,
     steps: compileSteps(place, given, grant, context),
     mode: compileMode(place, given),
     description: { place, grant, denied },

@@ -3,6 +3,7 @@ import type { Comparison } from '../condition/comparison.ts'
 import type { AttributeName } from '../condition/attributes.ts'
 import type { Condition } from '../condition/condition.ts'
 import type { Freshness } from '../step/freshness.ts'
+import type { TenantSource } from '../tenant/route-tenant.ts'
 import type { MatcherObject } from './caller.ts'
 
 /**
@@ -28,6 +29,11 @@ export interface RouteRule {
   readonly anyAuthenticated?: true
   /** Everybody, with or without an identity. The reason is for those who read the code. */
   readonly public?: { readonly reason: string }
+  /**
+   * Where the request names a tenant: it must be that of the caller. Needs the options `tenant` and
+   * `tenants.trustDomain`. It comes before everything else.
+   */
+  readonly tenant?: TenantSource
   /** What must hold as well: all of it, in this order. */
   readonly where?: Condition | Comparison | readonly (Condition | Comparison)[]
   /** Engines that must allow as well, by name: all of them, in this order, after `where`. */

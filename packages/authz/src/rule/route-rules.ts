@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import { AuthzError } from '../errors.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { StepContext } from '../step/compile.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
 import { groupOf } from './group.ts'
 import { Place } from './place.ts'
@@ -28,7 +27,7 @@ interface Attached {
 /** The routes of one plugin and their rules. Each route carries its number, so that no URL is ever matched a second time. */
 export class RouteRules {
   readonly #key: symbol = Symbol('spiffe.authz.route')
-  readonly #context: StepContext
+  readonly #context: Omit<RuleContext, 'roles'>
   readonly #notFound: unknown
   readonly #routes: KnownRoute[] = []
   #policy: Policy
@@ -38,7 +37,7 @@ export class RouteRules {
    * @param notFound - the rule of requests that match no route; `undefined`: there is none
    * @throws {AuthzError} `invalid-rule`
    */
-  constructor(context: StepContext, notFound: unknown, policy: Policy) {
+  constructor(context: Omit<RuleContext, 'roles'>, notFound: unknown, policy: Policy) {
     this.#context = context
     this.#notFound = notFound
     this.#policy = policy

@@ -2,7 +2,7 @@ import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { compileSource, type AttributeSource } from '../condition/sources.ts'
 import type { EngineGuard } from '../engine/guard.ts'
 import type { Place } from '../rule/place.ts'
-import type { TenantResolver } from '../tenant.ts'
+import type { TenantResolver } from '../tenant/tenant.ts'
 import { maxAgeMs, type Freshness } from './freshness.ts'
 
 /** What the steps of a rule are compiled with, besides themselves. */

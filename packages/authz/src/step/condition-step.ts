@@ -35,6 +35,7 @@ export function compileCondition(at: StepPlace, condition: unknown, context: Ste
     maxAgeMs: compileFreshness(at, freshness),
     policyVersion: null,
     standIn: null,
+    isMetered: false,
     varies: sources.some(({ varies }) => varies),
     ask: (_spiffeId, attributes) =>
       evaluate((it) => check(attributes, it), timeoutMs, conditionVerdicts),

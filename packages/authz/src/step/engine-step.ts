@@ -57,6 +57,7 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
     verdicts,
     maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
     policyVersion,
+    isMetered: cost !== 'inline',
     standIn: standInOf(engine, verdicts),
     varies: policyVersion !== null || sources.some(({ varies }) => varies),
     ask: (spiffeId, attributes) => {

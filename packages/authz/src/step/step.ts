@@ -21,6 +21,8 @@ export interface Step {
   readonly standIn: StandIn | null
   /** Whether a decision depends on more than the identity: on the request, or on the version of policies. */
   readonly varies: boolean
+  /** Whether it costs enough to count against the quota of a tenant although nothing of it is remembered. */
+  readonly isMetered: boolean
   readonly ask: (spiffeId: SpiffeId, attributes: Attributes) => Decision | Promise<Decision>
 }
 

@@ -1,18 +1,26 @@
-import { inspect } from 'node:util'
-import type { Engine } from './engine/engine.ts'
-import { readEngines } from './engine/registry.ts'
-import { AuthzError } from './errors.ts'
-import type { PolicyDocument } from './policy/document.ts'
-import type { RouteRule } from './rule/route-rule.ts'
-import { isTimeout } from './step/compile.ts'
+import type { Engine } from '../engine/engine.ts'
+import { readEngines } from '../engine/registry.ts'
+import type { PolicyDocument } from '../policy/document.ts'
+import type { RouteRule } from '../rule/route-rule.ts'
+import {
+  readTemplate,
+  readTenants,
+  type TenantsOptions,
+  type TenantsSettings,
+} from '../tenant/options.ts'
+import type { TenantTemplate } from '../tenant/tenant.ts'
+import { callable, checkKeys, count, duration, FASTIFY_KEYS, refuse } from './check.ts'
 
 /** What the plugin is registered with. Every option has a default. */
 export interface AuthzOptions {
   /**
    * The path of an identity that belongs to a tenant, such as `/{tenant}/{workload}`: one segment is captured as
-   * `tenant`. Without it nobody has a tenant.
+   * `tenant`. Or such a template for each trust domain, by its name: identities of others have no tenant then. Without
+   * the option nobody has a tenant.
    */
-  readonly tenant?: string
+  readonly tenant?: TenantTemplate
+  /** How tenants are kept apart. */
+  readonly tenants?: TenantsOptions
   /**
    * The rule of requests that match no route: of the not-found handler, and of `OPTIONS` without a route. Without it
    * such a request is answered with 404 before a not-found handler runs.
@@ -63,7 +71,8 @@ export interface PolicyFile {
 
 /** The options, checked and complete. */
 export interface Settings {
-  readonly tenant: string | undefined
+  readonly tenant: TenantTemplate | undefined
+  readonly tenants: TenantsSettings
   readonly notFound: unknown
   readonly policy: {
     readonly document: PolicyDocument
@@ -85,6 +94,7 @@ export interface Settings {
 
 const KEYS: readonly string[] = [
   'tenant',
+  'tenants',
   'notFound',
   'policy',
   'engines',
@@ -101,9 +111,6 @@ const CACHE_KEYS: readonly string[] = [
   'allowTtlMs',
   'denyTtlMs',
 ]
-/** What Fastify itself understands in the options of any plugin. */
-const FASTIFY_KEYS: readonly string[] = ['prefix', 'logLevel', 'logSerializers']
-const MAX_COUNT = 10_000_000
 
 /**
  * Checks the options and fills in the defaults.
@@ -117,7 +124,8 @@ export function readOptions(options: AuthzOptions): Settings {
   checkKeys('cache.', cache, CACHE_KEYS)
 
   return {
-    tenant: check('tenant', options.tenant, undefined, isOptionalString, 'must be a template'),
+    tenant: readTemplate(options.tenant),
+    tenants: readTenants(options.tenants ?? {}),
     notFound: options.notFound,
     policy: readPolicy(options.policy),
     engines: readEngines(options.engines ?? []),
@@ -152,43 +160,4 @@ function readPolicy(policy: AuthzOptions['policy'] = { version: 'code' }): Setti
   if (typeof file !== 'string' || file === '') refuse('policy.file', file, 'must be a path')
   if (typeof watch !== 'boolean') refuse('policy.watch', watch, 'must be a boolean')
   return { document: {}, file, watch }
-}
-
-function checkKeys(prefix: string, options: object, known: readonly string[]): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (!known.includes(key)) refuse(prefix + key, value, 'is unknown')
-  }
-}
-
-function count(key: string, value: number | undefined, preset: number, least: number): number {
-  const isCount = (it: number): boolean => Number.isInteger(it) && it >= least && it <= MAX_COUNT
-  return check(key, value, preset, isCount, `must be an integer from ${least} to ${MAX_COUNT}`)
-}
-
-function duration(key: string, value: number | undefined, preset: number): number {
-  return check(key, value, preset, isTimeout, 'must be milliseconds, more than 0')
-}
-
-function callable<T extends () => unknown>(key: string, value: T | undefined, preset: T): T {
-  return check(key, value, preset, (it) => typeof it === 'function', 'must be a function')
-}
-
-function isOptionalString(value: unknown): boolean {
-  return value === undefined || typeof value === 'string'
-}
-
-function check<T>(
-  key: string,
-  value: T | undefined,
-  preset: T,
-  isValid: (value: T) => boolean,
-  why: string,
-): T {
-  if (value === undefined) return preset
-  return isValid(value) ? value : refuse(key, value, why)
-}
-
-function refuse(key: string, value: unknown, why: string): never {
-  const shown = inspect(value, { depth: 0, maxStringLength: 200 })
-  throw new AuthzError('invalid-option', `option ${key}: ${shown} ${why}`)
 }

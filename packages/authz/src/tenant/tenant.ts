@@ -1,11 +1,6 @@
 import { inspect } from 'node:util'
-import {
-  type PathTemplate,
-  pathTemplate,
-  type SpiffeId,
-  type TrustDomain,
-} from '@fastify-spiffe/spiffe'
-import { AuthzError } from './errors.ts'
+import { type PathTemplate, pathTemplate, type SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import { AuthzError } from '../errors.ts'
 
 /**
  * Whose workload calls: a trust domain and the path segment that the option `tenant` names, byte for byte. The same
@@ -19,20 +14,23 @@ export interface Tenant {
 /** Finds the tenant of an identity; `null` when its path does not match the template. */
 export type TenantResolver = (id: SpiffeId) => Tenant | null
 
+/** Where the tenant stands in the path of an identity: in all trust domains alike, or in each by itself. */
+export type TenantTemplate = string | Readonly<Record<string, string>>
+
 /**
  * Compiles the option `tenant`.
  *
  * @throws {AuthzError} `invalid-option`
  */
-export function compileTenantTemplate(template: string): TenantResolver {
-  const path = parseTemplate(template)
+export function compileTenantTemplate(template: TenantTemplate): TenantResolver {
+  const pathOf = compileTemplates(template)
   // An identity lives as long as its connection: it is matched once.
   const known = new WeakMap<SpiffeId, Tenant | null>()
 
   return (id) => {
     const before = known.get(id)
     if (before !== undefined) return before
-    const name = path.capture(id)?.get('tenant')
+    const name = pathOf(id)?.capture(id)?.get('tenant')
     const tenant = name === undefined ? null : Object.freeze({ trustDomain: id.trustDomain, name })
     known.set(id, tenant)
     return tenant
@@ -45,6 +43,26 @@ export function compileTenantTemplate(template: string): TenantResolver {
  */
 export function tenantKey(trustDomain: TrustDomain | string, name: string): string {
   return `${trustDomain.toString()}\0${name}`
+}
+
+function compileTemplates(template: TenantTemplate): (id: SpiffeId) => PathTemplate | undefined {
+  if (typeof template === 'string') {
+    const path = parseTemplate(template)
+    return () => path
+  }
+  const paths = new Map(
+    Object.entries(template).map(([name, text]) => [parseTrustDomain(name), parseTemplate(text)]),
+  )
+  return ({ trustDomain }) => paths.get(trustDomain.name)
+}
+
+/** @throws {AuthzError} `invalid-option` */
+export function parseTrustDomain(name: string): string {
+  try {
+    return TrustDomain.parse(name).name
+  } catch (cause) {
+    throw new AuthzError('invalid-option', `option tenant: ${String(cause)}`, { cause })
+  }
 }
 
 function parseTemplate(text: string): PathTemplate {

@@ -1,0 +1,58 @@
+import { TrustDomain } from '@fastify-spiffe/spiffe'
+import type { FastifyRequest } from 'fastify'
+import type { Authz, TenantName } from './authz.ts'
+import type { DecisionCache } from './cache/decision-cache.ts'
+import type { EngineGuard } from './engine/guard.ts'
+import { AuthzError } from './errors.ts'
+import { explain, explainRequest, readFrom } from './explain/explain.ts'
+import type { Question } from './explain/explanation.ts'
+import type { PolicyDocument } from './policy/document.ts'
+import type { EnforcedPolicy } from './policy/enforced-policy.ts'
+import type { RouteRules } from './rule/route-rules.ts'
+import type { Candidate } from './shadow/candidate.ts'
+import type { Tally } from './shadow/tally.ts'
+import { routeTable } from './table/route-table.ts'
+import type { SvidIndex } from './tenant/svid-index.ts'
+import { tenantKey } from './tenant/tenant.ts'
+/** What `fastify.authz` speaks for. */
+export interface Parts {
+  readonly cache: DecisionCache
+  readonly policy: EnforcedPolicy
+  readonly rules: RouteRules
+  readonly candidate: Candidate
+  readonly tally: Tally
+  readonly guards: ReadonlyMap<string, EngineGuard>
+  readonly svids: SvidIndex
+}
+
+export function authzOf({ cache, policy, rules, candidate, tally, guards, svids }: Parts): Authz {
+  return Object.freeze({
+    invalidate: (tenant?: TenantName) => {
+      cache.invalidate(tenant === undefined ? undefined : keyOf(tenant))
+    },
+    reload: (document?: PolicyDocument) => policy.replace(document),
+    get policyVersion() {
+      return policy.version
+    },
+    consider: (document: PolicyDocument | null) => candidate.set(document),
+    comparisons: () => ({ shadow: tally.list(), candidate: candidate.tally.list() }),
+    table: () => routeTable(rules),
+    explain: (about: FastifyRequest | Question) =>
+      'raw' in about ? explainRequest(rules, about) : explain(rules, about, readFrom(about)),
+    findSvid: (tenant: TenantName, key: string) => svids.find(keyOf(tenant), key),
+    engines: () => Array.from(guards.values(), (guard) => guard.stats()),
+    stats: () => cache.stats(),
+  })
+}
+
+/** The `null` of a request without tenant must not mean everybody. */
+function keyOf(tenant: TenantName | null): string {
+  const { trustDomain, name } = tenant ?? { trustDomain: '', name: '' }
+  if (typeof name !== 'string' || name === '') {
+    throw new AuthzError('invalid-tenant', 'a tenant has a trust domain and a name')
+  }
+  return tenantKey(
+    typeof trustDomain === 'string' ? TrustDomain.parse(trustDomain) : trustDomain,
+    name,
+  )
+}

@@ -1,0 +1,57 @@
+import { inspect } from 'node:util'
+import { AuthzError } from '../errors.ts'
+import { isTimeout } from '../step/compile.ts'
+
+/** What Fastify itself understands in the options of any plugin. */
+export const FASTIFY_KEYS: readonly string[] = ['prefix', 'logLevel', 'logSerializers']
+const MAX_COUNT = 10_000_000
+
+/**
+ * Refuses what is not among the known keys. `prefix` stands before each key in the error.
+ *
+ * @throws {AuthzError} `invalid-option`
+ */
+export function checkKeys(prefix: string, options: object, known: readonly string[]): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (!known.includes(key)) refuse(prefix + key, value, 'is unknown')
+  }
+}
+
+/** @throws {AuthzError} `invalid-option` */
+export function count(
+  key: string,
+  value: number | undefined,
+  preset: number,
+  least: number,
+): number {
+  const isCount = (it: number): boolean => Number.isInteger(it) && it >= least && it <= MAX_COUNT
+  return check(key, value, preset, isCount, `must be an integer from ${least} to ${MAX_COUNT}`)
+}
+
+/** @throws {AuthzError} `invalid-option` */
+export function duration(key: string, value: number | undefined, preset: number): number {
+  return check(key, value, preset, isTimeout, 'must be milliseconds, more than 0')
+}
+
+/** @throws {AuthzError} `invalid-option` */
+export function callable<T extends () => unknown>(key: string, value: T | undefined, preset: T): T {
+  return check(key, value, preset, (it) => typeof it === 'function', 'must be a function')
+}
+
+/** @throws {AuthzError} `invalid-option` */
+export function check<T>(
+  key: string,
+  value: T | undefined,
+  preset: T,
+  isValid: (value: T) => boolean,
+  why: string,
+): T {
+  if (value === undefined) return preset
+  return isValid(value) ? value : refuse(key, value, why)
+}
+
+/** @throws {AuthzError} `invalid-option` */
+export function refuse(key: string, value: unknown, why: string): never {
+  const shown = inspect(value, { depth: 0, maxStringLength: 200 })
+  throw new AuthzError('invalid-option', `option ${key}: ${shown} ${why}`)
+}

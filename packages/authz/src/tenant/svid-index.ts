@@ -1,0 +1,58 @@
+import type { Peer } from '@fastify-spiffe/peer'
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import { LRUCache } from 'lru-cache'
+import { type TenantResolver, tenantKey } from './tenant.ts'
+
+/** An X.509-SVID that has called. */
+export interface SeenSvid {
+  readonly spiffeId: SpiffeId
+  /** Lower-case hexadecimal, without leading zeros. */
+  readonly serialNumber: string
+  /** SHA-256 of the certificate, as `node:crypto` writes it. */
+  readonly fingerprint256: string
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number
+}
+
+const MAX_SVIDS_PER_TENANT = 1024
+
+/**
+ * The SVIDs that have called, by tenant. Who asks for one of another tenant is told the same as who asks for one that
+ * there is not.
+ */
+export class SvidIndex {
+  readonly #tenants: LRUCache<string, LRUCache<string, SeenSvid>>
+  readonly #known = new WeakSet<Peer>()
+  readonly #tenantOf: TenantResolver | null
+
+  /** @param tenantOf - `null`: nobody has a tenant, and nothing is noted */
+  constructor(maxTenants: number, tenantOf: TenantResolver | null) {
+    this.#tenantOf = tenantOf
+    this.#tenants = new LRUCache({ max: maxTenants })
+  }
+
+  /** Takes note of a caller; called for every request, and quick after the first. */
+  note(peer: Peer): void {
+    if (this.#tenantOf === null || this.#known.has(peer)) return
+    this.#known.add(peer)
+    const tenant = this.#tenantOf(peer.spiffeId)
+    if (tenant !== null) this.#file(tenantKey(tenant.trustDomain, tenant.name), peer)
+  }
+
+  #file(tenant: string, peer: Peer): void {
+    let svids = this.#tenants.get(tenant)
+    if (svids === undefined) {
+      svids = new LRUCache({ maxSize: MAX_SVIDS_PER_TENANT * 2, sizeCalculation: () => 1 })
+      this.#tenants.set(tenant, svids)
+    }
+    const { spiffeId, serialNumber, fingerprint256, notAfter } = peer
+    const svid = Object.freeze<SeenSvid>({ spiffeId, serialNumber, fingerprint256, notAfter })
+    svids.set(serialNumber, svid)
+    svids.set(fingerprint256, svid)
+  }
+
+  /** By serial number or fingerprint. */
+  find(tenant: string, key: string): SeenSvid | null {
+    return this.#tenants.get(tenant)?.get(key) ?? null
+  }
+}
