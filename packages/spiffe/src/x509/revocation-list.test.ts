@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
 import { contextTag, TAG } from '../der/tags.ts'
+import { SpiffeError } from '../errors.ts'
 import { Certificate } from './certificate.ts'
 import { writePem } from './pem.ts'
 import { RevocationList } from './revocation-list.ts'
@@ -151,6 +152,28 @@ describe('a list that must not be used (RFC 5280 §5.2, §5.3)', () => {
     const harmless = extension(UNKNOWN, false, Buffer.from([5, 0]))
     expect(read({ extensions: [harmless], entries: [entry('01', harmless)] }).has('01')).toBe(true)
   })
+})
+
+test('a list with changed octets is refused by an error of ours, or its signature does not hold', () => {
+  const der = forgeList({ keys, entries: [entry('00ff', REASON), entry('01')] })
+  const issuer = issuerOf('issuer', keys)
+  const seen = { unreadable: 0, unsigned: 0 }
+  for (let at = 0; at < der.length; at += 1) {
+    for (const change of [0x01, 0x20, 0x80, 0xff]) {
+      const mutant = Buffer.from(der)
+      mutant[at]! ^= change
+      try {
+        expect(RevocationList.fromDer(mutant).isSignedBy(issuer)).toBe(false)
+        seen.unsigned += 1
+      } catch (error) {
+        if (!(error instanceof SpiffeError)) throw error
+        expect(error.code).toMatch(/^(?:invalid|unsupported)-revocation-list$/)
+        seen.unreadable += 1
+      }
+    }
+  }
+  expect(seen.unreadable).toBeGreaterThan(300)
+  expect(seen.unsigned).toBeGreaterThan(300)
 })
 
 describe('no revocation list', () => {

@@ -11,6 +11,7 @@ import {
   BundleSet,
   id,
   memberOf,
+  RevocationList,
   SpiffeIdMatcher,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
@@ -188,6 +189,7 @@ describe('connect', () => {
     ['invalid-option', { port: 0 }],
     ['invalid-option', { timeoutMs: 2 ** 31 }],
     ['invalid-option', { minVersion: 'TLSv1' }],
+    ['invalid-option', { revocation: 'hard' }],
     ['invalid-option', { source: {} }],
     ['forbidden-option', { session: Buffer.alloc(0) }],
     ['forbidden-option', { rejectUnauthorized: false }],
@@ -282,6 +284,25 @@ describe('SvidAgent', () => {
     agent.destroy()
   })
 
+  test('does not use an idle connection again after its server was revoked', async () => {
+    await using loopback = await Loopback.serve(server)
+    const source = new HeldSource(web.svid, web.bundles)
+    const options = { source, server: anyId(), keepAlive: true }
+    const agent = new SvidAgent(options)
+    await bodyFrom(agent, loopback.port)
+    await idle(agent)
+    const revoked = [server.svid!.leaf.serialNumber]
+    const list = RevocationList.fromDer(await authority.mintRevocationList({ revoked }))
+    const bundle = web.bundles.get(authority.trustDomain)!
+    source.put({ bundles: web.bundles.with(bundle.withRevocationLists([list])) })
+    const error = await failure(request(agent, loopback.port))
+    expect(error).toMatchObject({ code: 'server-refused', rejection: 'revoked' })
+    expect(loopback.requests).toBe(1)
+    const careless = new SvidAgent({ ...options, revocation: 'off' })
+    expect(await bodyFrom(careless, loopback.port)).toBe(WEB_ID)
+    for (const each of [agent, careless]) each.destroy()
+  })
+
   test('does not hand a stale connection to a request that waits for one', async () => {
     await using loopback = await Loopback.serve(server)
     const source = new HeldSource(web.svid, web.bundles)
@@ -333,6 +354,7 @@ describe('SvidAgent', () => {
 
   test.each<[string, object]>([
     ['invalid-option', { server: undefined }],
+    ['invalid-option', { revocation: { default: 'no' } }],
     ['forbidden-option', { ca: [] }],
     ['forbidden-option', { maxCachedSessions: 10 }],
     ['unknown-option', { maxSocket: 1 }],
