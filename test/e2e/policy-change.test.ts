@@ -40,7 +40,7 @@ async function keepConnection(source: X509MaterialSource, port: number) {
   const session = http2.connect(`https://127.0.0.1:${port}`, { createConnection: () => socket })
   const get = async (path: string): Promise<readonly [number | undefined, string]> => {
     const stream = session.request({ ':path': path })
-    const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders]
+    const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpStatusHeader]
     return [headers[':status'], await text(stream)]
   }
   return { session, get }
