@@ -41,15 +41,15 @@ const ask = async (url: string, agent: SvidAgent): Promise<number | undefined> =
   return response.statusCode
 }
 
-describe.each([0, 1])('a service whose authority has %d intermediates', (intermediates) => {
-  const open = async (endpoint: WorkloadEndpoint) => {
-    const source = await X509Source.open({ address: endpoint.address })
-    const app = Fastify(spiffeServer(source))
-    await app.register(fastifySpiffe, { source, closeSource: true })
-    app.get('/orders', { config: { spiffe: { allow: [WEB] } } }, () => 'here you are')
-    return { app, source, url: await app.listen({ host: '127.0.0.1', port: 0 }) }
-  }
+const open = async (endpoint: WorkloadEndpoint) => {
+  const source = await X509Source.open({ address: endpoint.address })
+  const app = Fastify(spiffeServer(source))
+  await app.register(fastifySpiffe, { source, closeSource: true })
+  app.get('/orders', { config: { spiffe: { allow: [WEB] } } }, () => 'here you are')
+  return { app, source, url: await app.listen({ host: '127.0.0.1', port: 0 }) }
+}
 
+describe.each([0, 1])('a service whose authority has %d intermediates', (intermediates) => {
   test('hears over the Workload API what is revoked, sends it away, and keeps it out', async () => {
     await using authority = await Authority.create({ trustDomain: 'example.org', intermediates })
     await using endpoint = await authority.serve({ spiffeId: ORDERS })

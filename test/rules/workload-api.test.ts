@@ -57,6 +57,10 @@ afterEach(async () => {
   await agent[Symbol.asyncDispose]()
 })
 
+function listsOf({ bundles }: X509Context): Buffer[] {
+  return [...bundles].flatMap(({ revocationLists }) => revocationLists.map(({ raw }) => raw))
+}
+
 async function open(message: Reply, options: X509SourceOptions = {}): Promise<void> {
   const opening = X509Source.open({ address: agent.address, backoff, ...options })
   call = await agent.nextCall()
@@ -467,8 +471,6 @@ describe('bundles without an SVID', () => {
   test('rule 78: revocation lists are optional, and go to the bundle of whoever signed them', async () => {
     await using client = new WorkloadApiClient({ address: agent.address })
     const list = await authority.mintRevocationList()
-    const listsOf = ({ bundles }: X509Context): Buffer[] =>
-      [...bundles].flatMap(({ revocationLists }) => revocationLists.map(({ raw }) => raw))
     const fetching = client.fetchX509Context()
     ;(await agent.nextCall()).send({ svids: [web], crl: [list, Buffer.from('junk')] })
     expect(listsOf(await fetching)).toEqual([list])
