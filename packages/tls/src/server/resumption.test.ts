@@ -1,10 +1,13 @@
+import { once } from 'node:events'
+import type { TLSSocket } from 'node:tls'
 import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import { BundleSet, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
+import { BundleSet, RevocationList, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { createSvidServer } from '../index.ts'
+import { createSvidServer, isCurrent, peerOf } from '../index.ts'
 import {
   bundlesOf,
   callInSession,
+  dial,
   HeldSource,
   Loopback,
   record,
@@ -96,6 +99,39 @@ describe.each(kinds)('with tickets of %s', (_name, version, protocol, options) =
     expect(await visit(loopback, client, first)).toMatchObject({ body: null, isResumed: true })
     expect(loopback.requests).toBe(1)
     expect(events.stop()).toMatchObject([{ code: 'expired' }])
+  })
+
+  test('a peer that was revoked is cut', async () => {
+    const events = record('spiffe:peer:rejected')
+    const source = sourceOf(authority)
+    await using loopback = await serve(source)
+    const first = await visit(loopback, web)
+    const revoked = [web.toX509Svid().leaf.serialNumber]
+    const list = RevocationList.fromDer(await authority.mintRevocationList({ revoked }))
+    const bundle = X509Bundle.of(authority.trustDomain, [authority.certificate], [list])
+    source.put({ bundles: BundleSet.of(bundle) })
+    expect(await visit(loopback, web, first)).toMatchObject({ body: null, isResumed: true })
+    expect(events.stop()).toMatchObject([{ code: 'revoked' }])
+  })
+
+  test('a peer that was dismissed is verified anew, as with a full handshake', async () => {
+    await using loopback = await serve(sourceOf(authority))
+    const connected = new Promise<TLSSocket>((resolve) => {
+      loopback.server.once('secureConnection', resolve)
+    })
+    const first = await visit(loopback, web)
+    const before = peerOf(await connected)
+    // A connection that is open, for one whose peer can be dismissed.
+    const open = dial(loopback.port, web, { protocol, minVersion: version, maxVersion: version })
+    await once(loopback.server, 'secureConnection')
+    expect(loopback.identity.dismiss(() => true)).toBe(1)
+    expect(isCurrent(before!, NOW)).toBe(false)
+    const accepted = once(loopback.server, 'secureConnection')
+    expect(await visit(loopback, web, first)).toMatchObject({ body: WEB_ID, isResumed: true })
+    const [socket] = await accepted
+    expect(peerOf(socket)).not.toBe(before)
+    expect(isCurrent(peerOf(socket)!, NOW)).toBe(true)
+    open.destroy()
   })
 
   test('a peer whose authority is gone starts afresh, and is cut', async () => {
