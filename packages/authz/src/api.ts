@@ -4,6 +4,7 @@ import type { Authz, TenantName } from './authz.ts'
 import type { DecisionCache } from './cache/decision-cache.ts'
 import type { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
+import type { DecisionLog } from './log/decision-log.ts'
 import { explain, explainRequest, readFrom } from './explain/explain.ts'
 import type { Question } from './explain/explanation.ts'
 import type { PolicyDocument } from './policy/document.ts'
@@ -23,9 +24,19 @@ export interface Parts {
   readonly tally: Tally
   readonly guards: ReadonlyMap<string, EngineGuard>
   readonly svids: SvidIndex
+  readonly decisionLog: DecisionLog | null
 }
 
-export function authzOf({ cache, policy, rules, candidate, tally, guards, svids }: Parts): Authz {
+export function authzOf({
+  cache,
+  policy,
+  rules,
+  candidate,
+  tally,
+  guards,
+  svids,
+  decisionLog,
+}: Parts): Authz {
   return Object.freeze({
     invalidate: (tenant?: TenantName) => {
       cache.invalidate(tenant === undefined ? undefined : keyOf(tenant))
@@ -40,6 +51,7 @@ export function authzOf({ cache, policy, rules, candidate, tally, guards, svids 
     explain: (about: FastifyRequest | Question) =>
       'raw' in about ? explainRequest(rules, about) : explain(rules, about, readFrom(about)),
     findSvid: (tenant: TenantName, key: string) => svids.find(keyOf(tenant), key),
+    decisionLog: () => decisionLog?.stats() ?? null,
     engines: () => Array.from(guards.values(), (guard) => guard.stats()),
     stats: () => cache.stats(),
   })

@@ -1,6 +1,7 @@
 import type { TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { DecisionCacheStats } from './cache/decision-cache.ts'
+import type { DecisionLogStats } from './log/decision-log.ts'
 import type { EngineStats } from './engine/guard.ts'
 import type { Explanation, Question } from './explain/explanation.ts'
 import type { PolicyDocument } from './policy/document.ts'
@@ -64,6 +65,8 @@ export interface Authz {
    * @throws {AuthzError} `invalid-tenant`
    */
   findSvid(tenant: TenantName, serialNumberOrFingerprint: string): SeenSvid | null
+  /** What became of the decisions that were to be recorded; `null` without the option `decisionLog`. */
+  decisionLog(): DecisionLogStats | null
   /** What became of the questions to each engine since the boot, and how it stands. */
   engines(): readonly EngineStats[]
   /** What the cache holds, and what it has done since the boot. */

@@ -7,6 +7,7 @@ import { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
 import { Decider } from './decide/decider.ts'
 import { Gate } from './decide/gate.ts'
+import { DecisionLog } from './log/decision-log.ts'
 import { type AuthzOptions, readOptions } from './options/options.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
 import { losesEverything } from './policy/dismissal.ts'
@@ -74,6 +75,10 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const svids = new SvidIndex(maxTenants, tenantOf)
   const candidate = new Candidate(rules, decider)
   const tally = new Tally()
+  const { random } = settings
+  const decisionLog =
+    settings.decisionLog &&
+    new DecisionLog({ ...settings.decisionLog, tenantOf, clock: settings.clock, random })
   const gate = new Gate({
     name: `spiffeAuthz${++registrations}`,
     rules,
@@ -82,12 +87,16 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     tally,
     lastDecisionHeader: settings.lastDecisionHeader,
     mismatchStatus,
+    decisionLog,
     svids,
     clock: settings.clock,
   })
   const coverage = new Coverage(gate.hook.name)
 
-  fastify.decorate('authz', authzOf({ cache, policy, rules, candidate, tally, guards, svids }))
+  fastify.decorate(
+    'authz',
+    authzOf({ cache, policy, rules, candidate, tally, guards, svids, decisionLog }),
+  )
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
     coverage.add(route, rules.attach(this, route))
@@ -96,6 +105,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   let endWatching: (() => void) | undefined
   fastify.addHook('onClose', async () => {
     endWatching?.()
+    await decisionLog?.flush()
     await Promise.all(Array.from(engines.values(), async (engine) => engine.close?.()))
   })
   fastify.addHook('onReady', async () => {

@@ -1,4 +1,5 @@
 import type { FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { DecisionLog } from '../log/decision-log.ts'
 import type { CompiledRule } from '../rule/compile.ts'
 import type { RouteRules } from '../rule/route-rules.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
@@ -20,6 +21,7 @@ export interface GateContext {
   readonly lastDecisionHeader: string | null
   readonly mismatchStatus: 403 | 404
   readonly svids: SvidIndex
+  readonly decisionLog: DecisionLog | null
   readonly clock: () => number
 }
 
@@ -73,13 +75,15 @@ export class Gate {
   }
 
   #enforce(passage: Passage, rule: CompiledRule | null, decision: Decision): void {
-    const { rules, candidate, tally, svids, lastDecisionHeader, mismatchStatus } = this.#context
+    const { rules, candidate, tally, svids, decisionLog, lastDecisionHeader, mismatchStatus } =
+      this.#context
     const { request } = passage
     const isShadow = rule?.mode === 'shadow'
     if (isShadow) tally.count(request, { enforced: true, considered: decision.allowed })
     if (decision.allowed && request.peer) svids.note(request.peer)
     candidate.compare(request, decision.allowed || isShadow)
     const policyVersion = rules.active.version
+    decisionLog?.record(request, decision, { policyVersion, isShadow })
     enforce(passage, decision, { policyVersion, isShadow, lastDecisionHeader, mismatchStatus })
   }
 

@@ -1,5 +1,10 @@
 import type { Engine } from '../engine/engine.ts'
 import { readEngines } from '../engine/registry.ts'
+import {
+  readDecisionLog,
+  type DecisionLogOptions,
+  type DecisionLogSettings,
+} from '../log/options.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import type { RouteRule } from '../rule/route-rule.ts'
 import {
@@ -44,6 +49,8 @@ export interface AuthzOptions {
     /** Life of a deny, in milliseconds. Default 2 000. */
     readonly denyTtlMs?: number
   }
+  /** A record of decisions for auditors. Default: none. */
+  readonly decisionLog?: DecisionLogOptions
   /**
    * A response header that names the engine where its last decision stood in for one that it failed to make. It tells
    * callers of an outage. Default: none.
@@ -85,6 +92,7 @@ export interface Settings {
   readonly maxDecisionsPerTenant: number
   readonly allowTtlMs: number
   readonly denyTtlMs: number
+  readonly decisionLog: DecisionLogSettings | null
   readonly lastDecisionHeader: string | null
   readonly timeoutMs: number
   readonly policyVersion: () => string | number
@@ -99,6 +107,7 @@ const KEYS: readonly string[] = [
   'policy',
   'engines',
   'cache',
+  'decisionLog',
   'lastDecisionHeader',
   'timeoutMs',
   'policyVersion',
@@ -138,6 +147,7 @@ export function readOptions(options: AuthzOptions): Settings {
     ),
     allowTtlMs: duration('cache.allowTtlMs', cache.allowTtlMs, 30_000),
     denyTtlMs: duration('cache.denyTtlMs', cache.denyTtlMs, 2000),
+    decisionLog: options.decisionLog === undefined ? null : readDecisionLog(options.decisionLog),
     lastDecisionHeader: readHeader(options.lastDecisionHeader),
     timeoutMs: duration('timeoutMs', options.timeoutMs, 200),
     policyVersion: callable('policyVersion', options.policyVersion, () => 0),

@@ -1,0 +1,64 @@
+import { check, checkKeys, count, duration, refuse } from '../options/check.ts'
+import type { DecisionLogEvent } from './event.ts'
+
+/** A record of decisions for auditors, in the event format of OPA. */
+export interface DecisionLogOptions {
+  /**
+   * Takes a batch of events. One batch at a time: while it is being written, others wait. A batch that fails is lost and
+   * counted.
+   */
+  readonly write: (events: readonly DecisionLogEvent[]) => void | Promise<void>
+  /** The share of allows that is recorded. Refusals are always recorded. Default 0.01. */
+  readonly allowShare?: number
+  /** JSON Pointers (RFC 6901) of what is taken out of each event, such as `/input/spiffe_id`. Default: none. */
+  readonly mask?: readonly string[]
+  /** What tells this instance apart, on every event. Default: none. */
+  readonly labels?: Readonly<Record<string, string>>
+  /** How often batches are written, in milliseconds. Default 1000. */
+  readonly flushMs?: number
+  /** Events in a batch. Default 500. */
+  readonly maxBatch?: number
+  /** Decisions that wait to be written; more are dropped and counted. Default 10 000. */
+  readonly maxWaiting?: number
+}
+
+/** The options, checked and complete. */
+export type DecisionLogSettings = Required<DecisionLogOptions>
+
+const KEYS = ['write', 'allowShare', 'mask', 'labels', 'flushMs', 'maxBatch', 'maxWaiting']
+
+/**
+ * The option `decisionLog`.
+ *
+ * @throws {AuthzError} `invalid-option`
+ */
+export function readDecisionLog(options: DecisionLogOptions): DecisionLogSettings {
+  if (typeof options !== 'object' || options === null) {
+    return refuse('decisionLog', options, 'must be an object')
+  }
+  checkKeys('decisionLog.', options, KEYS)
+  const { write, allowShare, mask } = options
+  if (typeof write !== 'function') return refuse('decisionLog.write', write, 'must be a function')
+  return {
+    write,
+    allowShare: check('decisionLog.allowShare', allowShare, 0.01, isShare, 'must be from 0 to 1'),
+    mask: check('decisionLog.mask', mask, [], arePointers, 'must be a list of JSON Pointers'),
+    labels: { ...options.labels },
+    flushMs: duration('decisionLog.flushMs', options.flushMs, 1000),
+    maxBatch: count('decisionLog.maxBatch', options.maxBatch, 500, 1),
+    maxWaiting: count('decisionLog.maxWaiting', options.maxWaiting, 10_000, 1),
+  }
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= 1
+}
+
+function arePointers(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isPointer)
+}
+
+/** RFC 6901 §3: `~` stands only before 0 and 1. */
+function isPointer(value: unknown): boolean {
+  return typeof value === 'string' && /^(?:\/(?:[^/~]|~[01])*)+$/.test(value)
+}
