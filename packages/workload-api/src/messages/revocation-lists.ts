@@ -24,9 +24,11 @@ export function distribute(
   if (crl.length === 0) return bundles
   const signers = new Signers(bundles, svids)
   const lists = new Map<string, RevocationList[]>()
+  let bytes = 0
   for (const [index, der] of crl.entries()) {
     try {
       checkLimit('revocation lists', index + 1, LIMITS.revocationLists)
+      checkLimit('bytes of revocation lists', (bytes += der.length), LIMITS.revocationListBytes)
       const list = RevocationList.fromDer(der)
       for (const trustDomain of signers.trustDomainsOf(list)) {
         lists.set(trustDomain, [...(lists.get(trustDomain) ?? []), list])

@@ -265,6 +265,17 @@ describe('the revocation lists of a message', () => {
     expect(listsOf(context)['example.org']).toHaveLength(1)
   })
 
+  test('beyond the limit of their bytes are left out', async () => {
+    const list = await authority.mintRevocationList()
+    const padding = Buffer.alloc(LIMITS.revocationListBytes - list.length)
+    const fitting = parse([web], { crl: [padding, list] })
+    expect(fitting.problems).toHaveLength(1)
+    expect(listsOf(fitting)['example.org']).toHaveLength(1)
+    const larger = parse([web], { crl: [padding, Buffer.alloc(1), list] })
+    expect(larger.problems).toHaveLength(3)
+    expect(listsOf(larger)['example.org']).toEqual([])
+  })
+
   test('take no more signature checks than the limit allows', async () => {
     const { subject } = authority
     const namesakes = await Promise.all(
