@@ -13,6 +13,7 @@ import {
   toMutantRunResult,
 } from '@stryker-mutator/api/test-runner'
 import { load, run, testsOf } from './harness.mjs'
+import { keysFor, rememberKeys } from './keys.mjs'
 
 // What the instrumented code looks at.
 // oxlint-disable-next-line no-underscore-dangle -- Stryker's name for it
@@ -36,6 +37,7 @@ class InProcessRunner {
 
   init() {
     register('./hooks.mjs', import.meta.url)
+    rememberKeys()
     // A failure outside of a test is that of the test which it comes in.
     process.on('uncaughtException', (error) => (this.#stray ??= error))
     process.on('unhandledRejection', (error) => (this.#stray ??= error))
@@ -64,6 +66,7 @@ class InProcessRunner {
     if (this.#blocks !== undefined) return
     const blocks = []
     for (const file of this.#testFiles) {
+      keysFor(file)
       blocks.push(await load(relative('.', file), pathToFileURL(resolve(file)).href))
     }
     this.#blocks = blocks
@@ -85,6 +88,7 @@ class InProcessRunner {
     this.#stray = undefined
     const onScope = (scope) => {
       stryker.currentTestId = String(this.#scopes.push(scope) - 1)
+      keysFor(`${scope.length} ${scope[0].name}`)
     }
     const onResult = ({ name }, error, timeSpentMs) => {
       const failure = error ?? this.#stray

@@ -1,14 +1,14 @@
 /**
  * Mutation testing: changes the code in small ways, one at a time, and expects a test to fail for each.
  *
- *   pnpm test:mutation                 all parts; writes survivors.md
- *   pnpm test:mutation gate acceptor   some of them
- *   pnpm test:mutation verifier --mutate 'packages/spiffe/src/id/*.ts' --results results.json
+ *   pnpm test:mutation                   everything; writes survivors.md
+ *   pnpm test:mutation acceptor gate     some of it, by the names in parts.mjs
+ *   pnpm test:mutation reading --mutate 'packages/spiffe/src/id/*.ts' --results results.json
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { Stryker } from '@stryker-mutator/core'
-import { parts } from './parts.mjs'
+import { runs } from './parts.mjs'
 import { findingOf, scoreOf, sentenceOf, survivorsPage } from './report.mjs'
 import { compileCommand, inCopy, testFiles } from './workplace.mjs'
 
@@ -43,28 +43,27 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { mutate: { type: 'string' }, results: { type: 'string' } },
 })
-const names = positionals.length === 0 ? Object.keys(parts) : positionals
-const unknown = names.filter((name) => !Object.hasOwn(parts, name))
-if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(', ')}`)
+const names = positionals.length === 0 ? Object.keys(runs) : positionals
+const unknown = names.filter((name) => !Object.hasOwn(runs, name))
+if (unknown.length > 0) throw new Error(`there is no ${unknown.join(', ')}`)
 
 const reasons = JSON.parse(await readFile(new URL('reasons.json', import.meta.url), 'utf8'))
 const findings = {}
 for (const name of names) {
-  const part =
-    options.mutate === undefined ? parts[name] : { ...parts[name], mutate: [options.mutate] }
-  findings[name] = await inCopy(() => mutate(part))
+  const { part, ...run } = runs[name]
+  if (options.mutate !== undefined) run.mutate = [options.mutate]
+  const found = await inCopy(() => mutate(run))
+  findings[part] = [...(findings[part] ?? []), ...found]
 }
 
 if (options.results !== undefined) await writeFile(options.results, JSON.stringify(findings))
-
 const page = survivorsPage(findings, reasons)
-process.stdout.write(`\n${page}`)
-for (const name of names) {
-  process.stdout.write(`${sentenceOf(name, findings[name])}\n`)
-  if (!(scoreOf(findings[name]) >= LEAST_SCORE)) {
-    process.stdout.write(`  which is less than ${LEAST_SCORE} %\n`)
-    process.exitCode = 1
-  }
+process.stdout.write(`\n${page}\n`)
+for (const [part, found] of Object.entries(findings)) {
+  process.stdout.write(`${sentenceOf(part, found)}\n`)
+  if (scoreOf(found) >= LEAST_SCORE) continue
+  process.stdout.write(`  which is less than ${LEAST_SCORE} %\n`)
+  process.exitCode = 1
 }
 if (positionals.length === 0 && options.mutate === undefined) {
   await writeFile(new URL('survivors.md', import.meta.url), page)
