@@ -16,7 +16,7 @@ export class Relay implements AsyncDisposable {
   readonly down: Flow = new Flow()
   readonly #to: Place
   readonly #clients = new Set<Socket>()
-  readonly #arrivals = new EventTarget()
+  readonly #events = new EventTarget()
   #at: Place
   #server: Server | undefined
 
@@ -48,7 +48,12 @@ export class Relay implements AsyncDisposable {
 
   /** Resolves with the next connection. */
   async nextConnection(): Promise<void> {
-    await once(this.#arrivals, 'connection')
+    await once(this.#events, 'connection')
+  }
+
+  /** Resolves when no connection is open. */
+  async emptied(): Promise<void> {
+    while (this.#clients.size > 0) await once(this.#events, 'disconnection')
   }
 
   /** Nobody listens any more: the port is closed, the socket's file is gone. Connections live on. */
@@ -93,13 +98,14 @@ export class Relay implements AsyncDisposable {
     this.#clients.add(client)
     client.once('close', () => {
       this.#clients.delete(client)
+      this.#events.dispatchEvent(new Event('disconnection'))
       server.destroy()
     })
     server.once('close', () => client.destroy())
     for (const socket of [client, server]) socket.on('error', () => {})
     void this.up.carry(client, server)
     void this.down.carry(server, client)
-    this.#arrivals.dispatchEvent(new Event('connection'))
+    this.#events.dispatchEvent(new Event('connection'))
   }
 }
 

@@ -9,6 +9,16 @@ export const ORDERS = 'spiffe://a.test/acme/orders'
 /** The SPIFFE ID of whoever may call it. */
 export const WEB = 'spiffe://a.test/acme/web'
 
+export interface ServiceOptions extends Pick<
+  SvidServerOptions,
+  'handshakeTimeoutMs' | 'graceMs' | 'clock'
+> {
+  /** How long connections may be idle. Default: Fastify's. */
+  readonly keepAliveMs?: number
+  /** Where log lines go. Default: nowhere. */
+  readonly logTo?: { write(line: string): void }
+}
+
 /** A service as a reader of the README writes it, on HTTP/1.1 and HTTP/2. */
 export class Service implements AsyncDisposable {
   readonly port: number
@@ -24,15 +34,15 @@ export class Service implements AsyncDisposable {
 
   static async start(
     source: X509MaterialSource,
-    options: Pick<SvidServerOptions, 'handshakeTimeoutMs' | 'graceMs' | 'clock'> = {},
-    logTo?: { write(line: string): void },
+    { keepAliveMs, logTo, ...options }: ServiceOptions = {},
   ): Promise<Service> {
     const app = Fastify({
       ...spiffeServer(source, { ...options, http2: true, allowHTTP1: true }),
-      ...(logTo !== undefined && {
-        logger: { stream: logTo, level: 'info' },
-        disableRequestLogging: true,
+      ...(keepAliveMs !== undefined && {
+        keepAliveTimeout: keepAliveMs,
+        http2SessionTimeout: keepAliveMs,
       }),
+      ...(logTo !== undefined && { logger: { stream: logTo } }),
     })
     await app.register(svid, { source })
     await app.register(peer)
