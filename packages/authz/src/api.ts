@@ -1,6 +1,7 @@
 import { TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { Authz, TenantName } from './authz.ts'
+import type { Provisions } from './condition/provisions.ts'
 import type { DecisionCache } from './cache/decision-cache.ts'
 import type { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
@@ -24,6 +25,7 @@ export interface Parts {
   readonly tally: Tally
   readonly guards: ReadonlyMap<string, EngineGuard>
   readonly svids: SvidIndex
+  readonly provisions: Provisions
   readonly decisionLog: DecisionLog | null
 }
 
@@ -36,6 +38,7 @@ export function authzOf({
   guards,
   svids,
   decisionLog,
+  provisions,
 }: Parts): Authz {
   return Object.freeze({
     invalidate: (tenant?: TenantName) => {
@@ -49,7 +52,9 @@ export function authzOf({
     comparisons: () => ({ shadow: tally.list(), candidate: candidate.tally.list() }),
     table: () => routeTable(rules),
     explain: (about: FastifyRequest | Question) =>
-      'raw' in about ? explainRequest(rules, about) : explain(rules, about, readFrom(about)),
+      'raw' in about
+        ? explainRequest(rules, about, provisions)
+        : explain(rules, about, readFrom(about)),
     findSvid: (tenant: TenantName, key: string) => svids.find(keyOf(tenant), key),
     decisionLog: () => decisionLog?.stats() ?? null,
     engines: () => Array.from(guards.values(), (guard) => guard.stats()),

@@ -1,5 +1,12 @@
 export type { Authz, TenantName } from './authz.ts'
 export type { DecisionCacheStats } from './cache/decision-cache.ts'
+export type {
+  AttributeCaller,
+  AttributeProvider,
+  ProvidedAttributes,
+  Provision,
+  RefusedAttributes,
+} from './condition/provider.ts'
 export type { AttributeName, Attributes } from './condition/attributes.ts'
 export type { Comparison } from './condition/comparison.ts'
 export { where } from './condition/condition.ts'

@@ -2,6 +2,8 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { authzOf } from './api.ts'
 import { DecisionCache } from './cache/decision-cache.ts'
+import { clientAddress } from './client/address.ts'
+import { Provisions } from './condition/provisions.ts'
 import { Coverage } from './coverage.ts'
 import { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
@@ -53,10 +55,16 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     Array.from(engines, ([name, engine]) => [name, new EngineGuard(engine, guardParts)]),
   )
   const { trustDomain, foreign, mismatchStatus, ...quotas } = settings.tenants
+  const provisions = new Provisions(tenantOf, timeoutMs)
   const context = {
     tenantOf,
     trustDomain,
     foreign,
+    addressOf: clientAddress(settings.trustedProxies),
+    networks: settings.networks,
+    providers: settings.attributes,
+    provisions,
+    clock: settings.clock,
     engines: guards,
     timeoutMs,
     nextIndex: () => steps++,
@@ -71,7 +79,8 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   })
   const { clock } = guardParts
   const { maxTenants } = settings
-  const decider = new Decider(cache, new TenantQuotas({ ...quotas, maxTenants, clock }), tenantOf)
+  const tenantQuotas = new TenantQuotas({ ...quotas, maxTenants, clock })
+  const decider = new Decider({ cache, quotas: tenantQuotas, provisions, tenantOf })
   const svids = new SvidIndex(maxTenants, tenantOf)
   const candidate = new Candidate(rules, decider)
   const tally = new Tally()
@@ -95,7 +104,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
 
   fastify.decorate(
     'authz',
-    authzOf({ cache, policy, rules, candidate, tally, guards, svids, decisionLog }),
+    authzOf({ cache, policy, rules, candidate, tally, guards, svids, decisionLog, provisions }),
   )
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
@@ -106,7 +115,8 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   fastify.addHook('onClose', async () => {
     endWatching?.()
     await decisionLog?.flush()
-    await Promise.all(Array.from(engines.values(), async (engine) => engine.close?.()))
+    const closing = [...engines.values(), ...settings.attributes.values()]
+    await Promise.all(closing.map(async (it) => it.close?.()))
   })
   fastify.addHook('onReady', async () => {
     coverage.assertComplete(fastify)

@@ -10,8 +10,19 @@ export interface Attributes {
   readonly route: string
   /** Fastify's `request.hostname`, without a port. */
   readonly host: string
-  /** Fastify's `request.ip`: a forwarded address only where Fastify's `trustProxy` says so. */
-  readonly ip: string
+  /**
+   * The address of the client: that of the socket, or what a proxy of the option `trustedProxies` says of it. Absent where
+   * such a proxy says nothing that can be trusted.
+   */
+  readonly ip: string | undefined
+  /** The class of the option `networks` that the client's address is of; `other` when it is of none. */
+  readonly network: string
+  /** When the caller's SVID expires, in milliseconds since the epoch, as a decimal number. */
+  readonly notAfter: string
+  /** The hour of the day in UTC, `00` to `23`. */
+  readonly 'time.hour': string
+  /** The day of the week in UTC: `Sun`, `Mon`, `Tue`, `Wed`, `Thu`, `Fri`, `Sat`. */
+  readonly 'time.weekday': string
   readonly spiffeId: SpiffeId
   readonly trustDomain: TrustDomain
   /** The caller's tenant. A caller without one is refused before the check. */
@@ -22,6 +33,10 @@ export interface Attributes {
   readonly [name: `headers.${string}`]: string | undefined
   /** A query parameter. A request that repeats it is refused before the check. */
   readonly [name: `query.${string}`]: string | undefined
+  /** A claim of the caller's token; needs a provider of the group `jwt`. */
+  readonly [name: `jwt.${string}`]: string | undefined
+  /** What is known of the caller's device; needs a provider of the group `device`. */
+  readonly [name: `device.${string}`]: string | undefined
   /** What the pattern in `allow` captured. A caller whose pattern has no such capture is refused before the check. */
   readonly [name: `captures.${string}`]: string
 }

@@ -3,7 +3,11 @@ import type { FastifyRequest } from 'fastify'
 import { type Decision, deny } from '../decide/decision.ts'
 import type { Place } from '../rule/place.ts'
 import type { TenantResolver } from '../tenant/tenant.ts'
+import { isWithin } from '../client/address.ts'
+import type { NetworkClasses } from '../client/options.ts'
 import type { AttributeValue } from './attributes.ts'
+import type { AttributeProvider } from './provider.ts'
+import type { Provisions } from './provisions.ts'
 
 /** Where one declared attribute comes from. */
 export type AttributeSource = { readonly name: string } & Reader
@@ -13,6 +17,8 @@ interface RequestReader {
   /** `null`: it has no single value, and the request is refused with `refusal`. */
   readonly read: (request: FastifyRequest) => AttributeValue | null
   readonly refusal: Decision
+  /** Who has to be asked before it can be read; absent: nobody. */
+  readonly provider?: AttributeProvider
 }
 
 /** What follows from the route and the identity, which are in the key of a decision anyway. */
@@ -24,17 +30,29 @@ interface IdentityReader {
 
 type Reader = RequestReader | IdentityReader
 
+/** What attributes are compiled with, whatever the route. */
+export interface AttributeContext {
+  /** `null` when the plugin has no tenant template. */
+  readonly tenantOf: TenantResolver | null
+  readonly addressOf: (request: FastifyRequest) => string | undefined
+  readonly networks: NetworkClasses
+  /** By their groups. */
+  readonly providers: ReadonlyMap<string, AttributeProvider>
+  readonly provisions: Provisions
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+}
+
 /** What the attributes of a route are compiled from. */
-export interface SourceContext {
+export interface SourceContext extends AttributeContext {
   readonly place: Place
   /** The patterns and matchers of `allow`; `null` where any identity may call. */
   readonly allow: readonly SpiffeIdMatcher[] | null
-  /** `null` when the plugin has no tenant template. */
-  readonly tenantOf: TenantResolver | null
 }
 
 type Compiler = (context: SourceContext, key: string, name: string) => Reader
 
+const WEEKDAYS: readonly string[] = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const AMBIGUOUS = deny('ambiguous-attribute')
 const NO_TENANT = deny('no-tenant')
 const NO_CAPTURE = deny('no-capture')
@@ -42,7 +60,11 @@ const NO_CAPTURE = deny('no-capture')
 const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
   ['method', compileMethod],
   ['host', () => ofRequest((request) => request.hostname)],
-  ['ip', () => ofRequest((request) => request.ip)],
+  ['ip', ({ addressOf }) => ofRequest(addressOf)],
+  ['network', compileNetwork],
+  ['notAfter', () => ofRequest(({ peer }) => peer && String(peer.notAfter))],
+  ['time.hour', compileTime((time) => time.slice(11, 13))],
+  ['time.weekday', compileTime((time) => WEEKDAYS[new Date(time).getUTCDay()])],
   ['route', ({ place }) => ofIdentity(() => place.url)],
   ['spiffeId', () => ofIdentity((id) => id)],
   ['trustDomain', () => ofIdentity((id) => id.trustDomain)],
@@ -66,13 +88,39 @@ export function compileSource(context: SourceContext, key: string, name: unknown
   const single = SINGLE.get(name)
   if (single !== undefined) return { name, ...single(context, key, name) }
   const dot = name.indexOf('.')
-  const group = GROUPS.get(name.slice(0, dot))
   const rest = name.slice(dot + 1)
+  const group = GROUPS.get(name.slice(0, dot)) ?? providedBy(context, name.slice(0, dot))
   if (dot < 0 || group === undefined || rest === '') {
-    const known = [...SINGLE.keys(), ...[...GROUPS.keys()].map((it) => `${it}.<name>`)].join(', ')
+    const groups = [...GROUPS.keys(), ...context.providers.keys()].map((it) => `${it}.<name>`)
+    const known = [...SINGLE.keys(), ...groups].join(', ')
     return context.place.refuse(key, name, `is no attribute; there are ${known}`)
   }
   return { name, ...group(context, key, rest) }
+}
+
+/** The attributes of a provider. */
+function providedBy({ providers, provisions }: SourceContext, group: string): Compiler | undefined {
+  const provider = providers.get(group)
+  if (provider === undefined) return undefined
+  return (_context, _key, name) => ({
+    ...ofRequest((request) => provisions.get(request, provider, name)),
+    provider,
+  })
+}
+
+/** The first class that has the address of the client, or `other`. */
+function compileNetwork({ place, addressOf, networks }: SourceContext, key: string): Reader {
+  if (networks.length === 0) return place.refuse(key, 'network', 'needs the option `networks`')
+  return ofRequest((request) => {
+    const address = addressOf(request)
+    if (address === undefined) return 'other'
+    return networks.find(([, list]) => isWithin(list, address))?.[0] ?? 'other'
+  })
+}
+
+/** In UTC: what everybody reads the same. */
+function compileTime(read: (time: string) => string | undefined): Compiler {
+  return ({ clock }) => ofRequest(() => read(new Date(clock()).toISOString()))
 }
 
 /** A route of one method has it in the number of its step. */
@@ -114,7 +162,7 @@ function capture(matchers: readonly SpiffeIdMatcher[], id: SpiffeId, name: strin
   return null
 }
 
-function ofRequest(read: (request: FastifyRequest) => string | undefined | null): Reader {
+function ofRequest(read: (request: FastifyRequest) => string | undefined | null): RequestReader {
   return { read, refusal: AMBIGUOUS, varies: true }
 }
 

@@ -3,6 +3,7 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { DecisionCache } from '../cache/decision-cache.ts'
 import { attributesView, type AttributeValue } from '../condition/attributes.ts'
+import type { Provisions } from '../condition/provisions.ts'
 import type { CompiledRule } from '../rule/compile.ts'
 import { decisionKey } from '../step/key.ts'
 import type { Step } from '../step/step.ts'
@@ -15,14 +16,25 @@ const NO_RULE = deny('no-rule')
 const TENANT_MISMATCH = deny('tenant-mismatch')
 const TENANT_QUOTA = deny('tenant-quota')
 
+/** What decides besides the rules. */
+export interface DeciderParts {
+  readonly cache: DecisionCache
+  readonly quotas: TenantQuotas
+  readonly provisions: Provisions
+  /** `null` when the plugin has no tenant template. */
+  readonly tenantOf: TenantResolver | null
+}
+
 /** Decides requests by rules: at once, unless a check or an engine has to be awaited. */
 export class Decider {
   readonly #cache: DecisionCache
   readonly #quotas: TenantQuotas
+  readonly #provisions: Provisions
   readonly #tenantOf: TenantResolver | null
 
-  constructor(cache: DecisionCache, quotas: TenantQuotas, tenantOf: TenantResolver | null) {
+  constructor({ cache, quotas, provisions, tenantOf }: DeciderParts) {
     this.#quotas = quotas
+    this.#provisions = provisions
     this.#cache = cache
     this.#tenantOf = tenantOf
   }
@@ -62,6 +74,13 @@ export class Decider {
   }
 
   #decideStep(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
+    if (step.providers.length === 0) return this.#decidePrepared(step, request, id)
+    return this.#provisions
+      .prepare(step.providers, request, id)
+      .then((refusal) => refusal ?? this.#decidePrepared(step, request, id))
+  }
+
+  #decidePrepared(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
     const { sources, maxAgeMs, verdicts, standIn } = step
     const values: AttributeValue[] = []
     for (const source of sources) {
@@ -81,7 +100,10 @@ export class Decider {
       maxAgeMs,
       verdicts,
       standIn,
-      notAfter: expiryOf(request.peer),
+      notAfter: Math.min(
+        expiryOf(request.peer),
+        this.#provisions.notAfter(request, step.providers),
+      ),
       evaluate: metered,
     })
   }

@@ -12,6 +12,8 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'last-dec
  * - `tenant-mismatch`: the request names another tenant than the caller's;
  * - `tenant-quota`: the caller's tenant has too many evaluations under way, or within a second;
  * - `no-tenant`, `no-capture`, `ambiguous-attribute`: an attribute that the condition declared has no single value;
+ * - `attribute-refused`: what the caller brought to be read, such as a token, is not valid;
+ * - `attribute-failed`, `attribute-timeout`: what brings an attribute threw or rejected, or missed its deadline;
  * - `condition-false`: the check said `false`;
  * - `condition-not-boolean`: the check said something that is not a boolean;
  * - `condition-failed`: the check threw or rejected;
@@ -36,6 +38,9 @@ export type DenyReason =
   | 'no-tenant'
   | 'no-capture'
   | 'ambiguous-attribute'
+  | 'attribute-refused'
+  | 'attribute-failed'
+  | 'attribute-timeout'
   | 'condition-false'
   | 'condition-not-boolean'
   | 'condition-failed'

@@ -25,6 +25,8 @@ export interface Enforcement {
 /** Refusals that point to a fault of the service rather than of the caller. */
 const FAULTS: ReadonlySet<Decision['reason']> = new Set([
   'no-rule',
+  'attribute-failed',
+  'attribute-timeout',
   'condition-not-boolean',
   'condition-failed',
   'condition-timeout',
@@ -80,6 +82,11 @@ function log(
   else request.log.info(fields, 'request refused')
 }
 
+const UNAUTHENTICATED: ReadonlySet<Refusal['reason']> = new Set([
+  'identity-expired',
+  'attribute-refused',
+] as const)
+
 /** 401 asks for an identity, 403 says that the one presented does not do. */
 function statusOf(
   request: FastifyRequest,
@@ -89,7 +96,7 @@ function statusOf(
   if (reason === 'not-found') return 404
   if (reason === 'tenant-mismatch') return mismatchStatus
   if (reason === 'tenant-quota') return 429
-  return (request.spiffeId ?? null) === null || reason === 'identity-expired' ? 401 : 403
+  return (request.spiffeId ?? null) === null || UNAUTHENTICATED.has(reason) ? 401 : 403
 }
 
 function eventOf(

@@ -4,6 +4,7 @@ import { type AttributeValue, attributesView } from '../condition/attributes.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import { type Decision, deny } from '../decide/decision.ts'
 import { callerOf, routeOf } from '../decide/facts.ts'
+import type { Provisions } from '../condition/provisions.ts'
 import type { CompiledCallers } from '../rule/callers.ts'
 import type { CompiledRule } from '../rule/compile.ts'
 import type { RouteRules } from '../rule/route-rules.ts'
@@ -11,7 +12,10 @@ import type { Step } from '../step/step.ts'
 import type { Explanation, Finding, Question } from './explanation.ts'
 
 /** How an attribute of the request in question is found. */
-export type ReadAttribute = (source: AttributeSource, id: SpiffeId) => AttributeValue | null
+export type ReadAttribute = (
+  source: AttributeSource,
+  id: SpiffeId,
+) => AttributeValue | null | Promise<AttributeValue | null>
 
 const NO_RULE = deny('no-rule')
 const TENANT_MISMATCH = deny('tenant-mismatch')
@@ -41,15 +45,21 @@ export async function explain(
 }
 
 /** Explains a request that has arrived. */
-export function explainRequest(routes: RouteRules, request: FastifyRequest): Promise<Explanation> {
+export function explainRequest(
+  routes: RouteRules,
+  request: FastifyRequest,
+  provisions: Provisions,
+): Promise<Explanation> {
   const question = {
     method: request.method,
     route: routeOf(request) ?? '',
     spiffeId: callerOf(request),
   }
-  return explain(routes, question, (source, id) =>
-    source.varies ? source.read(request) : source.read(id),
-  )
+  return explain(routes, question, async (source, id) => {
+    if (!source.varies) return source.read(id)
+    if (source.provider !== undefined) await provisions.prepare([source.provider], request, id)
+    return source.read(request)
+  })
 }
 
 /** Reads what a {@link Question} says. */
@@ -73,7 +83,7 @@ async function examine(
 ): Promise<Examined> {
   const { denied, grant } = rule.description
   const findings = [
-    ...tenantFindings(rule, id, read),
+    ...(await tenantFindings(rule, id, read)),
     ...listFindings('deny', denied, id),
     ...(typeof grant === 'string' ? [] : listFindings('allow', grant, id)),
   ]
@@ -91,16 +101,16 @@ async function examine(
   return { decision, findings }
 }
 
-function tenantFindings(
+async function tenantFindings(
   { tenant }: CompiledRule,
   id: SpiffeId | null,
   read: ReadAttribute,
-): Finding[] {
+): Promise<Finding[]> {
   if (tenant === null) return []
   const { source, admits } = tenant
   const finding = { check: 'tenant', what: source.name } as const
   if (id === null) return [{ ...finding, outcome: 'not-asked' }]
-  if (admits(id, read(source, id))) return [{ ...finding, outcome: 'holds' }]
+  if (admits(id, await read(source, id))) return [{ ...finding, outcome: 'holds' }]
   return [{ ...finding, outcome: 'does-not-hold', reason: 'tenant-mismatch' }]
 }
 
@@ -128,7 +138,7 @@ function outcomeOf(
 async function askStep(step: Step, id: SpiffeId, read: ReadAttribute): Promise<Decision> {
   const values: AttributeValue[] = []
   for (const source of step.sources) {
-    const value = read(source, id)
+    const value = await read(source, id)
     if (value === null) return source.refusal
     values.push(value)
   }

@@ -1,3 +1,7 @@
+import type { BlockList } from 'node:net'
+import { type NetworkClasses, readNetworks, readTrustedProxies } from '../client/options.ts'
+import type { AttributeProvider } from '../condition/provider.ts'
+import { readProviders } from '../condition/providers.ts'
 import type { Engine } from '../engine/engine.ts'
 import { readEngines } from '../engine/registry.ts'
 import {
@@ -36,6 +40,15 @@ export interface AuthzOptions {
    * changes; a bad one is logged, and the last good one stays. Default: none.
    */
   readonly policy?: PolicyDocument | PolicyFile
+  /** What brings attributes that requests do not carry by themselves. They are closed with the application. Default: none. */
+  readonly attributes?: readonly AttributeProvider[]
+  /**
+   * Networks by names, for the attribute `network`: `{ office: ['10.0.0.0/8', 'fd00::/8'] }`. The first that has the
+   * client's address counts. Default: none.
+   */
+  readonly networks?: Readonly<Record<string, readonly string[]>>
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default: none is. */
+  readonly trustedProxies?: readonly string[]
   /** Engines that rules can ask, by their names. They are closed with the application. Default: none. */
   readonly engines?: readonly Engine[]
   /** How many decisions of conditions and engines are remembered, and for how long. */
@@ -88,6 +101,9 @@ export interface Settings {
     readonly watch: boolean
   }
   readonly engines: ReadonlyMap<string, Engine>
+  readonly attributes: ReadonlyMap<string, AttributeProvider>
+  readonly networks: NetworkClasses
+  readonly trustedProxies: BlockList | null
   readonly maxTenants: number
   readonly maxDecisionsPerTenant: number
   readonly allowTtlMs: number
@@ -106,6 +122,9 @@ const KEYS: readonly string[] = [
   'notFound',
   'policy',
   'engines',
+  'attributes',
+  'networks',
+  'trustedProxies',
   'cache',
   'decisionLog',
   'lastDecisionHeader',
@@ -138,6 +157,9 @@ export function readOptions(options: AuthzOptions): Settings {
     notFound: options.notFound,
     policy: readPolicy(options.policy),
     engines: readEngines(options.engines ?? []),
+    attributes: readProviders(options.attributes ?? []),
+    networks: readNetworks(options.networks ?? {}),
+    trustedProxies: readTrustedProxies(options.trustedProxies),
     maxTenants: count('cache.maxTenants', cache.maxTenants, 1024, 1),
     maxDecisionsPerTenant: count(
       'cache.maxDecisionsPerTenant',

@@ -1,14 +1,12 @@
 import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
-import { compileSource, type AttributeSource } from '../condition/sources.ts'
+import { compileSource, type AttributeContext, type AttributeSource } from '../condition/sources.ts'
+import type { AttributeProvider } from '../condition/provider.ts'
 import type { EngineGuard } from '../engine/guard.ts'
 import type { Place } from '../rule/place.ts'
-import type { TenantResolver } from '../tenant/tenant.ts'
 import { maxAgeMs, type Freshness } from './freshness.ts'
 
 /** What the steps of a rule are compiled with, besides themselves. */
-export interface StepContext {
-  /** `null` when the plugin has no tenant template. */
-  readonly tenantOf: TenantResolver | null
+export interface StepContext extends AttributeContext {
   readonly engines: ReadonlyMap<string, EngineGuard>
   /** The deadline of a check that names none, in milliseconds. */
   readonly timeoutMs: number
@@ -25,6 +23,12 @@ export interface StepPlace {
   readonly allow: readonly SpiffeIdMatcher[] | null
 }
 
+/** Who has to be asked before a step can be. */
+export function providersOf(sources: readonly AttributeSource[]): readonly AttributeProvider[] {
+  const providers = sources.flatMap((source) => (source.varies && source.provider) || [])
+  return [...new Set(providers)]
+}
+
 /** The longest delay of a Node timer; a longer one fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
@@ -36,11 +40,11 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1
 export function compileReads(
   { place, key, allow }: StepPlace,
   reads: unknown,
-  { tenantOf }: StepContext,
+  context: StepContext,
 ): readonly AttributeSource[] {
   if (!Array.isArray(reads)) return place.refuse(`${key}.reads`, reads, 'must be a list')
   const sources = reads.map((name, position) =>
-    compileSource({ place, allow, tenantOf }, `${key}.reads[${position}]`, name),
+    compileSource({ ...context, place, allow }, `${key}.reads[${position}]`, name),
   )
   if (new Set(reads).size < reads.length) {
     return place.refuse(`${key}.reads`, reads, 'names an attribute twice')

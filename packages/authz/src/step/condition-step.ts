@@ -4,6 +4,7 @@ import {
   compileFreshness,
   compileReads,
   compileTimeout,
+  providersOf,
   type StepContext,
   type StepPlace,
 } from './compile.ts'
@@ -31,6 +32,7 @@ export function compileCondition(at: StepPlace, condition: unknown, context: Ste
     index: context.nextIndex(),
     engine: null,
     sources,
+    providers: providersOf(sources),
     verdicts: conditionVerdicts,
     maxAgeMs: compileFreshness(at, freshness),
     policyVersion: null,

@@ -5,6 +5,7 @@ import {
   compileFreshness,
   compileReads,
   compileTimeout,
+  providersOf,
   type StepContext,
   type StepPlace,
 } from './compile.ts'
@@ -40,7 +41,7 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
   const verdicts = engineVerdicts(engine.name)
   // Every question tells the method, so every key has it.
   const others = reads.filter(({ name: read }) => read !== 'method')
-  const sources = [compileSource({ ...at, tenantOf: context.tenantOf }, key, 'method'), ...others]
+  const sources = [compileSource({ ...context, ...at }, key, 'method'), ...others]
   const policyVersion = engine.policyVersion?.bind(engine) ?? null
   const questionOf: QuestionMaker = (spiffeId, attributes) =>
     Object.freeze({
@@ -54,6 +55,7 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
     index: context.nextIndex(),
     engine: engine.name,
     sources,
+    providers: providersOf(sources),
     verdicts,
     maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
     policyVersion,

@@ -1,5 +1,6 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Attributes } from '../condition/attributes.ts'
+import type { AttributeProvider } from '../condition/provider.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import type { Decision } from '../decide/decision.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -12,6 +13,8 @@ export interface Step {
   readonly engine: string | null
   /** What the step reads of the request. */
   readonly sources: readonly AttributeSource[]
+  /** Who has to be asked before they can be read. */
+  readonly providers: readonly AttributeProvider[]
   readonly verdicts: Verdicts
   /** How old a remembered decision may be, in milliseconds; 0: none is remembered. */
   readonly maxAgeMs: number

@@ -1,6 +1,6 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { AttributeValue } from '../condition/attributes.ts'
-import { type AttributeSource, compileSource } from '../condition/sources.ts'
+import { type AttributeContext, type AttributeSource, compileSource } from '../condition/sources.ts'
 import type { Place } from '../rule/place.ts'
 import { tenantSlug } from './slug.ts'
 import type { TenantResolver } from './tenant.ts'
@@ -9,9 +9,7 @@ import type { TenantResolver } from './tenant.ts'
 export type TenantSource = `params.${string}` | `headers.${string}` | 'host'
 
 /** Which callers may touch which tenants of this service. */
-export interface TenantContext {
-  /** `null` when the plugin has no tenant template. */
-  readonly tenantOf: TenantResolver | null
+export interface TenantContext extends AttributeContext {
   /** The trust domain whose tenants requests name; `null`: rules cannot compare. */
   readonly trustDomain: string | null
   /** By foreign trust domain and tenant: the tenant of ours that they may touch. */
@@ -47,7 +45,7 @@ export function compileRouteTenant(
   }
   const names = new LocalNames(context.tenantOf, context.trustDomain, context.foreign)
   return {
-    source: compileSource({ place, allow: null, tenantOf: context.tenantOf }, key, source),
+    source: compileSource({ ...context, place, allow: null }, key, source),
     admits: isHost
       ? (id, host) => isFirstLabel(host, names.of(id))
       : (id, named) => isSegment(named) && named === names.of(id),

@@ -1,0 +1,78 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { FastifyRequest } from 'fastify'
+import { type Decision, deny, type Refusal } from '../decide/decision.ts'
+import { Deadline } from '../step/deadline.ts'
+import type { TenantResolver } from '../tenant/tenant.ts'
+import type { AttributeProvider, ProvidedAttributes, Provision } from './provider.ts'
+
+const REFUSED = deny('attribute-refused')
+const LATE = deny('attribute-timeout')
+
+type Outcome = ProvidedAttributes | Refusal
+
+/** What providers found for the requests that are being decided. */
+export class Provisions {
+  readonly #tenantOf: TenantResolver | null
+  readonly #timeoutMs: number
+  readonly #found = new WeakMap<FastifyRequest, Map<AttributeProvider, Outcome>>()
+
+  constructor(tenantOf: TenantResolver | null, timeoutMs: number) {
+    this.#tenantOf = tenantOf
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Asks the providers that were not asked for this request yet. Returns what refuses the request, or `null`. */
+  async prepare(
+    providers: readonly AttributeProvider[],
+    request: FastifyRequest,
+    spiffeId: SpiffeId,
+  ): Promise<Decision | null> {
+    const found = this.#foundFor(request)
+    for (const provider of providers) {
+      const outcome = found.get(provider) ?? (await this.#ask(provider, request, spiffeId))
+      found.set(provider, outcome)
+      if ('allowed' in outcome) return outcome
+    }
+    return null
+  }
+
+  /** An attribute that was found before. */
+  get(request: FastifyRequest, provider: AttributeProvider, name: string): string | undefined {
+    const outcome = this.#found.get(request)?.get(provider)
+    return outcome === undefined || 'allowed' in outcome ? undefined : outcome.get(name)
+  }
+
+  /** When the first of what was found ends, in milliseconds since the epoch. */
+  notAfter(request: FastifyRequest, providers: readonly AttributeProvider[]): number {
+    const found = this.#found.get(request)
+    const ends = providers.map((provider) => {
+      const outcome = found?.get(provider)
+      return outcome === undefined || 'allowed' in outcome ? 0 : (outcome.notAfter ?? Infinity)
+    })
+    return Math.min(Infinity, ...ends)
+  }
+
+  async #ask(
+    provider: AttributeProvider,
+    request: FastifyRequest,
+    spiffeId: SpiffeId,
+  ): Promise<Outcome> {
+    const tenant = this.#tenantOf?.(spiffeId) ?? null
+    try {
+      const answer = Promise.resolve(provider.provide(request, { spiffeId, tenant }))
+      return await new Deadline().race<Outcome>(answer.then(outcomeOf), this.#timeoutMs, LATE)
+    } catch (error) {
+      return Object.freeze({ ...deny('attribute-failed'), error })
+    }
+  }
+
+  #foundFor(request: FastifyRequest): Map<AttributeProvider, Outcome> {
+    const found = this.#found.get(request) ?? new Map<AttributeProvider, Outcome>()
+    this.#found.set(request, found)
+    return found
+  }
+}
+
+function outcomeOf(provision: Provision): Outcome {
+  return 'refused' in provision ? REFUSED : provision
+}
