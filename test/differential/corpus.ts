@@ -43,6 +43,21 @@ function change(): fc.Arbitrary<ChainDescription['changes'][number]> {
 
 /** What an explanation is about, and chance seldom brings together. */
 const pairs: readonly Partial<ChainDescription>[] = [
+  {
+    intermediates: 2,
+    changes: [
+      { at: 'anchor', is: 'path length 1' },
+      { at: 'upper', is: 'the name of its issuer' },
+    ],
+  },
+  {
+    intermediates: 2,
+    changes: [
+      { at: 'anchor', is: 'permits DNS names of the host' },
+      { at: 'upper', is: 'two DNS names' },
+      { at: 'upper', is: 'the name of its issuer' },
+    ],
+  },
   { trust: 'the leaf', intermediates: 0, changes: [{ at: 'leaf', is: 'path length 0' }] },
   { sent: 'a look-alike last', changes: [{ at: 'issuer', is: 'an RSA key of 1024 bits' }] },
   {

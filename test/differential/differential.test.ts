@@ -33,21 +33,20 @@ afterAll(async () => {
   for (const judge of judges) await judge[Symbol.asyncDispose]()
 })
 
-const ofAll = DIFFERENTIAL_CHAIN === undefined ? describe : describe.skip
-const ofOne = DIFFERENTIAL_CHAIN === undefined ? test.skip : test
+if (DIFFERENTIAL_CHAIN === undefined) describe('on the corpus', judgeCorpus)
+else
+  test('the chain of DIFFERENTIAL_CHAIN is judged alike, or the difference is explained', judgeOne)
 
-ofOne(
-  'the chain of DIFFERENTIAL_CHAIN is judged alike, or the difference is explained',
-  async () => {
-    const chain = JSON.parse(DIFFERENTIAL_CHAIN ?? 'null') as ChainDescription
-    const [verdict] = await judgeAll([chain], judges)
-    say(describeVerdict(verdict!))
-    expect(unexplainedIn(verdict!)).toEqual([])
-    expect(await isAloneAfterAll(verdict!, judges)).toBe(false)
-  },
-)
+async function judgeOne(): Promise<void> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as a failure printed it
+  const chain = JSON.parse(DIFFERENTIAL_CHAIN ?? 'null') as ChainDescription
+  const [verdict] = await judgeAll([chain], judges)
+  say(describeVerdict(verdict!))
+  expect(unexplainedIn(verdict!)).toEqual([])
+  expect(await isAloneAfterAll(verdict!, judges)).toBe(false)
+}
 
-ofAll('on the corpus', () => {
+function judgeCorpus(): void {
   const own = singles()
   let verdicts: readonly Verdict[] = []
 
@@ -91,9 +90,9 @@ ofAll('on the corpus', () => {
   })
 
   // Another seed may do without some of the chains that the explanations are about.
-  const ofPinnedSeed = DIFFERENTIAL_SEED === undefined ? test : test.skip
+  if (DIFFERENTIAL_SEED !== undefined) return
 
-  ofPinnedSeed('every explanation is about a chain that is there', () => {
+  test('every explanation is about a chain that is there', () => {
     const counts = countExplanations(verdicts)
     const present = new Set(judges.map(({ name }) => name))
     const idle = explanations.flatMap((explanation) =>
@@ -104,7 +103,7 @@ ofAll('on the corpus', () => {
     )
     expect(idle).toEqual([])
   })
-})
+}
 
 test('disagreements.md says what the explanations say; DIFFERENTIAL_UPDATE=1 writes it', async () => {
   const page = toMarkdown()

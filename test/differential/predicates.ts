@@ -66,6 +66,7 @@ export const allOf =
 
 /** There are several certificates for the name of one CA. */
 export const hasSeveralCandidates: Predicate = anyOf(
+  somethingIs('the name of its issuer'),
   trustIs(
     'a namesake, and the anchor',
     'the anchor, and a namesake',

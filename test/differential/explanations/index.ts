@@ -1,4 +1,5 @@
 import type { Explanation } from '../disagreement.ts'
+import { form } from './form.ts'
 import { nameConstraints } from './name-constraints.ts'
 import { pathRules } from './path-rules.ts'
 import { pathSearch } from './path-search.ts'
@@ -8,6 +9,7 @@ import { spiffeRules } from './spiffe-rules.ts'
 export const explanations: readonly Explanation[] = [
   ...spiffeRules,
   ...pathRules,
+  ...form,
   ...pathSearch,
   ...nameConstraints,
 ]

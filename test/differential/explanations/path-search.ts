@@ -30,6 +30,7 @@ export const pathSearch: readonly Explanation[] = [
     when: anyOf(
       sentIs('a look-alike without key ids first', 'a cross-certificate first'),
       trustIs('a namesake without key ids, and the anchor'),
+      allOf(hasSeveralCandidates, somethingIs('no AKI', 'an empty AKI', 'no SKI')),
     ),
     rule: 'RFC 4158 §2.4, §3.5',
     right: 'ours',
