@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { identityOf, type ServerIdentity, type SvidServerOptions } from '@fastify-spiffe/tls'
 import Fastify from 'fastify'
@@ -21,13 +21,13 @@ export interface ServiceOptions extends Pick<
 
 /** A service as a reader of the README writes it, on HTTP/1.1 and HTTP/2. */
 export class Service implements AsyncDisposable {
-  readonly port: number
   /** What the server presents, and what it has counted. */
   readonly identity: ServerIdentity
+  readonly #server: Server
   readonly #close: () => Promise<void>
 
-  private constructor(port: number, identity: ServerIdentity, close: () => Promise<void>) {
-    this.port = port
+  private constructor(server: Server, identity: ServerIdentity, close: () => Promise<void>) {
+    this.#server = server
     this.identity = identity
     this.#close = close
   }
@@ -51,7 +51,17 @@ export class Service implements AsyncDisposable {
     await app.listen({ host: '127.0.0.1', port: 0 })
     const identity = identityOf(app.server)
     if (identity === undefined) throw new Error('the server has no identity')
-    return new Service((app.server.address() as AddressInfo).port, identity, () => app.close())
+    return new Service(app.server, identity, () => app.close())
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** How many listeners its server has. */
+  get listeners(): number {
+    const names = this.#server.eventNames()
+    return names.reduce((sum, name) => sum + this.#server.listenerCount(name), 0)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
