@@ -6,6 +6,9 @@ import { declareValuePlugin, PluginKind } from '@stryker-mutator/api/plugin'
 
 const REASON = 'the text of a message'
 
+/** Functions that make nothing but text. */
+const TEXT_FUNCTIONS = new Set(['reservedCharacterFault', 'characterAt', 'textOf'])
+
 const tests = [
   // { message: '…' }, { fault: '…' }
   ({ parent }) => parent.type === 'ObjectProperty' && /^(message|fault)$/.test(parent.key.name),
@@ -29,6 +32,7 @@ const functionAround = (path) => {
 }
 
 function isText(path) {
+  if (path.isFunctionDeclaration()) return TEXT_FUNCTIONS.has(path.node.id?.name)
   if (!path.isStringLiteral() && !path.isTemplateLiteral()) return false
   let at = path
   // cond ? '…' : '…', known ?? '…'

@@ -20,7 +20,7 @@ const plugin = (file) => new URL(file, import.meta.url).href
 async function mutate({ packages, mutate: patterns, tests, mutantsPerProcess }) {
   const stryker = new Stryker({
     mutate: [...patterns, '!**/*.test*.ts'],
-    plugins: [plugin('in-process-runner.mjs'), plugin('messages.mjs')],
+    plugins: ['in-process-runner.mjs', 'messages.mjs', 'survivor-reporter.mjs'].map(plugin),
     testRunner: 'in-process',
     inProcess: { testFiles: await testFiles(tests) },
     ignorers: ['messages'],
@@ -31,7 +31,7 @@ async function mutate({ packages, mutate: patterns, tests, mutantsPerProcess }) 
     buildCommand: compileCommand(packages),
     inPlace: true,
     disableTypeChecks: false,
-    reporters: ['progress-append-only'],
+    reporters: ['progress-append-only', 'survivors'],
     allowConsoleColors: false,
     warnings: { unknownOptions: false },
   })
