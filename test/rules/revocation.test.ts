@@ -201,6 +201,20 @@ describe('a policy', () => {
     expect(judge(below, bundlesWith([root], ofRoot, revoked), strict)).toBe('revoked')
   })
 
+  test('strict finds the path that lists stand for, among others', async () => {
+    const other = await mintAuthority('example.org', {}, times)
+    const { subject, keyPair } = middle
+    const cross = await other.mintCa({ subject, keyPair })
+    const chain = [...below.toX509Svid(times).certificates, cross.certificate]
+    const strict = { revocation: 'strict' } as const
+    const ofMiddle = await listOf(middle)
+    for (const ca of [root, other]) {
+      const bundles = bundlesWith([root, other], ofMiddle, await listOf(ca))
+      expect(judge(chain, bundles, strict)).toBe('accepted')
+    }
+    expect(judge(chain, bundlesWith([root, other], ofMiddle), strict)).toBe('revocation-unknown')
+  })
+
   test('strict ends the proof at the next update of the first list that the path needs', async () => {
     const nextUpdate = NOW + HOUR_MS / 4
     const lists = [await listOf(root), await listOf(middle, { nextUpdate })]

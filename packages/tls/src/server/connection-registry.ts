@@ -34,6 +34,9 @@ export type ConnectionSettings = Pick<
 /** Connections that are judged in one turn of the event loop: each may cost a few signature checks. */
 const CONNECTIONS_PER_TURN = 50
 
+/** When a turn takes no further one: peers choose how dear their chains are. */
+const TURN_MS = 5
+
 /**
  * How long before its SVID expires a peer is told to go. From then on its requests are refused, and the
  * timer may be a second late: who leaves before comes back with the next SVID, and loses no request.
@@ -88,7 +91,8 @@ export class ConnectionRegistry {
     const now = this.#settings.clock()
     const peers = new Set<ConnectionPeer>()
     for (const { peer } of this.#connections) {
-      if (peer !== null && isCurrent(peer, now)) peers.add(peer)
+      // Not `isCurrent`: after a change of bundles that would verify all of them in one turn.
+      if (peer !== null && now < currentUntil(peer)) peers.add(peer)
     }
     const dismissed = [...peers].filter((peer) => assertBoolean(predicate(peer)))
     for (const peer of dismissed) dismiss(peer)
@@ -99,8 +103,9 @@ export class ConnectionRegistry {
   #judge(connections: IteratorObject<LiveConnection>, earliest: number): void {
     this.#nextTurn = undefined
     const now = this.#settings.clock()
+    const turnEnd = performance.now() + TURN_MS
     let dueAt = earliest
-    for (let count = 0; count < CONNECTIONS_PER_TURN; count++) {
+    for (let count = 0; count < CONNECTIONS_PER_TURN && performance.now() < turnEnd; count++) {
       const { done, value: connection } = connections.next()
       if (done === true) return this.#finish(dueAt)
       dueAt = Math.min(dueAt, this.#visit(connection, now))

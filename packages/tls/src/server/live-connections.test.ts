@@ -617,6 +617,7 @@ describe('dismiss', () => {
     await ask(anonymous)
     const socket = await keep(scene.port)
     removeAuthority(scene)
+    await Promise.resolve()
     let asked = 0
     const count = scene.loopback.identity.dismiss(() => {
       asked += 1
