@@ -507,6 +507,28 @@ describe('a change of revocation lists', () => {
     expect(events.stop()).toMatchObject([{ reason: 'revoked' }])
   })
 
+  test('is judged by the path that an earlier change of bundles has led to', async () => {
+    const events = record('spiffe:peer:lapsed')
+    await using scene = await stage()
+    const middle = await authority.mintCa()
+    const { subject, keyPair } = middle
+    const cross = await other.mintCa({ subject, keyPair })
+    const material = await middle.mint('spiffe://example.org/web', {
+      chain: (sent) => [...sent, cross.der],
+    })
+    const socket = await keep(scene.port, material)
+    const bundle = X509Bundle.of(other.trustDomain, [other.certificate])
+    scene.source.put({ bundles: BundleSet.of(bundle) })
+    await Promise.resolve()
+    expect(await ask(socket)).not.toMatch(/connection: close/i)
+    const closed = once(socket, 'close')
+    const revoked = [cross.certificate.serialNumber]
+    const list = RevocationList.fromDer(await other.mintRevocationList({ revoked }))
+    scene.source.put({ bundles: BundleSet.of(bundle.withRevocationLists([list])) })
+    await closed
+    expect(events.stop()).toMatchObject([{ reason: 'revoked' }])
+  })
+
   test('is none to those who are named by a list that another has signed, or that has run out', async () => {
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage()
