@@ -6,6 +6,8 @@ const LOOK_EVERY_MS = 1_000
 /** Between two questions for a successor that does not come. */
 const ASK_AGAIN_MS = 30_000
 
+type Watched = Pick<X509Svid, 'notAfter'>
+
 export interface VigilOptions {
   readonly clock: () => number
   /** Called at least once a second, and as soon as the SVID has expired. */
@@ -29,7 +31,7 @@ export class Vigil {
   }
 
   /** Watches this SVID, which has just come, instead of the one before; `null` watches none. */
-  set(svid: X509Svid | null): void {
+  set(svid: Watched | null): void {
     clearTimeout(this.#timer)
     if (svid === null) return
     const now = this.#options.clock()
@@ -37,7 +39,7 @@ export class Vigil {
     this.#wait(svid)
   }
 
-  #wait(svid: X509Svid): void {
+  #wait(svid: Watched): void {
     const now = this.#options.clock()
     const due = [svid.notAfter + 1, this.#overdueAt].filter((time) => time > now)
     const delayMs = Math.min(...due.map((time) => time - now), LOOK_EVERY_MS)
@@ -45,7 +47,7 @@ export class Vigil {
     this.#timer.unref()
   }
 
-  #look(svid: X509Svid): void {
+  #look(svid: Watched): void {
     const { clock, onLook, onOverdue } = this.#options
     // First, because whoever is called may end the vigil.
     this.#wait(svid)
