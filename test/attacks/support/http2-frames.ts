@@ -3,7 +3,6 @@ import type { TLSSocket } from 'node:tls'
 
 /** RFC 9113 §6. */
 export const HEADERS = 0x1
-export const RST_STREAM = 0x3
 const SETTINGS = 0x4
 export const GOAWAY = 0x7
 
