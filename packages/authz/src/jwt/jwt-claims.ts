@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import {
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyGetKey,
+} from 'jose'
+import { LRUCache } from 'lru-cache'
+import type { AttributeProvider, Provision, RefusedAttributes } from '../condition/provider.ts'
+import { keysOf } from './keys.ts'
+import { type JwtClaimsOptions, type JwtClaimsSettings, readJwtOptions } from './options.ts'
+
+const REFUSED: RefusedAttributes = { refused: true }
+const NOTHING: Provision = { get: () => undefined }
+
+/** Not the token's fault: the keys could not be had. */
+const FAULTS: ReadonlySet<string> = new Set([
+  'ERR_JOSE_GENERIC',
+  'ERR_JWKS_TIMEOUT',
+  'ERR_JWKS_INVALID',
+])
+
+/**
+ * Brings the claims of a bearer token (RFC 7519) as the attributes `jwt.<claim>`: texts as they are, numbers and booleans as
+ * text, lists and objects as JSON. The token is verified: signature, issuer, audience, expiry. One that is not good refuses
+ * the request. A decision by its claims lives no longer than the token.
+ *
+ * Needs the package `jose`.
+ *
+ * @throws {AuthzError} `invalid-option`
+ */
+export function jwtClaims(options: JwtClaimsOptions): AttributeProvider {
+  const provider = new JwtClaims(readJwtOptions(options))
+  return { group: 'jwt', provide: (request) => provider.provide(request) }
+}
+
+class JwtClaims {
+  readonly #settings: JwtClaimsSettings
+  readonly #keys: JWTVerifyGetKey
+  /** By a digest: a token is a secret. */
+  readonly #verified: LRUCache<string, JWTPayload>
+
+  constructor(settings: JwtClaimsSettings) {
+    this.#settings = settings
+    this.#keys = keysOf(settings.jwks, settings.cooldownMs)
+    this.#verified = new LRUCache({ max: settings.maxCachedTokens })
+  }
+
+  async provide(request: FastifyRequest): Promise<Provision> {
+    const { header, required, maxTokenBytes, certificateBound } = this.#settings
+    const value = request.headers[header]
+    if (value === undefined) return required ? REFUSED : NOTHING
+    if (typeof value !== 'string' || value.length > maxTokenBytes) return REFUSED
+    const claims = await this.#verify(value.replace(/^Bearer +/i, ''))
+    if (claims === null) return REFUSED
+    if (certificateBound && !isBoundTo(claims, request)) return REFUSED
+    return { get: (name) => textOf(claims, name), notAfter: (claims.exp ?? 0) * 1000 }
+  }
+
+  /** The claims of a good token; `null` for any other. Rejects when the keys cannot be had. */
+  async #verify(token: string): Promise<JWTPayload | null> {
+    const { clock, clockToleranceMs } = this.#settings
+    const digest = createHash('sha256').update(token).digest('base64')
+    const known = this.#verified.get(digest)
+    if (known !== undefined && clock() < (known.exp ?? 0) * 1000 + clockToleranceMs) return known
+    try {
+      const claims = await this.#verifyAnew(token)
+      this.#verified.set(digest, claims)
+      return claims
+    } catch (error) {
+      if (error instanceof errors.JOSEError && !FAULTS.has(error.code)) return null
+      throw error
+    }
+  }
+
+  async #verifyAnew(token: string): Promise<JWTPayload> {
+    const { issuer, audience, algorithms, clock, clockToleranceMs } = this.#settings
+    // No extension is understood here, so none may be critical (RFC 7515 §4.1.11).
+    if (decodeHeader(token).crit !== undefined) throw new errors.JWSInvalid('critical extensions')
+    const { payload } = await jwtVerify(token, this.#keys, {
+      issuer,
+      audience: [audience].flat(),
+      algorithms: [...algorithms],
+      requiredClaims: ['exp', 'iss', 'aud'],
+      clockTolerance: clockToleranceMs / 1000,
+      currentDate: new Date(clock()),
+    })
+    return payload
+  }
+}
+
+function decodeHeader(token: string): ReturnType<typeof decodeProtectedHeader> {
+  try {
+    return decodeProtectedHeader(token)
+  } catch (cause) {
+    throw new errors.JWSInvalid('no header', { cause })
+  }
+}
+
+/** RFC 8705 §3.1: `x5t#S256` is the SHA-256 digest of the caller's certificate. */
+function isBoundTo({ cnf }: JWTPayload, { peer }: FastifyRequest): boolean {
+  if (typeof cnf !== 'object' || cnf === null || peer === null) return false
+  const fingerprint = Buffer.from(peer.fingerprint256.replaceAll(':', ''), 'hex')
+  return Reflect.get(cnf, 'x5t#S256') === fingerprint.toString('base64url')
+}
+
+function textOf(claims: JWTPayload, name: string): string | undefined {
+  if (!Object.hasOwn(claims, name)) return undefined
+  const value = claims[name]
+  if (value === undefined || value === null) return undefined
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
