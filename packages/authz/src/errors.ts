@@ -9,6 +9,8 @@ export type AuthzErrorCode =
   | 'policy-test-failed'
   | 'invalid-tenant'
   | 'undeclared-attribute'
+  | 'engine-unreachable'
+  | 'invalid-answer'
   | 'unauthenticated'
   | 'forbidden'
   | 'not-found'
@@ -28,8 +30,8 @@ export type RefusalStatus = keyof typeof REFUSALS
 /**
  * Everything this plugin throws. `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy` and
  * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `undeclared-attribute` a check,
- * and the last four refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the
- * application.
+ * `engine-unreachable` and `invalid-answer` an engine's decision, and the last four refuse a request: they carry a
+ * `statusCode` and a fixed message, and reach the error handler of the application.
  */
 export class AuthzError extends Error {
   override readonly name = 'AuthzError'

@@ -31,7 +31,7 @@ export function toOpenApi({ routes }: RouteTable): OpenApiPaths {
 }
 
 /** `/orders/:id(^\\d+$)` is `/orders/{id}`, and `/files/*` is `/files/{wildcard}`. */
-function templateOf(route: string): string {
+export function templateOf(route: string): string {
   return route
     .replaceAll(/(?<!:):([^/:(.\-?]+)(?:\([^)]*\))?\??/g, '{$1}')
     .replaceAll('::', ':')

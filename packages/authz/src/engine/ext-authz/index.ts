@@ -1,0 +1,1 @@
+export { extAuthz, type ExtAuthzOptions } from './ext-authz.ts'

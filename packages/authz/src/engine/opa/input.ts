@@ -1,0 +1,27 @@
+import type { EngineQuestion } from '../engine.ts'
+import { factsOf } from '../remote/facts.ts'
+
+/** The document `input` that policies see, unless told otherwise. */
+export interface OpaInput {
+  /** `id` is the SPIFFE ID; beside it `trust_domain`, `tenant`, and declared attributes of the caller. */
+  readonly caller: Readonly<Record<string, unknown>>
+  readonly method: string
+  /** The URL pattern of the route, as Fastify has it: `/orders/:id`. */
+  readonly route: string
+  /** Declared parameters of the route. */
+  readonly params: Readonly<Record<string, unknown>>
+  /** All other declared attributes. */
+  readonly context: Readonly<Record<string, unknown>>
+}
+
+export function inputOf(question: EngineQuestion): OpaInput {
+  const { spiffeId, method, route } = question
+  const { caller, resource, context } = factsOf(question)
+  return {
+    caller: { id: spiffeId.toString(), ...caller },
+    method,
+    route,
+    params: resource,
+    context,
+  }
+}
