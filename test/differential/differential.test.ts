@@ -86,6 +86,9 @@ function judgeCorpus(): void {
   })
 
   test('nothing is accepted that all other judges refuse', async () => {
+    // Of few judges all may have the same objection.
+    if (judges.length < OTHER_JUDGES.length)
+      return say('not asked what all refuse: a judge is missing')
     expect(await complaints((verdict) => isAloneAfterAll(verdict, judges))).toBe('')
   })
 

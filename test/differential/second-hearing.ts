@@ -38,9 +38,9 @@ async function agreesInTheEnd(verdict: Verdict, judge: Judge<OtherJudge>): Promi
 function withoutOneOddity(chain: ChainDescription): readonly ChainDescription[] {
   const { keyType, identity, trust, sent } = GOOD
   return [
-    ...chain.changes.map((_, number) => ({
+    ...chain.changes.map(({ is }) => ({
       ...chain,
-      changes: chain.changes.toSpliced(number, 1),
+      changes: chain.changes.filter((change) => change.is !== is),
     })),
     { ...chain, keyType },
     { ...chain, identity },
