@@ -8,7 +8,7 @@ import { BundleSet, RevocationList, verifyX509Svid, X509Bundle } from '@fastify-
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 
 const HOUR_MS = 3_600_000
-/** What `openssl verify` says: https://docs.openssl.org, X509_STORE_CTX_get_error. */
+/** The numbers of X509_STORE_CTX_get_error(3). */
 const REVOKED = '23'
 const NO_LIST = ['3', '8', '12'] // none found, its signature fails, it has expired
 
