@@ -56,3 +56,13 @@ export interface EngineEvent {
 }
 
 export const engineChannel: Channel = channel('spiffe:authz:engine')
+
+/** What `spiffe:authz:cache` carries, frozen, when an engine is asked without the cache for a while, since that does not pay. */
+export interface CacheEvent {
+  readonly engine: string
+  readonly route: string
+  /** The share of answers that came from the cache. */
+  readonly hitShare: number
+}
+
+export const cacheChannel: Channel = channel('spiffe:authz:cache')

@@ -17,7 +17,13 @@ export type { BreakerOptions, BreakerState } from './engine/breaker.ts'
 export type { EngineStats } from './engine/guard.ts'
 export type { Engine, EngineCost, EngineQuestion } from './engine/engine.ts'
 export { AuthzError, type AuthzErrorCode, type RefusalStatus } from './errors.ts'
-export type { CandidateEvent, DecisionEvent, EngineEvent, PolicyEvent } from './events.ts'
+export type {
+  CacheEvent,
+  CandidateEvent,
+  DecisionEvent,
+  EngineEvent,
+  PolicyEvent,
+} from './events.ts'
 export type { Explanation, Finding, Question } from './explain/explanation.ts'
 export type { DecisionLogStats } from './log/decision-log.ts'
 export type { DecisionLogEvent } from './log/event.ts'

@@ -5,6 +5,7 @@ import { DecisionCache } from './cache/decision-cache.ts'
 import { clientAddress } from './client/address.ts'
 import { Provisions } from './condition/provisions.ts'
 import { Coverage } from './coverage.ts'
+import { cacheChannel, type CacheEvent } from './events.ts'
 import { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
 import { Decider } from './decide/decider.ts'
@@ -67,6 +68,11 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     clock: settings.clock,
     engines: guards,
     timeoutMs,
+    onBypass: (engine: string, route: string, hitShare: number) => {
+      fastify.log.warn({ engine, route, hitShare }, 'cache bypassed: too few answers come from it')
+      if (!cacheChannel.hasSubscribers) return
+      cacheChannel.publish(Object.freeze<CacheEvent>({ engine, route, hitShare }))
+    },
     nextIndex: () => steps++,
   }
   const { document, file, watch } = settings.policy

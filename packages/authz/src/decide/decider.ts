@@ -1,7 +1,7 @@
 import type { Peer } from '@fastify-spiffe/peer'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
-import type { DecisionCache } from '../cache/decision-cache.ts'
+import type { DecisionCache, Question } from '../cache/decision-cache.ts'
 import { attributesView, type AttributeValue } from '../condition/attributes.ts'
 import type { Provisions } from '../condition/provisions.ts'
 import type { CompiledRule } from '../rule/compile.ts'
@@ -81,33 +81,39 @@ export class Decider {
   }
 
   #decidePrepared(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
-    const { sources, maxAgeMs, verdicts, standIn } = step
+    const { sources, maxAgeMs } = step
     const values: AttributeValue[] = []
     for (const source of sources) {
       const value = source.varies ? source.read(request) : source.read(id)
       if (value === null) return source.refusal
       values.push(value)
     }
-    const ask = (): Decision | Promise<Decision> => step.ask(id, attributesView(sources, values))
+    const ask: Ask = () => step.ask(id, attributesView(sources, values))
     if (maxAgeMs === 0 && !step.isMetered) return ask()
     const tenant = tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? '')
-    const metered = (): Decision | Promise<Decision> => this.#quotas.run(tenant, TENANT_QUOTA, ask)
-    if (maxAgeMs === 0) return metered()
-    return this.#cache.decide({
-      tenant,
-      identity: id.toString(),
-      key: decisionKey(step, values),
-      maxAgeMs,
-      verdicts,
-      standIn,
-      notAfter: Math.min(
-        expiryOf(request.peer),
-        this.#provisions.notAfter(request, step.providers),
-      ),
-      evaluate: metered,
-    })
+    const metered: Ask = () => this.#quotas.run(tenant, TENANT_QUOTA, ask)
+    if (maxAgeMs === 0 || step.worth?.isBypassed() === true) return metered()
+    const notAfter = Math.min(
+      expiryOf(request.peer),
+      this.#provisions.notAfter(request, step.providers),
+    )
+    const subject = { tenant, identity: id.toString(), key: decisionKey(step, values), notAfter }
+    return this.#remember(step, subject, metered)
+  }
+
+  #remember(
+    step: Step,
+    subject: Pick<Question, 'tenant' | 'identity' | 'key' | 'notAfter'>,
+    evaluate: Ask,
+  ): Decision | Promise<Decision> {
+    const { maxAgeMs, verdicts, standIn, worth } = step
+    const decision = this.#cache.decide({ ...subject, maxAgeMs, verdicts, standIn, evaluate })
+    if (!(decision instanceof Promise)) worth?.note(decision.cached)
+    return decision
   }
 }
+
+type Ask = () => Decision | Promise<Decision>
 
 function isOwnTenant({ tenant }: CompiledRule, request: FastifyRequest, id: SpiffeId): boolean {
   if (tenant === null) return true

@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 // oxlint-disable typescript/no-unsafe-type-assertion -- these tests pass what the types forbid, as JavaScript can
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { peer } from '@fastify-spiffe/peer'
@@ -7,6 +8,7 @@ import Fastify, { type FastifyInstance, type HTTPMethods } from 'fastify'
 import {
   authz,
   type AuthzOptions,
+  type CacheEvent,
   type DecisionEvent,
   type Engine,
   type EngineQuestion,
@@ -213,6 +215,45 @@ describe('what an engine decided', () => {
     time.now += 1
     await statusOf(app)
     expect(judge.questions.length).toBe(2)
+  })
+})
+
+describe('the cache of an engine that computes in this process', () => {
+  const listenTo = async (work: () => Promise<void>): Promise<CacheEvent[]> => {
+    const told: CacheEvent[] = []
+    const hear = (event: unknown): void => void told.push(event as CacheEvent)
+    subscribe('spiffe:authz:cache', hear)
+    await work()
+    unsubscribe('spiffe:authz:cache', hear)
+    return told
+  }
+  const askMany = async (app: FastifyInstance, times: number, distinct: number): Promise<void> => {
+    for (let at = 0; at < times; at++) await statusOf(app, WEB, `/orders/${at % distinct}`)
+  }
+
+  test('is left alone for a while where too few answers come from it, which is told', async () => {
+    const judge = engine(() => true, { cost: 'cpu', reads: ['params.id'] })
+    const app = await service([judge.it], { engines: ['judge'] })
+    const told = await listenTo(() => askMany(app, 1000, 1000))
+    expect(told).toEqual([{ engine: 'judge', route: '/orders/:id', hitShare: 0 }])
+    const before = app.authz.stats()
+    await askMany(app, 50, 1)
+    expect(judge.questions.length).toBe(1050)
+    expect(app.authz.stats()).toEqual(before)
+  })
+
+  test('stays where it pays, or where the rule asks for it', async () => {
+    const judge = engine(() => true, { cost: 'cpu', reads: ['params.id'] })
+    const paying = await service([judge.it], { engines: ['judge'] })
+    const wanted = await service([judge.it], {
+      engines: [{ engine: 'judge', freshness: 'cached' }],
+    })
+    const told = await listenTo(async () => {
+      // Twice each: a decision that was asked for again is kept.
+      for (let round = 0; round < 10; round++) await askMany(paying, 100, 50)
+      await askMany(wanted, 1000, 1000)
+    })
+    expect(told).toEqual([])
   })
 })
 

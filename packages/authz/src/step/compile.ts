@@ -10,6 +10,8 @@ export interface StepContext extends AttributeContext {
   readonly engines: ReadonlyMap<string, EngineGuard>
   /** The deadline of a check that names none, in milliseconds. */
   readonly timeoutMs: number
+  /** Told when the cache of an engine on a route is left alone, with the share of answers that came from it. */
+  readonly onBypass: (engine: string, route: string, hitShare: number) => void
   /** A number that no other step has. */
   readonly nextIndex: () => number
 }

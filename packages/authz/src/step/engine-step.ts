@@ -1,3 +1,4 @@
+import { CacheWorth, type OnBypass } from '../cache/worth.ts'
 import { compileSource } from '../condition/sources.ts'
 import type { Engine, EngineCost, EngineQuestion } from '../engine/engine.ts'
 import type { EngineGuard } from '../engine/guard.ts'
@@ -58,6 +59,9 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
     providers: providersOf(sources),
     verdicts,
     maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
+    worth: worthOf(engine, options['freshness'], (share) =>
+      context.onBypass(engine.name, place.url, share),
+    ),
     policyVersion,
     isMetered: cost !== 'inline',
     standIn: standInOf(engine, verdicts),
@@ -67,6 +71,11 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
       return guard.ask(question, timeoutMs, verdicts)
     },
   }
+}
+
+/** Where the rule does not say how fresh an answer must be, experience does: of engines that cost little more than a look-up. */
+function worthOf({ cost }: Engine, freshness: unknown, onBypass: OnBypass): CacheWorth | null {
+  return cost === 'cpu' && freshness === undefined ? new CacheWorth(onBypass) : null
 }
 
 type QuestionMaker = (...of: Parameters<Step['ask']>) => EngineQuestion

@@ -1,5 +1,6 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Attributes } from '../condition/attributes.ts'
+import type { CacheWorth } from '../cache/worth.ts'
 import type { AttributeProvider } from '../condition/provider.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import type { Decision } from '../decide/decision.ts'
@@ -18,6 +19,8 @@ export interface Step {
   readonly verdicts: Verdicts
   /** How old a remembered decision may be, in milliseconds; 0: none is remembered. */
   readonly maxAgeMs: number
+  /** Whether remembering pays; `null`: it was decided by the rule, or always pays. */
+  readonly worth: CacheWorth | null
   /** Names the policies of an engine as they are now; part of the key. */
   readonly policyVersion: (() => string | number) | null
   /** What may stand in when an engine fails; `null`: nothing may. */
