@@ -51,6 +51,15 @@ describe('a revocation list', () => {
     expect(read({ revoked: ['00ff'] }).has(serialNumber)).toBe(true)
   })
 
+  test('has a short JSON', () => {
+    const list = read({ revoked: ['0a', '0b'] })
+    expect(JSON.parse(JSON.stringify(list))).toEqual({
+      thisUpdate: list.thisUpdate,
+      nextUpdate: list.nextUpdate,
+      size: 2,
+    })
+  })
+
   test('may revoke nothing, whether the empty list of entries is there or not', () => {
     expect(read().size).toBe(0)
     expect(read({ entries: [] }).size).toBe(0)
