@@ -12,9 +12,6 @@ import type { LapseReason, Standing } from './standing.ts'
 
 const LOST = Number.NEGATIVE_INFINITY
 
-/** A change of bundles may call for many verifications at once: each gets less than a handshake. */
-const BUDGET = { maxSignatureChecks: 160 }
-
 /** The trust in one verified chain, kept true while the bundles of its source change. */
 export class ChainTrust implements Standing {
   readonly #source: X509BundleSource
@@ -91,11 +88,8 @@ export class ChainTrust implements Standing {
     if (bundle !== undefined && this.#isUntouchedBy(bundle)) return
     const chain = this.#chain.map((der) => Certificate.fromDer(der))
     const revocation = this.#revocation
-    const verification = verifyX509Svid(chain, bundles, {
-      clock: () => now,
-      budget: BUDGET,
-      revocation,
-    })
+    // With the budget of a handshake: what was good there must not be lost to a smaller one here.
+    const verification = verifyX509Svid(chain, bundles, { clock: () => now, revocation })
     if (!verification.ok) return this.end(lapseBy(verification.code))
     this.#anchor = verification.svid.anchor
     this.#serialNumbers = serialNumbersOf(verification.svid)
