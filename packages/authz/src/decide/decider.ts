@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { DecisionCache, Question } from '../cache/decision-cache.ts'
 import { attributesView, type AttributeValue } from '../condition/attributes.ts'
 import type { Provisions } from '../condition/provisions.ts'
+import type { AttributeSource } from '../condition/sources.ts'
 import type { CompiledRule } from '../rule/compile.ts'
 import { decisionKey } from '../step/key.ts'
 import type { Step } from '../step/step.ts'
@@ -82,15 +83,11 @@ export class Decider {
 
   #decidePrepared(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
     const { sources, maxAgeMs } = step
-    const values: AttributeValue[] = []
-    for (const source of sources) {
-      const value = source.varies ? source.read(request) : source.read(id)
-      if (value === null) return source.refusal
-      values.push(value)
-    }
+    const values = readAll(sources, request, id)
+    if ('allowed' in values) return values
     const ask: Ask = () => step.ask(id, attributesView(sources, values))
     if (maxAgeMs === 0 && !step.isMetered) return ask()
-    const tenant = tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? '')
+    const tenant = this.#tenantKeyOf(id)
     const metered: Ask = () => this.#quotas.run(tenant, TENANT_QUOTA, ask)
     if (maxAgeMs === 0 || step.worth?.isBypassed() === true) return metered()
     const notAfter = Math.min(
@@ -99,6 +96,10 @@ export class Decider {
     )
     const subject = { tenant, identity: id.toString(), key: decisionKey(step, values), notAfter }
     return this.#remember(step, subject, metered)
+  }
+
+  #tenantKeyOf(id: SpiffeId): string {
+    return tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? '')
   }
 
   #remember(
@@ -111,6 +112,21 @@ export class Decider {
     if (!(decision instanceof Promise)) worth?.note(decision.cached)
     return decision
   }
+}
+
+/** The values of all attributes, or the refusal of a request in which one has no single value. */
+function readAll(
+  sources: readonly AttributeSource[],
+  request: FastifyRequest,
+  id: SpiffeId,
+): readonly AttributeValue[] | Decision {
+  const values: AttributeValue[] = []
+  for (const source of sources) {
+    const value = source.varies ? source.read(request) : source.read(id)
+    if (value === null) return source.refusal
+    values.push(value)
+  }
+  return values
 }
 
 type Ask = () => Decision | Promise<Decision>
