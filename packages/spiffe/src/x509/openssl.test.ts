@@ -6,6 +6,6 @@ test('a certificate that OpenSSL does not take has no object of node:crypto, and
   // An attribute whose value is a BOOLEAN.
   const odd = Certificate.fromDer(forge({ subject: name(['2.5.4.3', TRUE]) }))
   refuses('invalid-certificate', () => odd.x509)
-  expect(() => odd.x509).toThrow(expect.objectContaining({ cause: expect.any(Error) }))
+  expect(() => odd.x509).toThrow(expect.objectContaining({ cause: expect.anything() }))
   expect(odd.isSignedBy(odd)).toBe(false)
 })
