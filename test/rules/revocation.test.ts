@@ -91,6 +91,12 @@ describe('revocation (RFC 5280 §6.3)', () => {
     expect(judge(leaf, bundlesWith([root], ending))).toBe('revoked')
   })
 
+  test('a list that is dated ahead counts, for the clock of its issuer may be ahead', async () => {
+    const shape = { thisUpdate: NOW + HOUR_MS / 2, nextUpdate: NOW + HOUR_MS }
+    const list = await listOf(root, { revoked: [serialOf(leaf)], ...shape })
+    expect(judge(leaf, bundlesWith([root], list))).toBe('revoked')
+  })
+
   test('of several current lists the latest counts', async () => {
     const older = await listOf(root, {
       revoked: [serialOf(leaf)],
