@@ -4,6 +4,7 @@ import { BOOLEAN_TRUE, der, oid, SEQUENCE } from './der.ts'
 import type { Draft } from './draft.ts'
 import { constraintChanges } from './constraints.ts'
 import { FEDERATED, HOME } from './identities.ts'
+import { Vocabulary } from './vocabulary.ts'
 
 type Edit = (draft: Draft) => Draft
 
@@ -54,7 +55,7 @@ const WRONG_KEY_ID = Buffer.alloc(20, 0x77)
 const UNKNOWN = '1.3.6.1.4.1.99999.1'
 
 /** What can be different about a certificate, by the words that describe it. */
-const edits = {
+export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
   expired: shape({ notAfter: NOW - SECOND_MS }),
   'not yet valid': shape({ notBefore: NOW + SECOND_MS }),
   'ends now': shape({ notAfter: NOW }),
@@ -154,7 +155,9 @@ const edits = {
   'a serial number of 20 octets': shape({ serialNumber: '7f'.repeat(20) }),
   'a serial number of 21 octets': shape({ serialNumber: '7f'.repeat(21) }),
   'the serial number of all': shape({ serialNumber: '2a' }),
-} as const satisfies Record<string, Edit>
+
+  ...constraintChanges,
+})
 
 function uris(...names: readonly string[]): Edit {
   return (draft) => (draft.isLeaf ? draft : shape({ uris: names })(draft))
@@ -169,15 +172,6 @@ function capitals(name: string): string {
   return name.replaceAll(/=([^,]*)/g, (_, value: string) => `=${value.toUpperCase()}`)
 }
 
-export type ChangeName = keyof typeof edits | keyof typeof constraintChanges
-
-const changes: ReadonlyMap<string, Edit> = new Map(
-  Object.entries<Edit>({ ...edits, ...constraintChanges }),
-)
-
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of the two tables above
-export const changeNames = [...changes.keys()] as readonly ChangeName[]
-
-export function applyChanges(draft: Draft, names: readonly ChangeName[]): Draft {
-  return names.reduce((changed, name) => changes.get(name)!(changed), draft)
+export function applyChanges(draft: Draft, names: readonly string[]): Draft {
+  return names.reduce((changed, name) => changes.get(name)(changed), draft)
 }

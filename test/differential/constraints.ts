@@ -26,7 +26,7 @@ const excludes =
   }
 
 /** Name constraints (RFC 5280 §4.2.1.10): critical, and several of one certificate add up. */
-export const constraintChanges = {
+export const constraintChanges: Readonly<Record<string, Edit>> = {
   'permits the host': permits(uri(HOME)),
   'permits the host in capitals': permits(uri(HOME.toUpperCase())),
   'permits two hosts': permits(uri('elsewhere.test'), uri(HOME)),
@@ -64,4 +64,4 @@ export const constraintChanges = {
     ...draft,
     constraints: { ...draft.constraints, critical: false },
   }),
-} as const satisfies Record<string, Edit>
+}

@@ -1,16 +1,10 @@
 import * as fc from 'fast-check'
 import type { KeyType } from '@fastify-spiffe/authority'
-import { changeNames } from './changes.ts'
+import { changes } from './changes.ts'
 import { GOOD, PLACES, type ChainDescription } from './description.ts'
-import { identities, type IdentityName } from './identities.ts'
-import { sents, type SentName } from './sent.ts'
-import { trusts, type TrustName } from './trust.ts'
-
-// oxlint-disable typescript/no-unsafe-type-assertion -- keys of the tables
-const identityNames = Object.keys(identities) as IdentityName[]
-const trustNames = Object.keys(trusts) as TrustName[]
-const sentNames = Object.keys(sents) as SentName[]
-// oxlint-enable typescript/no-unsafe-type-assertion
+import { identities } from './identities.ts'
+import { sents } from './sent.ts'
+import { trusts } from './trust.ts'
 
 /** The usual one mostly; it is what the others shrink to. */
 function mostly<T>(usual: T, others: readonly T[], weight: number): fc.Arbitrary<T> {
@@ -27,9 +21,9 @@ const keyTypes: readonly KeyType[] = ['ec-p384', 'ec-p521', 'ed25519', 'rsa-2048
 export const chains: fc.Arbitrary<ChainDescription> = fc.record({
   intermediates: mostly(1, [0, 2, 3], 1),
   keyType: mostly(GOOD.keyType, keyTypes, 3),
-  identity: mostly(GOOD.identity, identityNames, 9),
-  trust: mostly(GOOD.trust, trustNames, 3),
-  sent: mostly(GOOD.sent, sentNames, 3),
+  identity: mostly(GOOD.identity, identities.words, 9),
+  trust: mostly(GOOD.trust, trusts.words, 3),
+  sent: mostly(GOOD.sent, sents.words, 3),
   changes: fc.oneof(
     { withCrossShrink: true },
     { arbitrary: fc.constant([]), weight: 1 },
@@ -38,7 +32,7 @@ export const chains: fc.Arbitrary<ChainDescription> = fc.record({
 })
 
 function change(): fc.Arbitrary<ChainDescription['changes'][number]> {
-  return fc.record({ at: fc.constantFrom(...PLACES), is: fc.constantFrom(...changeNames) })
+  return fc.record({ at: fc.constantFrom(...PLACES), is: fc.constantFrom(...changes.words) })
 }
 
 /** What an explanation is about, and chance seldom brings together. */
@@ -103,11 +97,13 @@ export function singles(): readonly ChainDescription[] {
     {},
     ...[0, 2, 3].map((intermediates) => ({ intermediates })),
     ...keyTypes.map((keyType) => ({ keyType })),
-    ...identityNames.map((identity) => ({ identity })),
-    ...trustNames.flatMap((trust) => [0, 1, 2].map((intermediates) => ({ trust, intermediates }))),
-    ...sentNames.flatMap((sent) => [0, 1, 2].map((intermediates) => ({ sent, intermediates }))),
+    ...identities.words.map((identity) => ({ identity })),
+    ...trusts.words.flatMap((trust) =>
+      [0, 1, 2].map((intermediates) => ({ trust, intermediates })),
+    ),
+    ...sents.words.flatMap((sent) => [0, 1, 2].map((intermediates) => ({ sent, intermediates }))),
     ...pairs,
-    ...changeNames.flatMap((is) =>
+    ...changes.words.flatMap((is) =>
       (['leaf', 'issuer', 'anchor'] as const).map((at) => ({ changes: [{ at, is }] })),
     ),
   ]

@@ -1,8 +1,4 @@
 import type { KeyType } from '@fastify-spiffe/authority'
-import type { ChangeName } from './changes.ts'
-import type { IdentityName } from './identities.ts'
-import type { SentName } from './sent.ts'
-import type { TrustName } from './trust.ts'
 
 /**
  * A chain in a few words: what it is made of, in which way it is not the usual one, and what it is held against.
@@ -13,9 +9,12 @@ export interface ChainDescription {
   readonly intermediates: number
   /** Of all keys, where a change does not say otherwise. */
   readonly keyType: KeyType
-  readonly identity: IdentityName
-  readonly trust: TrustName
-  readonly sent: SentName
+  /** A word of `identities`. */
+  readonly identity: string
+  /** A word of `trusts`. */
+  readonly trust: string
+  /** A word of `sents`. */
+  readonly sent: string
   readonly changes: readonly Change[]
 }
 
@@ -29,7 +28,8 @@ export const PLACES: readonly Place[] = ['leaf', 'issuer', 'upper', 'anchor']
 
 export interface Change {
   readonly at: Place
-  readonly is: ChangeName
+  /** A word of `changes`. */
+  readonly is: string
 }
 
 export const GOOD: ChainDescription = {
@@ -52,7 +52,7 @@ export function positionOf(place: Place, intermediates: number): number {
 export function changesAt(
   { changes, intermediates }: ChainDescription,
   position: number,
-): readonly ChangeName[] {
+): readonly string[] {
   const here = changes.filter(({ at }) => positionOf(at, intermediates) === position)
   return [...new Set(here.map(({ is }) => is))]
 }

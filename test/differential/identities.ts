@@ -1,3 +1,5 @@
+import { Vocabulary } from './vocabulary.ts'
+
 /** The trust domain of every path, and one that is federated with it. */
 export const HOME = 'example.org'
 export const FEDERATED = 'other.test'
@@ -6,7 +8,7 @@ const ID = `spiffe://${HOME}/web`
 const long = (length: number): string => ID.padEnd(length, 'a')
 
 /** The URI names of a leaf. */
-export const identities = {
+export const identities: Vocabulary<readonly string[]> = new Vocabulary<readonly string[]>({
   'one ID': [ID],
   'an ID of 2048 octets': [long(2048)],
   'no URI': [],
@@ -36,6 +38,4 @@ export const identities = {
   'an ID of a federated trust domain': [`spiffe://${FEDERATED}/web`],
   'an ID of an unknown trust domain': ['spiffe://unknown.test/web'],
   'an ID of a subdomain': [`spiffe://sub.${HOME}/web`],
-} as const satisfies Record<string, readonly string[]>
-
-export type IdentityName = keyof typeof identities
+})

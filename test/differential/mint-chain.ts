@@ -8,7 +8,7 @@ import { trusts } from './trust.ts'
 /** Makes what a description describes. */
 export async function mintChain(description: ChainDescription): Promise<Question> {
   const path = await mintPath(description)
-  const chain = await sents[description.sent](path)
-  const bundles = await trusts[description.trust](path)
+  const chain = await sents.get(description.sent)(path)
+  const bundles = await trusts.get(description.trust)(path)
   return { chain, bundles, now: NOW }
 }

@@ -85,7 +85,7 @@ async function mintPathCa(
 }
 
 async function mintLeaf(description: ChainDescription, issuer: MintedCa): Promise<Buffer> {
-  const uris = identities[description.identity]
+  const uris = identities.get(description.identity)
   const draft = applyChanges(
     {
       isLeaf: true,

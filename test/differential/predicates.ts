@@ -1,68 +1,68 @@
-import type { ChangeName } from './changes.ts'
-import { positionOf, type ChainDescription } from './description.ts'
-import type { IdentityName } from './identities.ts'
-import type { SentName } from './sent.ts'
-import type { TrustName } from './trust.ts'
+import { changes as changeVocabulary } from './changes.ts'
+import { positionOf, type Change, type ChainDescription } from './description.ts'
+import { identities } from './identities.ts'
+import { sents } from './sent.ts'
+import { trusts } from './trust.ts'
 
 type Predicate = (chain: ChainDescription) => boolean
 
+/** A change is one of those that are named, and of a place that is asked for. */
+function changed(
+  names: readonly string[],
+  isThere: (change: Change, chain: ChainDescription) => boolean,
+): Predicate {
+  const wanted = changeVocabulary.checked(names)
+  return (chain) => chain.changes.some((change) => wanted.has(change.is) && isThere(change, chain))
+}
+
 /** What is sent in the place of the leaf has one of these changes. */
-export const leafIs =
-  (...names: readonly ChangeName[]): Predicate =>
-  ({ changes, intermediates, sent }) => {
+export function leafIs(...names: readonly string[]): Predicate {
+  return changed(names, ({ at }, { intermediates, sent }) => {
     const first = sent === 'the leaf last' && intermediates > 0 ? 1 : 0
-    return changes.some(
-      ({ at, is }) => positionOf(at, intermediates) === first && names.includes(is),
-    )
-  }
+    return positionOf(at, intermediates) === first
+  })
+}
 
 /** A CA of the path has one of these changes. */
-export const caIs =
-  (...names: readonly ChangeName[]): Predicate =>
-  ({ changes }) =>
-    changes.some(({ at, is }) => at !== 'leaf' && names.includes(is))
+export function caIs(...names: readonly string[]): Predicate {
+  return changed(names, ({ at }) => at !== 'leaf')
+}
 
 /** A CA of the path that is in the bundle has one of these changes. */
-export const anchorIs =
-  (...names: readonly ChangeName[]): Predicate =>
-  ({ changes, intermediates, trust }) => {
-    const isAnchor = (position: number): boolean =>
-      position === intermediates + 1 || (position === 1 && trust.startsWith('the nearest CA'))
-    return changes.some(
-      ({ at, is }) => isAnchor(positionOf(at, intermediates)) && names.includes(is),
-    )
-  }
+export function anchorIs(...names: readonly string[]): Predicate {
+  return changed(names, ({ at }, { intermediates, trust }) => {
+    const position = positionOf(at, intermediates)
+    return position === intermediates + 1 || (position === 1 && trust.startsWith('the nearest CA'))
+  })
+}
 
 /** Any certificate of the path has one of these changes. */
-export const somethingIs =
-  (...names: readonly ChangeName[]): Predicate =>
-  ({ changes }) =>
-    changes.some(({ is }) => names.includes(is))
+export function somethingIs(...names: readonly string[]): Predicate {
+  return changed(names, () => true)
+}
 
-export const identityIs =
-  (...names: readonly IdentityName[]): Predicate =>
-  ({ identity }) =>
-    names.includes(identity)
+export function identityIs(...names: readonly string[]): Predicate {
+  const wanted = identities.checked(names)
+  return ({ identity }) => wanted.has(identity)
+}
 
-export const trustIs =
-  (...names: readonly TrustName[]): Predicate =>
-  ({ trust }) =>
-    names.includes(trust)
+export function trustIs(...names: readonly string[]): Predicate {
+  const wanted = trusts.checked(names)
+  return ({ trust }) => wanted.has(trust)
+}
 
-export const sentIs =
-  (...names: readonly SentName[]): Predicate =>
-  ({ sent }) =>
-    names.includes(sent)
+export function sentIs(...names: readonly string[]): Predicate {
+  const wanted = sents.checked(names)
+  return ({ sent }) => wanted.has(sent)
+}
 
-export const anyOf =
-  (...predicates: readonly Predicate[]): Predicate =>
-  (chain) =>
-    predicates.some((predicate) => predicate(chain))
+export function anyOf(...predicates: readonly Predicate[]): Predicate {
+  return (chain) => predicates.some((predicate) => predicate(chain))
+}
 
-export const allOf =
-  (...predicates: readonly Predicate[]): Predicate =>
-  (chain) =>
-    predicates.every((predicate) => predicate(chain))
+export function allOf(...predicates: readonly Predicate[]): Predicate {
+  return (chain) => predicates.every((predicate) => predicate(chain))
+}
 
 /** There are several certificates for the name of one CA. */
 export const hasSeveralCandidates: Predicate = anyOf(

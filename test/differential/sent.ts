@@ -1,5 +1,6 @@
 import { NOW } from '../support/verdict.ts'
 import { mintTwin, otherCa, type MintedPath, type PathCa } from './minted-path.ts'
+import { Vocabulary } from './vocabulary.ts'
 
 type Sent = (path: MintedPath) => Promise<readonly Uint8Array[]>
 
@@ -40,7 +41,7 @@ function loop({ cas }: MintedPath): Promise<Buffer> {
 }
 
 /** What the peer sends, in order. */
-export const sents = {
+export const sents: Vocabulary<Sent> = new Vocabulary<Sent>({
   'as it should be': async (path) => [path.leaf, ...intermediates(path)],
   reversed: async (path) => [path.leaf, ...intermediates(path).toReversed()],
   'the nearest CA missing': async (path) => [path.leaf, ...intermediates(path).slice(1)],
@@ -93,6 +94,4 @@ export const sents = {
   'a loop last': async (path) => [path.leaf, ...intermediates(path), await loop(path)],
   'garbage last': async (path) => [path.leaf, ...intermediates(path), Buffer.from('garbage')],
   nothing: async () => [],
-} as const satisfies Record<string, Sent>
-
-export type SentName = keyof typeof sents
+})

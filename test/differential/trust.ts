@@ -2,6 +2,7 @@ import { NOW } from '../support/verdict.ts'
 import type { Question } from '../support/judges/judge.ts'
 import { FEDERATED, HOME } from './identities.ts'
 import { mintTwin, otherCa, type MintedPath } from './minted-path.ts'
+import { Vocabulary } from './vocabulary.ts'
 
 type Bundles = Question['bundles']
 type Trust = (path: MintedPath) => Promise<Bundles>
@@ -24,7 +25,7 @@ async function federated({ keyType }: MintedPath): Promise<Buffer> {
 }
 
 /** What the verifier holds, in the order in which it holds it. */
-export const trusts = {
+export const trusts: Vocabulary<Trust> = new Vocabulary<Trust>({
   'the anchor': async (path) => home(anchorOf(path)),
   'the anchor, twice': async (path) => home(anchorOf(path), anchorOf(path)),
   'no bundle': async () => new Map(),
@@ -64,6 +65,4 @@ export const trusts = {
     const others = await Promise.all(names.map((name) => otherCa(name, path.keyType)))
     return home(...others.map(({ der }) => der), anchorOf(path))
   },
-} as const satisfies Record<string, Trust>
-
-export type TrustName = keyof typeof trusts
+})

@@ -1,8 +1,7 @@
 import type { Explanation } from '../disagreement.ts'
-import type { IdentityName } from '../identities.ts'
 import { allOf, anyOf, caIs, identityIs, leafIs, sentIs, trustIs } from '../predicates.ts'
 
-const refusedIdentities = new Map<string, readonly IdentityName[]>([
+const refusedIdentities = new Map<string, readonly string[]>([
   ['no-uri-san', ['no URI']],
   ['multiple-uri-sans', ['two IDs', 'the same ID twice', 'an ID and an https URI']],
   ['root-id', ['the ID of the trust domain']],
