@@ -8,8 +8,8 @@ export interface OpaInput {
   readonly method: string
   /** The URL pattern of the route, as Fastify has it: `/orders/:id`. */
   readonly route: string
-  /** Declared parameters of the route. */
-  readonly params: Readonly<Record<string, unknown>>
+  /** Declared parameters of the route, if there are any. */
+  readonly params?: Readonly<Record<string, unknown>>
   /** All other declared attributes. */
   readonly context: Readonly<Record<string, unknown>>
 }
@@ -21,7 +21,7 @@ export function inputOf(question: EngineQuestion): OpaInput {
     caller: { id: spiffeId.toString(), ...caller },
     method,
     route,
-    params: resource,
+    ...resource,
     context,
   }
 }
