@@ -56,7 +56,8 @@ async function ending(socket: Socket): Promise<void> {
   await new Promise((resolve) => socket.once('close', resolve))
 }
 
-const relayed = (): Promise<Relay> => Relay.open({ at: { port: 0 }, to: { port: service.port } })
+const relayed = (to = service): Promise<Relay> =>
+  Relay.open({ at: { port: 0 }, to: { port: to.port } })
 
 const endpointAt = (port: number): CallerOptions => ({ source: caller, server: ORDERS, port })
 
@@ -81,7 +82,7 @@ describe('a client', () => {
   })
 
   test('whose handshake drips is let in while it is in time', async () => {
-    await using relay = await relayed()
+    await using relay = await relayed(patient)
     relay.up.drip(1)
     relay.down.drip(1)
     await using slow = new Http1Caller(endpointAt(relay.port))
@@ -102,7 +103,7 @@ describe('a client', () => {
   test('that is cut off in its handshake, wherever that is, leaves nothing behind', async () => {
     const { accepted, rejected } = service.identity.counters
     const { open } = service.identity.connections
-    for (const bytes of [1, 100, 300, 600, 1_000]) {
+    for (const bytes of [1, 100, 300, 600]) {
       await using relay = await relayed()
       relay.up.cutAfter(bytes)
       // With TLS 1.3 a client may believe that it is through.
