@@ -33,6 +33,8 @@ const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['not', (place, key, value) => not(compileMatcher(place, key, value))],
 ])
 const NAMES = [...BUILDERS.keys()]
+/** What no SPIFFE ID has: a pattern need not fail as one first, which would cost more than to compile it. */
+const WILDCARD = /[*{]/
 /** Longer than the key of any rule that people can read: what nests without end ends here. */
 const MAX_KEY_LENGTH = 1000
 
@@ -48,8 +50,10 @@ export function compileCaller(
 ): SpiffeId | SpiffeIdMatcher {
   if (entry instanceof SpiffeId || entry instanceof SpiffeIdMatcher) return entry
   if (typeof entry !== 'string') return compileObject(place, key, entry)
-  const exact = SpiffeId.safeParse(entry)
-  if (exact.ok) return exact.value
+  if (!WILDCARD.test(entry)) {
+    const exact = SpiffeId.safeParse(entry)
+    if (exact.ok) return exact.value
+  }
   try {
     return parseMatcher(entry)
   } catch (cause) {
