@@ -3,7 +3,7 @@
  * takes milliseconds where a run of Jest takes a second.
  */
 import { register } from 'node:module'
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { commonTokens, declareClassPlugin, PluginKind, tokens } from '@stryker-mutator/api/plugin'
 import {
@@ -22,7 +22,8 @@ const stryker = (globalThis.__stryker__ ??= {})
 class InProcessRunner {
   static inject = tokens(commonTokens.options)
   #testFiles
-  #blocks
+  /** By file. */
+  #blocks = new Map()
   /** On whose behalf code ran: what the instrumented code takes for tests are indexes of it. */
   #scopes = []
   #stray
@@ -44,45 +45,28 @@ class InProcessRunner {
   }
 
   async dryRun() {
-    const result = await this.#run(() => true, true)
-    return { ...result, mutantCoverage: coverage(this.#blocks, this.#scopes) }
+    const tests = await this.#run({ runsAll: true })
+    const mutantCoverage = coverage([...this.#blocks.values()], this.#scopes)
+    return { status: DryRunStatus.Complete, tests, mutantCoverage }
   }
 
   async mutantRun({ activeMutant, mutantActivation, testFilter, hitLimit, disableBail }) {
-    if (mutantActivation !== 'static') await this.#load()
-    stryker.activeMutant = activeMutant.id
     stryker.hitLimit = hitLimit
     stryker.hitCount = hitLimit === undefined ? undefined : 0
-    const wanted = testFilter === undefined ? undefined : new Set(testFilter)
-    const result = await this.#run(({ name }) => wanted?.has(name) ?? true, disableBail)
-    stryker.activeMutant = undefined
+    const tests = await this.#run({
+      mutant: activeMutant.id,
+      mutantAtLoad: mutantActivation === 'static' ? activeMutant.id : undefined,
+      wanted: testFilter && new Set(testFilter),
+      runsAll: disableBail,
+    })
+    const result = { status: DryRunStatus.Complete, tests }
     return toMutantRunResult(
       determineHitLimitReached(stryker.hitCount, hitLimit) ?? result,
       disableBail,
     )
   }
 
-  async #load() {
-    if (this.#blocks !== undefined) return
-    const blocks = []
-    for (const file of this.#testFiles) {
-      keysFor(file)
-      blocks.push(await load(relative('.', file), pathToFileURL(resolve(file)).href))
-    }
-    this.#blocks = blocks
-  }
-
-  async #run(selected, runsAll) {
-    try {
-      await this.#load()
-    } catch (error) {
-      // A mutant that keeps the modules from loading is found.
-      const failed = { id: 'loading', name: 'loading', timeSpentMs: 0, status: TestStatus.Failed }
-      return {
-        status: DryRunStatus.Complete,
-        tests: [{ ...failed, failureMessage: String(error?.stack) }],
-      }
-    }
+  async #run({ mutant, mutantAtLoad, wanted, runsAll }) {
     const tests = []
     this.#scopes = []
     this.#stray = undefined
@@ -93,20 +77,44 @@ class InProcessRunner {
     const onResult = ({ name }, error, timeSpentMs) => {
       const failure = error ?? this.#stray
       this.#stray = undefined
-      const outcome = { id: name, name, timeSpentMs }
-      tests.push(
-        failure === undefined
-          ? { ...outcome, status: TestStatus.Success }
-          : { ...outcome, status: TestStatus.Failed, failureMessage: String(failure?.stack) },
-      )
+      tests.push(outcomeOf(name, timeSpentMs, failure))
       return runsAll || failure === undefined
     }
-    for (const block of this.#blocks) {
-      if (!(await run(block, { selected, onScope, onResult }))) break
+    const selected = ({ name }) => wanted?.has(name) ?? true
+    for (const file of this.#testFiles) {
+      if (wanted !== undefined && ![...wanted].some((name) => name.startsWith(file))) continue
+      stryker.activeMutant = mutantAtLoad
+      const block = await this.#load(file, onResult)
+      stryker.activeMutant = mutant
+      const goesOn = block !== undefined && (await run(block, { selected, onScope, onResult }))
+      stryker.currentTestId = undefined
+      if (!goesOn) break
     }
-    stryker.currentTestId = undefined
-    return { status: DryRunStatus.Complete, tests }
+    stryker.activeMutant = undefined
+    return tests
   }
+
+  /** Loads a file when its turn has come, as Jest does: some tests take the time as they load. */
+  async #load(file, onResult) {
+    if (this.#blocks.has(file)) return this.#blocks.get(file)
+    keysFor(file)
+    try {
+      const block = await load(file, pathToFileURL(resolve(file)).href)
+      this.#blocks.set(file, block)
+      return block
+    } catch (error) {
+      // A mutant that keeps the modules from loading is found.
+      onResult({ name: file }, error, 0)
+      return undefined
+    }
+  }
+}
+
+function outcomeOf(name, timeSpentMs, failure) {
+  const outcome = { id: name, name, timeSpentMs }
+  if (failure === undefined) return { ...outcome, status: TestStatus.Success }
+  const failureMessage = String(failure?.stack)
+  return { ...outcome, status: TestStatus.Failed, failureMessage }
 }
 
 /** What hooks reach is reached by all tests that they serve. */
