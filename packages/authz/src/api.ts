@@ -4,6 +4,7 @@ import type { Authz, TenantName } from './authz.ts'
 import type { Provisions } from './condition/provisions.ts'
 import type { DecisionCache } from './cache/decision-cache.ts'
 import type { EngineGuard } from './engine/guard.ts'
+import { EVERYBODY, type Replicas, scopeOf } from './invalidation/replicas.ts'
 import { AuthzError } from './errors.ts'
 import type { DecisionLog } from './log/decision-log.ts'
 import { explain, explainRequest, readFrom } from './explain/explain.ts'
@@ -19,6 +20,7 @@ import { tenantKey } from './tenant/tenant.ts'
 /** What `fastify.authz` speaks for. */
 export interface Parts {
   readonly cache: DecisionCache
+  readonly replicas: Replicas | null
   readonly policy: EnforcedPolicy
   readonly rules: RouteRules
   readonly candidate: Candidate
@@ -31,6 +33,7 @@ export interface Parts {
 
 export function authzOf({
   cache,
+  replicas,
   policy,
   rules,
   candidate,
@@ -42,7 +45,9 @@ export function authzOf({
 }: Parts): Authz {
   return Object.freeze({
     invalidate: (tenant?: TenantName) => {
-      cache.invalidate(tenant === undefined ? undefined : keyOf(tenant))
+      const key = tenant === undefined ? undefined : keyOf(tenant)
+      cache.invalidate(key)
+      replicas?.announce(key === undefined ? EVERYBODY : scopeOf(key))
     },
     reload: (document?: PolicyDocument) => policy.replace(document),
     get policyVersion() {

@@ -20,7 +20,7 @@ export interface TenantName {
 /** `fastify.authz`. */
 export interface Authz {
   /**
-   * Forgets the remembered decisions of one tenant, or of everybody, in constant time. Checks under way are repeated once;
+   * Forgets the remembered decisions of one tenant, or of everybody, in constant time, here and in all replicas. Checks under way are repeated once;
    * when they are overtaken again, they refuse.
    *
    * @throws {AuthzError} `invalid-tenant`

@@ -66,3 +66,11 @@ export interface CacheEvent {
 }
 
 export const cacheChannel: Channel = channel('spiffe:authz:cache')
+
+/** What `spiffe:authz:replicas` carries, frozen, when the invalidation bus gets out of reach for too long, or is back. */
+export interface ReplicasEvent {
+  /** `stale`: nothing that is remembered is used. */
+  readonly state: 'current' | 'stale'
+}
+
+export const replicasChannel: Channel = channel('spiffe:authz:replicas')

@@ -10,6 +10,7 @@ import { EngineGuard } from './engine/guard.ts'
 import { AuthzError } from './errors.ts'
 import { Decider } from './decide/decider.ts'
 import { Gate } from './decide/gate.ts'
+import { EVERYBODY, Replicas, type ReplicasParts, tenantKeyOf } from './invalidation/replicas.ts'
 import { DecisionLog } from './log/decision-log.ts'
 import { type AuthzOptions, readOptions } from './options/options.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
@@ -48,7 +49,9 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   }
   const settings = readOptions(options)
   const tenantOf = settings.tenant === undefined ? null : compileTenantTemplate(settings.tenant)
-  const cache = new DecisionCache(settings)
+  let replicas: Replicas | null = null
+  const isCurrent = (): boolean => replicas?.isCurrent ?? true
+  const cache = new DecisionCache({ ...settings, isCurrent })
   const { engines, timeoutMs } = settings
   let steps = 0
   const guardParts = { clock: () => performance.now(), random: settings.random }
@@ -79,6 +82,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const first = file === null ? new Policy(document, 'option policy') : await loadPolicy(file)
   const rules = new RouteRules(context, settings.notFound, first)
   const policy = new EnforcedPolicy(rules, first, file, (before, after) => {
+    replicas?.announcePolicy()
     // Whoever proves callers otherwise than by @fastify-spiffe/peer may not be able to send them away.
     if (!fastify.hasDecorator('dismissPeers')) return
     fastify.dismissPeers(({ spiffeId }) => losesEverything(spiffeId, before, after))
@@ -94,6 +98,14 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const decisionLog =
     settings.decisionLog &&
     new DecisionLog({ ...settings.decisionLog, tenantOf, clock: settings.clock, random })
+  if (settings.replicas !== null) {
+    const { clock: now } = settings
+    replicas = new Replicas({
+      ...settings.replicas,
+      clock: now,
+      ...replica(fastify, cache, policy),
+    })
+  }
   const gate = new Gate({
     name: `spiffeAuthz${++registrations}`,
     rules,
@@ -110,7 +122,18 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
 
   fastify.decorate(
     'authz',
-    authzOf({ cache, policy, rules, candidate, tally, guards, svids, decisionLog, provisions }),
+    authzOf({
+      cache,
+      replicas,
+      policy,
+      rules,
+      candidate,
+      tally,
+      guards,
+      svids,
+      decisionLog,
+      provisions,
+    }),
   )
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
@@ -120,13 +143,14 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   let endWatching: (() => void) | undefined
   fastify.addHook('onClose', async () => {
     endWatching?.()
-    await decisionLog?.flush()
+    await Promise.all([decisionLog?.flush(), replicas?.close()])
     const closing = [...engines.values(), ...settings.attributes.values()]
     await Promise.all(closing.map(async (it) => it.close?.()))
   })
   fastify.addHook('onReady', async () => {
     coverage.assertComplete(fastify)
     await policy.boot()
+    await replicas?.start()
     if (file !== null && watch) endWatching = follow(fastify, file, policy)
   })
 }
@@ -147,4 +171,22 @@ function decorateTenant(fastify: FastifyInstance, tenantOf: TenantResolver): voi
       return this.spiffeId === null ? null : tenantOf(this.spiffeId)
     },
   })
+}
+
+/** What the replicas of this service see of this one. */
+function replica(
+  fastify: FastifyInstance,
+  cache: DecisionCache,
+  policy: EnforcedPolicy,
+): Pick<ReplicasParts, 'invalidate' | 'policyVersion' | 'adoptPolicy'> {
+  return {
+    invalidate: (scope) => cache.invalidate(scope === EVERYBODY ? undefined : tenantKeyOf(scope)),
+    policyVersion: () => policy.version,
+    adoptPolicy: async () => {
+      await policy.replace().catch((error: unknown) => {
+        const fields = { err: error, policyVersion: policy.version }
+        fastify.log.error(fields, 'another replica has another policy, which cannot be read here')
+      })
+    },
+  }
 }

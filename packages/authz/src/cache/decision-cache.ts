@@ -15,6 +15,8 @@ export interface DecisionCacheOptions {
   readonly policyVersion: () => string | number
   readonly clock: () => number
   readonly random: () => number
+  /** Whether what is remembered may be used. Default: always. */
+  readonly isCurrent?: () => boolean
 }
 
 /** What the cache holds, and what it has done since the boot. */
@@ -72,6 +74,8 @@ export class DecisionCache {
 
   /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */
   decide(question: Question): Decision | Promise<Decision> {
+    // Nothing is forgotten meanwhile: it may be good again.
+    if (this.#options.isCurrent?.() === false) return this.#evaluate(question)
     const { verdicts, standIn } = question
     const now = this.#now()
     const bucket = this.#bucketOf(question.tenant, now)

@@ -9,6 +9,11 @@ import {
   type DecisionLogOptions,
   type DecisionLogSettings,
 } from '../log/options.ts'
+import {
+  readReplicas,
+  type ReplicasOptions,
+  type ReplicasSettings,
+} from '../invalidation/options.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import type { RouteRule } from '../rule/route-rule.ts'
 import {
@@ -62,6 +67,8 @@ export interface AuthzOptions {
     /** Life of a deny, in milliseconds. Default 2 000. */
     readonly denyTtlMs?: number
   }
+  /** How the replicas of a service keep their caches in step. Default: this is the only one. */
+  readonly replicas?: ReplicasOptions
   /** A record of decisions for auditors. Default: none. */
   readonly decisionLog?: DecisionLogOptions
   /**
@@ -108,6 +115,7 @@ export interface Settings {
   readonly maxDecisionsPerTenant: number
   readonly allowTtlMs: number
   readonly denyTtlMs: number
+  readonly replicas: ReplicasSettings | null
   readonly decisionLog: DecisionLogSettings | null
   readonly lastDecisionHeader: string | null
   readonly timeoutMs: number
@@ -126,6 +134,7 @@ const KEYS: readonly string[] = [
   'networks',
   'trustedProxies',
   'cache',
+  'replicas',
   'decisionLog',
   'lastDecisionHeader',
   'timeoutMs',
@@ -169,6 +178,7 @@ export function readOptions(options: AuthzOptions): Settings {
     ),
     allowTtlMs: duration('cache.allowTtlMs', cache.allowTtlMs, 30_000),
     denyTtlMs: duration('cache.denyTtlMs', cache.denyTtlMs, 2000),
+    replicas: options.replicas === undefined ? null : readReplicas(options.replicas),
     decisionLog: options.decisionLog === undefined ? null : readDecisionLog(options.decisionLog),
     lastDecisionHeader: readHeader(options.lastDecisionHeader),
     timeoutMs: duration('timeoutMs', options.timeoutMs, 200),

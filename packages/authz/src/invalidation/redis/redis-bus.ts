@@ -1,0 +1,85 @@
+import { checkKeys, refuse } from '../../options/check.ts'
+import type { InvalidationBus, InvalidationListener } from '../bus.ts'
+
+/** What is needed of a client of the package `redis`, version 5 or later. It speaks to Redis and Valkey alike. */
+export interface RedisClient {
+  readonly isOpen: boolean
+  duplicate(): RedisClient
+  connect(): Promise<unknown>
+  on(event: 'ready' | 'error', listener: (...details: unknown[]) => void): unknown
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
+  publish(channel: string, message: string): Promise<unknown>
+  hGetAll(key: string): Promise<Readonly<Record<string, string>>>
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+  destroy(): void
+}
+
+export interface RedisBusOptions {
+  /** Connected by the application, and closed by it. */
+  readonly client: RedisClient
+  /** What the names of the key and of the channel begin with. One for each service. Default `spiffe-authz`. */
+  readonly prefix?: string
+}
+
+/** Stores an epoch unless a greater one is there: replicas may store in any order. */
+const STORE = `
+local stored = tonumber(redis.call('HGET', KEYS[1], ARGV[1]))
+if not stored or stored < tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+end`
+
+/**
+ * An invalidation bus on Redis or Valkey: epochs in a hash, notices on a channel. It has a connection of its own to listen
+ * with, which it makes from the client.
+ *
+ * @throws {AuthzError} `invalid-option`
+ */
+export function redisBus(options: RedisBusOptions): InvalidationBus {
+  checkKeys('redisBus.', options, ['client', 'prefix'])
+  const { client, prefix = 'spiffe-authz' } = options
+  if (typeof client !== 'object' || client === null || typeof client.duplicate !== 'function') {
+    return refuse('redisBus.client', client, 'must be a client of the package redis')
+  }
+  if (typeof prefix !== 'string' || prefix === '') {
+    return refuse('redisBus.prefix', prefix, 'must be a text')
+  }
+  return new RedisBus(client, `${prefix}:epochs`, `${prefix}:notices`)
+}
+
+class RedisBus implements InvalidationBus {
+  readonly #client: RedisClient
+  readonly #key: string
+  readonly #channel: string
+  #subscriber: RedisClient | undefined
+
+  constructor(client: RedisClient, key: string, channel: string) {
+    this.#client = client
+    this.#key = key
+    this.#channel = channel
+  }
+
+  async publish(scope: string, epoch: number, notice: string): Promise<void> {
+    await this.#client.eval(STORE, { keys: [this.#key], arguments: [scope, String(epoch)] })
+    await this.#client.publish(this.#channel, notice)
+  }
+
+  async subscribe({ onNotice, onReconnected }: InvalidationListener): Promise<void> {
+    this.#subscriber?.destroy()
+    const subscriber = this.#client.duplicate()
+    this.#subscriber = subscriber
+    // The client reconnects by itself, and without a listener an error would end the process.
+    subscriber.on('error', () => undefined)
+    await subscriber.connect()
+    await subscriber.subscribe(this.#channel, onNotice)
+    subscriber.on('ready', onReconnected)
+  }
+
+  async read(): Promise<ReadonlyMap<string, number>> {
+    const stored = await this.#client.hGetAll(this.#key)
+    return new Map(Object.entries(stored).map(([scope, epoch]) => [scope, Number(epoch)]))
+  }
+
+  async close(): Promise<void> {
+    if (this.#subscriber?.isOpen === true) this.#subscriber.destroy()
+  }
+}

@@ -1,0 +1,391 @@
+// oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { peer } from '@fastify-spiffe/peer'
+import { injectAs } from '@fastify-spiffe/peer/test-kit'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { createClient } from 'redis'
+import {
+  authz,
+  type AuthzOptions,
+  type InvalidationBus,
+  type InvalidationListener,
+} from '../index.ts'
+import { openNotice, sealNotice } from './notice.ts'
+import { redisBus } from './redis/index.ts'
+
+const WEB = 'spiffe://example.org/acme/web'
+const GLOBEX = 'spiffe://example.org/globex/web'
+const SECRET = 'a secret of sixteen or more characters'
+const ACME = { trustDomain: 'example.org', name: 'acme' }
+
+const endings: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of endings.splice(0).toReversed()) await end()
+})
+
+/** A replica that counts how often its engine is asked. */
+async function replica(bus: InvalidationBus, options: Partial<AuthzOptions> = {}) {
+  const asked = { times: 0 }
+  const judge = {
+    name: 'judge',
+    cost: 'io',
+    decide: async () => {
+      asked.times++
+      return true
+    },
+  } as const
+  const app: FastifyInstance = Fastify()
+  endings.push(() => app.close())
+  await app.register(peer)
+  const replicas = { bus, secret: SECRET, heartbeatMs: 50, maxStaleMs: 60_000, ...options.replicas }
+  await app.register(authz, {
+    tenant: '/{tenant}/{workload}',
+    engines: [judge],
+    ...options,
+    replicas,
+  })
+  app.get('/', { config: { spiffe: { anyAuthenticated: true, engines: ['judge'] } } }, () => 'in')
+  await app.ready()
+  const ask = async (caller = WEB): Promise<void> => {
+    expect((await injectAs(app, caller, '/')).statusCode).toBe(200)
+  }
+  return { app, ask, asked }
+}
+
+/** Waits for what has to come, in turns of the event loop. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(setImmediate)
+}
+
+/** Asks until the engine has been asked for a second time. What comes over sockets needs turns of the event loop. */
+async function askUntilAsked({ ask, asked }: Awaited<ReturnType<typeof replica>>): Promise<void> {
+  while (asked.times === 1) {
+    await new Promise(setImmediate)
+    await ask()
+  }
+}
+
+/** A bus in memory, as far as it has to be to show what replicas do with any. */
+class MemoryBus implements InvalidationBus {
+  readonly stored = new Map<string, number>()
+  readonly listeners = new Set<InvalidationListener>()
+  isDown = false
+
+  async publish(scope: string, epoch: number, notice: string): Promise<void> {
+    this.#assertUp()
+    this.stored.set(scope, Math.max(epoch, this.stored.get(scope) ?? 0))
+    for (const { onNotice } of this.listeners) onNotice(notice)
+  }
+
+  async subscribe(listener: InvalidationListener): Promise<void> {
+    this.#assertUp()
+    this.listeners.add(listener)
+  }
+
+  async read(): Promise<ReadonlyMap<string, number>> {
+    this.#assertUp()
+    return new Map(this.stored)
+  }
+
+  async close(): Promise<void> {
+    this.listeners.clear()
+  }
+
+  #assertUp(): void {
+    if (this.isDown) throw new Error('out of reach')
+  }
+}
+
+describe('a notice', () => {
+  const notice = { scope: 'example.org/acme', epoch: 1_000, policyVersion: 'v1' }
+  const sealed = sealNotice(notice, SECRET)
+
+  test('is read by whoever knows the secret', () => {
+    expect(openNotice(sealed, SECRET)).toEqual(notice)
+    expect(openNotice(sealed, `${SECRET}.`)).toBeNull()
+  })
+
+  test.each([
+    ['another scope', sealed.replace('acme', 'acmf')],
+    ['another epoch', sealed.replace('1000', '1001')],
+    ['another version', sealed.replace('v1', 'v2')],
+    ['another seal', sealed.replace(/"mac":"./, '"mac":"-')],
+    ['no seal', JSON.stringify(notice)],
+    ['an epoch that is a text', sealed.replace('1000', '"1000"')],
+    ['no JSON', '{'],
+    ['null', 'null'],
+    ['too much', sealed + ' '.repeat(5000)],
+  ])('with %s is none', (_, text) => {
+    expect(openNotice(text, SECRET)).toBeNull()
+  })
+})
+
+describe('replicas on a bus', () => {
+  test('forget what one of them is told to forget, and nothing else', async () => {
+    const bus = new MemoryBus()
+    const [one, two] = [await replica(bus), await replica(bus)]
+    for (const { ask } of [one, two]) {
+      await ask(WEB)
+      await ask(GLOBEX)
+    }
+    one.app.authz.invalidate(ACME)
+    await until(() => bus.stored.has('example.org/acme'))
+    for (const { ask } of [one, two]) {
+      await ask(WEB)
+      await ask(GLOBEX)
+    }
+    expect([one.asked.times, two.asked.times]).toEqual([3, 3])
+  })
+
+  test('believe no notice that was written without the secret', async () => {
+    const bus = new MemoryBus()
+    const { ask, asked } = await replica(bus)
+    await ask()
+    for (const { onNotice } of bus.listeners) {
+      onNotice(
+        sealNotice({ scope: '*', epoch: Date.now(), policyVersion: 'code' }, 'a guess of sixteen'),
+      )
+    }
+    await ask()
+    expect(asked.times).toBe(1)
+  })
+
+  test('do nothing about a notice that is sent again', async () => {
+    const bus = new MemoryBus()
+    const { app, ask, asked } = await replica(bus)
+    const sent: string[] = []
+    bus.listeners.add({ onNotice: (text) => void sent.push(text), onReconnected: () => undefined })
+    app.authz.invalidate()
+    await until(() => sent.length === 1)
+    await ask()
+    for (const { onNotice } of bus.listeners) onNotice(sent[0]!)
+    await ask()
+    expect(asked.times).toBe(1)
+  })
+
+  test('learn what they missed from what is stored', async () => {
+    const bus = new MemoryBus()
+    const { ask, asked } = await replica(bus)
+    await ask()
+    bus.stored.set('example.org/acme', Date.now())
+    for (const { onReconnected } of bus.listeners) onReconnected()
+    await new Promise(setImmediate)
+    await ask()
+    expect(asked.times).toBe(2)
+  })
+
+  test('use nothing that they remember while an epoch of nobody’s clock is stored', async () => {
+    const bus = new MemoryBus()
+    bus.stored.set('*', Number.MAX_SAFE_INTEGER)
+    const { app, ask, asked } = await replica(bus)
+    await ask()
+    for (const { onReconnected } of bus.listeners) onReconnected()
+    await new Promise(setImmediate)
+    await ask()
+    expect(asked.times).toBe(2)
+    app.authz.invalidate(ACME)
+    await until(() => bus.stored.has('example.org/acme'))
+    expect(bus.stored.get('example.org/acme')).toBeLessThanOrEqual(Date.now())
+  })
+
+  test('use nothing that they remember while the bus is out of reach for too long, and again afterwards', async () => {
+    const time = { now: Date.now() }
+    const states: string[] = []
+    const listen = (event: unknown): void => void states.push((event as { state: string }).state)
+    subscribe('spiffe:authz:replicas', listen)
+    endings.push(() => unsubscribe('spiffe:authz:replicas', listen))
+    const bus = new MemoryBus()
+    const { ask, asked } = await replica(bus, { clock: () => time.now })
+    await ask()
+    bus.isDown = true
+    time.now += 20_000
+    await ask()
+    expect(asked.times).toBe(1)
+    time.now += 41_000
+    await ask()
+    await ask()
+    expect(asked.times).toBe(3)
+    bus.isDown = false
+    for (const { onReconnected } of bus.listeners) onReconnected()
+    await until(() => states.at(-1) === 'current')
+    await ask()
+    await ask()
+    expect(asked.times).toBe(4)
+    expect(states).toEqual(['current', 'stale', 'current'])
+  })
+
+  test('tell what they could not tell once the bus is back', async () => {
+    const bus = new MemoryBus()
+    const [one, two] = [await replica(bus), await replica(bus)]
+    await two.ask()
+    bus.isDown = true
+    one.app.authz.invalidate(ACME)
+    await new Promise(setImmediate)
+    expect(bus.stored.size).toBe(0)
+    bus.isDown = false
+    await until(() => bus.stored.has('example.org/acme'))
+    await two.ask()
+    expect(two.asked.times).toBe(2)
+  })
+
+  test('boot without the bus, and use nothing that they remember until it is there', async () => {
+    const bus = new MemoryBus()
+    bus.isDown = true
+    const { ask, asked } = await replica(bus)
+    await ask()
+    await ask()
+    expect(asked.times).toBe(2)
+    bus.isDown = false
+    await until(() => bus.listeners.size === 1)
+    await new Promise(setImmediate)
+    await ask()
+    await ask()
+    expect(asked.times).toBe(3)
+  })
+
+  test('take over the policy that one of them has read anew', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'authz-replicas-'))
+    endings.push(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'policy.json')
+    const write = (version: string): Promise<void> =>
+      writeFile(file, JSON.stringify({ version, prefixes: { '/': { anyAuthenticated: true } } }))
+    await write('v1')
+    const bus = new MemoryBus()
+    const [one, two] = [
+      await replica(bus, { policy: { file } }),
+      await replica(bus, { policy: { file } }),
+    ]
+    await write('v2')
+    expect(await one.app.authz.reload()).toBe('v2')
+    await until(() => two.app.authz.policyVersion === 'v2')
+    const notices = bus.stored.get('*')
+    await new Promise(setImmediate)
+    expect(bus.stored.get('*')).toBe(notices)
+  })
+
+  test.each<[string, object]>([
+    ['a short secret', { secret: 'short' }],
+    ['no bus', { bus: undefined }],
+    ['an unknown key', { ttl: 1 }],
+  ])('with %s do not boot', async (_, replicas) => {
+    const options = { replicas: { bus: new MemoryBus(), secret: SECRET, ...replicas } }
+    await expect(replica(new MemoryBus(), options as never)).rejects.toMatchObject({
+      code: 'invalid-option',
+    })
+  })
+
+  test('never tell the secret in an error', async () => {
+    const booting = replica(new MemoryBus(), { replicas: { secret: 'hush' } as never })
+    await expect(booting).rejects.not.toThrow(/hush/)
+  })
+})
+
+const hasRedis = spawnSync('redis-server', ['--version']).error === undefined
+const describeRedis = hasRedis ? describe : describe.skip
+
+describeRedis(
+  `on Redis${hasRedis ? '' : ' (left out: there is no redis-server on this machine)'}`,
+  () => {
+    let folder: string
+    let socket: string
+    let server: ChildProcess | undefined
+
+    const startRedis = async (): Promise<void> => {
+      server = spawn(
+        'redis-server',
+        [
+          '--port',
+          '0',
+          '--unixsocket',
+          socket,
+          '--save',
+          '',
+          '--appendonly',
+          'no',
+          '--dir',
+          folder,
+        ],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      )
+      let output = ''
+      server.stdout?.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
+      await until(() => output.includes('ready to accept connections'))
+    }
+    const stopRedis = async (): Promise<void> => {
+      if (server === undefined) return
+      const exited = once(server, 'exit')
+      server.kill('SIGKILL')
+      await exited
+      server = undefined
+    }
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'authz-redis-'))
+      socket = join(folder, 'redis.sock')
+      await startRedis()
+    }, 30_000)
+    afterAll(async () => {
+      await stopRedis()
+      await rm(folder, { recursive: true })
+    })
+
+    async function redisReplica(options: Partial<AuthzOptions> = {}) {
+      const client = createClient({ socket: { path: socket, tls: false, reconnectStrategy: 20 } })
+      client.on('error', () => undefined)
+      await client.connect()
+      endings.push(() => client.destroy())
+      const bus = redisBus({ client, prefix: 'orders' })
+      return { client, bus, ...(await replica(bus, options)) }
+    }
+
+    test('an invalidation of one replica reaches the others', async () => {
+      const [one, two] = [await redisReplica(), await redisReplica()]
+      await one.ask()
+      await two.ask()
+      one.app.authz.invalidate(ACME)
+      await two.ask()
+      await askUntilAsked(two)
+      expect(two.asked.times).toBe(2)
+      expect(Object.keys(await one.client.hGetAll('orders:epochs'))).toEqual(['example.org/acme'])
+    })
+
+    test('an epoch that is stored late does not hide a greater one', async () => {
+      const { bus, client } = await redisReplica()
+      await bus.publish('example.org/late', 200, 'x')
+      await bus.publish('example.org/late', 100, 'x')
+      expect((await bus.read()).get('example.org/late')).toBe(200)
+      expect(await client.hGet('orders:epochs', 'example.org/late')).toBe('200')
+    })
+
+    test('a server that is killed and started again loses no invalidation', async () => {
+      const one = await redisReplica()
+      const two = await redisReplica()
+      await two.ask()
+      await stopRedis()
+      one.app.authz.invalidate(ACME)
+      await two.ask()
+      expect(two.asked.times).toBe(1)
+      await startRedis()
+      await askUntilAsked(two)
+      expect(two.asked.times).toBe(2)
+    }, 30_000)
+
+    test('a connection that is cut is made anew, and what was missed is read', async () => {
+      const [one, two] = [await redisReplica(), await redisReplica()]
+      await two.ask()
+      await one.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])
+      one.app.authz.invalidate(ACME)
+      await askUntilAsked(two)
+      expect(two.asked.times).toBe(2)
+    })
+  },
+)
+
+test('a bus without a client is refused', () => {
+  expect(() => redisBus({} as never)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+})
