@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Daemon } from '../../spire/fixture/daemon.ts'
+import { freePort } from '../../spire/fixture/port.ts'
 import { runBuildTool } from '../../support/build-tool.ts'
 import { cachedBuild } from '../../support/cached-build.ts'
 import { LeftOut } from '../support/left-out.ts'
@@ -40,16 +41,26 @@ export interface CerbosSettings {
   readonly isStrict?: boolean
 }
 
-export function startCerbos(program: string, { port, isStrict = true }: CerbosSettings): Daemon {
+export async function startCerbos(
+  program: string,
+  { port, isStrict = true }: CerbosSettings,
+): Promise<Daemon> {
   const settings = [
     `server.httpListenAddr=127.0.0.1:${port}`,
-    'server.grpcListenAddr=127.0.0.1:0',
+    // Its HTTP server asks its gRPC server, by this very address.
+    `server.grpcListenAddr=127.0.0.1:${await freePort()}`,
     'storage.driver=disk',
     `storage.disk.directory=${POLICIES}`,
     `engine.strictEvaluation=${isStrict}`,
   ]
   const flags = settings.map((setting) => `--set=${setting}`)
-  return new Daemon('cerbos', 'env', ['CERBOS_NO_TELEMETRY=1', program, 'server', ...flags])
+  return new Daemon('cerbos', 'env', [
+    'CERBOS_NO_TELEMETRY=1',
+    program,
+    'server',
+    '--log-level=warn',
+    ...flags,
+  ])
 }
 
 function say(line: string): void {

@@ -25,13 +25,13 @@ export async function opaProgram(): Promise<string> {
   return join(folder, PROGRAM)
 }
 
-export function startOpa(program: string, port: number): Daemon {
+export async function startOpa(program: string, port: number): Promise<Daemon> {
   const policy = join(SOURCES, 'policy.rego')
   return new Daemon('opa', program, [...RUN, '--addr', `127.0.0.1:${port}`, policy])
 }
 
 /** With the Envoy plugin; the REST API is then out of the way. */
-export function startOpaForEnvoy(program: string, port: number): Daemon {
+export async function startOpaForEnvoy(program: string, port: number): Promise<Daemon> {
   const plugin = 'plugins.envoy_ext_authz_grpc'
   const flags = ['--addr', '127.0.0.1:0', '--set', `${plugin}.addr=127.0.0.1:${port}`]
   const policy = ['--set', `${plugin}.path=envoy/allow`, join(SOURCES, 'envoy.rego')]

@@ -14,7 +14,7 @@ type Settings = Pick<Engine, 'timeoutMs' | 'slowMs' | 'breaker'>
 export interface RealEngine {
   readonly name: string
   readonly program: () => Promise<string>
-  readonly start: (program: string, port: number) => Daemon
+  readonly start: (program: string, port: number) => Promise<Daemon>
   readonly engineAt: (port: number, settings: Settings) => Engine
   /** What becomes of requests, by the program's own answers. */
   readonly cases: readonly (readonly [what: string, request: Request, reason: string])[]
