@@ -17,7 +17,8 @@ import {
   type InvalidationListener,
 } from '../index.ts'
 import { openNotice, sealNotice } from './notice.ts'
-import { redisBus } from './redis/index.ts'
+import { DeviceList } from '../device/index.ts'
+import { redisBus, redisDevices } from './redis/index.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const GLOBEX = 'spiffe://example.org/globex/web'
@@ -374,6 +375,16 @@ describeRedis(
       await askUntilAsked(two)
       expect(two.asked.times).toBe(2)
     }, 30_000)
+
+    test('a set there confirms the devices of a long list', async () => {
+      const { client } = await redisReplica()
+      await client.sAdd('devices', ['d-7', 'd-8'])
+      const confirm = redisDevices(client, 'devices')
+      const list = new DeviceList(['d-7', 'd-8', 'd-9'], { maxExact: 0, confirm })
+      expect([await list.has('d-7'), await list.has('d-9')]).toEqual([true, false])
+      await client.sRem('devices', 'd-7')
+      expect(await list.has('d-7')).toBe(false)
+    })
 
     test('a connection that is cut is made anew, and what was missed is read', async () => {
       const [one, two] = [await redisReplica(), await redisReplica()]

@@ -10,6 +10,7 @@ export interface RedisClient {
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
   publish(channel: string, message: string): Promise<unknown>
   hGetAll(key: string): Promise<Readonly<Record<string, string>>>
+  sIsMember(key: string, member: string): Promise<unknown>
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   destroy(): void
 }
