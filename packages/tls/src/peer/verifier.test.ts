@@ -1,10 +1,16 @@
 import { X509Certificate } from 'node:crypto'
 import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
-import { BundleSet } from '@fastify-spiffe/spiffe'
+import { BundleSet, RevocationList, X509Bundle } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { bundlesOf, HeldSource } from '../loopback.test.helper.ts'
 import { revocationPolicies } from '../options.ts'
-import { currentUntil, isCurrent, type ConnectionPeer } from './connection-peer.ts'
+import {
+  currentUntil,
+  dismiss,
+  isCurrent,
+  lapseOf,
+  type ConnectionPeer,
+} from './connection-peer.ts'
 import { sentChain } from './sent-chain.ts'
 import { PeerVerifier } from './verifier.ts'
 
@@ -99,6 +105,29 @@ describe('the proof of a peer', () => {
     const copy = { ...proven(new PeerVerifier(source, revocationPolicies('soft'), 10), leaf) }
     expect(isCurrent(copy, NOW)).toBe(false)
     expect(currentUntil(copy)).toBe(-Infinity)
+    dismiss(copy)
+    expect(lapseOf(copy, NOW)).toBe('untrusted')
+    expect(lapseOf(copy, copy.notAfter)).toBe('expired')
+  })
+
+  test('ends when one of several revocation lists names its certificate', async () => {
+    const other = await anchorOf()
+    const listOf = async (ca: MintedCa, ...revoked: string[]): Promise<RevocationList> => {
+      const dates = { thisUpdate: NOW - HOUR_MS, nextUpdate: NOW + HOUR_MS }
+      return RevocationList.fromDer(await ca.mintRevocationList({ ...dates, revoked }))
+    }
+    const authorities = [authority.certificate, other.certificate]
+    const revoking = async (...serialNumbers: string[]): Promise<BundleSet> => {
+      const lists = [await listOf(other), await listOf(authority, ...serialNumbers)]
+      return BundleSet.of(X509Bundle.of(authority.trustDomain, authorities, lists))
+    }
+    const source = new HeldSource(null, await revoking())
+    const peer = proven(new PeerVerifier(source, revocationPolicies('soft'), 10), leaf)
+    source.put({ bundles: await revoking('0a') })
+    expect(isCurrent(peer, NOW)).toBe(true)
+    source.put({ bundles: await revoking(peer.serialNumber) })
+    expect(isCurrent(peer, NOW)).toBe(false)
+    expect(lapseOf(peer, NOW)).toBe('revoked')
   })
 })
 
