@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
-import { extension, leafExtensions, oid, uriName } from '../x509/x509.test.support.ts'
+import { TrustDomain } from '../id/trust-domain.ts'
+import { BundleSet } from '../x509/bundle-set.ts'
+import { X509Bundle } from '../x509/bundle.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { RevocationList } from '../x509/revocation-list.ts'
+import { forgeList } from '../x509/revocation-list.test.support.ts'
+import { commonName, extension, leafExtensions, oid, uriName } from '../x509/x509.test.support.ts'
 import { certify, party, selfSigned, svid, trusting, verdict } from './authorities.test.support.ts'
 import { RevocationPolicies, type RevocationPolicy } from './revocation-policy.ts'
 
@@ -103,6 +109,25 @@ describe('name constraints', () => {
   ])('are refused for %s, though the leaf has no such name', (_, base) => {
     expect(below(constraints('excluded', base))).toBe('name-constraints')
   })
+})
+
+test('a revoked intermediate does not stand before another of its name and key', () => {
+  const upper = party('upper')
+  const lower = party('lower')
+  const certified = (serial: number): Certificate =>
+    certify(lower, upper, { draft: { serialNumber: Buffer.from([0x02, 0x01, serial]) } })
+  const list = RevocationList.fromDer(
+    forgeList({ keys: upper.keys, issuer: commonName('upper'), revoked: ['0a'] }),
+  )
+  const bundle = X509Bundle.of(TrustDomain.parse('example.org'), [selfSigned(root)], [list])
+  const leaf = svid(lower)
+  const path = (...lowers: Certificate[]): string =>
+    verdict([leaf, ...lowers, certify(upper, root)], BundleSet.of(bundle))
+  const [revoked, good] = [certified(0x0a), certified(0x0b)]
+  expect(path(revoked)).toBe('revoked')
+  expect(path(good)).toBe('accepted')
+  expect(path(revoked, good)).toBe('accepted')
+  expect(path(good, revoked)).toBe('accepted')
 })
 
 describe('the budget', () => {
