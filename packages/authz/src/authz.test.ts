@@ -412,6 +412,17 @@ describe('routes without a rule', () => {
     for (const route of error.routes ?? []) expect(error.message).toContain(route.url)
   })
 
+  test('with file and line of the code that declares them, where that is known', async () => {
+    const app = await instance()
+    await app.register(authz)
+    const declare = (it: FastifyInstance): unknown => it.get('/known', () => 'in')
+    await app.register(async (it) => declare(it))
+    const error = await bootError(Promise.resolve(app.ready()))
+    const [route] = error.routes ?? []
+    expect(route?.declaredAt).toMatch(/authz\.test\.[jt]s:\d+$/)
+    expect(error.message).toContain(`GET /known (${route?.declaredAt})`)
+  })
+
   test('of an instance that loaded before the plugin and declares its routes later do not boot either', async () => {
     const app = await instance()
     const leaked: FastifyInstance[] = []
@@ -483,7 +494,7 @@ describe('routes without a rule', () => {
       app.get(`/${route % 7}/group-${route % 31}/${route}/:id`, { config }, () => 'in')
     }
     const error = await bootError(Promise.resolve(app.ready()))
-    expect(error.routes).toEqual([{ method: 'GET', url: '/3/group-4/500/:id' }])
+    expect(error.routes).toMatchObject([{ method: 'GET', url: '/3/group-4/500/:id' }])
   })
 })
 

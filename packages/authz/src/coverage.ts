@@ -1,4 +1,5 @@
 import type { FastifyInstance, onErrorHookHandler, RouteOptions } from 'fastify'
+import { declaredAt } from './declared-at.ts'
 import { AuthzError } from './errors.ts'
 
 /** A route that nobody could reach, because it carries no rule. */
@@ -6,6 +7,8 @@ export interface UncoveredRoute {
   /** Its methods, separated by commas. */
   readonly method: string
   readonly url: string
+  /** File and line of the code that declares it, where that is known. */
+  readonly declaredAt?: string
 }
 
 /** What the router's printed tree says of one handler. */
@@ -44,8 +47,10 @@ export class Coverage {
   /** Takes note of a route that `onRoute` tells of. */
   add(route: RouteOptions, hasRule: boolean): void {
     route.onError = [...[route.onError ?? []].flat(), this.#mark]
-    if (!hasRule)
-      this.#withoutRule.push({ method: [route.method].flat().join(', '), url: route.url })
+    if (hasRule) return
+    const at = declaredAt()
+    const method = [route.method].flat().join(', ')
+    this.#withoutRule.push({ method, url: route.url, ...(at !== null && { declaredAt: at }) })
   }
 
   /** @throws {AuthzError} `uncovered-routes`, naming them all */

@@ -54,10 +54,12 @@ export class AuthzError extends Error {
 
   /** The error of a boot with routes that nobody could reach. */
   static uncovered(routes: readonly UncoveredRoute[]): AuthzError {
-    const list = routes.map(({ method, url }) => `\n  ${method} ${url}`).join('')
+    const list = routes.map(({ method, url, declaredAt: at }) => {
+      return `\n  ${method} ${url}${at === undefined ? '' : ` (${at})`}`
+    })
     const message =
       'routes without a rule (`config.spiffe`). One that has a rule was declared before this plugin was loaded: ' +
-      `await its registration first.${list}`
+      `await its registration first.${list.join('')}`
     return Object.assign(new AuthzError('uncovered-routes', message), {
       routes: Object.freeze(routes.map((route) => Object.freeze(route))),
     })
