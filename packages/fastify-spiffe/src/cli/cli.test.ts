@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parseCommand } from './command.ts'
@@ -104,6 +105,125 @@ describe('fastify-spiffe dev', () => {
   })
 })
 
+const order = (allow: string): string =>
+  `app.put('/orders/:id', { config: { spiffe: { allow: [${allow}] } } }, () => 'in')`
+
+describe('fastify-spiffe table', () => {
+  const fastify = pathToFileURL(createRequire(import.meta.url).resolve('fastify')).href
+  const plugins = new URL('../index.js', import.meta.url).href
+  const WEB = 'spiffe://example.org/acme/web'
+
+  /** A module with an application that has these routes. */
+  const moduleWith = async (name: string, routes: string, exports: string): Promise<string> => {
+    const path = join(directory, `${name}.mjs`)
+    const source = `
+      import Fastify from '${fastify}'
+      import { authz, peer } from '${plugins}'
+      const make = async () => {
+        const app = Fastify()
+        await app.register(peer)
+        await app.register(authz)
+        app.addHook('onClose', async () => console.error('closed'))
+        ${routes}
+        return app
+      }
+      ${exports}`
+    await writeFile(path, source)
+    return path
+  }
+
+  test('prints who may call what, as Markdown, JSON and OpenAPI, and closes the application', async () => {
+    const path = await moduleWith('made', order(`'${WEB}'`), 'export default make')
+    expect(await run(['table', path])).toEqual({
+      code: 0,
+      error: 'closed\n',
+      out: expect.stringContaining(`| PUT | \`/orders/:id\` | \`${WEB}\` |`),
+    })
+    expect(JSON.parse((await run(['table', '--json', path])).out)).toMatchObject({
+      routes: [{ method: 'PUT', route: '/orders/:id', allow: [WEB] }],
+    })
+    expect(JSON.parse((await run(['table', '--openapi', path])).out)).toMatchObject({
+      paths: { '/orders/{id}': { put: { 'x-spiffe-authz': { allow: [WEB] } } } },
+    })
+  })
+
+  test('takes an instance as well, under any name', async () => {
+    const path = await moduleWith('instance', order(`'${WEB}'`), 'export const app = await make()')
+    const { code, out } = await run(['table', path, '--export', 'app'])
+    expect([code, out]).toEqual([0, expect.stringContaining('/orders/:id')])
+  })
+
+  test.each([
+    [
+      'a route has no rule',
+      "app.get('/forgotten', () => 'in')",
+      'export default make',
+      '/forgotten',
+    ],
+    ['it exports something else', '', 'export default 7', "'default'"],
+    ['it exports nothing of that name', '', 'export const app = 7', "'default'"],
+  ])('ends with 1 when %s', async (name, routes, exports, named) => {
+    const path = await moduleWith(name.replaceAll(' ', '-'), routes, exports)
+    const { code, out, error } = await run(['table', path])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(error).toContain(named)
+  })
+
+  test('ends with 1 when the application does not have the plugin, and closes it', async () => {
+    const path = join(directory, 'bare.mjs')
+    await writeFile(path, `import Fastify from '${fastify}'; export default Fastify`)
+    const { code, error } = await run(['table', path])
+    expect([code, error]).toEqual([1, expect.stringContaining('authz')])
+  })
+
+  test('table-diff tells what differs, and ends with 0 for the same, 1 for a difference, 2 for trouble', async () => {
+    const file = async (name: string, routes: string): Promise<string> => {
+      const { out } = await run([
+        'table',
+        '--json',
+        await moduleWith(name, routes, 'export default make'),
+      ])
+      await writeFile(join(directory, `${name}.json`), out)
+      return join(directory, `${name}.json`)
+    }
+    const gone = `app.post('/gone', { config: { spiffe: { anyAuthenticated: true } } }, () => 'in')`
+    const [before, after] = [
+      await file('before', `${order(`'${WEB}'`)}; ${gone}`),
+      await file('after', `${order(`'${WEB}', '${WEB}2'`)}; ${gone.replace('gone', 'new')}`),
+    ]
+    expect(await run(['table-diff', before, before])).toEqual({ code: 0, out: '', error: '' })
+    const { code, out } = await run(['table-diff', before, after])
+    expect(code).toBe(1)
+    expect(out.split('\n')).toEqual([
+      '+ POST /new',
+      '    allow: ["anyAuthenticated"]',
+      '    deny: []',
+      '    where: []',
+      '    engines: []',
+      '    mode: "enforce"',
+      '- POST /gone',
+      '~ PUT /orders/:id',
+      `    allow: ["${WEB}"] -> ["${WEB}","${WEB}2"]`,
+      '',
+    ])
+    const inJson = await run(['table-diff', '--json', before, after])
+    expect(inJson.code).toBe(1)
+    expect(JSON.parse(inJson.out)).toMatchObject({ removed: [{ route: '/gone' }] })
+
+    for (const [content, named] of [
+      ['{', 'JSON'],
+      ['{"routes":[{"method":"GET"}]}', 'no table'],
+      ['null', 'no table'],
+    ] as const) {
+      const broken = join(directory, 'broken.json')
+      await writeFile(broken, content)
+      const trouble = await run(['table-diff', before, broken])
+      expect([trouble.code, trouble.error]).toEqual([2, expect.stringContaining(named)])
+    }
+    expect((await run(['table-diff', before, join(directory, 'none.json')])).code).toBe(2)
+  }, 30_000)
+})
+
 describe('fastify-spiffe', () => {
   test('ends with 2 when it does not understand, and says where help is', async () => {
     const { code, out, error } = await run(['dev', '--svid-ttl', 'soon'])
@@ -125,6 +245,14 @@ describe('fastify-spiffe', () => {
     [['dev', '--svid-ttl', '1 hour'], "'1 hour'"],
     [['dev', '--svid-ttl', '0s'], "'0s'"],
     [['dev', '--svid-ttl', '9000h'], "'9000h'"],
+    [['dev', '--json'], "'--json'"],
+    [['table'], "'table'"],
+    [['table', 'a.js', 'b.js'], "'b.js'"],
+    [['table', 'a.js', '--json', '--openapi'], '--openapi'],
+    [['table', 'a.js', '--workload', '/acme/web'], "'--workload'"],
+    [['table-diff', 'a.json'], "'table-diff'"],
+    [['table-diff', 'a.json', 'b.json', 'c.json'], "'c.json'"],
+    [['table-diff', 'a.json', 'b.json', '--markdown'], "'--markdown'"],
   ])('names what is wrong: %j', (args, named) => {
     const parse = () => parseCommand(args)
     expect(parse).toThrow(UsageError)

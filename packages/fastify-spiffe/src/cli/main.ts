@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { parseCommand, type Command } from './command.ts'
 import { dev } from './dev.ts'
+import { table } from './table.ts'
+import { tableDiff } from './table-diff.ts'
 import { usage, UsageError } from './usage.ts'
 
 const run = async (command: Command): Promise<void> => {
@@ -13,6 +15,13 @@ const run = async (command: Command): Promise<void> => {
       return
     case 'dev':
       await dev(command)
+      return
+    case 'table':
+      await table(command)
+      return
+    case 'table-diff':
+      // As with `diff`: 1 says that they differ, 2 that they could not be compared.
+      process.exitCode = (await tableDiff(command)) ? 0 : 1
   }
 }
 

@@ -1,16 +1,30 @@
 /** What `--help` prints. */
 export const usage = `Usage: fastify-spiffe dev [options]
+       fastify-spiffe table MODULE [--markdown | --json | --openapi] [--export NAME]
+       fastify-spiffe table-diff BEFORE AFTER [--json]
 
-Runs a SPIFFE authority on this machine, for people without SPIRE. DEVELOPMENT ONLY.
+dev runs a SPIFFE authority on this machine, for people without SPIRE. DEVELOPMENT ONLY.
 For each workload it serves the Workload API on a Unix socket, and prints its address
 as SPIFFE_ENDPOINT_SOCKET. SVIDs are replaced at half of their life. Ctrl-C ends it.
 
-Options:
   --trust-domain NAME   the trust domain (default: example.org)
   --workload PATH       a workload, such as /acme/web, or its whole SPIFFE ID; may be given
                         several times (default: /acme/orders and /acme/web)
   --directory DIR       where the sockets go (default: a temporary folder)
   --svid-ttl TIME       how long an SVID lives, such as 30s, 10m or 1h (default: 1h)
+
+table boots the application that a module exports, without listening, and prints who may
+call what. The export is a Fastify instance, or a function that makes one.
+
+  --export NAME         the name of the export (default: default)
+  --markdown            as a Markdown table (default)
+  --json                as JSON, for table-diff
+  --openapi             as the paths of an OpenAPI document, with x-spiffe-authz
+
+table-diff compares two files that table --json printed, and ends with 1 when they differ.
+
+  --json                print the difference as JSON
+
   -h, --help            print this
   -v, --version         print the version
 `
