@@ -1,5 +1,6 @@
 // Packs every package, installs the tarballs with npm into an empty folder outside the workspace, and there
-// compiles and runs the README's example as a user would: on this Node, and on $NODE_26 where it is given.
+// compiles and runs the README's example as a user would: on this Node, and on $NODE_26 where it is given, with the
+// newest Fastify and with the oldest that the packages say they work with.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -92,7 +93,6 @@ try {
     '--no-audit',
     '--no-fund',
     ...tarballs.map((file) => `./${file}`),
-    'fastify@^5.0.0',
     pinned('typescript'),
     pinned('@types/node'),
   ])
@@ -137,15 +137,17 @@ await Promise.all([caller.close(), source.close()])
       include: ['src'],
     }),
   )
-  execFileSync('npx', ['tsc'], {
-    cwd: folder,
-    env: environment,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  say('compiled under strict, with skipLibCheck off')
-
-  for (const node of [process.execPath, process.env.NODE_26].filter((path) => path !== undefined))
-    await runExample(node)
+  for (const fastify of ['^5.0.0', '5.0.0']) {
+    run('npm', ['install', '--silent', '--no-audit', '--no-fund', `fastify@${fastify}`])
+    execFileSync('npx', ['tsc'], {
+      cwd: folder,
+      env: environment,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    say(`fastify ${fastify}: compiled under strict, with skipLibCheck off`)
+    for (const node of [process.execPath, process.env.NODE_26].filter((path) => path !== undefined))
+      await runExample(node)
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
