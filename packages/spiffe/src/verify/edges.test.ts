@@ -67,6 +67,12 @@ describe('an intermediate', () => {
   })
 })
 
+/** What a good leaf gets behind an intermediate with that URI, below an authority with those constraints. */
+const beside = (more: Buffer, uri: string): string => {
+  const intermediate = certify(middle, root, { more: [alternativeNames(uriName(uri))] })
+  return verdict([svid(middle), intermediate], trusting(selfSigned(root, { more: [more] })))
+}
+
 describe('name constraints', () => {
   test('of a kind that is not supported are refused beside those of one that is', () => {
     const hosts = uriName('example.org')
@@ -76,14 +82,16 @@ describe('name constraints', () => {
 
   test('of URIs find the host where it is, and nowhere else', () => {
     const hosts = constraints('permitted', uriName('example.org'))
-    const beside = (uri: string): string =>
-      verdict(
-        [svid(middle), certify(middle, root, { more: [alternativeNames(uriName(uri))] })],
-        trusting(selfSigned(root, { more: [hosts] })),
-      )
-    expect(beside('https://example.org:8443/a')).toBe('accepted')
-    expect(beside('urn:x:https://example.org/a')).toBe('name-constraints')
-    expect(beside('https://exam:80ple.org/a')).toBe('name-constraints')
+    expect(beside(hosts, 'https://example.org:8443/a')).toBe('accepted')
+    expect(beside(hosts, 'urn:x:https://example.org/a')).toBe('name-constraints')
+    expect(beside(hosts, 'https://exam:80ple.org/a')).toBe('name-constraints')
+  })
+
+  test('of one kind leave names of another alone, even those that no constraint could cover', () => {
+    const address = 'https://10.0.0.1/a'
+    expect(beside(constraints('excluded', dnsName('other.org')), address)).toBe('accepted')
+    expect(beside(constraints('permitted', dnsName('other.org')), address)).toBe('accepted')
+    expect(beside(constraints('excluded', uriName('other.org')), address)).toBe('name-constraints')
   })
 
   test('of DNS names take an asterisk for a wildcard only as the first label', () => {
