@@ -1,0 +1,131 @@
+import { inspect } from 'node:util'
+import { AuthzError } from '../../errors.ts'
+import { watchFile } from '../../policy/watch.ts'
+import { enginePolicyChannel, type EnginePolicyEvent } from './events.ts'
+
+/** Policies as they are written down. */
+export interface PolicySource {
+  /** Names the content: never the same for two that differ. */
+  readonly version: string
+}
+
+export interface HotPoliciesParts<S extends PolicySource, P> {
+  readonly engine: string
+  readonly read: () => Promise<S>
+  /** Compiles and tries them, without any effect on those in force. */
+  readonly prepare: (source: S) => Promise<P>
+  /** Called with policies that are not asked again. */
+  readonly release?: (policies: P) => void
+  /** The files that are watched. */
+  readonly watched: readonly string[]
+}
+
+/**
+ * The policies of an engine in this process, and how others take their place: read, compiled and tried aside, then put in
+ * force all at once. When anything is wrong with them, those in force stay.
+ */
+export class HotPolicies<S extends PolicySource, P> {
+  readonly #parts: HotPoliciesParts<S, P>
+  readonly #endings: readonly (() => void)[]
+  #current: P
+  #version: string
+  #isClosed = false
+  /** One replacement after another, or older policies could come out on top. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  private constructor(parts: HotPoliciesParts<S, P>, current: P, version: string) {
+    this.#parts = parts
+    this.#current = current
+    this.#version = version
+    this.#endings = parts.watched.map((file) => watchFile(file, () => this.#changed()))
+  }
+
+  /** @throws {AuthzError} `invalid-policy` */
+  static async open<S extends PolicySource, P>(
+    parts: HotPoliciesParts<S, P>,
+  ): Promise<HotPolicies<S, P>> {
+    try {
+      const source = await parts.read()
+      return new HotPolicies(parts, await parts.prepare(source), source.version)
+    } catch (cause) {
+      throw asPolicyError(parts.engine, cause)
+    }
+  }
+
+  get current(): P {
+    return this.#current
+  }
+
+  get version(): string {
+    return this.#version
+  }
+
+  /**
+   * Reads the policies again. Resolves with the version in force.
+   *
+   * @throws {AuthzError} `invalid-policy`: those in force stay
+   */
+  async reload(): Promise<string> {
+    const turn = this.#turn.then(() => this.#replace())
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const end of this.#endings) end()
+    this.#parts.release?.(this.#current)
+  }
+
+  async #replace(): Promise<string> {
+    try {
+      const source = await this.#parts.read()
+      if (source.version === this.#version) return this.#version
+      const next = await this.#parts.prepare(source)
+      if (this.#isClosed) {
+        this.#parts.release?.(next)
+        return this.#version
+      }
+      const before = this.#current
+      this.#current = next
+      this.#version = source.version
+      this.#parts.release?.(before)
+      this.#publish(null)
+      return this.#version
+    } catch (cause) {
+      const error = asPolicyError(this.#parts.engine, cause)
+      this.#publish(error)
+      throw error
+    }
+  }
+
+  #changed(): void {
+    this.reload().catch((error: Error) => {
+      // Whoever listens for it need not be warned.
+      if (enginePolicyChannel.hasSubscribers) return
+      const message = `${error.message}; the last good policies stay in force`
+      process.emitWarning(message, { code: 'SPIFFE_AUTHZ_POLICY_REFUSED' })
+    })
+  }
+
+  #publish(error: AuthzError | null): void {
+    if (!enginePolicyChannel.hasSubscribers) return
+    const { engine } = this.#parts
+    const event: EnginePolicyEvent = { engine, version: this.#version, code: error?.code ?? null }
+    enginePolicyChannel.publish(Object.freeze(event))
+  }
+}
+
+function asPolicyError(engine: string, cause: unknown): AuthzError {
+  if (cause instanceof AuthzError && cause.code === 'invalid-policy') return cause
+  return new AuthzError('invalid-policy', `${engine}: ${reasonOf(cause)}`, { cause })
+}
+
+/** Interpreters throw errors, texts and objects with a message. */
+export function reasonOf(cause: unknown): string {
+  if (typeof cause === 'string') return cause
+  if (typeof cause !== 'object' || cause === null) return inspect(cause)
+  const message: unknown = Reflect.get(cause, 'message')
+  return typeof message === 'string' ? message : inspect(cause, { depth: 1 })
+}

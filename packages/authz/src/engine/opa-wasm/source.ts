@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { AuthzError } from '../../errors.ts'
+import { ownProperty } from '../remote/answer.ts'
+import type { PolicySource } from '../local/hot-policies.ts'
+import { readBytes, utf8 } from '../local/read-bytes.ts'
+import { filesOfTar } from './tar.ts'
+
+/** Where Rego that is compiled to WebAssembly comes from. */
+export type WasmLocation =
+  /** A bundle, as `opa build -t wasm` makes it, or the `policy.wasm` of one. */
+  | { readonly file: string }
+  /** An unpacked bundle. It is not replaced all at once: prefer `file` where it changes under load. */
+  | { readonly directory: string }
+  /** The content of such a file. */
+  | { readonly bytes: Uint8Array }
+
+export interface WasmSource extends PolicySource {
+  readonly wasm: Uint8Array
+  /** The document `data`, as JSON; `null` when there is none. */
+  readonly data: string | null
+}
+
+const WASM = 'policy.wasm'
+const DATA = 'data.json'
+const MANIFEST = '.manifest'
+const NAMES = [WASM, DATA, MANIFEST]
+
+const unzip = promisify(gunzip)
+
+/** @throws {AuthzError} `invalid-policy` */
+export async function readSource(location: WasmLocation, maxBytes: number): Promise<WasmSource> {
+  if ('directory' in location) return readDirectory(location.directory, maxBytes)
+  const path = 'file' in location ? location.file : 'wasm.bytes'
+  const bytes = 'file' in location ? await readBytes(path, maxBytes) : location.bytes
+  const digest = digestOf([bytes])
+  if (isWasm(bytes)) return { wasm: bytes, data: null, version: digest.slice(0, 12) }
+  try {
+    // OPA, "Bundle File Format": a gzipped tarball.
+    const archive = await unzip(bytes, { maxOutputLength: maxBytes })
+    return sourceOf(filesOfTar(archive, NAMES), digest)
+  } catch (cause) {
+    throw new AuthzError('invalid-policy', `${path} is no bundle: ${String(cause)}`, { cause })
+  }
+}
+
+async function readDirectory(directory: string, maxBytes: number): Promise<WasmSource> {
+  const files = new Map<string, Uint8Array>()
+  for (const name of NAMES) {
+    const bytes = await readBytes(join(directory, name), maxBytes).catch((error: unknown) => {
+      if (name !== WASM && isMissing(error)) return null
+      throw error
+    })
+    if (bytes !== null) files.set(name, bytes)
+  }
+  try {
+    return sourceOf(files, digestOf(NAMES.map((name) => files.get(name) ?? new Uint8Array())))
+  } catch (cause) {
+    throw new AuthzError('invalid-policy', `${directory}: ${String(cause)}`, { cause })
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof AuthzError && ownProperty(error.cause, 'code') === 'ENOENT'
+}
+
+function sourceOf(files: ReadonlyMap<string, Uint8Array>, digest: string): WasmSource {
+  const wasm = files.get(WASM)
+  if (wasm === undefined) throw new RangeError(`it holds no ${WASM}: build it with -t wasm`)
+  const [data, manifest] = [files.get(DATA), files.get(MANIFEST)]
+  const revision = manifest === undefined ? '' : revisionOf(utf8(manifest))
+  const short = digest.slice(0, 12)
+  return {
+    wasm,
+    data: data === undefined ? null : utf8(data),
+    // A revision says what people mean by it; only with the digest does it never name two contents.
+    version: revision === '' ? short : `${revision}+${short}`,
+  }
+}
+
+function revisionOf(manifest: string): string {
+  const revision = ownProperty(JSON.parse(manifest), 'revision')
+  return typeof revision === 'string' ? revision.replaceAll(/[^\w.:+-]/g, '_').slice(0, 100) : ''
+}
+
+function isWasm(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(0, 4)).equals(Buffer.from('\0asm'))
+}
+
+function digestOf(parts: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(`${part.length}:`).update(part)
+  return hash.digest('hex')
+}
