@@ -42,11 +42,8 @@ export function guardAgainstCrash(guard: CrashGuard, key: string): void {
   process.emitWarning(message, { code: 'SPIFFE_AUTHZ_V8_FLAG' })
 }
 
-/** V8 takes underscores as well, and the last word counts. */
+/** V8 takes underscores as well, and the last word counts. Node does not take the flag from `NODE_OPTIONS`. */
 function isOnCommandLine(): boolean {
-  const flags = [...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/), ...process.execArgv]
-  const named = flags.map((it) => it.replaceAll('_', '-')).filter((it) => NAMES.has(it))
-  return named.at(-1) === FLAG
+  const flags = process.execArgv.map((it) => `--${it.slice(2).replaceAll('_', '-')}`)
+  return flags.findLast((it) => it === FLAG || it === FLAG.replace('--no-', '--')) === FLAG
 }
-
-const NAMES = new Set([FLAG, FLAG.replace('--no-', '--')])
