@@ -15,7 +15,7 @@ import { WakeUp } from './wake-up.ts'
 /** How many connections are open, by what is known of their peers. */
 export interface ConnectionCounts {
   readonly open: number
-  /** With a peer whose proof still holds. */
+  /** With a peer whose proof still holds, as far as its connection was judged since the bundles changed. */
   readonly verified: number
   /** Accepted without a certificate. */
   readonly anonymous: number
@@ -96,7 +96,8 @@ export class ConnectionRegistry {
     }
     const dismissed = [...peers].filter((peer) => assertBoolean(predicate(peer)))
     for (const peer of dismissed) dismiss(peer)
-    if (dismissed.length > 0) this.sweep()
+    // Not within a sweep, for who hears of a lapse may dismiss others.
+    if (dismissed.length > 0) queueMicrotask(() => this.sweep())
     return dismissed.length
   }
 
@@ -109,6 +110,8 @@ export class ConnectionRegistry {
       const { done, value: connection } = connections.next()
       if (done === true) return this.#finish(dueAt)
       dueAt = Math.min(dueAt, this.#visit(connection, now))
+      // Who hears of a lapse may close the server.
+      if (this.#closed) return
     }
     this.#nextTurn = setImmediate(() => this.#judge(connections, dueAt)).unref()
   }
@@ -163,12 +166,13 @@ export class ConnectionRegistry {
     peerLapsed.publish(Object.freeze<PeerLapsedEvent>(event))
   }
 
+  /** As far as the last sweep got: to count must not verify all chains in one turn. */
   counts(now: number): ConnectionCounts {
     let anonymous = 0
     let verified = 0
     for (const { peer } of this.#connections) {
       if (peer === null) anonymous++
-      else if (isCurrent(peer, now)) verified++
+      else if (now < currentUntil(peer)) verified++
     }
     const open = this.#connections.size
     return { open, verified, anonymous, lapsed: open - verified - anonymous }

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import http2, { type ClientHttp2Session } from 'node:http2'
 import { Readable, type Duplex } from 'node:stream'
@@ -13,6 +14,7 @@ import {
   TlsError,
   type ConnectionPeer,
   type LapseReason,
+  type PeerLapsedEvent,
   type SvidServerOptions,
 } from '../index.ts'
 import { bundlesOf, dial, HeldSource, Loopback, portOf, record } from '../loopback.test.helper.ts'
@@ -596,6 +598,17 @@ describe('a change of revocation lists', () => {
   })
 })
 
+test('counting connections verifies none of them: a change of the bundles shows once they were judged', async () => {
+  await using scene = await stage({ onPeerExpiry: 'ignore' })
+  const socket = await keep(scene.port)
+  const { identity } = scene.loopback
+  removeAuthority(scene)
+  expect(identity.connections).toMatchObject({ verified: 1, lapsed: 0 })
+  await Promise.resolve()
+  expect(identity.connections).toMatchObject({ verified: 0, lapsed: 1 })
+  socket.destroy()
+})
+
 describe('dismiss', () => {
   test('asks about each peer once, and sends away those whom the answer names', async () => {
     const events = record('spiffe:peer:lapsed')
@@ -669,6 +682,46 @@ describe('dismiss', () => {
     )
     expect(identity.connections).toMatchObject({ verified: 2, lapsed: 0 })
     for (const socket of sockets) socket.destroy()
+  })
+
+  test('may be asked for by who hears that a peer has lapsed, one after another', async () => {
+    await using scene = await stage()
+    const { identity } = scene.loopback
+    const paths = ['/a', '/b', '/c']
+    const sockets = []
+    for (const path of paths)
+      sockets.push(await keep(scene.port, await authority.mint(`spiffe://example.org${path}`)))
+    const closed = sockets.map((socket) => once(socket, 'close'))
+    const heard: string[] = []
+    const dismissOne = (path: string | undefined): void =>
+      void identity.dismiss(({ spiffeId }) => spiffeId.path === path)
+    const onLapse = (event: unknown): void => {
+      const { path } = (event as PeerLapsedEvent).peer.spiffeId
+      heard.push(`${path} begins`)
+      dismissOne(paths[paths.indexOf(path) + 1])
+      heard.push(`${path} ends`)
+    }
+    subscribe('spiffe:peer:lapsed', onLapse)
+    dismissOne('/a')
+    await Promise.all(closed)
+    unsubscribe('spiffe:peer:lapsed', onLapse)
+    expect(heard).toEqual(paths.flatMap((path) => [`${path} begins`, `${path} ends`]))
+  })
+
+  test('is followed by nothing more once who hears of it has closed the server', async () => {
+    await using scene = await stage({ onPeerExpiry: 'immediate' })
+    const { identity } = scene.loopback
+    const first = await keep(scene.port, await authority.mint('spiffe://example.org/a'))
+    const second = await keep(scene.port)
+    const closed = once(first, 'close')
+    const close = (): void => identity.close()
+    subscribe('spiffe:peer:lapsed', close)
+    identity.dismiss(() => true)
+    await closed
+    unsubscribe('spiffe:peer:lapsed', close)
+    expect(await ask(second)).toMatch(/^HTTP\/1\.1 200 /)
+    expect(scene.time.delays).toEqual([])
+    second.destroy()
   })
 
   test('cuts at once where that is set, and after the grace what does not end', async () => {
