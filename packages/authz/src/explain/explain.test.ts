@@ -13,6 +13,7 @@ import {
   type Engine,
   type Explanation,
   type PolicyDocument,
+  type RouteRule,
   type RouteTable,
   toMarkdown,
   toOpenApi,
@@ -211,6 +212,7 @@ describe('the table', () => {
           route: '/files/*',
           allow: ['public'],
           deny: [],
+          tenant: null,
           where: [],
           engines: [],
           mode: 'enforce',
@@ -221,6 +223,7 @@ describe('the table', () => {
           route: '/orders/:id',
           allow: ['anyAuthenticated'],
           deny: [],
+          tenant: null,
           where: [['ip']],
           engines: [{ engine: 'opa', reads: ['method', 'params.id'], freshness: '5000 ms' }],
           mode: 'shadow',
@@ -231,6 +234,7 @@ describe('the table', () => {
           route: '/orders/:id',
           allow: ["pattern('spiffe://example.org/ops/**')"],
           deny: [],
+          tenant: null,
           where: [],
           engines: [],
           mode: 'enforce',
@@ -243,11 +247,11 @@ describe('the table', () => {
   test('as Markdown is a table', async () => {
     const app = await service([WEB])
     expect(toMarkdown(app.authz.table()).split('\n')).toEqual([
-      '| method | route | who may | who may not | where | engines | mode |',
-      '| --- | --- | --- | --- | --- | --- | --- |',
-      '| GET | `/files/*` | `public` |  |  |  | enforce |',
-      '| GET | `/orders/:id` | `anyAuthenticated` |  | by `ip` | `opa` (5000 ms) | shadow |',
-      `| PUT | \`/orders/:id\` | \`pattern('spiffe://example.org/ops/**')\` | \`${WEB}\` |  |  | enforce |`,
+      '| method | route | who may | who may not | of tenant | where | engines | mode |',
+      '| --- | --- | --- | --- | --- | --- | --- | --- |',
+      '| GET | `/files/*` | `public` |  |  |  |  | enforce |',
+      '| GET | `/orders/:id` | `anyAuthenticated` |  |  | by `ip` | `opa` (5000 ms) | shadow |',
+      `| PUT | \`/orders/:id\` | \`pattern('spiffe://example.org/ops/**')\` | \`${WEB}\` |  |  |  | enforce |`,
       '',
     ])
   })
@@ -259,6 +263,7 @@ describe('the table', () => {
       'x-spiffe-authz': {
         allow: ["pattern('spiffe://example.org/ops/**')"],
         deny: [],
+        tenant: null,
         where: [],
         engines: [],
         mode: 'enforce',
@@ -283,6 +288,22 @@ describe('the table', () => {
     })
     expect(diffTables({ ...before, routes: others }, after).added).toEqual([files])
     expect(diffTables(before, before)).toEqual({ added: [], removed: [], changed: [] })
+  })
+
+  test('says where a request names the tenant, and a rule that compares it no more shows as changed', async () => {
+    const tenancy = { tenant: '/{tenant}/{workload}', tenants: { trustDomain: 'example.org' } }
+    const tableOf = async (spiffe: RouteRule): Promise<RouteTable> => {
+      const app = await application(tenancy, (it) =>
+        it.get('/:tenant', { exposeHeadRoute: false, config: { spiffe } }, handler),
+      )
+      return app.authz.table()
+    }
+    const bound = await tableOf({ anyAuthenticated: true, tenant: 'params.tenant' })
+    expect(bound.routes).toMatchObject([{ tenant: 'params.tenant' }])
+    expect(toMarkdown(bound)).toContain('| `params.tenant` |')
+    expect(diffTables(bound, await tableOf({ anyAuthenticated: true })).changed).toMatchObject([
+      { fields: [{ field: 'tenant', before: 'params.tenant', after: null }] },
+    ])
   })
 })
 

@@ -23,7 +23,7 @@ export interface FieldChange {
   readonly after: unknown
 }
 
-const FIELDS = ['allow', 'deny', 'where', 'engines', 'mode'] as const
+const FIELDS = ['allow', 'deny', 'tenant', 'where', 'engines', 'mode'] as const
 
 /** Compares two route tables. */
 export function diffTables(before: RouteTable, after: RouteTable): TableDiff {

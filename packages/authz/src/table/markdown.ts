@@ -1,6 +1,15 @@
 import type { RouteRow, RouteTable } from './route-table.ts'
 
-const HEADERS = ['method', 'route', 'who may', 'who may not', 'where', 'engines', 'mode'] as const
+const HEADERS = [
+  'method',
+  'route',
+  'who may',
+  'who may not',
+  'of tenant',
+  'where',
+  'engines',
+  'mode',
+] as const
 
 /** A route table as a Markdown table. */
 export function toMarkdown({ routes }: RouteTable): string {
@@ -8,12 +17,13 @@ export function toMarkdown({ routes }: RouteTable): string {
   return `${lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}\n`
 }
 
-function cellsOf({ method, route, allow, deny, where, engines, mode }: RouteRow): string[] {
+function cellsOf({ method, route, allow, deny, tenant, where, engines, mode }: RouteRow): string[] {
   return [
     method,
     code(route),
     allow.map(code).join('<br>'),
     deny.map(code).join('<br>'),
+    tenant === null ? '' : code(tenant),
     where.map((reads) => `by ${reads.map(code).join(', ') || 'itself'}`).join('<br>'),
     engines.map(({ engine, freshness }) => `${code(engine)} (${freshness})`).join('<br>'),
     mode,

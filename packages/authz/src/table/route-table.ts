@@ -17,6 +17,8 @@ export interface RouteRow {
   /** Whom the rule names, or `anyAuthenticated`, or `public`. */
   readonly allow: readonly string[]
   readonly deny: readonly string[]
+  /** Where the request names the tenant that the caller has to be of; `null`: the rule does not compare. */
+  readonly tenant: string | null
   /** What each condition reads. */
   readonly where: readonly (readonly string[])[]
   readonly engines: readonly EngineRow[]
@@ -42,7 +44,7 @@ export function routeTable(routes: RouteRules): RouteTable {
 
 function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
   if (rule === null) return []
-  const { description, steps, mode } = rule
+  const { description, steps, mode, tenant } = rule
   const conditions = steps.filter(({ engine }) => engine === null)
   return [
     {
@@ -50,6 +52,7 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
       route: url,
       allow: granted(description.grant),
       deny: description.denied?.entries.map(String) ?? [],
+      tenant: tenant?.source.name ?? null,
       where: conditions.map(readsOf),
       engines: steps.flatMap(engineRow),
       mode,

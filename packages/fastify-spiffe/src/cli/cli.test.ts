@@ -198,6 +198,7 @@ describe('fastify-spiffe table', () => {
       '+ POST /new',
       '    allow: ["anyAuthenticated"]',
       '    deny: []',
+      '    tenant: null',
       '    where: []',
       '    engines: []',
       '    mode: "enforce"',

@@ -53,8 +53,8 @@ const inWords = ({ added, removed, changed }: TableDiff): string => {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-const fieldsOf = ({ allow, deny, where, engines, mode }: RouteRow): readonly string[] =>
-  Object.entries({ allow, deny, where, engines, mode }).map(
+const fieldsOf = ({ allow, deny, tenant, where, engines, mode }: RouteRow): readonly string[] =>
+  Object.entries({ allow, deny, tenant, where, engines, mode }).map(
     ([field, value]) => `    ${field}: ${JSON.stringify(value)}`,
   )
 
