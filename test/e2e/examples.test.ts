@@ -58,3 +58,21 @@ test('two services call each other: one call is allowed, one refused, and both e
     '',
   ])
 }, 30_000)
+
+/** The statuses of the calls that the example prints. */
+const statuses = (text = ''): unknown => text.match(/(?<=\} +)\d{3}(?= |$)/gm)
+
+test('a service of two tenants goes by its policy document and by claims, and by a new document without a restart', async () => {
+  await using running = new NodeProcess(example('authorization/dist/main.js'))
+  const { code, out, error } = await running.end()
+  expect({ code, error }).toEqual({ code: 0, error: '' })
+  const [, table, calls, explanation, comparison, deployed, refused] = out.split(/^# .*\n\n/m)
+  expect(table).toContain('| PUT | `/tenants/:tenant/orders/:id` |')
+  expect(statuses(calls)).toEqual(['200', '403', '403', '200', '200', '403'])
+  expect(explanation).toMatch(/^deny: not-allowed, /)
+  expect(comparison).toMatch(/GET.*"agree":2,"wouldDeny":0.*\n.*PUT.*"agree":3,"wouldDeny":1/)
+  expect(deployed).toMatch(/^\{"version":"2","code":null\}/)
+  expect(statuses(deployed)).toEqual(['200', '403'])
+  expect(refused).toMatch(/^\{"version":"2","code":"policy-test-failed"\}/)
+  expect(statuses(refused)).toEqual(['200'])
+}, 30_000)

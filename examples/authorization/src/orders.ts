@@ -1,0 +1,50 @@
+import type { Server } from 'node:https'
+import { fileURLToPath } from 'node:url'
+import { jwtClaims } from '@fastify-spiffe/authz/jwt'
+import { opaWasm } from '@fastify-spiffe/authz/opa-wasm'
+import Fastify, { type FastifyInstance } from 'fastify'
+import fastifySpiffe, { spiffeServer, type X509MaterialSource } from 'fastify-spiffe'
+import { AUDIENCE, ISSUER } from './issuer.ts'
+
+const bundle = fileURLToPath(new URL('../policy/orders.tar.gz', import.meta.url))
+
+interface OrdersOptions {
+  readonly source: X509MaterialSource
+  /** The policy document, which is watched. */
+  readonly policyFile: string
+  /** The keys of the issuer of tokens. */
+  readonly keysFile: string
+}
+
+/** The orders of all tenants. Who may do what stands in the policy document, and not here. */
+export const createOrders = async ({
+  source,
+  policyFile,
+  keysFile,
+}: OrdersOptions): Promise<FastifyInstance<Server>> => {
+  const app = Fastify(spiffeServer(source))
+  await app.register(fastifySpiffe, {
+    source,
+    tenant: '/{tenant}/{workload}',
+    tenants: { trustDomain: 'example.org' },
+    policy: { file: policyFile, watch: true },
+    attributes: [
+      jwtClaims({
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        algorithms: ['ES256'],
+        jwks: { file: keysFile },
+      }),
+    ],
+    // No rule in force asks it yet: see `consider` in main.ts.
+    engines: [await opaWasm({ wasm: { file: bundle }, name: 'rego', reads: ['jwt.mfa'] })],
+  })
+
+  interface Order {
+    Params: { tenant: string; id: string }
+  }
+  app.get<Order>('/tenants/:tenant/orders/:id', ({ params }) => `order ${params.id}`)
+  app.put<Order>('/tenants/:tenant/orders/:id', ({ params }) => `changed ${params.id}`)
+  app.get('/health', { config: { spiffe: { public: { reason: 'probes' } } } }, () => 'ok')
+  return app
+}
