@@ -75,6 +75,8 @@ interface Question {
 /** In the child: lets whoever started it call these functions. */
 export function offer(skills: Skills): void {
   process.on('message', (question: Question) => void perform(skills, question))
+  // It must not outlive whoever started it.
+  process.once('disconnect', () => process.exit())
 }
 
 async function perform(skills: Skills, { id, name, args }: Question): Promise<void> {
