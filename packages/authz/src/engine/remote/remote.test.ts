@@ -230,8 +230,8 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
       'invalid-answer',
       (it) => {
         it.writeHead(200, { 'content-type': 'application/json' })
-        const pour = (): void => {
-          if (it.writable) it.write(' '.repeat(16_384), pour)
+        const pour = (error?: Error | null): void => {
+          if (!error && !it.destroyed) it.write(' '.repeat(16_384), pour)
         }
         pour()
       },
