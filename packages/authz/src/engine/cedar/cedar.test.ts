@@ -209,6 +209,17 @@ describe('what Cedar is asked', () => {
     expect(errors).toEqual([])
   })
 
+  test('what is declared and absent can be asked for', async () => {
+    const policies = `permit(principal, action, resource);
+      forbid(principal, action, resource) when { context.headers has "x-frozen" };
+      forbid(principal, action, resource) when { principal.jwt has scope };`
+    const engine = await open({ policies })
+    const ask = (frozen?: string, scope?: string): boolean =>
+      engine.decide(question({ attributes: { 'headers.x-frozen': frozen, 'jwt.scope': scope } }))
+    expect([ask(), ask(''), ask(undefined, 'read')]).toEqual([true, false, false])
+    expect(errors).toEqual([])
+  })
+
   test('what `request` makes of it, with defaults for what it leaves out', async () => {
     const engine = await open({
       policies: `permit(principal, action, resource == Order::"7")

@@ -16,7 +16,7 @@ type Fact = readonly [name: string, value: unknown]
 const TOLD = new Set(['spiffeId', 'trustDomain', 'tenant', 'method', 'route'])
 const OF_THE_CALLER = new Set(['captures', 'jwt', 'notAfter'])
 
-/** Sorts the declared attributes by what they are about. Absent ones are left out. */
+/** Sorts the declared attributes by what they are about. Absent ones are left out; groups of absent ones are empty. */
 export function factsOf({ spiffeId, tenant, attributes }: EngineQuestion): Facts {
   const caller: Fact[] = [['trust_domain', spiffeId.trustDomain.toString()]]
   if (tenant !== null) {
@@ -26,7 +26,7 @@ export function factsOf({ spiffeId, tenant, attributes }: EngineQuestion): Facts
   const resource: Fact[] = []
   const context: Fact[] = []
   for (const [name, value] of Object.entries(attributes)) {
-    if (TOLD.has(name) || value === undefined) continue
+    if (TOLD.has(name)) continue
     const [group = name] = name.split('.', 1)
     if (group === 'params') resource.push([name, value])
     else (OF_THE_CALLER.has(group) ? caller : context).push([name, value])
@@ -41,12 +41,13 @@ function nested(facts: readonly Fact[]): Readonly<Record<string, unknown>> {
   for (const [name, value] of facts) {
     const dot = name.indexOf('.')
     if (dot === -1) {
-      whole.set(name, value)
+      if (value !== undefined) whole.set(name, value)
       continue
     }
     const group = name.slice(0, dot)
     const members = groups.get(group) ?? new Map<string, unknown>()
-    groups.set(group, members.set(name.slice(dot + 1), value))
+    groups.set(group, members)
+    if (value !== undefined) members.set(name.slice(dot + 1), value)
   }
   // `fromEntries` defines properties, so that not even `__proto__` is anything but a name.
   for (const [group, members] of groups) whole.set(group, Object.fromEntries(members))
