@@ -8,6 +8,7 @@ import {
   X509Bundle,
   type Certificate,
   type RefusalCode,
+  type RevocationOptions,
   type VerifyOptions,
 } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -258,9 +259,24 @@ describe('a policy', () => {
     ['invalid-revocation-policy', '{ "trustDomain": {} }'],
     ['invalid-revocation-policy', 'null'],
     ['invalid-revocation-policy', '7'],
+    ['invalid-revocation-policy', '[]'],
+    ['invalid-revocation-policy', '{ "trustDomains": null }'],
+    ['invalid-revocation-policy', '{ "trustDomains": [] }'],
+    [
+      'invalid-revocation-policy',
+      '{ "trustDomains": { "a.test": "strict", "spiffe://a.test": "off" } }',
+    ],
     ['invalid-trust-domain', '{ "trustDomains": { "Example.org": "soft" } }'],
   ])('is refused as %s when it is %s', (code, json) => {
     expect(() => RevocationPolicies.of(JSON.parse(json))).toThrow(expect.objectContaining({ code }))
+  })
+
+  test('of trust domains in a map are refused, and not passed over', () => {
+    const options: RevocationOptions = { trustDomains: {} }
+    Reflect.set(options, 'trustDomains', new Map([['example.org', 'strict']]))
+    expect(() => RevocationPolicies.of(options)).toThrow(
+      expect.objectContaining({ code: 'invalid-revocation-policy' }),
+    )
   })
 
   test('that nobody knows is taken for strict', () => {

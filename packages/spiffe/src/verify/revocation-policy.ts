@@ -43,16 +43,13 @@ export class RevocationPolicies {
    */
   static of(options: RevocationPolicy | RevocationOptions = DEFAULT): RevocationPolicies {
     if (typeof options === 'string') return new RevocationPolicies(read(options), new Map())
-    if (typeof options !== 'object' || options === null) throw invalid(options)
+    if (!isRecord(options)) throw invalid(options)
     const unknown = Object.keys(options).find((name) => !NAMES.has(name))
     if (unknown !== undefined) {
       throw new SpiffeError('invalid-revocation-policy', `revocation has no option '${unknown}'`)
     }
     const { default: otherwise = DEFAULT, trustDomains = {} } = options
-    const byName = Object.entries(trustDomains).map(
-      ([name, policy]) => [TrustDomain.parse(name).name, read(policy)] as const,
-    )
-    return new RevocationPolicies(read(otherwise), new Map(byName))
+    return new RevocationPolicies(read(otherwise), readEach(trustDomains))
   }
 
   for({ name }: TrustDomain): RevocationPolicy {
@@ -64,6 +61,29 @@ function read(policy: RevocationPolicy): RevocationPolicy {
   if (POLICIES.has(policy)) return policy
   throw invalid(policy)
 }
+
+function readEach(
+  trustDomains: Readonly<Record<string, RevocationPolicy>>,
+): ReadonlyMap<string, RevocationPolicy> {
+  if (!isRecord(trustDomains)) {
+    const message = 'revocation.trustDomains is an object with the names of trust domains'
+    throw new SpiffeError('invalid-revocation-policy', message)
+  }
+  const byName = new Map<string, RevocationPolicy>()
+  for (const [input, policy] of Object.entries(trustDomains)) {
+    const { name } = TrustDomain.parse(input)
+    if (byName.has(name)) {
+      const message = `revocation has two policies for the trust domain ${name}`
+      throw new SpiffeError('invalid-revocation-policy', message)
+    }
+    byName.set(name, read(policy))
+  }
+  return byName
+}
+
+/** Not an array or a `Map`, whose entries would be passed over. */
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !(Symbol.iterator in value)
 
 function invalid(policy: unknown): SpiffeError {
   const message = `a revocation policy is 'off', 'soft' or 'strict', not ${String(policy)}`
