@@ -87,6 +87,20 @@ describe('a source with revocation lists', () => {
     expect(source.bundles.equals(before)).toBe(false)
   })
 
+  test('keeps all of a trust domain that is named in two ways', () => {
+    const lists = new Map([
+      ['example.org', [added]],
+      ['spiffe://example.org', [later]],
+    ])
+    expect(listsIn(withRevocationLists(held, lists).bundles)).toEqual([supplied, added, later])
+  })
+
+  test('of a source that is closed already lets nobody wait', async () => {
+    await held.close()
+    const source = withRevocationLists(held)
+    await expect(source.nextUpdate()).rejects.toMatchObject({ code: 'source-closed' })
+  })
+
   test('keeps those of a trust domain that has no bundle yet', () => {
     const source = withRevocationLists(held, new Map([['third.test', [added]]]))
     const third = TrustDomain.parse('third.test')

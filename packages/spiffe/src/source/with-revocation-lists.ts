@@ -25,6 +25,7 @@ export class RevocationListSource implements X509MaterialSource {
     this.#lists = copy(lists)
     this.#source = source
     this.#unsubscribe = source.onUpdate(() => this.#forward())
+    if (source.state === 'closed') this.#updates.close()
   }
 
   get svid(): X509Svid | null {
@@ -106,5 +107,11 @@ export function withRevocationLists(
 }
 
 function copy(lists: RevocationListsByTrustDomain): RevocationListsByTrustDomain {
-  return new Map([...lists].map(([name, each]) => [TrustDomain.parse(name).name, [...each]]))
+  const copied = new Map<string, readonly RevocationList[]>()
+  for (const [input, each] of lists) {
+    const { name } = TrustDomain.parse(input)
+    // A trust domain may be named in two ways, and no list of it is to be lost.
+    copied.set(name, [...(copied.get(name) ?? []), ...each])
+  }
+  return copied
 }
