@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
+import { tlv } from '../der/der.test.support.ts'
+import { TAG } from '../der/tags.ts'
 import { TrustDomain } from '../id/trust-domain.ts'
 import { BundleSet } from './bundle-set.ts'
 import { X509Bundle } from './bundle.ts'
@@ -6,7 +8,7 @@ import { Certificate } from './certificate.ts'
 import { writePem } from './pem.ts'
 import { RevocationList } from './revocation-list.ts'
 import { forgeList, utcTime } from './revocation-list.test.support.ts'
-import { commonName, forge, newKeyPair, refuses } from './x509.test.support.ts'
+import { commonName, extension, forge, newKeyPair, refuses } from './x509.test.support.ts'
 
 const keys = newKeyPair()
 const a = forge({ subjectKeys: keys, subject: commonName('a') })
@@ -101,6 +103,18 @@ describe('the revocation lists of a bundle', () => {
     expect(BundleSet.of(one!).equals(BundleSet.of(twin!))).toBe(true)
     expect(BundleSet.of(one!).equals(BundleSet.of(bundle))).toBe(false)
   })
+})
+
+test('of revocation lists of the same second the one with the larger number comes first', () => {
+  const numbered = (hex: string): RevocationList => {
+    const number = tlv(TAG.integer, Buffer.from(hex, 'hex'))
+    const extensions = [extension('2.5.29.20', false, number)]
+    return RevocationList.fromDer(forgeList({ keys, extensions }))
+  }
+  const [small, large] = [numbered(`0f${'00'.repeat(19)}`), numbered(`0f${'00'.repeat(18)}01`)]
+  const without = RevocationList.fromDer(forgeList({ keys }))
+  const bundle = X509Bundle.of(domain, [], [without, small, large])
+  expect(bundle.revocationLists).toEqual([large, small, without])
 })
 
 describe('a set of bundles', () => {

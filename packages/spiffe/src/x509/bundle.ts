@@ -147,5 +147,9 @@ function latestFirst(lists: readonly RevocationList[]): RevocationList[] {
   for (const list of lists) {
     if (!distinct.some((known) => known.equals(list))) distinct.push(list)
   }
-  return distinct.toSorted((one, other) => other.thisUpdate - one.thisUpdate)
+  return distinct.toSorted(
+    // RFC 5280 §5.2.3: the number tells apart those of the same second.
+    (one, other) =>
+      other.thisUpdate - one.thisUpdate || Math.sign(Number(other.number - one.number)),
+  )
 }

@@ -24,6 +24,8 @@ const issuerOf = (subject: string, subjectKeys: KeyPair): Certificate =>
   Certificate.fromDer(forge({ subject: commonName(subject), subjectKeys }))
 
 const REASON = extension('2.5.29.21', false, Buffer.from([0x0a, 0x01, 0x01]))
+const CRL_NUMBER = '2.5.29.20'
+const integer = (hex: string): Buffer => tlv(TAG.integer, Buffer.from(hex, 'hex'))
 const UNKNOWN = '1.3.6.1.4.1.99999.1'
 
 describe('a revocation list', () => {
@@ -33,13 +35,15 @@ describe('a revocation list', () => {
       entries: [entry('00ff'), entry('0a', REASON), entry('7f01')],
       extensions: [
         extension('2.5.29.35', false, keyId),
-        extension('2.5.29.20', false, Buffer.from([0x02, 0x01, 0x05])),
+        extension(CRL_NUMBER, false, integer('05')),
       ],
     })
     expect(list.issuer.equals(issuerOf('Issuer', keys).subject)).toBe(true)
     expect(list.thisUpdate).toBe(Date.UTC(2025, 0, 1))
     expect(list.nextUpdate).toBe(Date.UTC(2049, 11, 31, 23, 59, 59))
     expect(list.authorityKeyId).toBe('beef')
+    expect(list.number).toBe(5n)
+    expect(read().number).toBe(-1n)
     expect(list.size).toBe(3)
     expect(['ff', '0a', '7f01'].every((serialNumber) => list.has(serialNumber))).toBe(true)
     expect(['00ff', 'a', '01'].some((serialNumber) => list.has(serialNumber))).toBe(false)
@@ -196,6 +200,11 @@ describe('no revocation list', () => {
     ['with octets after its extensions', { afterTbs: Buffer.from([5, 0]) }],
     ['with an empty list of extensions', { extensions: [] }],
     ['with an extension twice', { extensions: [REASON, REASON] }],
+    ['with a negative number', { extensions: [extension(CRL_NUMBER, false, integer('80'))] }],
+    [
+      'with a number of 21 octets',
+      { extensions: [extension(CRL_NUMBER, false, integer('7f'.repeat(21)))] },
+    ],
     ['with an entry that is cut', { entryList: Buffer.from('30023003', 'hex') }],
     ['with an entry that has an extension twice', { entries: [entry('01', REASON, REASON)] }],
     ['with a serial number that is not in the fewest octets', { entries: [entry('0001')] }],

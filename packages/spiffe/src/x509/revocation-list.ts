@@ -27,6 +27,8 @@ export class RevocationList {
   readonly thisUpdate: number
   /** When the next one is due at the latest: it is current up to and including it. Milliseconds since the epoch. */
   readonly nextUpdate: number
+  /** Of lists that were issued in the same second the one with the larger number is the later; -1 when it has none. */
+  readonly number: bigint
   /** Hexadecimal; `undefined` when the list does not say. A hint, no proof. */
   readonly authorityKeyId: string | undefined
   readonly #fields: RevocationListFields
@@ -39,6 +41,7 @@ export class RevocationList {
     this.issuer = fields.issuer
     this.thisUpdate = fields.thisUpdate
     this.nextUpdate = fields.nextUpdate
+    this.number = fields.number
     this.authorityKeyId = fields.authorityKeyId
     this.#fields = fields
     Object.freeze(this)

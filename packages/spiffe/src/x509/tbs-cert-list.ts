@@ -1,9 +1,14 @@
 import { DerReader, invalidDer } from '../der/reader.ts'
 import { contextTagConstructed, TAG } from '../der/tags.ts'
 import { readTime } from '../der/time.ts'
-import { readOctetAlignedBitString, readSmallInteger, readWhole } from '../der/values.ts'
+import {
+  readInteger,
+  readOctetAlignedBitString,
+  readSmallInteger,
+  readWhole,
+} from '../der/values.ts'
 import { SpiffeError } from '../errors.ts'
-import { sameBytes } from './bytes.ts'
+import { hexadecimal, sameBytes } from './bytes.ts'
 import { readExtensionList } from './extension-list.ts'
 import { readAuthorityKeyId } from './extensions.ts'
 import { Name } from './name.ts'
@@ -18,6 +23,8 @@ export interface RevocationListFields extends Signed {
   readonly nextUpdate: number
   readonly serialNumbers: ReadonlySet<string>
   readonly authorityKeyId: string | undefined
+  /** It grows from list to list; -1 when the list has none. */
+  readonly number: bigint
 }
 
 /** What a list is not complete without: it says for which certificates, or changes of which list, it stands. */
@@ -69,9 +76,9 @@ function readTbs(
   if (nextUpdate < thisUpdate) throw invalidDer('the next update is before this one')
   const entries = tbs.enterIf(TAG.sequence)
   const serialNumbers = entries === undefined ? new Set<string>() : readEntries(entries)
-  const authorityKeyId = readListExtensions(tbs.enterIf(contextTagConstructed(0)))
+  const extensions = readListExtensions(tbs.enterIf(contextTagConstructed(0)))
   tbs.end()
-  return { issuer, thisUpdate, nextUpdate, serialNumbers, authorityKeyId }
+  return { issuer, thisUpdate, nextUpdate, serialNumbers, ...extensions }
 }
 
 /** RFC 5280 §5.1.2.6. The times and reasons of revocations are read over: what is listed is refused. */
@@ -94,17 +101,28 @@ function readEntries(list: DerReader): ReadonlySet<string> {
   return serialNumbers
 }
 
-/** Returns the authority's key identifier, the one extension that is of use here. */
-function readListExtensions(wrapper: DerReader | undefined): string | undefined {
-  if (wrapper === undefined) return undefined
-  let keyId: string | undefined
+function readListExtensions(
+  wrapper: DerReader | undefined,
+): Pick<RevocationListFields, 'authorityKeyId' | 'number'> {
+  let authorityKeyId: string | undefined
+  let number = -1n
+  if (wrapper === undefined) return { authorityKeyId, number }
   readExtensionList(wrapper.enter(TAG.sequence), (type, critical, value) => {
-    if (type === AUTHORITY_KEY_ID) keyId = readWhole(value, readAuthorityKeyId)
+    if (type === AUTHORITY_KEY_ID) authorityKeyId = readWhole(value, readAuthorityKeyId)
+    else if (type === CRL_NUMBER) number = readWhole(value, readNumber)
     // RFC 5280 §5.2: a list with a critical extension that is not understood is not used.
-    else assertSupported(type, critical && type !== CRL_NUMBER)
+    else assertSupported(type, critical)
   })
   wrapper.end()
-  return keyId
+  return { authorityKeyId, number }
+}
+
+/** RFC 5280 §5.2.3: not negative, of 20 octets at most. */
+function readNumber(reader: DerReader): bigint {
+  const content = readInteger(reader)
+  if (content[0]! >= 0x80) throw invalidDer('the number of a revocation list is negative')
+  if (content.length > 20) throw invalidDer('the number of a revocation list is too long')
+  return BigInt(`0x${hexadecimal(content)}`)
 }
 
 function assertSupported(type: string, isUnknownCritical: boolean): void {
