@@ -18,6 +18,7 @@ import {
   type EnginePolicyEvent,
   type LocalEngine,
 } from './index.ts'
+import { CedarPolicies } from './policies.ts'
 import { Slots } from './slots.ts'
 
 const POLICIES = `
@@ -459,6 +460,22 @@ describe('the names under which Cedar keeps policies', () => {
     expect(slots.take()).not.toBe(b)
     expect(slots.count).toBe(3)
   })
+
+  test('are no more after a thousand versions, good and bad, than after one', async () => {
+    const slots = new Slots(wasm)
+    const parts = { cedar: wasm, slots, engine: 'cedar' }
+    const prepare = async (policies: string, schema: string | null): Promise<CedarPolicies> =>
+      await CedarPolicies.prepare({ policies, schema, version: '' }, parts)
+    let current = await prepare(POLICIES, SCHEMA)
+    for (let version = 0; version < 1000; version++) {
+      await expect(prepare(POLICIES, 'entity')).rejects.toThrow(TypeError)
+      const next = await prepare(version % 2 === 0 ? SECOND : POLICIES, null)
+      current.release()
+      current = next
+    }
+    // A schema and three sets, beside three sets.
+    expect(slots.count).toBeLessThanOrEqual(8)
+  }, 60_000)
 })
 
 describe('in a service', () => {

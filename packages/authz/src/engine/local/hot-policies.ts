@@ -30,6 +30,8 @@ export class HotPolicies<S extends PolicySource, P> {
   #current: P
   #version: string
   #isClosed = false
+  /** What was read last and found bad. */
+  #refused: string | null = null
   /** One replacement after another, or older policies could come out on top. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -66,9 +68,7 @@ export class HotPolicies<S extends PolicySource, P> {
    * @throws {AuthzError} `invalid-policy`: those in force stay
    */
   async reload(): Promise<string> {
-    const turn = this.#turn.then(() => this.#replace())
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    return this.#replaceInTurn((version) => version !== this.#version)
   }
 
   close(): void {
@@ -78,11 +78,19 @@ export class HotPolicies<S extends PolicySource, P> {
     this.#parts.release?.(this.#current)
   }
 
-  async #replace(): Promise<string> {
+  async #replaceInTurn(isWanted: (version: string) => boolean): Promise<string> {
+    const turn = this.#turn.then(() => this.#replace(isWanted))
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #replace(isWanted: (version: string) => boolean): Promise<string> {
     try {
       const source = await this.#parts.read()
-      if (source.version === this.#version) return this.#version
+      if (!isWanted(source.version)) return this.#version
+      this.#refused = source.version
       const next = await this.#parts.prepare(source)
+      this.#refused = null
       if (this.#isClosed) {
         this.#parts.release?.(next)
         return this.#version
@@ -101,7 +109,9 @@ export class HotPolicies<S extends PolicySource, P> {
   }
 
   #changed(): void {
-    this.reload().catch((error: Error) => {
+    const isNew = (version: string): boolean =>
+      version !== this.#version && version !== this.#refused
+    this.#replaceInTurn(isNew).catch((error: Error) => {
       // Whoever listens for it need not be warned.
       if (enginePolicyChannel.hasSubscribers) return
       const message = `${error.message}; the last good policies stay in force`

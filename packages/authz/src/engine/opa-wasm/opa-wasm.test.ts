@@ -354,6 +354,34 @@ describe('where compiled Rego comes from', () => {
     expect(await engine.reload()).toMatch(/^second\+/)
   })
 
+  test('a damaged archive is read or refused, whatever is wrong with it', async () => {
+    const archive = tar([
+      { name: 'pax', content: Buffer.from('18 path=data.json\n'), type: 'x' },
+      { name: 'other', content: Buffer.from('{}') },
+      { name: 'policy.wasm', content: Buffer.from('\0asm') },
+    ])
+    const damaged: Uint8Array[] = []
+    for (let at = 0; at < archive.length; at++) {
+      for (const byte of [0, 0x2f, 0x37, 0x80, 0xff])
+        damaged.push(Buffer.from(archive).fill(byte, at, at + 1))
+      damaged.push(archive.subarray(0, at))
+    }
+    const outcomes = new Set<string>()
+    for (const it of damaged) {
+      try {
+        outcomes.add([...filesOfTar(it, ['policy.wasm', 'data.json']).keys()].join(' '))
+      } catch (error) {
+        outcomes.add((error as Error).constructor.name)
+      }
+    }
+    expect([...outcomes].toSorted()).toEqual([
+      'RangeError',
+      'TypeError',
+      'data.json policy.wasm',
+      'policy.wasm',
+    ])
+  })
+
   test('does not boot by a file that is not there, or too long', async () => {
     const gone = join(directory, 'gone.tar.gz')
     await expect(open({ wasm: { file: gone } })).rejects.toMatchObject({ code: 'invalid-policy' })
