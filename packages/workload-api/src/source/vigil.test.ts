@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals'
 import { Vigil } from './vigil.ts'
 
-const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
 
 /** A vigil whose calls the test can wait for, by a clock that the test can set. */
 function stage() {
@@ -34,18 +35,16 @@ test('looks as soon as the SVID has expired', async () => {
   vigil.set(null)
 })
 
-test('calls a successor overdue after three quarters of the lifetime, and not again at once', async () => {
-  const { vigil, clock, look, overdue } = stage()
-  const notAfter = clock() + 400
-  vigil.set({ notAfter })
-  await look()
-  await Promise.resolve()
-  expect(overdue()).toBe(1)
-  expect(clock()).toBeLessThan(notAfter)
-  await look()
-  await Promise.resolve()
-  expect(clock()).toBeGreaterThan(notAfter)
-  expect(overdue()).toBe(1)
+test('calls a successor overdue after three quarters of the lifetime, and then after half of what is left', async () => {
+  const { vigil, clock, set, look, overdue } = stage()
+  vigil.set({ notAfter: clock() + HOUR_MS })
+  const counts: number[] = []
+  for (const minutes of [44, 46, 52, 54]) {
+    set(minutes * MINUTE_MS)
+    await look()
+    counts.push(overdue())
+  }
+  expect(counts).toEqual([0, 1, 1, 2])
   vigil.set(null)
 })
 
@@ -61,4 +60,23 @@ test('notices that the clock was set, forward and back', async () => {
   expect(clock()).toBeLessThan(notAfter)
   expect(overdue()).toBe(1)
   vigil.set(null)
+})
+
+test('calls nobody any more once who looks has ended it', async () => {
+  const calls: string[] = []
+  let offsetMs = 0
+  await new Promise<void>((resolve) => {
+    const vigil = new Vigil({
+      clock: () => Date.now() + offsetMs,
+      onLook: () => {
+        vigil.set(null)
+        calls.push('ended')
+        resolve()
+      },
+      onOverdue: () => calls.push('overdue'),
+    })
+    vigil.set({ notAfter: Date.now() + HOUR_MS })
+    offsetMs = 2 * HOUR_MS
+  })
+  expect(calls).toEqual(['overdue', 'ended'])
 })

@@ -49,12 +49,13 @@ export class Vigil {
 
   #look(svid: Watched): void {
     const { clock, onLook, onOverdue } = this.#options
-    // First, because whoever is called may end the vigil.
     this.#wait(svid)
-    onLook()
     const now = clock()
-    if (now < this.#overdueAt) return
-    this.#overdueAt = now + Math.max(ASK_AGAIN_MS, (svid.notAfter - now) / 2)
-    onOverdue()
+    if (now >= this.#overdueAt) {
+      this.#overdueAt = now + Math.max(ASK_AGAIN_MS, (svid.notAfter - now) / 2)
+      onOverdue()
+    }
+    // Last, because who looks may end the vigil.
+    onLook()
   }
 }
