@@ -52,7 +52,7 @@ export function touches(base: GeneralName, name: GeneralName): boolean {
   return base.text.slice(base.text.indexOf('.')) === name.text.slice(1)
 }
 
-/** For URIs and mailboxes: that host; with a leading period the hosts below it; all when empty. */
+/** That host; with a leading period the hosts below it; all when empty, which for URIs it never is. */
 function isHostOf(base: string, host: string): boolean {
   return base === '' || host === base || isBelow(base, host)
 }

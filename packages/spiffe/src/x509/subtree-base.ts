@@ -1,5 +1,5 @@
 import { quote } from '../id/quote.ts'
-import type { GeneralName } from './general-name.ts'
+import type { GeneralName, TextForm } from './general-name.ts'
 
 /** Labels that are not empty; an underscore is legal in a trust domain. */
 const HOST = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i
@@ -25,14 +25,21 @@ export function withLowerCaseHost(name: GeneralName): GeneralName {
   return Object.freeze({ form: name.form, text })
 }
 
+/** What text limits names of a form. */
+const IS_TEXT_BASE: Readonly<Record<TextForm, (text: string) => boolean>> = {
+  // RFC 5280 §4.2.1.10 leaves open what an empty one means: no host, or every host.
+  uri: isDomain,
+  dns: isEmptyOrDomain,
+  email: (text) => isEmptyOrDomain(text) || isMailbox(text),
+}
+
 /** Why `base` limits names to nothing that is known; `undefined` when it is well formed. */
 export function subtreeFault(base: GeneralName): string | undefined {
-  if (base.form === 'uri' || base.form === 'dns') {
-    return isDomain(base.text) ? undefined : `${quote(base.text)} is not a host`
-  }
-  if (base.form === 'email') {
-    const isKnown = isDomain(base.text) || isMailbox(base.text)
-    return isKnown ? undefined : `${quote(base.text)} is neither a mailbox nor a host`
+  if ('text' in base) {
+    const { form, text } = base
+    return IS_TEXT_BASE[form](text)
+      ? undefined
+      : `${quote(text)} limits no names of the kind ${form}`
   }
   if (base.form === 'ip' && !isNetwork(base.octets))
     return 'an address has no mask that is a prefix'
@@ -45,9 +52,14 @@ export function isMailbox(text: string): boolean {
   return at > 0 && isHost(text.slice(at + 1))
 }
 
-/** A host; with a leading period, the hosts below it; empty, all hosts. */
+/** A host; with a leading period, the hosts below it. */
 function isDomain(text: string): boolean {
-  return text === '' || isHost(text.startsWith('.') ? text.slice(1) : text)
+  return isHost(text.startsWith('.') ? text.slice(1) : text)
+}
+
+/** {@link isDomain}; empty, all hosts. */
+function isEmptyOrDomain(text: string): boolean {
+  return text === '' || isDomain(text)
 }
 
 /** RFC 4632 §3.1: the mask is ones, then zeros. */
