@@ -342,6 +342,18 @@ describe('a schema', () => {
     expect(errors).toMatchObject([{ policy: null }, { policy: null }, { policy: null }])
   })
 
+  test('refuses callers of a type that may not do it, whatever policies permit', async () => {
+    const principal = { type: 'Route', id: '/orders' }
+    const engine = await open({
+      policies: 'permit(principal, action, resource);',
+      schema: SCHEMA,
+      request: () => ({ principal }),
+      entities: () => [{ uid: principal, attrs: {}, parents: [] }],
+    })
+    expect(engine.decide(question())).toBe(false)
+    expect(errors).toMatchObject([{ policy: null }])
+  })
+
   test.each([
     ['that is broken', 'entity Workload'],
     ['without an attribute that policies read', SCHEMA.replace('risk: String', 'other: String')],
