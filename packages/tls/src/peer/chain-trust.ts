@@ -19,8 +19,9 @@ export class ChainTrust implements Standing {
   // As DER, which takes a quarter of the memory of OpenSSL's objects.
   readonly #chain: readonly Buffer[]
   readonly #trustDomain: TrustDomain
-  #bundles: BundleSet
-  #bundle: X509Bundle | undefined
+  // What was judged by. Weak: a cached verdict must not keep bundles and revocation lists that are gone.
+  #bundles: WeakRef<BundleSet>
+  #bundle: WeakRef<X509Bundle> | undefined
   #anchor: Certificate
   #serialNumbers: readonly string[]
   #notAfter: number
@@ -38,8 +39,9 @@ export class ChainTrust implements Standing {
     this.#revocation = revocation
     this.#chain = chain
     this.#trustDomain = verified.spiffeId.trustDomain
-    this.#bundles = bundles
-    this.#bundle = bundles.get(this.#trustDomain)
+    this.#bundles = new WeakRef(bundles)
+    const bundle = bundles.get(this.#trustDomain)
+    this.#bundle = bundle && new WeakRef(bundle)
     this.#anchor = verified.anchor
     this.#serialNumbers = serialNumbersOf(verified)
     this.#notAfter = verified.notAfter
@@ -57,7 +59,7 @@ export class ChainTrust implements Standing {
   holds(now: number): boolean {
     const bundles = this.#currentBundles()
     // Bundle sets are immutable: the same object means that nothing has changed.
-    if (bundles !== this.#bundles) this.#judgeBy(bundles, now)
+    if (bundles !== undefined && bundles !== this.#bundles.deref()) this.#judgeBy(bundles, now)
     if (now < this.#validUntil) return true
     this.end(now < this.#notAfter ? 'revocation-unknown' : 'untrusted')
     return false
@@ -70,22 +72,25 @@ export class ChainTrust implements Standing {
     this.#lapse = reason
   }
 
-  // A source that throws must not end the process from a timer: its last good state counts.
-  #currentBundles(): BundleSet {
+  // A source that throws must not end the process from a timer: what was judged by its last state counts.
+  #currentBundles(): BundleSet | undefined {
     try {
       return this.#source.bundles
     } catch {
-      return this.#bundles
+      return undefined
     }
   }
 
   #judgeBy(bundles: BundleSet, now: number): void {
-    this.#bundles = bundles
+    this.#bundles = new WeakRef(bundles)
     // X509-SVID §5: only the bundle of the peer's own trust domain counts.
     const bundle = bundles.get(this.#trustDomain)
-    if (this.#validUntil === LOST || bundle === this.#bundle) return
-    this.#bundle = bundle
-    if (bundle !== undefined && this.#isUntouchedBy(bundle)) return
+    if (this.#validUntil === LOST) return
+    // Without a bundle nothing is the same: a weak reference to one that is gone says undefined too.
+    if (bundle === undefined) return this.end('untrusted')
+    if (bundle === this.#bundle?.deref()) return
+    this.#bundle = new WeakRef(bundle)
+    if (this.#isUntouchedBy(bundle)) return
     const chain = this.#chain.map((der) => Certificate.fromDer(der))
     const revocation = this.#revocation
     // With the budget of a handshake: what was good there must not be lost to a smaller one here.

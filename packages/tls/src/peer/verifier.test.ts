@@ -1,4 +1,6 @@
 import { X509Certificate } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
 import { BundleSet, RevocationList, X509Bundle } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -64,6 +66,23 @@ describe('a verdict', () => {
     expect(isCurrent(first, NOW)).toBe(false)
     expect(verifier.hits).toBe(1)
   })
+})
+
+test('a verdict that nobody asks for any more does not keep the bundles of its time', async () => {
+  const source = new HeldSource(null, bundlesOf(authority))
+  const verifier = new PeerVerifier(source, revocationPolicies('soft'), 10)
+  const peer = proven(verifier, leaf)
+  const before = new WeakRef(source.bundles)
+  source.put({ bundles: bundlesOf(authority) })
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+  // A weak reference holds until the end of the turn in which it was made or asked.
+  await new Promise(setImmediate)
+  collectGarbage()
+  expect(before.deref()).toBeUndefined()
+  // What is gone and what is not there are two things.
+  source.put({ bundles: BundleSet.empty })
+  expect(isCurrent(peer, NOW)).toBe(false)
 })
 
 describe('the proof of a peer', () => {
