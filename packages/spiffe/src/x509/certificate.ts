@@ -42,7 +42,7 @@ export class Certificate {
     this.notBefore = fields.notBefore
     this.notAfter = fields.notAfter
     this.publicKey = fields.publicKey
-    this.signatureAlgorithm = Object.freeze(fields.signatureAlgorithm)
+    this.signatureAlgorithm = fields.signatureAlgorithm
     this.extensions = fields.extensions
     this.#fields = fields
     this.#x509 = x509

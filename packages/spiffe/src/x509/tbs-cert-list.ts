@@ -1,20 +1,15 @@
-import { DerReader, invalidDer } from '../der/reader.ts'
+import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTagConstructed, TAG } from '../der/tags.ts'
 import { readTime } from '../der/time.ts'
-import {
-  readInteger,
-  readOctetAlignedBitString,
-  readSmallInteger,
-  readWhole,
-} from '../der/values.ts'
+import { readInteger, readSmallInteger, readWhole } from '../der/values.ts'
 import { SpiffeError } from '../errors.ts'
-import { hexadecimal, sameBytes } from './bytes.ts'
+import { hexadecimal } from './bytes.ts'
 import { readExtensionList } from './extension-list.ts'
 import { readAuthorityKeyId } from './extensions.ts'
 import { Name } from './name.ts'
 import { readSerialNumber } from './serial-number.ts'
-import { readSignatureAlgorithm } from './signature-algorithm.ts'
 import type { Signed } from './signature.ts'
+import { readInnerAlgorithm, readSigned } from './signed.ts'
 
 /** What a certificate revocation list says: RFC 5280 §5.1. */
 export interface RevocationListFields extends Signed {
@@ -45,28 +40,13 @@ const V2 = 1
  * @throws {@link SpiffeError} `invalid-der`, `unsupported-revocation-list`
  */
 export function readRevocationList(der: Uint8Array): RevocationListFields {
-  return readWhole(der, (outer) => {
-    const list = outer.enter(TAG.sequence)
-    const signed = list.element(TAG.sequence)
-    const algorithm = list.element(TAG.sequence)
-    const signature = readOctetAlignedBitString(list)
-    list.end()
-    const signatureAlgorithm = Object.freeze(readSignatureAlgorithm(algorithm))
-    return { ...readTbs(signed, algorithm), signatureAlgorithm, signed, signature }
-  })
+  return readSigned(der, readTbs)
 }
 
-function readTbs(
-  signed: Uint8Array,
-  algorithm: Uint8Array,
-): Omit<RevocationListFields, keyof Signed> {
-  const tbs = DerReader.of(signed).enter(TAG.sequence)
+function readTbs(tbs: DerReader, algorithm: Uint8Array): Omit<RevocationListFields, keyof Signed> {
   // RFC 5280 §5.1.2.1: version 2, as the profile demands extensions.
   if (readSmallInteger(tbs) !== V2) throw invalidDer('a revocation list is not of version 2')
-  // RFC 5280 §5.1.1.2: the algorithm that is signed is the one that is used.
-  if (!sameBytes(tbs.element(TAG.sequence), algorithm)) {
-    throw invalidDer('the inner and the outer signature algorithm differ')
-  }
+  readInnerAlgorithm(tbs, algorithm)
   const issuer = Name.read(tbs)
   // RFC 5280 §5.1.2.3: the name is not empty.
   if (issuer.isEmpty) throw invalidDer('the issuer of a revocation list has no name')
@@ -77,7 +57,6 @@ function readTbs(
   const entries = tbs.enterIf(TAG.sequence)
   const serialNumbers = entries === undefined ? new Set<string>() : readEntries(entries)
   const extensions = readListExtensions(tbs.enterIf(contextTagConstructed(0)))
-  tbs.end()
   return { issuer, thisUpdate, nextUpdate, serialNumbers, ...extensions }
 }
 

@@ -1,19 +1,13 @@
-import { DerReader, invalidDer } from '../der/reader.ts'
+import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
 import { readTime } from '../der/time.ts'
-import {
-  readBitString,
-  readOctetAlignedBitString,
-  readSmallInteger,
-  readWhole,
-} from '../der/values.ts'
-import { sameBytes } from './bytes.ts'
+import { readBitString, readSmallInteger } from '../der/values.ts'
 import { NO_EXTENSIONS, readExtensions, type Extensions } from './extensions.ts'
 import { Name } from './name.ts'
 import { readSubjectPublicKey, type SubjectPublicKey } from './public-key.ts'
 import { readSerialNumber } from './serial-number.ts'
-import { readSignatureAlgorithm } from './signature-algorithm.ts'
 import type { Signed } from './signature.ts'
+import { readInnerAlgorithm, readSigned } from './signed.ts'
 
 /** What a certificate says: RFC 5280 §4.1. */
 export interface CertificateFields extends Signed {
@@ -32,28 +26,13 @@ export interface CertificateFields extends Signed {
  * @throws {@link SpiffeError} `invalid-der`
  */
 export function readCertificate(der: Uint8Array): CertificateFields {
-  return readWhole(der, (outer) => {
-    const certificate = outer.enter(TAG.sequence)
-    const signed = certificate.element(TAG.sequence)
-    const algorithm = certificate.element(TAG.sequence)
-    const signature = readOctetAlignedBitString(certificate)
-    certificate.end()
-    return readTbs(signed, algorithm, signature)
-  })
+  return readSigned(der, readTbs)
 }
 
-function readTbs(
-  signed: Uint8Array,
-  algorithm: Uint8Array,
-  signature: Uint8Array,
-): CertificateFields {
-  const tbs = DerReader.of(signed).enter(TAG.sequence)
+function readTbs(tbs: DerReader, algorithm: Uint8Array): Omit<CertificateFields, keyof Signed> {
   const version = readVersion(tbs.enterIf(contextTagConstructed(0)))
   const serialNumber = readSerialNumber(tbs)
-  // RFC 5280 §4.1.1.2: the algorithm that is signed is the one that is used.
-  if (!sameBytes(tbs.element(TAG.sequence), algorithm)) {
-    throw invalidDer('the inner and the outer signature algorithm differ')
-  }
+  readInnerAlgorithm(tbs, algorithm)
   const issuer = Name.read(tbs)
   const validity = tbs.enter(TAG.sequence)
   const notBefore = readTime(validity)
@@ -63,20 +42,7 @@ function readTbs(
   const publicKey = readSubjectPublicKey(tbs)
   skipUniqueIds(tbs, version)
   const extensions = readOptionalExtensions(tbs, version)
-  tbs.end()
-  return {
-    version,
-    serialNumber,
-    issuer,
-    subject,
-    notBefore,
-    notAfter,
-    publicKey,
-    extensions,
-    signatureAlgorithm: readSignatureAlgorithm(algorithm),
-    signed,
-    signature,
-  }
+  return { version, serialNumber, issuer, subject, notBefore, notAfter, publicKey, extensions }
 }
 
 function readVersion(wrapper: DerReader | undefined): 1 | 2 | 3 {
