@@ -41,7 +41,7 @@ async function mutate({ packages, mutate: patterns, tests, mutantsPerProcess }) 
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { mutate: { type: 'string' }, results: { type: 'string' } },
+  options: { mutate: { type: 'string', multiple: true }, results: { type: 'string' } },
 })
 const names = positionals.length === 0 ? Object.keys(runs) : positionals
 const unknown = names.filter((name) => !Object.hasOwn(runs, name))
@@ -51,7 +51,7 @@ const reasons = JSON.parse(await readFile(new URL('reasons.json', import.meta.ur
 const findings = {}
 for (const name of names) {
   const { part, ...run } = runs[name]
-  if (options.mutate !== undefined) run.mutate = [options.mutate]
+  if (options.mutate !== undefined) run.mutate = options.mutate
   const found = await inCopy(() => mutate(run))
   findings[part] = [...(findings[part] ?? []), ...found]
 }
