@@ -1,0 +1,51 @@
+import type { Judge } from '../../support/judges/judge.ts'
+import { entry } from '../support/run-target.ts'
+import type { TargetEntry } from '../support/target.ts'
+import { openProviders } from './attribute-provider.ts'
+import { openAuthzen } from './authzen.ts'
+import { openBundles } from './bundle.ts'
+import { openCertificates } from './certificate.ts'
+import { openChains } from './chain.ts'
+import { openDecisionKeys } from './decision-key.ts'
+import { openDer } from './der.ts'
+import { openForwardedFor } from './forwarded-for.ts'
+import { openPatterns } from './pattern.ts'
+import { openPem } from './pem.ts'
+import { openBoots, openPolicies } from './policy.ts'
+import { openRevocationLists } from './revocation-list.ts'
+import { openSpiffeIds, openTrustDomains } from './spiffe-id.ts'
+import { openEndpoint } from './workload-endpoint.ts'
+import { openMessages } from './workload-message.ts'
+
+/** All targets. The shares are of a thousand, and smaller where an input costs more. */
+export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
+  return [
+    entry('spiffe-id', 140, openSpiffeIds),
+    entry('trust-domain', 60, openTrustDomains),
+    entry('pattern', 100, openPatterns),
+    entry('der', 150, openDer),
+    entry('certificate', 100, openCertificates),
+    entry('chain', 80, () => openChains(judges)),
+    entry('pem', 60, openPem),
+    entry('revocation-list', 60, openRevocationLists),
+    entry('bundle', 40, openBundles),
+    entry('workload-message', 60, openMessages),
+    entry('workload-endpoint', 5, openEndpoint),
+    entry('policy', 30, openPolicies),
+    entry('policy-boot', 5, openBoots),
+    entry('decision-key', 50, openDecisionKeys),
+    entry('forwarded-for', 40, openForwardedFor),
+    entry('attribute-provider', 10, openProviders),
+    entry('authzen', 10, openAuthzen),
+  ]
+}
+
+/** How many of `inputs` a target gets. */
+export function shareOf(
+  { share }: TargetEntry,
+  among: readonly TargetEntry[],
+  inputs: number,
+): number {
+  const all = among.reduce((sum, other) => sum + other.share, 0)
+  return Math.max(1, Math.round((inputs * share) / all))
+}
