@@ -13,7 +13,7 @@ export interface ChannelParts {
 /** So many deadlines missed in a row, and the connection is given up: it may be dead without a sign. */
 const MISSES = 3
 
-/** The connection to one authorization service. It connects at the first call, and again whenever it must. */
+/** The connection to one authorization service. It connects at once, for the sake of the first question, and again whenever it must. */
 export class CheckChannel {
   readonly #parts: ChannelParts
   readonly #method: CheckMethod = checkMethod()
@@ -85,5 +85,7 @@ function newClient({ target, credentials, maxResponseBytes }: ChannelParts): Cli
     'grpc.enable_http_proxy': 0,
     'grpc.enable_channelz': 0,
   }
-  return new Client(target, credentials, options)
+  const client = new Client(target, credentials, options)
+  client.getChannel().getConnectivityState(true)
+  return client
 }

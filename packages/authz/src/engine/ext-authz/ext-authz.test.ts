@@ -253,6 +253,16 @@ function ok(): readonly Buffer[] {
   return [field(STATUS), field(OK)]
 }
 
+test('an engine connects before it is asked, so that the first question need not wait', async () => {
+  const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closers.push(() => void server.close())
+  const address = server.address()
+  const connected = once(server, 'connection')
+  engineFor(`127.0.0.1:${typeof address === 'object' ? address?.port : 0}`)
+  await connected
+})
+
 test('a service that never answers is given up at the deadline, and the call is cancelled', async () => {
   const service = await Service.start()
   const app = await application(engineFor(service.target, { timeoutMs: 100 }))
