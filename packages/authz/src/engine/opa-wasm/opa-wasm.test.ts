@@ -421,6 +421,20 @@ describe('other policies in force', () => {
     expect(engine.decide(question({ tenantName: 'zenith' }))).toBe(true)
   })
 
+  test('come by themselves when the folder is watched', async () => {
+    for (const [name, content] of await unpacked(FIRST)) {
+      await writeFile(join(directory, name), content)
+    }
+    const engine = await open({ wasm: { directory }, watch: true })
+    const changed = nextEvent()
+    const data = { edition: 1, tenants: ['zenith'], operators: [] }
+    await writeFile(join(directory, 'next'), JSON.stringify(data))
+    await rename(join(directory, 'next'), join(directory, 'data.json'))
+    expect(await changed).toMatchObject({ code: null, version: engine.policyVersion() })
+    expect(engine.decide(question())).toBe(false)
+    expect(engine.decide(question({ tenantName: 'zenith' }))).toBe(true)
+  })
+
   test('are told by a warning when they are bad and nobody listens', async () => {
     unsubscribe('spiffe:authz:engine-policy', listen)
     const file = join(directory, 'bundle.tar.gz')
