@@ -470,6 +470,8 @@ describe('a rotation of authorities', () => {
     const socket = await keep(scene.port)
     scene.source.put({ bundles: bundlesOf(renewed) })
     await Promise.resolve()
+    // The sweep has begun; when it is over, a timer is set.
+    while (scene.time.delays.length === 0) await new Promise(setImmediate)
     const closed = once(socket, 'close')
     scene.time.moveTo(notAfter)
     await closed
@@ -741,18 +743,21 @@ describe('dismiss', () => {
   })
 })
 
+const outOfOrder = (): never => {
+  throw new Error('out of order')
+}
+
+/** From now on the source throws when it is asked for `what`. */
+const breakDown = (source: HeldSource, what: 'bundles' | 'svid'): object =>
+  Object.defineProperty(source, what, { configurable: true, get: outOfOrder })
+
 describe('a source that fails', () => {
   test('ends neither the process nor a connection: what it said last holds on', async () => {
     const events = record('spiffe:peer:lapsed')
     const rejections = record('spiffe:peer:rejected')
     await using scene = await stage()
     const socket = await keep(scene.port)
-    Object.defineProperty(scene.source, 'bundles', {
-      configurable: true,
-      get: () => {
-        throw new Error('out of order')
-      },
-    })
+    breakDown(scene.source, 'bundles')
     scene.source.put({})
     await Promise.resolve()
     scene.time.moveTo(NOW + MINUTE_MS)
@@ -773,12 +778,7 @@ describe('a source that fails', () => {
   test('is heard again when it is back', async () => {
     await using scene = await stage()
     const socket = await keep(scene.port)
-    Object.defineProperty(scene.source, 'bundles', {
-      configurable: true,
-      get: () => {
-        throw new Error('out of order')
-      },
-    })
+    breakDown(scene.source, 'bundles')
     scene.source.put({})
     await Promise.resolve()
     const closed = once(socket, 'close')
@@ -791,12 +791,7 @@ describe('a source that fails', () => {
   test('keeps the SVID on the wire when it cannot say the next one', async () => {
     const refusals = record('spiffe:server:svid-refused')
     await using scene = await stage()
-    Object.defineProperty(scene.source, 'svid', {
-      configurable: true,
-      get: () => {
-        throw new Error('out of order')
-      },
-    })
+    breakDown(scene.source, 'svid')
     const socket = await keep(scene.port)
     const closed = once(socket, 'close')
     removeAuthority(scene)
