@@ -79,7 +79,13 @@ export const nameConstraints: readonly Explanation[] = [
     codes: ['name-constraints'],
     when: allOf(
       caIs('permits a URI in full', 'permits every host'),
-      caIs('permits the host', 'permits the host in capitals', 'permits two hosts', 'permits org'),
+      caIs(
+        'permits the host',
+        'permits the host in capitals',
+        'permits two hosts',
+        'permits org',
+        'permits what is below org',
+      ),
     ),
     rule: SOURCE,
     right: 'either',
