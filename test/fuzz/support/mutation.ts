@@ -51,6 +51,7 @@ function editedOnce(bytes: Buffer, { kind, at, value, bytes: more }: Edit): Buff
     case 'repeat':
       return Buffer.concat([before, after.subarray(0, 1 + value), after])
     case 'cut':
+    default:
       return Buffer.from(before)
   }
 }

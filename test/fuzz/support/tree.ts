@@ -86,6 +86,7 @@ function replaced(node: Node, next: Node | undefined, change: TreeEdit): readonl
     case 'empty':
       return [{ ...node, content: new Uint8Array() }]
     case 'wrap':
+    default:
       return [{ label: change.label, content: [node] }]
   }
 }

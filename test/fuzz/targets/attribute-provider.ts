@@ -5,6 +5,7 @@ import * as fc from 'fast-check'
 import Fastify from 'fastify'
 import { check, type Target } from '../support/target.ts'
 
+const GOOD = '1'
 const WEB = 'spiffe://example.org/acme/web'
 
 /** What a provider answers: `value` under its name, or something else in place of an answer. */
@@ -15,10 +16,27 @@ interface Input {
 }
 
 const anything = fc.oneof(
-  fc.constantFrom('high', 'low', '', 'High', 'high\0', 1, 0, -0, NaN, true, null, undefined),
+  { weight: 3, arbitrary: fc.constantFrom(GOOD, 1) },
+  fc.constantFrom(
+    GOOD,
+    1,
+    '2',
+    '',
+    '1\0',
+    ' 1',
+    '"1"',
+    true,
+    'true',
+    0,
+    -0,
+    NaN,
+    true,
+    null,
+    undefined,
+  ),
   fc.string({ unit: 'binary', maxLength: 8 }),
-  fc.constant(['high']),
-  fc.constant({ toString: () => 'high' }),
+  fc.constant([GOOD]),
+  fc.constant({ toString: () => GOOD }),
   fc.anything({ withBigInt: true, withNullPrototype: true, withMap: true, withDate: true }),
 )
 
@@ -31,7 +49,7 @@ const inputs: fc.Arbitrary<Input> = fc.record({
     },
   ),
   value: anything,
-  notAfter: fc.oneof(fc.constant(undefined), fc.constant(undefined), anything),
+  notAfter: fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, anything),
 })
 
 function provision({ kind, value, notAfter }: Input): unknown {
@@ -49,6 +67,7 @@ function provision({ kind, value, notAfter }: Input): unknown {
     case 'rejects':
       return Promise.reject(new Error('no'))
     case 'throws':
+    default:
       throw new Error('no')
   }
 }
@@ -58,22 +77,22 @@ function provision({ kind, value, notAfter }: Input): unknown {
  * taken for another one that was asked about before.
  */
 export async function openProviders(): Promise<Target<Input>> {
-  let input: Input = { kind: 'value', value: 'high', notAfter: undefined }
+  let input: Input = { kind: 'value', value: GOOD, notAfter: undefined }
   const provider = { group: 'device', provide: () => provision(input) } as AttributeProvider
   const app = Fastify()
   await app.register(peer)
-  await app.register(authz, { attributes: [provider] })
-  const isHigh = where((attributes) => attributes['device.level'] === 'high', {
+  await app.register(authz, { attributes: [provider], tenant: '/{tenant}/{workload}' })
+  const isGoodLevel = where((attributes) => attributes['device.level'] === GOOD, {
     reads: ['device.level'],
   })
-  app.get('/', { config: { spiffe: { anyAuthenticated: true, where: isHigh } } }, () => 'in')
+  app.get('/', { config: { spiffe: { anyAuthenticated: true, where: isGoodLevel } } }, () => 'in')
   await app.ready()
   return {
     inputs,
     async read(given) {
       input = given
       const { statusCode } = await injectAs(app, WEB, '/')
-      const isGood = given.kind === 'value' && given.value === 'high'
+      const isGood = given.kind === 'value' && given.value === GOOD
       check(isGood || statusCode !== 200, 'it is let in')
       check(!isGood || given.notAfter !== undefined || statusCode === 200, 'it is not let in')
       check([200, 401, 403].includes(statusCode), `the status is ${statusCode}`)

@@ -25,11 +25,26 @@ const QUESTION: EngineQuestion = {
 }
 
 const BODIES = [
-  ...['{"decision":true}', '{"decision":false}', '{"decision":"true"}', '{"decision":1}', '{}'],
-  ...['{"decision":true,"decision":false}', '{"decision":false,"decision":true}', 'true', '[true]'],
-  ...['{"__proto__":{"decision":true}}', '{"Decision":true}', '{"decision":{"decision":true}}'],
-  ...['\ufeff{"decision":true}', ' {"decision" : true , "context":{"reason":[1,2]}}\n', 'null', ''],
-  ...['{"decision":true} ', '{"decision":true}{}', '{"decision":true', '[{"decision":true}]'],
+  '{"decision":true}',
+  '{"decision":false}',
+  '{"decision":"true"}',
+  '{"decision":1}',
+  '{}',
+  '{"decision":true,"decision":false}',
+  '{"decision":false,"decision":true}',
+  'true',
+  '[true]',
+  '{"__proto__":{"decision":true}}',
+  '{"Decision":true}',
+  '{"decision":{"decision":true}}',
+  '\ufeff{"decision":true}',
+  ' {"decision" : true , "context":{"reason":[1,2]}}\n',
+  'null',
+  '',
+  '{"decision":true} ',
+  '{"decision":true}{}',
+  '{"decision":true',
+  '[{"decision":true}]',
 ]
 
 const inputs: fc.Arbitrary<Input> = fc.record({

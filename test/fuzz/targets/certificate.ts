@@ -10,7 +10,7 @@ import { check, type Target } from '../support/target.ts'
 export function openCertificates(): Target<Uint8Array> {
   const { chains } = readCorpus()
   const authorities = chains.map(({ authority }) => Certificate.fromDer(authority))
-  const bases = chains.flatMap(({ chain, authority }) => [...chain, authority])
+  const bases = chains.flatMap(({ chain, authority }) => chain.concat(authority))
   return {
     inputs: mutatedOrRandom([...bases, Buffer.concat(bases.slice(0, 3))], DER),
     read(bytes) {

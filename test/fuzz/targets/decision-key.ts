@@ -98,5 +98,5 @@ export async function openDecisionKeys(): Promise<Target<Input>> {
 
 function isEqual(left: Value, right: Value): boolean {
   if (left === undefined || right === undefined) return left === right
-  return String(left) === String(right)
+  return JSON.stringify(left) === JSON.stringify(right)
 }

@@ -20,12 +20,35 @@ interface Input {
 const DOMAIN = TrustDomain.parse('example.org')
 
 const PIECES = [
-  ...['-----BEGIN CERTIFICATE-----\n', '-----END CERTIFICATE-----\n', '-----BEGIN X509 CRL-----\n'],
-  ...['-----END X509 CRL-----\n', '-----BEGIN PRIVATE KEY-----\n', '-----END PRIVATE KEY-----\n'],
-  ...['-----BEGIN EC PRIVATE KEY-----\r\n', '-----END EC PRIVATE KEY-----\r', '-----BEGIN -----\n'],
-  ...['Proc-Type: 4,ENCRYPTED\n', 'MIIB\n', 'AAAA', '====', '\n', '\r', ' ', '\t', '-----', 'é\0'],
-  ...['-----BEGIN A-----\n'.repeat(300), '\n'.repeat(3000), 'A'.repeat(4000), '-'.repeat(3000)],
+  '-----BEGIN CERTIFICATE-----\n',
+  '-----END CERTIFICATE-----\n',
+  '-----BEGIN X509 CRL-----\n',
+  '-----END X509 CRL-----\n',
+  '-----BEGIN PRIVATE KEY-----\n',
+  '-----END PRIVATE KEY-----\n',
+  '-----BEGIN EC PRIVATE KEY-----\r\n',
+  '-----END EC PRIVATE KEY-----\r',
+  '-----BEGIN -----\n',
+  'Proc-Type: 4,ENCRYPTED\n',
+  'MIIB\n',
+  'AAAA',
+  '====',
+  '\n',
+  '\r',
+  ' ',
+  '\t',
+  '-----',
+  'é\0',
+  '-----BEGIN A-----\n'.repeat(300),
+  '\n'.repeat(3000),
+  'A'.repeat(4000),
+  '-'.repeat(3000),
 ]
+
+const spoilt = (bytes: Buffer): fc.Arbitrary<Uint8Array> =>
+  edits.map((changes) => edited(bytes, changes))
+
+const sound = (bytes: Buffer): fc.Arbitrary<Uint8Array> => fc.constant(bytes)
 
 /** Certificates, lists and keys as files have them. */
 export function openPem(): Target<Input> {
@@ -35,9 +58,6 @@ export function openPem(): Target<Input> {
   const pieces = fc
     .array(piece, { maxLength: 8 })
     .map((parts) => Buffer.concat(parts.map((part) => Buffer.from(part))))
-  const spoilt = (bytes: Buffer): fc.Arbitrary<Uint8Array> =>
-    edits.map((changes) => edited(bytes, changes))
-  const sound = (bytes: Buffer): fc.Arbitrary<Uint8Array> => fc.constant(bytes)
   return {
     inputs: fc.oneof(
       fc.record({ text: fc.oneof(spoilt(certificates), spoilt(list), pieces), key: sound(key) }),
