@@ -265,7 +265,7 @@ test('an engine connects before it is asked, so that the first question need not
 
 test('a service that never answers is given up at the deadline, and the call is cancelled', async () => {
   const service = await Service.start()
-  const app = await application(engineFor(service.target, { timeoutMs: 100 }))
+  const app = await application(engineFor(service.target, { timeoutMs: 1000 }))
   expect(await statusOf(app)).toBe(200)
   const cancelled = new Promise((resolve) => {
     service.respond = (_reply, call) => call.once('cancelled', resolve)

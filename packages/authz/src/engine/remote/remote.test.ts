@@ -177,7 +177,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
 
   test('lets in by an exact allow, refuses by an exact deny, and keeps the connection', async () => {
     const service = await Service.start(protocol)
-    const app = await application(make({ url: service.url }))
+    const app = await application(make({ url: service.url, timeoutMs: 10_000 }))
     expect(await statusOf(app)).toBe(200)
     service.respond = (response) =>
       json(response, JSON.stringify(answer(false, service.asked.at(-1)!)))
@@ -308,7 +308,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     ],
   ])('gives up a service that %s at the deadline, and the connection too', async (_, respond) => {
     const service = await Service.start(protocol)
-    const app = await application(make({ url: service.url, timeoutMs: 50 }))
+    const app = await application(make({ url: service.url, timeoutMs: 500 }))
     const closed = new Promise((resolve) => {
       service.respond = (response, good, request) => {
         request.socket.once('close', resolve)
@@ -327,10 +327,13 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
   test('is left alone after five failures, and asked again after a while', async () => {
     const service = await Service.start(protocol, ({ socket }) => socket?.destroy())
     const time = { now: 0 }
-    const guard = new EngineGuard(make({ url: service.url, breaker: { openMs: 500 } }), {
-      clock: () => time.now,
-      random: () => 0.5,
-    })
+    const guard = new EngineGuard(
+      make({ url: service.url, timeoutMs: 10_000, breaker: { openMs: 500 } }),
+      {
+        clock: () => time.now,
+        random: () => 0.5,
+      },
+    )
     const ask = async (): Promise<string> =>
       (await guard.ask(QUESTION, 10_000, engineVerdicts(protocol.name))).reason
     for (let at = 0; at < 7; at++) await ask()
@@ -388,7 +391,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     const service = await Service.start(protocol)
     const agent = new http.Agent({ keepAlive: true })
     closers.push(() => agent.destroy())
-    const engine = make({ url: service.url, agent })
+    const engine = make({ url: service.url, agent, timeoutMs: 10_000 })
     expect(await decide(engine)).toBe(true)
     await engine.close?.()
     expect(Object.keys(agent.freeSockets).length).toBe(1)
@@ -398,7 +401,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
 
   test('lets go of its own connections when the application closes', async () => {
     const service = await Service.start(protocol)
-    const app = await application(make({ url: service.url }))
+    const app = await application(make({ url: service.url, timeoutMs: 10_000 }))
     const closed = new Promise((resolve) => {
       service.server.once('connection', (socket) => socket.once('close', resolve))
     })
