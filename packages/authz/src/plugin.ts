@@ -89,10 +89,14 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   })
   const { clock } = guardParts
   const { maxTenants } = settings
-  const tenantQuotas = new TenantQuotas({ ...quotas, maxTenants, clock })
-  const decider = new Decider({ cache, quotas: tenantQuotas, provisions, tenantOf })
+  const deciderOf = (): Decider => {
+    const tenantQuotas = new TenantQuotas({ ...quotas, maxTenants, clock })
+    return new Decider({ cache, quotas: tenantQuotas, provisions, tenantOf })
+  }
+  const decider = deciderOf()
   const svids = new SvidIndex(maxTenants, tenantOf)
-  const candidate = new Candidate(rules, decider)
+  // What it asks may not use up what the requests themselves may ask.
+  const candidate = new Candidate(rules, deciderOf())
   const tally = new Tally()
   const { random } = settings
   const decisionLog =

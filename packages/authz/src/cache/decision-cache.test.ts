@@ -125,6 +125,17 @@ describe('how long a decision lives', () => {
     expect(asked.times).toBe(2)
   })
 
+  test('a clock that is set back while it said nothing sensible ends it', () => {
+    const { cache, time } = cacheAt(1_000_000)
+    const { question, asked } = counted(() => YES)
+    ask(cache, question)
+    time.now = Number.NaN
+    ask(cache, question)
+    time.now = 500_000
+    ask(cache, question)
+    expect(asked.times).toBe(3)
+  })
+
   test('a clock that is set back ends it', () => {
     const { cache, time } = cacheAt(1_000_000)
     const { question, asked } = counted(() => YES)

@@ -154,7 +154,8 @@ export class DecisionCache {
       store(bucket, question, { allowed: true, now, ttlMs })
     } else if (decision === verdicts.refused) {
       store(bucket, question, { allowed: false, now, ttlMs: this.#options.denyTtlMs })
-    } else if (standIn !== null) {
+    } else if (standIn !== null && decision.engine !== undefined) {
+      // The engine failed. What has no engine, such as the refusal by a quota, is no failure of it.
       const last = now < question.notAfter ? bucket.last(question, now, standIn.ms) : undefined
       if (last !== undefined) return last ? standIn.allowed : standIn.refused
     }
@@ -164,7 +165,8 @@ export class DecisionCache {
   /** When the clock is set back nobody knows how old anything is. */
   #now(): number {
     const now = this.#options.clock()
-    if (now < this.#latest) this.#epoch++
+    // Written so that a clock which gives NaN counts as set back.
+    if (!(now >= this.#latest)) this.#epoch++
     this.#latest = now
     return now
   }

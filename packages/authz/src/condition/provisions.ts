@@ -37,7 +37,7 @@ export class Provisions {
   }
 
   /** An attribute that was found before. */
-  get(request: FastifyRequest, provider: AttributeProvider, name: string): string | undefined {
+  get(request: FastifyRequest, provider: AttributeProvider, name: string): unknown {
     const outcome = this.#found.get(request)?.get(provider)
     return outcome === undefined || 'allowed' in outcome ? undefined : outcome.get(name)
   }
@@ -73,6 +73,10 @@ export class Provisions {
   }
 }
 
+/** Only what a provision is made of: whatever else the provider's object has must not pass for a decision. */
 function outcomeOf(provision: Provision): Outcome {
-  return 'refused' in provision ? REFUSED : provision
+  if ('refused' in provision) return REFUSED
+  const { notAfter = Infinity } = provision
+  if (typeof provision.get !== 'function') throw new TypeError('a provision has a function `get`')
+  return { get: (name) => provision.get(name), notAfter }
 }

@@ -85,8 +85,8 @@ const GROUPS: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
  */
 export function compileSource(context: SourceContext, key: string, name: unknown): AttributeSource {
   if (typeof name !== 'string') return context.place.refuse(key, name, 'must be a string')
-  const single = SINGLE.get(name)
-  if (single !== undefined) return { name, ...single(context, key, name) }
+  const compile = SINGLE.get(name)
+  if (compile !== undefined) return { name, ...compile(context, key, name) }
   const dot = name.indexOf('.')
   const rest = name.slice(dot + 1)
   const group = GROUPS.get(name.slice(0, dot)) ?? providedBy(context, name.slice(0, dot))
@@ -103,7 +103,7 @@ function providedBy({ providers, provisions }: SourceContext, group: string): Co
   const provider = providers.get(group)
   if (provider === undefined) return undefined
   return (_context, _key, name) => ({
-    ...ofRequest((request) => provisions.get(request, provider, name)),
+    ...ofRequest((request) => single(provisions.get(request, provider, name))),
     provider,
   })
 }
@@ -173,10 +173,13 @@ function ofIdentity(
   return { read: value, refusal, varies: false }
 }
 
-/** An own member that is a string; `null` for one that is not, such as a repeated query parameter. */
+/** An own member. */
 function member(container: unknown, name: string): string | undefined | null {
   if (typeof container !== 'object' || container === null) return undefined
-  if (!Object.hasOwn(container, name)) return undefined
-  const value: unknown = Reflect.get(container, name)
+  return Object.hasOwn(container, name) ? single(Reflect.get(container, name)) : undefined
+}
+
+/** A text, or nothing; `null` for all else, such as a repeated query parameter: a number has the key of its text. */
+function single(value: unknown): string | undefined | null {
   return typeof value === 'string' || value === undefined ? value : null
 }

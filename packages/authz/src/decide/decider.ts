@@ -40,7 +40,7 @@ export class Decider {
     this.#tenantOf = tenantOf
   }
 
-  /** Whatever throws here refuses: a `deny` that fails must not let in. */
+  /** Whatever throws or rejects here refuses: a `deny` that fails must not let in. Itself it does neither. */
   decide(request: FastifyRequest, rule: CompiledRule | null): Decision | Promise<Decision> {
     if (rule === null) return request.is404 ? NOT_FOUND : NO_RULE
     try {
@@ -49,7 +49,8 @@ export class Decider {
       if (spiffeId !== null && !isOwnTenant(rule, request, spiffeId)) return TENANT_MISMATCH
       const decision = rule.identify(spiffeId)
       if (!decision.allowed || spiffeId === null) return decision
-      return this.#decideSteps(rule.steps, 0, decision, request, spiffeId)
+      const outcome = this.#decideSteps(rule.steps, 0, decision, request, spiffeId)
+      return outcome instanceof Promise ? outcome.catch(ruleFailure) : outcome
     } catch (error) {
       return ruleFailure(error)
     }
@@ -67,9 +68,12 @@ export class Decider {
     for (let position = first; position < steps.length && decision.allowed; position++) {
       const outcome = this.#decideStep(steps[position]!, request, id)
       if (outcome instanceof Promise) {
-        return outcome.then((it) => this.#decideSteps(steps, position + 1, it, request, id))
+        const former = decision
+        return outcome.then((it) =>
+          this.#decideSteps(steps, position + 1, together(former, it), request, id),
+        )
       }
-      decision = outcome
+      decision = together(decision, outcome)
     }
     return decision
   }
@@ -112,6 +116,11 @@ export class Decider {
     if (!(decision instanceof Promise)) worth?.note(decision.cached)
     return decision
   }
+}
+
+/** The later one decides, but that a last decision stood in shows to the end. */
+function together(former: Decision, later: Decision): Decision {
+  return former.reason === 'last-decision' && later.allowed ? former : later
 }
 
 /** The values of all attributes, or the refusal of a request in which one has no single value. */

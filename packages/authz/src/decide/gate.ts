@@ -8,7 +8,7 @@ import type { Tally } from '../shadow/tally.ts'
 import type { SvidIndex } from '../tenant/svid-index.ts'
 import { type Decider, expiryOf } from './decider.ts'
 import { type Decision, deny, ruleFailure } from './decision.ts'
-import { enforce, type Passage } from './enforce.ts'
+import { enforce, type Enforcement, type Passage } from './enforce.ts'
 
 /** What the gate decides with. */
 export interface GateContext {
@@ -23,6 +23,12 @@ export interface GateContext {
   readonly svids: SvidIndex
   readonly decisionLog: DecisionLog | null
   readonly clock: () => number
+}
+
+/** A decision, and the rule by which it was made; `null`: there is none. */
+interface Verdict {
+  readonly rule: CompiledRule | null
+  readonly decision: Decision
 }
 
 const EXPIRED = deny('identity-expired')
@@ -45,46 +51,51 @@ export class Gate {
     const { active } = rules
     const rule = rules.of(request, active)
     const decision = decider.decide(request, rule)
-    if (decision instanceof Promise) {
-      this.#await(passage, rule, active, decision).catch((error: unknown) =>
-        this.#enforce(passage, null, ruleFailure(error)),
-      )
-    } else {
-      this.#enforce(passage, rule, decision)
-    }
+    if (!(decision instanceof Promise)) return this.#enforce(passage, { rule, decision })
+    void decision
+      .then((it) => this.#settle(request, active, { rule, decision: it }))
+      .catch((error: unknown) => ({ rule, decision: ruleFailure(error) }))
+      .then((verdict) => this.#enforce(passage, verdict))
   }
 
   /** A request whose rules were replaced while it waited is decided once more, by the new ones. */
-  async #await(
-    passage: Passage,
-    rule: CompiledRule | null,
-    former: RuleSet,
-    outcome: Promise<Decision>,
-  ): Promise<void> {
-    const { request } = passage
+  async #settle(request: FastifyRequest, former: RuleSet, verdict: Verdict): Promise<Verdict> {
     const { rules, decider } = this.#context
-    const decision = await outcome
     const { active } = rules
     if (active === former) {
-      return this.#enforce(passage, rule, this.#unlessExpired(request, decision))
+      return { ...verdict, decision: this.#unlessExpired(request, verdict.decision) }
     }
-    const newRule = rules.of(request, active)
-    const again = await decider.decide(request, newRule)
-    const settled = rules.active === active ? this.#unlessExpired(request, again) : OUTDATED
-    this.#enforce(passage, newRule, settled)
+    const rule = rules.of(request, active)
+    const again = await decider.decide(request, rule)
+    const decision = rules.active === active ? this.#unlessExpired(request, again) : OUTDATED
+    return { rule, decision }
   }
 
-  #enforce(passage: Passage, rule: CompiledRule | null, decision: Decision): void {
-    const { rules, candidate, tally, svids, decisionLog, lastDecisionHeader, mismatchStatus } =
-      this.#context
+  #enforce(passage: Passage, { rule, decision }: Verdict): void {
+    const { rules, lastDecisionHeader, mismatchStatus } = this.#context
     const { request } = passage
-    const isShadow = rule?.mode === 'shadow'
+    const isShadow = rule !== null && !isEnforced(rule, request)
+    const policyVersion = rules.active.version
+    try {
+      this.#note(request, decision, { policyVersion, isShadow })
+    } catch (error) {
+      // What only takes note neither lets in nor refuses.
+      request.log.error({ err: error }, 'decision not recorded')
+    }
+    enforce(passage, decision, { policyVersion, isShadow, lastDecisionHeader, mismatchStatus })
+  }
+
+  #note(
+    request: FastifyRequest,
+    decision: Decision,
+    enforcement: Pick<Enforcement, 'policyVersion' | 'isShadow'>,
+  ): void {
+    const { candidate, tally, svids, decisionLog } = this.#context
+    const { isShadow } = enforcement
+    decisionLog?.record(request, decision, enforcement)
     if (isShadow) tally.count(request, { enforced: true, considered: decision.allowed })
     if (decision.allowed && request.peer) svids.note(request.peer)
     candidate.compare(request, decision.allowed || isShadow)
-    const policyVersion = rules.active.version
-    decisionLog?.record(request, decision, { policyVersion, isShadow })
-    enforce(passage, decision, { policyVersion, isShadow, lastDecisionHeader, mismatchStatus })
   }
 
   /** Time has passed while a check ran. */
@@ -92,5 +103,14 @@ export class Gate {
     // Written so that a clock which gives NaN refuses.
     const isCurrent = this.#context.clock() < expiryOf(request.peer)
     return decision.allowed && !isCurrent ? EXPIRED : decision
+  }
+}
+
+/** Whom a rule around denies stays out of a rule in shadow mode, too: so does a caller of whom that cannot be said. */
+function isEnforced(rule: CompiledRule, request: FastifyRequest): boolean {
+  try {
+    return rule.isEnforcedFor(request.spiffeId ?? null)
+  } catch {
+    return true
   }
 }

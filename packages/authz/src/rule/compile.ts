@@ -1,3 +1,4 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { StepContext, StepPlace } from '../step/compile.ts'
 import { compileCondition } from '../step/condition-step.ts'
 import { compileEngineUse } from '../step/engine-step.ts'
@@ -17,8 +18,9 @@ export interface CompiledRule {
   readonly tenant: RouteTenant | null
   /** What must hold as well, in order. */
   readonly steps: readonly Step[]
-  /** `shadow`: what the rule says is told, and not enforced. */
+  /** `shadow`: what the rule says is told, and not enforced, but for callers whom an enforced rule around it denies. */
   readonly mode: RuleMode
+  readonly isEnforcedFor: (id: SpiffeId | null) => boolean
   /** What the rule says, for those who read it. */
   readonly description: RuleDescription
 }
@@ -41,7 +43,6 @@ const KEYS = [
   'anyAuthenticated',
   'public',
   'tenant',
-  'tenant',
   'where',
   'engines',
   'mode',
@@ -56,19 +57,31 @@ export function compileRule({ rule, around }: Resolution, context: RuleContext):
   const { place } = rule
   const given = place.members(place.root, rule.rule, KEYS)
   const grant = compileGrant(place, given, context.roles)
-  const denied = compileDenied([rule, ...around])
+  const mode = compileMode(place, given)
+  const enforcedAround = around.filter(isEnforced)
+  const denied = compileDenied([rule, ...enforcedAround])
   return {
     identify: identifierOf(grant, denied),
     tenant: given.has('tenant')
       ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
       : null,
     steps: compileSteps(place, given, grant, context),
-    mode: compileMode(place, given),
+    mode,
+    isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedAround)),
     description: { place, grant, denied },
   }
 }
 
-/** Whom this rule denies, and whom those around it deny: what an outer rule denies, no inner one can allow. */
+/** A rule in shadow mode denies nobody, at the routes within neither. */
+function isEnforced({ place, rule }: PlacedRule): boolean {
+  return place.members(place.root, rule, KEYS).get('mode') !== 'shadow'
+}
+
+function namedBy(callers: CompiledCallers | null): (id: SpiffeId | null) => boolean {
+  return (id) => id !== null && callers?.matcher.matches(id) === true
+}
+
+/** Whom the rules deny, each of them: what an outer rule denies, no inner one can allow. */
 function compileDenied(rules: readonly PlacedRule[]): CompiledCallers | null {
   const lists = rules.flatMap(({ place, rule }) => {
     const given = place.members(place.root, rule, KEYS)

@@ -44,11 +44,8 @@ export class Candidate {
     if (rules === null || request.is404) return
     const decision = this.#decider.decide(request, this.#routes.of(request, rules))
     if (!(decision instanceof Promise)) return this.#count(request, enforced, decision, rules)
-    decision.then(
-      (it) => this.#count(request, enforced, it, rules),
-      // `decide` never rejects: what goes wrong is a refusal.
-      () => undefined,
-    )
+    // `decide` never rejects: what goes wrong is a refusal.
+    void decision.then((it) => this.#count(request, enforced, it, rules))
   }
 
   #count(request: FastifyRequest, enforced: boolean, decision: Decision, rules: RuleSet): void {

@@ -54,9 +54,12 @@ export class TenantQuotas {
       account = { inFlight: 0, tokens: maxEvaluationsPerSecond, refilledAt: now }
       this.#accounts.set(tenant, account)
     }
-    const refill = ((now - account.refilledAt) / 1000) * maxEvaluationsPerSecond
-    account.tokens = Math.min(maxEvaluationsPerSecond, account.tokens + refill)
-    account.refilledAt = now
+    // Without a bound, no time at all times everything would be no number.
+    if (now > account.refilledAt) {
+      const refill = ((now - account.refilledAt) / 1000) * maxEvaluationsPerSecond
+      account.tokens = Math.min(maxEvaluationsPerSecond, account.tokens + refill)
+      account.refilledAt = now
+    }
     return account
   }
 }
