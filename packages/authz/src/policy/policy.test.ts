@@ -370,6 +370,20 @@ describe('a document with a mistake', () => {
     await expect(booting).rejects.toMatchObject({ code: 'invalid-rule' })
   })
 
+  test.each<[string, (app: FastifyInstance) => unknown]>([
+    ['own', (app) => app.get('/', { config: { spiffe: OPEN } }, handler)],
+    [
+      'inner',
+      (app) => app.register(async (inner) => inner.get('/', { config: { spiffe: OPEN } }, handler)),
+    ],
+  ])('an instance that is protected after its %s routes does not boot', async (_, declare) => {
+    const booting = application({}, async (app) => {
+      await declare(app)
+      protect(app, { allow: [WEB] })
+    })
+    await expect(booting).rejects.toMatchObject({ code: 'invalid-rule' })
+  })
+
   test('an instance that is protected twice does not boot', async () => {
     const booting = application({}, (app) => {
       protect(app, OPEN)

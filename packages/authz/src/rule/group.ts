@@ -12,6 +12,9 @@ export interface Group {
 
 const key: unique symbol = Symbol('spiffe.authz.group')
 
+/** Instances with routes, of their own or of instances within. */
+const populated = new WeakSet<object>()
+
 interface Carrier {
   readonly [key]?: Group
 }
@@ -27,8 +30,23 @@ export function protect(instance: FastifyInstance, rule: RouteRule | string): vo
   if (Object.hasOwn(instance, key)) {
     throw new AuthzError('invalid-rule', 'protect(): this instance has a rule already')
   }
+  if (populated.has(instance)) {
+    const why = 'this instance has routes already, which the rule would not hold for'
+    throw new AuthzError('invalid-rule', `protect(): ${why}`)
+  }
   const { prefix } = instance
   Object.defineProperty(instance, key, { value: { prefix, rule, outer: groupOf(instance) } })
+}
+
+/** Takes note that an instance has a route: it is too late for {@link protect}, there and on the instances around. */
+export function noteRoute(instance: object): void {
+  for (let each: unknown = instance; isObject(each); each = Object.getPrototypeOf(each)) {
+    populated.add(each)
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** An instance within inherits from the one around, by its prototype. */

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import { AuthzError } from '../errors.ts'
 import type { Policy } from '../policy/policy.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
-import { groupOf } from './group.ts'
+import { groupOf, noteRoute } from './group.ts'
 import { Place } from './place.ts'
 import { type RouteFacts, resolveRule } from './resolve.ts'
 import type { RuleSet, RulesOfRoute } from './rule-set.ts'
@@ -56,6 +56,7 @@ export class RouteRules {
    */
   attach(instance: FastifyInstance, route: RouteOptions): boolean {
     const { config, method, url } = route
+    noteRoute(instance)
     const known: KnownRoute = {
       place: Place.ofRoute(route),
       methods: [method].flat(),
