@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 import { EventEmitter, once } from 'node:events'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
@@ -80,7 +81,7 @@ test('refusals are always recorded, allows by their share', async () => {
 })
 
 test('what is masked is taken out, and said to be', async () => {
-  const mask = ['/input/spiffe_id', '/requested_by', '/input/nothing', '/labels/a~1b']
+  const mask = ['/input/spiffe_id', '/requested_by', '/labels/a~1b']
   const { app, batches, ask } = await service({ mask, labels: { 'a/b': 'secret' } })
   await ask(API)
   await app.close()
@@ -106,6 +107,28 @@ test('more than may wait are dropped and counted', async () => {
   await app.close()
   expect(batches.flat().length).toBe(2)
   expect(app.authz.decisionLog()).toMatchObject({ written: 2, dropped: 2 })
+})
+
+test('no more than may wait do while a batch is not written', async () => {
+  let finish: () => void = () => undefined
+  const { app, ask } = await service({
+    flushMs: 1,
+    maxBatch: 1,
+    maxWaiting: 2,
+    write: () => new Promise((resolve) => (finish = resolve)),
+  })
+  for (let at = 0; at < 6; at++) {
+    await ask(API)
+    // The next flush is due.
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  expect(app.authz.decisionLog()).toMatchObject({ written: 0, dropped: 3 })
+  const closing = app.close()
+  while (app.authz.decisionLog()?.written !== 3) {
+    finish()
+    await new Promise(setImmediate)
+  }
+  await closing
 })
 
 test('batches are written in time, one after the other, and one that fails loses no other', async () => {
@@ -134,6 +157,7 @@ describe('an option', () => {
     ['with a share above 1', { allowShare: 1.5 }],
     ['with a mask that is no pointer', { mask: ['input/spiffe_id'] }],
     ['with a broken escape in its mask', { mask: ['/a~2'] }],
+    ['with a mask that no event has', { mask: ['/input/spiffeId'] }],
     ['with an unknown key', { gzip: true }],
   ])('%s does not boot', async (_, options) => {
     await expect(service(options as Partial<DecisionLogOptions>)).rejects.toMatchObject({

@@ -30,9 +30,9 @@ export interface DecisionLogParts extends DecisionLogSettings {
  */
 export class DecisionLog {
   readonly #parts: DecisionLogParts
-  #waiting: DecisionRecord[] = []
+  readonly #waiting: DecisionRecord[] = []
   #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> = Promise.resolve()
+  #writing: Promise<void> | undefined
   readonly #counts = { written: 0, leftOut: 0, dropped: 0, failed: 0 }
 
   constructor(parts: DecisionLogParts) {
@@ -73,9 +73,9 @@ export class DecisionLog {
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const records = this.#waiting
-    this.#waiting = []
-    this.#writing = this.#writing.then(() => this.#write(records))
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = undefined
+    })
     return this.#writing
   }
 
@@ -83,17 +83,21 @@ export class DecisionLog {
     return Object.freeze({ ...this.#counts })
   }
 
-  async #write(records: readonly DecisionRecord[]): Promise<void> {
-    const { maxBatch, labels, mask, write } = this.#parts
-    for (let start = 0; start < records.length; start += maxBatch) {
-      const batch = records.slice(start, start + maxBatch)
-      try {
-        await write(batch.map((record) => eventOf(record, labels, mask)))
-        this.#counts.written += batch.length
-      } catch {
-        // There is no better place to tell it than the counter: the log itself has failed.
-        this.#counts.failed += batch.length
-      }
+  /** What a batch that is being written keeps waiting stays where it is counted. */
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await this.#write(this.#waiting.splice(0, this.#parts.maxBatch))
+    }
+  }
+
+  async #write(batch: readonly DecisionRecord[]): Promise<void> {
+    const { labels, mask, write } = this.#parts
+    try {
+      await write(batch.map((record) => eventOf(record, labels, mask)))
+      this.#counts.written += batch.length
+    } catch {
+      // There is no better place to tell it than the counter: the log itself has failed.
+      this.#counts.failed += batch.length
     }
   }
 

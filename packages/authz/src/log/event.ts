@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Decision } from '../decide/decision.ts'
+import { type Decision, deny } from '../decide/decision.ts'
 
 /** What is kept of a decision until it is written: what is cheap to keep. */
 export interface DecisionRecord {
@@ -56,6 +56,26 @@ export function eventOf(
   } as const
   const erased = mask.filter((pointer) => erase(event, pointer))
   return erased.length === 0 ? event : { ...event, erased }
+}
+
+/** Whether a JSON Pointer names something that events have. */
+export function isInEvents(pointer: string, labels: Readonly<Record<string, string>>): boolean {
+  const { erased } = eventOf(SAMPLE, labels, [pointer])
+  return erased !== undefined
+}
+
+const SAMPLE: DecisionRecord = {
+  decision: deny('no-rule'),
+  time: 0,
+  method: '',
+  route: null,
+  spiffeId: null,
+  trustDomain: null,
+  tenant: null,
+  remoteAddress: '',
+  requestId: '',
+  policyVersion: '',
+  mode: 'enforce',
 }
 
 /** Takes out what a JSON Pointer names. Returns whether there was anything. */

@@ -1,5 +1,5 @@
 import { check, checkKeys, count, duration, refuse } from '../options/check.ts'
-import type { DecisionLogEvent } from './event.ts'
+import { type DecisionLogEvent, isInEvents } from './event.ts'
 
 /** A record of decisions for auditors, in the event format of OPA. */
 export interface DecisionLogOptions {
@@ -10,7 +10,7 @@ export interface DecisionLogOptions {
   readonly write: (events: readonly DecisionLogEvent[]) => void | Promise<void>
   /** The share of allows that is recorded. Refusals are always recorded. Default 0.01. */
   readonly allowShare?: number
-  /** JSON Pointers (RFC 6901) of what is taken out of each event, such as `/input/spiffe_id`. Default: none. */
+  /** JSON Pointers (RFC 6901) of what is taken out of each event, such as `/input/spiffe_id`. One that names nothing is an error. Default: none. */
   readonly mask?: readonly string[]
   /** What tells this instance apart, on every event. Default: none. */
   readonly labels?: Readonly<Record<string, string>>
@@ -37,13 +37,14 @@ export function readDecisionLog(options: DecisionLogOptions): DecisionLogSetting
     return refuse('decisionLog', options, 'must be an object')
   }
   checkKeys('decisionLog.', options, KEYS)
-  const { write, allowShare, mask } = options
+  const { write, allowShare } = options
+  const labels = { ...options.labels }
   if (typeof write !== 'function') return refuse('decisionLog.write', write, 'must be a function')
   return {
     write,
     allowShare: check('decisionLog.allowShare', allowShare, 0.01, isShare, 'must be from 0 to 1'),
-    mask: check('decisionLog.mask', mask, [], arePointers, 'must be a list of JSON Pointers'),
-    labels: { ...options.labels },
+    mask: readMask(options.mask, labels),
+    labels,
     flushMs: duration('decisionLog.flushMs', options.flushMs, 1000),
     maxBatch: count('decisionLog.maxBatch', options.maxBatch, 500, 1),
     maxWaiting: count('decisionLog.maxWaiting', options.maxWaiting, 10_000, 1),
@@ -54,7 +55,16 @@ function isShare(value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value <= 1
 }
 
-function arePointers(value: unknown): boolean {
+/** A pointer with a mistake would mask nothing. */
+function readMask(mask: unknown = [], labels: Readonly<Record<string, string>>): readonly string[] {
+  if (!arePointers(mask)) {
+    return refuse('decisionLog.mask', mask, 'must be a list of JSON Pointers')
+  }
+  const lost = mask.find((pointer) => !isInEvents(pointer, labels))
+  return lost === undefined ? mask : refuse('decisionLog.mask', lost, 'names nothing of an event')
+}
+
+function arePointers(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(isPointer)
 }
 
