@@ -1,4 +1,5 @@
 import { AuthzError } from '../errors.ts'
+import { check, checkKeys, count } from '../options/check.ts'
 import { BloomFilter } from './bloom-filter.ts'
 
 /** Says for sure whether a device is in the list. A rejection refuses the request. */
@@ -13,15 +14,20 @@ export interface DeviceListOptions {
   readonly confirm?: ConfirmDevice
 }
 
+type DeviceListSettings = Required<Omit<DeviceListOptions, 'confirm'>> & {
+  /** `null`: nobody. */
+  readonly confirm: ConfirmDevice | null
+}
+
 /** A list of devices, kept exactly while it is short, and as a filter that is confirmed elsewhere when it is long. */
 export class DeviceList {
-  readonly #options: DeviceListOptions
+  readonly #options: DeviceListSettings
   #exact: ReadonlySet<string> | null = null
   #filter: BloomFilter | null = null
 
-  /** @throws {AuthzError} `invalid-option` when the list is long and nobody confirms */
+  /** @throws {AuthzError} `invalid-option`, also when the list is long and nobody confirms */
   constructor(devices: Iterable<string>, options: DeviceListOptions = {}) {
-    this.#options = options
+    this.#options = readListOptions(options)
     this.replace(devices)
   }
 
@@ -31,14 +37,14 @@ export class DeviceList {
    * @throws {AuthzError} `invalid-option` when it is long and nobody confirms; the former one stays
    */
   replace(devices: Iterable<string>): void {
-    const { maxExact = 100_000, falseShare = 0.001, confirm } = this.#options
+    const { maxExact, falseShare, confirm } = this.#options
     const exact = new Set(devices)
     if (exact.size <= maxExact) {
       this.#exact = exact
       this.#filter = null
       return
     }
-    if (confirm === undefined) {
+    if (confirm === null) {
       const why = `${exact.size} devices are more than maxExact: confirm is needed`
       throw new AuthzError('invalid-option', `DeviceList: ${why}`)
     }
@@ -52,4 +58,22 @@ export class DeviceList {
     if (this.#filter?.mayHave(deviceId) !== true) return false
     return this.#options.confirm?.(deviceId) ?? false
   }
+}
+
+function readListOptions(options: DeviceListOptions): DeviceListSettings {
+  checkKeys('DeviceList.', options, ['maxExact', 'falseShare', 'confirm'])
+  const { maxExact, falseShare, confirm = null } = options
+  return {
+    maxExact: count('DeviceList.maxExact', maxExact, 100_000, 0),
+    falseShare: check('DeviceList.falseShare', falseShare, 0.001, isShare, 'must be in (0, 1)'),
+    confirm: check('DeviceList.confirm', confirm, null, isConfirm, 'must be a function'),
+  }
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'number' && value > 0 && value < 1
+}
+
+function isConfirm(value: unknown): boolean {
+  return value === null || typeof value === 'function'
 }

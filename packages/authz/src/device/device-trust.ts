@@ -52,7 +52,9 @@ export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
       if (sealed === undefined) return UNKNOWN
       const id = typeof sealed === 'string' ? openDeviceId(sealed, secret) : null
       if (id === null) return { refused: true }
-      if ((await blocked(tenant)?.has(id)) === true) return provisionOf(id, 'blocked')
+      const isBlocked: unknown = (await blocked(tenant)?.has(id)) ?? false
+      // Whatever is not a clear no blocks, and whatever is not a clear yes does not trust.
+      if (isBlocked !== false) return provisionOf(id, 'blocked')
       const isTrusted = (await trusted(tenant)?.has(id)) === true
       return provisionOf(id, isTrusted ? 'trusted' : 'unknown')
     },

@@ -4,7 +4,13 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authz, where } from '../index.ts'
 import { BloomFilter } from './bloom-filter.ts'
-import { DeviceList, deviceTrust, type DeviceTrustOptions, sealDeviceId } from './index.ts'
+import {
+  DeviceList,
+  type DeviceListOptions,
+  deviceTrust,
+  type DeviceTrustOptions,
+  sealDeviceId,
+} from './index.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const SECRET = 'the enrolment service alone knows'
@@ -98,6 +104,27 @@ describe('a device', () => {
   ])('with %s in its options does not boot', async (_, options) => {
     await expect(service(options)).rejects.toMatchObject({ code: 'invalid-option' })
   })
+})
+
+test('a device that may be blocked is: only a clear no lets it be trusted', async () => {
+  // Redis answers by numbers, and what is written in JavaScript hands them on.
+  const sIsMember = { confirm: async () => 1 } as unknown as DeviceListOptions
+  const blocked = new DeviceList(['d-7'], { maxExact: 0, ...sIsMember })
+  const { ask, seen } = await service({ blocked: () => blocked })
+  expect(await ask(sealed('d-7'))).toBe(403)
+  expect(seen).toEqual(['blocked'])
+})
+
+test.each<[string, object]>([
+  ['an unknown option', { maxExcat: 5 }],
+  ['a share of 0', { falseShare: 0 }],
+  ['a share of 1', { falseShare: 1 }],
+  ['a count that is none', { maxExact: Number.NaN }],
+  ['a confirmation that is no function', { confirm: true }],
+])('a list with %s is refused', (_, options) => {
+  expect(() => new DeviceList(['d-7'], options)).toThrow(
+    expect.objectContaining({ code: 'invalid-option' }),
+  )
 })
 
 describe('a long list', () => {
