@@ -7,7 +7,7 @@ import type { EngineGuard } from './engine/guard.ts'
 import { EVERYBODY, type Replicas, scopeOf } from './invalidation/replicas.ts'
 import { AuthzError } from './errors.ts'
 import type { DecisionLog } from './log/decision-log.ts'
-import { explain, explainRequest, readFrom } from './explain/explain.ts'
+import { explainQuestion, explainRequest } from './explain/explain.ts'
 import type { Question } from './explain/explanation.ts'
 import type { PolicyDocument } from './policy/document.ts'
 import type { EnforcedPolicy } from './policy/enforced-policy.ts'
@@ -57,9 +57,7 @@ export function authzOf({
     comparisons: () => ({ shadow: tally.list(), candidate: candidate.tally.list() }),
     table: () => routeTable(rules),
     explain: (about: FastifyRequest | Question) =>
-      'raw' in about
-        ? explainRequest(rules, about, provisions)
-        : explain(rules, about, readFrom(about)),
+      'raw' in about ? explainRequest(rules, about, provisions) : explainQuestion(rules, about),
     findSvid: (tenant: TenantName, key: string) => svids.find(keyOf(tenant), key),
     decisionLog: () => decisionLog?.stats() ?? null,
     engines: () => Array.from(guards.values(), (guard) => guard.stats()),

@@ -3,7 +3,6 @@ import type { FastifyRequest } from 'fastify'
 import { type AttributeValue, attributesView } from '../condition/attributes.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import { type Decision, deny } from '../decide/decision.ts'
-import { callerOf, routeOf } from '../decide/facts.ts'
 import type { Provisions } from '../condition/provisions.ts'
 import type { CompiledCallers } from '../rule/callers.ts'
 import type { CompiledRule } from '../rule/compile.ts'
@@ -11,37 +10,25 @@ import type { RouteRules } from '../rule/route-rules.ts'
 import type { Step } from '../step/step.ts'
 import type { Explanation, Finding, Question } from './explanation.ts'
 
-/** How an attribute of the request in question is found. */
-export type ReadAttribute = (
-  source: AttributeSource,
-  id: SpiffeId,
-) => AttributeValue | null | Promise<AttributeValue | null>
+/** How an attribute of the request in question is found. `null`: it has no single value; a decision refuses the request. */
+export type ReadAttribute = (source: AttributeSource, id: SpiffeId) => Reading | Promise<Reading>
+
+type Reading = AttributeValue | Decision | null
 
 const NO_RULE = deny('no-rule')
+const NOT_FOUND = deny('not-found')
 const TENANT_MISMATCH = deny('tenant-mismatch')
 
-/**
- * Decides by the rules in force, and tells of every check what came of it. Conditions and engines are asked for real, and
- * nothing is taken from the cache or put there.
- */
-export async function explain(
+/** Explains a request that is thought up, by the first route of that pattern. */
+export async function explainQuestion(
   routes: RouteRules,
-  { method, route, spiffeId }: Pick<Question, 'method' | 'route' | 'spiffeId'>,
-  read: ReadAttribute,
+  question: Question,
 ): Promise<Explanation> {
+  const { method, route, spiffeId } = question
   const { active } = routes
   const rule = routes.find(method, route, active)
   const id = spiffeId === null ? null : SpiffeId.parse(spiffeId)
-  const { decision, findings } =
-    rule === null ? { decision: NO_RULE, findings: [] } : await examine(rule, id, read)
-  return {
-    decision: decision.allowed ? 'allow' : 'deny',
-    reason: decision.reason,
-    policyVersion: active.version,
-    mode: rule?.mode ?? 'enforce',
-    source: rule?.description.place.toString() ?? null,
-    findings,
-  }
+  return explain({ rule, id, policyVersion: active.version }, readFrom(question), NO_RULE)
 }
 
 /** Explains a request that has arrived. */
@@ -50,20 +37,47 @@ export function explainRequest(
   request: FastifyRequest,
   provisions: Provisions,
 ): Promise<Explanation> {
-  const question = {
-    method: request.method,
-    route: routeOf(request) ?? '',
-    spiffeId: callerOf(request),
-  }
-  return explain(routes, question, async (source, id) => {
+  const { active } = routes
+  const rule = routes.of(request, active)
+  const subject = { rule, id: request.spiffeId ?? null, policyVersion: active.version }
+  const read: ReadAttribute = async (source, id) => {
     if (!source.varies) return source.read(id)
-    if (source.provider !== undefined) await provisions.prepare([source.provider], request, id)
-    return source.read(request)
-  })
+    const refusal = source.provider && (await provisions.prepare([source.provider], request, id))
+    return refusal ?? source.read(request)
+  }
+  return explain(subject, read, request.is404 ? NOT_FOUND : NO_RULE)
+}
+
+/** Who asks for what, and by which rule; `null`: there is none. */
+interface Subject {
+  readonly rule: CompiledRule | null
+  readonly id: SpiffeId | null
+  readonly policyVersion: string
+}
+
+/**
+ * Decides by the rules in force, and tells of every check what came of it. Conditions and engines are asked for real, and
+ * nothing is taken from the cache or put there.
+ */
+async function explain(
+  { rule, id, policyVersion }: Subject,
+  read: ReadAttribute,
+  withoutRule: Decision,
+): Promise<Explanation> {
+  const { decision, findings } =
+    rule === null ? { decision: withoutRule, findings: [] } : await examine(rule, id, read)
+  return {
+    decision: decision.allowed ? 'allow' : 'deny',
+    reason: decision.reason,
+    policyVersion,
+    mode: rule === null || rule.isEnforcedFor(id) ? 'enforce' : 'shadow',
+    source: rule?.description.place.toString() ?? null,
+    findings,
+  }
 }
 
 /** Reads what a {@link Question} says. */
-export function readFrom({ method, attributes = {} }: Question): ReadAttribute {
+function readFrom({ method, attributes = {} }: Question): ReadAttribute {
   const given: Readonly<Record<string, string>> = { ...attributes, method }
   return (source, id) => {
     if (!source.varies) return source.read(id)
@@ -110,7 +124,8 @@ async function tenantFindings(
   const { source, admits } = tenant
   const finding = { check: 'tenant', what: source.name } as const
   if (id === null) return [{ ...finding, outcome: 'not-asked' }]
-  if (admits(id, await read(source, id))) return [{ ...finding, outcome: 'holds' }]
+  const named = await read(source, id)
+  if (!isDecision(named) && admits(id, named)) return [{ ...finding, outcome: 'holds' }]
   return [{ ...finding, outcome: 'does-not-hold', reason: 'tenant-mismatch' }]
 }
 
@@ -140,9 +155,14 @@ async function askStep(step: Step, id: SpiffeId, read: ReadAttribute): Promise<D
   for (const source of step.sources) {
     const value = await read(source, id)
     if (value === null) return source.refusal
+    if (isDecision(value)) return value
     values.push(value)
   }
   return step.ask(id, attributesView(step.sources, values))
+}
+
+function isDecision(reading: Reading): reading is Decision {
+  return typeof reading === 'object' && reading !== null && 'allowed' in reading
 }
 
 function stepFinding(steps: readonly Step[], position: number, outcome: Decision | null): Finding {
