@@ -218,6 +218,31 @@ describe('the keys', () => {
     expect(await askLater(`Bearer ${await token({ by: await signer('third') })}`)).toBe(401)
   })
 
+  test('of a file are read again after ten minutes, and tokens verified again, so that withdrawn keys end', async () => {
+    const time = { now: Date.now() }
+    const { ask } = await service({ clock: () => time.now, cooldownMs: 1 })
+    await writeFile(file, JSON.stringify({ keys: [first.jwk] }))
+    const claims = { exp: Math.floor(time.now / 1000) + 3600 }
+    const sent = await token({ claims })
+    expect(await ask(sent)).toBe(200)
+    await writeFile(file, JSON.stringify({ keys: [second.jwk] }))
+    time.now += 599_000
+    expect(await ask(sent)).toBe(200)
+    time.now += 2_000
+    expect(await ask(sent)).toBe(401)
+    await writeFile(file, JSON.stringify({ keys: [first.jwk] }))
+  })
+
+  test('of a file that is being written stay those that were read before', async () => {
+    const { ask } = await service({ cooldownMs: 1 })
+    expect(await ask(await token())).toBe(200)
+    await writeFile(file, '{"keys": [')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await ask(await token({ by: second }))).toBe(401)
+    expect(await ask(await token({ claims: { other: 1 } }))).toBe(200)
+    await writeFile(file, JSON.stringify({ keys: [first.jwk] }))
+  })
+
   test('that cannot be had refuse without blaming the token, and are tried again', async () => {
     const missing = join(folder, 'missing.json')
     const { ask } = await service({ jwks: { file: missing }, cooldownMs: 1 })

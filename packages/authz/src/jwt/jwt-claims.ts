@@ -9,7 +9,7 @@ import {
 } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { AttributeProvider, Provision, RefusedAttributes } from '../condition/provider.ts'
-import { keysOf } from './keys.ts'
+import { keysOf, MAX_AGE_MS } from './keys.ts'
 import { type JwtClaimsOptions, type JwtClaimsSettings, readJwtOptions } from './options.ts'
 
 const REFUSED: RefusedAttributes = { refused: true }
@@ -36,15 +36,22 @@ export function jwtClaims(options: JwtClaimsOptions): AttributeProvider {
   return { group: 'jwt', provide: (request) => provider.provide(request) }
 }
 
+/** A token that was good. Times in milliseconds since the epoch. */
+interface VerifiedToken {
+  readonly claims: JWTPayload
+  readonly verifiedAt: number
+  readonly endsAt: number
+}
+
 class JwtClaims {
   readonly #settings: JwtClaimsSettings
   readonly #keys: JWTVerifyGetKey
   /** By a digest: a token is a secret. */
-  readonly #verified: LRUCache<string, JWTPayload>
+  readonly #verified: LRUCache<string, VerifiedToken>
 
   constructor(settings: JwtClaimsSettings) {
     this.#settings = settings
-    this.#keys = keysOf(settings.jwks, settings.cooldownMs)
+    this.#keys = keysOf(settings.jwks, settings.cooldownMs, settings.clock)
     this.#verified = new LRUCache({ max: settings.maxCachedTokens })
   }
 
@@ -64,10 +71,14 @@ class JwtClaims {
     const { clock, clockToleranceMs } = this.#settings
     const digest = createHash('sha256').update(token).digest('base64')
     const known = this.#verified.get(digest)
-    if (known !== undefined && clock() < (known.exp ?? 0) * 1000 + clockToleranceMs) return known
+    const now = clock()
+    if (known !== undefined && now >= known.verifiedAt && now < known.endsAt) return known.claims
     try {
       const claims = await this.#verifyAnew(token)
-      this.#verified.set(digest, claims)
+      const expiresAt = (claims.exp ?? 0) * 1000 + clockToleranceMs
+      // The issuer may have withdrawn the key meanwhile.
+      const endsAt = Math.min(expiresAt, now + MAX_AGE_MS)
+      this.#verified.set(digest, { claims, verifiedAt: now, endsAt })
       return claims
     } catch (error) {
       if (error instanceof errors.JOSEError && !FAULTS.has(error.code)) return null
