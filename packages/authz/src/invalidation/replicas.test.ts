@@ -170,6 +170,43 @@ describe('replicas on a bus', () => {
     expect(asked.times).toBe(1)
   })
 
+  test('hear a notice although whoever has no secret has stored a greater epoch', async () => {
+    const bus = new MemoryBus()
+    const [one, two] = [await replica(bus), await replica(bus)]
+    bus.stored.set('example.org/acme', Date.now() + 300_000)
+    for (const { onReconnected } of [...bus.listeners].slice(1)) onReconnected()
+    await new Promise(setImmediate)
+    await two.ask()
+    one.app.authz.invalidate(ACME)
+    await new Promise(setImmediate)
+    await two.ask()
+    expect(two.asked.times).toBe(2)
+  })
+
+  test('tell epochs that the others can read, whatever fractions their clock has', async () => {
+    const bus = new MemoryBus()
+    const time = Math.floor(Date.now()) + 0.25
+    const [one, two] = [await replica(bus, { clock: () => time }), await replica(bus)]
+    await two.ask()
+    one.app.authz.invalidate(ACME)
+    await until(() => bus.stored.has('example.org/acme'))
+    await two.ask()
+    expect(two.asked.times).toBe(2)
+    expect(bus.stored.get('example.org/acme')).toBe(Math.floor(time))
+  })
+
+  test('use nothing that they remember when their clock is set back while the bus is out of reach', async () => {
+    const time = { now: Date.now() }
+    const bus = new MemoryBus()
+    const { ask, asked } = await replica(bus, { clock: () => time.now })
+    await ask()
+    bus.isDown = true
+    time.now -= 3_600_000
+    await ask()
+    await ask()
+    expect(asked.times).toBe(3)
+  })
+
   test('learn what they missed from what is stored', async () => {
     const bus = new MemoryBus()
     const { ask, asked } = await replica(bus)
@@ -268,6 +305,20 @@ describe('replicas on a bus', () => {
     const notices = bus.stored.get('*')
     await new Promise(setImmediate)
     expect(bus.stored.get('*')).toBe(notices)
+  })
+
+  test('tell of a policy that is put in force here while another one is taken over', async () => {
+    const bus = new MemoryBus()
+    const { app } = await replica(bus)
+    const told: (string | undefined)[] = []
+    const onNotice = (text: string): void => void told.push(openNotice(text, SECRET)?.policyVersion)
+    const [own] = bus.listeners
+    bus.listeners.add({ onNotice, onReconnected: () => undefined })
+    const reloading = app.authz.reload({ version: 'v3' })
+    own?.onNotice(sealNotice({ scope: '*', epoch: Date.now(), policyVersion: 'v2' }, SECRET))
+    await reloading
+    await new Promise(setImmediate)
+    expect(told).toEqual(['v3'])
   })
 
   test.each<[string, object]>([

@@ -27,12 +27,16 @@ const PATIENCE_MS = 2000
  */
 export class Replicas {
   readonly #parts: ReplicasParts
+  /** Of all notices and of what is stored. */
   readonly #epochs = new Map<string, number>()
+  /** Of notices alone, which are authenticated: what anybody may have stored hides none of them. */
+  readonly #heard = new Map<string, number>()
   /** What could not be told yet. */
   readonly #untold = new Map<string, number>()
   #heartbeat: NodeJS.Timeout | undefined
   #isSubscribed = false
-  #isAdopting = false
+  /** The version that another replica has told of, until this one has a say of its own. */
+  #versionOfOthers: string | null = null
   #isCurrent = false
   #lastContact = -Infinity
 
@@ -42,7 +46,9 @@ export class Replicas {
 
   /** Whether what is remembered here can be used: the bus was in reach not long ago. */
   get isCurrent(): boolean {
-    const isCurrent = this.#parts.clock() - this.#lastContact <= this.#parts.maxStaleMs
+    const staleMs = this.#parts.clock() - this.#lastContact
+    // When the clock is set back, nobody knows for how long.
+    const isCurrent = staleMs >= 0 && staleMs <= this.#parts.maxStaleMs
     if (isCurrent !== this.#isCurrent) this.#become(isCurrent)
     return isCurrent
   }
@@ -55,7 +61,8 @@ export class Replicas {
 
   /** Tells the other replicas that everything remembered about a scope is void. */
   announce(scope: string): void {
-    const epoch = Math.max(this.#parts.clock(), (this.#epochs.get(scope) ?? 0) + 1)
+    const now = Math.floor(this.#parts.clock())
+    const epoch = Math.max(now, (this.#epochs.get(scope) ?? 0) + 1)
     this.#epochs.set(scope, epoch)
     this.#untold.set(scope, epoch)
     void this.#tell()
@@ -64,7 +71,9 @@ export class Replicas {
   /** Tells the other replicas that this one has another policy document in force. */
   announcePolicy(): void {
     // Whoever took it over from another does not pass it on.
-    if (!this.#isAdopting) this.announce(EVERYBODY)
+    const isTakenOver = this.#parts.policyVersion() === this.#versionOfOthers
+    this.#versionOfOthers = null
+    if (!isTakenOver) this.announce(EVERYBODY)
   }
 
   async close(): Promise<void> {
@@ -96,7 +105,7 @@ export class Replicas {
     const { clock } = this.#parts
     const askedAt = clock()
     const stored = await this.#within(this.#parts.bus.read())
-    for (const [scope, epoch] of stored) this.#advance(scope, epoch)
+    for (const [scope, epoch] of stored) this.#advance(scope, epoch, this.#epochs)
     this.#lastContact = askedAt
     void this.isCurrent
   }
@@ -119,25 +128,22 @@ export class Replicas {
     const { secret, policyVersion } = this.#parts
     const notice = openNotice(text, secret)
     if (notice === null) return
-    const isNews = this.#advance(notice.scope, notice.epoch)
-    if (isNews && notice.policyVersion !== policyVersion()) void this.#adopt()
+    const isNews = this.#advance(notice.scope, notice.epoch, this.#heard)
+    if (!isNews || notice.policyVersion === policyVersion()) return
+    this.#versionOfOthers = notice.policyVersion
+    void this.#parts.adoptPolicy()
   }
 
-  async #adopt(): Promise<void> {
-    this.#isAdopting = true
-    await this.#parts.adoptPolicy()
-    this.#isAdopting = false
-  }
-
-  /** Returns whether the epoch is news. */
-  #advance(scope: string, epoch: number): boolean {
+  /** Returns whether the epoch is greater than the known one. */
+  #advance(scope: string, epoch: number, known: Map<string, number>): boolean {
     if (!(epoch <= this.#parts.clock() + MAX_AHEAD_MS)) {
       // Whoever can write such an epoch may hide others behind it.
       this.#parts.invalidate(EVERYBODY)
       return false
     }
-    if (epoch <= (this.#epochs.get(scope) ?? -Infinity)) return false
-    this.#epochs.set(scope, epoch)
+    if (epoch <= (known.get(scope) ?? -Infinity)) return false
+    known.set(scope, epoch)
+    this.#epochs.set(scope, Math.max(epoch, this.#epochs.get(scope) ?? epoch))
     this.#parts.invalidate(scope)
     return true
   }

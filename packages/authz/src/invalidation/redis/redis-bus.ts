@@ -65,7 +65,7 @@ class RedisBus implements InvalidationBus {
   }
 
   async subscribe({ onNotice, onReconnected }: InvalidationListener): Promise<void> {
-    this.#subscriber?.destroy()
+    await this.close()
     const subscriber = this.#client.duplicate()
     this.#subscriber = subscriber
     // The client reconnects by itself, and without a listener an error would end the process.
