@@ -1,7 +1,7 @@
 import type { Peer } from '@fastify-spiffe/peer'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
-import type { DecisionCache, Question } from '../cache/decision-cache.ts'
+import type { DecisionCache } from '../cache/decision-cache.ts'
 import { attributesView, type AttributeValue } from '../condition/attributes.ts'
 import type { Provisions } from '../condition/provisions.ts'
 import type { AttributeSource } from '../condition/sources.ts'
@@ -32,6 +32,8 @@ export class Decider {
   readonly #quotas: TenantQuotas
   readonly #provisions: Provisions
   readonly #tenantOf: TenantResolver | null
+  /** An identity lives as long as its connection. To hash a text that was just put together costs more than the look-up. */
+  readonly #tenantKeys = new WeakMap<SpiffeId, string>()
 
   constructor({ cache, quotas, provisions, tenantOf }: DeciderParts) {
     this.#quotas = quotas
@@ -92,29 +94,26 @@ export class Decider {
     const ask: Ask = () => step.ask(id, attributesView(sources, values))
     if (maxAgeMs === 0 && !step.isMetered) return ask()
     const tenant = this.#tenantKeyOf(id)
-    const metered: Ask = () => this.#quotas.run(tenant, TENANT_QUOTA, ask)
-    if (maxAgeMs === 0 || step.worth?.isBypassed() === true) return metered()
-    const notAfter = Math.min(
-      expiryOf(request.peer),
-      this.#provisions.notAfter(request, step.providers),
-    )
-    const subject = { tenant, identity: id.toString(), key: decisionKey(step, values), notAfter }
-    return this.#remember(step, subject, metered)
+    const evaluate: Ask = () => this.#quotas.run(tenant, TENANT_QUOTA, ask)
+    const { providers, verdicts, standIn, worth } = step
+    if (maxAgeMs === 0 || worth?.isBypassed() === true) return evaluate()
+    const notAfter =
+      providers.length === 0
+        ? expiryOf(request.peer)
+        : Math.min(expiryOf(request.peer), this.#provisions.notAfter(request, providers))
+    const [identity, key] = [id.toString(), decisionKey(step, values)]
+    const question = { tenant, identity, key, notAfter, maxAgeMs, verdicts, standIn, evaluate }
+    const decision = this.#cache.decide(question)
+    if (!(decision instanceof Promise)) worth?.note(decision.cached)
+    return decision
   }
 
   #tenantKeyOf(id: SpiffeId): string {
-    return tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? '')
-  }
-
-  #remember(
-    step: Step,
-    subject: Pick<Question, 'tenant' | 'identity' | 'key' | 'notAfter'>,
-    evaluate: Ask,
-  ): Decision | Promise<Decision> {
-    const { maxAgeMs, verdicts, standIn, worth } = step
-    const decision = this.#cache.decide({ ...subject, maxAgeMs, verdicts, standIn, evaluate })
-    if (!(decision instanceof Promise)) worth?.note(decision.cached)
-    return decision
+    const known = this.#tenantKeys.get(id)
+    if (known !== undefined) return known
+    const key = tenantKey(id.trustDomain, this.#tenantOf?.(id)?.name ?? '')
+    this.#tenantKeys.set(id, key)
+    return key
   }
 }
 
