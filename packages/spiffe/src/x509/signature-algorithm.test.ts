@@ -124,6 +124,15 @@ describe('an algorithm on the list', () => {
     expect(isSignature(signature.subarray(1), data, algorithm, key)).toBe(false)
   })
 
+  test('RSA-PSS has no signature that is shorter by its leading zeros', () => {
+    const algorithm = readSignatureAlgorithm(pss({}))!
+    let signature = rsaPss('sha256', 32)
+    // One of 256 begins with a zero.
+    while (signature[0] !== 0) signature = rsaPss('sha256', 32)
+    expect(isSignature(signature, data, algorithm, rsa.publicKey)).toBe(true)
+    expect(isSignature(signature.subarray(1), data, algorithm, rsa.publicKey)).toBe(false)
+  })
+
   test('RSA-PSS with a salt of another length is no signature', () => {
     const algorithm = readSignatureAlgorithm(pss({}))!
     expect(isSignature(rsaPss('sha256', 20), data, algorithm, rsa.publicKey)).toBe(false)

@@ -38,6 +38,9 @@ export function isSignature(
 ): boolean {
   const { hash, saltBytes } = algorithm
   if (saltBytes === undefined) return verify(hash, signed, key, signature)
+  // RFC 8017 §8.1.2 1: as long as the modulus. For PSS OpenSSL takes one without its leading zeros, too.
+  const { modulusLength = Number.NaN } = key.asymmetricKeyDetails ?? {}
+  if (signature.length !== Math.ceil(modulusLength / 8)) return false
   const padding = constants.RSA_PKCS1_PSS_PADDING
   return verify(hash, signed, { key, padding, saltLength: saltBytes }, signature)
 }
