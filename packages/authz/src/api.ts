@@ -53,7 +53,10 @@ export function authzOf({
     get policyVersion() {
       return policy.version
     },
-    consider: (document: PolicyDocument | null) => candidate.set(document),
+    consider: async (document: PolicyDocument | null) => {
+      policy.assertBooted()
+      await candidate.set(document)
+    },
     comparisons: () => ({ shadow: tally.list(), candidate: candidate.tally.list() }),
     table: () => routeTable(rules),
     explain: (about: FastifyRequest | Question) =>

@@ -20,8 +20,8 @@ export interface TenantName {
 /** `fastify.authz`. */
 export interface Authz {
   /**
-   * Forgets the remembered decisions of one tenant, or of everybody, in constant time, here and in all replicas. Checks under way are repeated once;
-   * when they are overtaken again, they refuse.
+   * Forgets the remembered decisions of one tenant, or of everybody, in constant time, here and in all replicas. Checks
+   * under way are repeated once; when they are overtaken again, they refuse.
    *
    * @throws {AuthzError} `invalid-tenant`
    */
@@ -39,7 +39,7 @@ export interface Authz {
    * Lets a document decide beside the one in force, and enforce nothing; `null` ends that. What differs is told by
    * `spiffe:authz:candidate` and counted. What it asks of engines, it asks as well.
    *
-   * @throws {AuthzError} `invalid-rule`, `uncovered-routes`, `policy-test-failed`
+   * @throws {AuthzError} `invalid-policy` before the application is ready, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
   consider(document: PolicyDocument | null): Promise<void>
   /** How the verdicts of shadow rules, and of the document under consideration, compare with what became of requests. */

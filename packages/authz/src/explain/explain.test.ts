@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { memberOf } from '@fastify-spiffe/spiffe'
+import { memberOf, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import {
@@ -157,6 +157,28 @@ describe('an explanation', () => {
     expect(app.authz.stats()).toMatchObject({ decisions: 0, hits: 0, misses: 0 })
   })
 
+  test('of a rule that fails says so', async () => {
+    class Broken extends SpiffeIdMatcher {
+      override matches(): boolean {
+        throw new Error('no')
+      }
+      override capture(): null {
+        return null
+      }
+      override toString(): string {
+        return 'broken'
+      }
+    }
+    const app = await application({}, (it) =>
+      it.get('/', { config: { spiffe: { allow: [new Broken()] } } }, handler),
+    )
+    const question = { method: 'GET', route: '/', spiffeId: WEB }
+    expect(await app.authz.explain(question)).toMatchObject({
+      decision: 'deny',
+      reason: 'rule-failed',
+    })
+  })
+
   test('refuses a caller that is no SPIFFE ID', async () => {
     const app = await service()
     await expect(app.authz.explain(about('web'))).rejects.toMatchObject({
@@ -290,6 +312,27 @@ describe('the table', () => {
     expect(diffTables(before, before)).toEqual({ added: [], removed: [], changed: [] })
   })
 
+  test('compared with another sees each of the routes that differ by a constraint alone', async () => {
+    const tableOf = async (first: string): Promise<RouteTable> => {
+      const app = await application({}, (it) => {
+        for (const [host, caller] of [
+          ['a.test', first],
+          ['b.test', API],
+        ] as const) {
+          const config = { spiffe: { allow: [caller] } }
+          it.get('/', { exposeHeadRoute: false, constraints: { host }, config }, handler)
+        }
+      })
+      return app.authz.table()
+    }
+    const before = await tableOf(WEB)
+    expect(diffTables(before, await tableOf(API)).changed).toEqual([
+      { method: 'GET', route: '/', fields: [{ field: 'allow', before: [WEB], after: [API] }] },
+    ])
+    const removed = diffTables(before, { ...before, routes: before.routes.slice(1) })
+    expect(removed.removed).toHaveLength(1)
+  })
+
   test('says where a request names the tenant, and a rule that compares it no more shows as changed', async () => {
     const tenancy = { tenant: '/{tenant}/{workload}', tenants: { trustDomain: 'example.org' } }
     const tableOf = async (spiffe: RouteRule): Promise<RouteTable> => {
@@ -370,6 +413,14 @@ describe('a document under consideration', () => {
     await app.authz.consider(null)
     await statusOf(app, WEB, '/')
     expect(app.authz.comparisons().candidate).toEqual([])
+  })
+
+  test('before the application is ready is refused: not all routes are known', async () => {
+    const app = Fastify()
+    apps.push(app)
+    await app.register(peer)
+    await app.register(authz)
+    await expect(app.authz.consider({})).rejects.toMatchObject({ code: 'invalid-policy' })
   })
 
   test('that is wrong, or fails its own tests, is refused', async () => {

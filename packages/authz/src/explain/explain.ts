@@ -2,7 +2,7 @@ import { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import { type AttributeValue, attributesView } from '../condition/attributes.ts'
 import type { AttributeSource } from '../condition/sources.ts'
-import { type Decision, deny } from '../decide/decision.ts'
+import { type Decision, deny, ruleFailure } from '../decide/decision.ts'
 import type { Provisions } from '../condition/provisions.ts'
 import type { CompiledCallers } from '../rule/callers.ts'
 import type { CompiledRule } from '../rule/compile.ts'
@@ -65,7 +65,12 @@ async function explain(
   withoutRule: Decision,
 ): Promise<Explanation> {
   const { decision, findings } =
-    rule === null ? { decision: withoutRule, findings: [] } : await examine(rule, id, read)
+    rule === null
+      ? { decision: withoutRule, findings: [] }
+      : await examine(rule, id, read).catch((error: unknown) => ({
+          decision: ruleFailure(error),
+          findings: [],
+        }))
   return {
     decision: decision.allowed ? 'allow' : 'deny',
     reason: decision.reason,

@@ -77,9 +77,13 @@ export class EnforcedPolicy {
     }
   }
 
-  async #read(document: PolicyDocument | undefined): Promise<Policy> {
-    // Before, not all routes are known.
+  /** @throws {AuthzError} `invalid-policy` before the boot: not all routes are known yet */
+  assertBooted(): void {
     if (!this.#isBooted) throw new AuthzError('invalid-policy', 'the application is not ready')
+  }
+
+  async #read(document: PolicyDocument | undefined): Promise<Policy> {
+    this.assertBooted()
     if (document !== undefined) return new Policy(document, 'reload()')
     if (this.#file !== null) return loadPolicy(this.#file)
     throw new AuthzError(

@@ -23,6 +23,8 @@ export interface FieldChange {
   readonly after: unknown
 }
 
+type Rows = ReadonlyMap<string, RouteRow>
+
 const FIELDS = ['allow', 'deny', 'tenant', 'where', 'engines', 'mode'] as const
 
 /** Compares two route tables. */
@@ -36,8 +38,8 @@ export function diffTables(before: RouteTable, after: RouteTable): TableDiff {
     if (fields.length > 0) changed.push({ method: row.method, route: row.route, fields })
   }
   return {
-    added: after.routes.filter((row) => !old.has(keyOf(row))),
-    removed: before.routes.filter((row) => !fresh.has(keyOf(row))),
+    added: missingFrom(old, fresh),
+    removed: missingFrom(fresh, old),
     changed,
   }
 }
@@ -50,10 +52,19 @@ function changesOf(before: RouteRow, after: RouteRow): readonly FieldChange[] {
   }))
 }
 
-function byKey({ routes }: RouteTable): ReadonlyMap<string, RouteRow> {
-  return new Map(routes.map((row) => [keyOf(row), row]))
+/** Routes that differ by a constraint alone have the same method and pattern: their order tells them apart. */
+function byKey({ routes }: RouteTable): Rows {
+  const counts = new Map<string, number>()
+  return new Map(
+    routes.map((row) => {
+      const key = `${row.method} ${row.route}`
+      const count = counts.get(key) ?? 0
+      counts.set(key, count + 1)
+      return [`${key} ${count}`, row]
+    }),
+  )
 }
 
-function keyOf({ method, route }: RouteRow): string {
-  return `${method} ${route}`
+function missingFrom(rows: Rows, others: Rows): readonly RouteRow[] {
+  return [...others].filter(([key]) => !rows.has(key)).map(([, row]) => row)
 }
