@@ -12,7 +12,10 @@ export interface TenantsOptions {
   readonly foreign?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** What a caller gets who asks for the data of another tenant; 404 hides that there are such data. Default 403. */
   readonly mismatchStatus?: 403 | 404
-  /** Evaluations of conditions and engines that one tenant may have under way. Default: as many as it likes. */
+  /**
+   * Evaluations of conditions and engines that one tenant may have under way. Conditions that are `always` fresh and
+   * engines of cost `inline` do not count. Default: as many as it likes.
+   */
   readonly maxInFlight?: number
   /** And have begun within a second. What the cache answers does not count. Default: as many as it likes. */
   readonly maxEvaluationsPerSecond?: number
@@ -45,7 +48,7 @@ export function readTenants(options: TenantsOptions): TenantsSettings {
   }
   return {
     trustDomain: trustDomain === undefined ? null : parseTrustDomain(trustDomain),
-    foreign: readForeign(foreign),
+    foreign: readForeign(foreign, trustDomain),
     mismatchStatus,
     maxInFlight: bound('maxInFlight', options.maxInFlight),
     maxEvaluationsPerSecond: bound('maxEvaluationsPerSecond', options.maxEvaluationsPerSecond),
@@ -65,13 +68,17 @@ export function readTemplate(template: unknown): TenantTemplate | undefined {
   return Object.fromEntries(templates)
 }
 
-function readForeign(foreign: object): TenantsSettings['foreign'] {
+function readForeign(foreign: unknown, own: string | undefined): TenantsSettings['foreign'] {
+  if (typeof foreign !== 'object' || foreign === null) {
+    return refuse('tenants.foreign', foreign, 'must be an object')
+  }
   return new Map(
     Object.entries(foreign).map(([name, tenants]: [string, unknown]) => {
       const key = `tenants.foreign["${name}"]`
       if (typeof tenants !== 'object' || tenants === null) {
         return refuse(key, tenants, 'must be an object')
       }
+      if (name === own) return refuse(key, tenants, 'is of `trustDomain` itself')
       return [parseTrustDomain(name), readTenantMap(key, tenants)]
     }),
   )

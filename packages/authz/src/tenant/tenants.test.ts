@@ -246,11 +246,17 @@ describe('SVIDs that have called', () => {
   })
 })
 
+const ownForeign = {
+  tenants: { trustDomain: 'example.org', foreign: { 'example.org': { globex: 'acme' } } },
+}
+
 test.each<[string, unknown]>([
   ['an unknown key', { tenants: { max: 1 } }],
   ['a trust domain in upper case', { tenants: { trustDomain: 'Example.org' } }],
   ['a status that tells of neither', { tenants: { mismatchStatus: 200 } }],
   ['a quota of zero', { tenants: { maxInFlight: 0 } }],
+  ['foreign tenants that are none', { tenants: { foreign: null } }],
+  ['a foreign map for the trust domain itself', ownForeign],
   ['a foreign tenant without a name', { tenants: { foreign: { 'partner.test': { acme: 1 } } } }],
   ['a template that captures no tenant', { tenant: { 'example.org': '/{workload}' } }],
 ])('an option with %s does not boot', async (_, options) => {
