@@ -74,7 +74,7 @@ export class Gate {
   #enforce(passage: Passage, { rule, decision }: Verdict): void {
     const { rules, lastDecisionHeader, mismatchStatus } = this.#context
     const { request } = passage
-    const isShadow = rule !== null && !isEnforced(rule, request)
+    const isShadow = rule !== null && !rule.isEnforcedFor(request.spiffeId ?? null)
     const policyVersion = rules.active.version
     try {
       this.#note(request, decision, { policyVersion, isShadow })
@@ -103,14 +103,5 @@ export class Gate {
     // Written so that a clock which gives NaN refuses.
     const isCurrent = this.#context.clock() < expiryOf(request.peer)
     return decision.allowed && !isCurrent ? EXPIRED : decision
-  }
-}
-
-/** Whom a rule around denies stays out of a rule in shadow mode, too: so does a caller of whom that cannot be said. */
-function isEnforced(rule: CompiledRule, request: FastifyRequest): boolean {
-  try {
-    return rule.isEnforcedFor(request.spiffeId ?? null)
-  } catch {
-    return true
   }
 }

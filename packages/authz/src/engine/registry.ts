@@ -1,5 +1,4 @@
-import { inspect } from 'node:util'
-import { AuthzError } from '../errors.ts'
+import { refuse } from '../options/check.ts'
 import { isTimeout } from '../step/compile.ts'
 import type { Engine } from './engine.ts'
 
@@ -78,9 +77,4 @@ function assertMembers(
 
 function isName(value: unknown): boolean {
   return typeof value === 'string' && NAME.test(value)
-}
-
-function refuse(key: string, value: unknown, why: string): never {
-  const shown = inspect(value, { depth: 0, maxStringLength: 200 })
-  throw new AuthzError('invalid-option', `option ${key}: ${shown} ${why}`)
 }

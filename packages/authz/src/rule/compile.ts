@@ -77,8 +77,16 @@ function isEnforced({ place, rule }: PlacedRule): boolean {
   return place.members(place.root, rule, KEYS).get('mode') !== 'shadow'
 }
 
+/** A caller of whom that cannot be said counts as named. */
 function namedBy(callers: CompiledCallers | null): (id: SpiffeId | null) => boolean {
-  return (id) => id !== null && callers?.matcher.matches(id) === true
+  if (callers === null) return () => false
+  return (id) => {
+    try {
+      return id !== null && callers.matcher.matches(id)
+    } catch {
+      return true
+    }
+  }
 }
 
 /** Whom the rules deny, each of them: what an outer rule denies, no inner one can allow. */

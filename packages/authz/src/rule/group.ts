@@ -24,7 +24,7 @@ interface Carrier {
  * to the route takes its place, but for `deny`: whom an outer one denies, no inner one lets in. Call it before the routes
  * are declared, once for each instance.
  *
- * @throws {AuthzError} `invalid-rule`
+ * @throws {AuthzError} `invalid-rule`, also when the instance has a rule or routes already
  */
 export function protect(instance: FastifyInstance, rule: RouteRule | string): void {
   if (Object.hasOwn(instance, key)) {

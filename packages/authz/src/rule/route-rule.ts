@@ -39,7 +39,8 @@ export interface RouteRule {
   /** Engines that must allow as well, by name: all of them, in this order, after `where`. */
   readonly engines?: readonly (string | EngineUse)[]
   /**
-   * `shadow` lets **every** request in, with or without an identity, and only tells what the rule says of it. For a rule
+   * `shadow` lets **every** request in, with or without an identity, and only tells what the rule says of it; but for
+   * callers whom an enforced rule around it denies. What it denies itself is not denied at the routes within. For a rule
    * that is new on a route in use. Default `enforce`.
    */
   readonly mode?: RuleMode
