@@ -80,6 +80,16 @@ export class DerReader {
     return this.#bytes.subarray(start, this.#position)
   }
 
+  /** The next element whole, of a kind that nobody looks into. A constructed one holds DER, all the way down. */
+  unread(): Uint8Array {
+    const start = this.#position
+    const tag = this.peek()
+    if ((tag & CONSTRUCTED) === 0) return this.element(tag)
+    const inside = this.enter(tag)
+    while (!inside.isAtEnd) inside.unread()
+    return this.#bytes.subarray(start, this.#position)
+  }
+
   /** Asserts that nothing is left. */
   end(): void {
     if (!this.isAtEnd) throw invalidDer(`${this.#end - this.#position} trailing octets`)

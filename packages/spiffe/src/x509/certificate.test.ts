@@ -198,6 +198,16 @@ describe('a certificate is refused', () => {
       'with a constructed URI',
       sanOf(tlv(contextTagConstructed(6), uriName('spiffe://example.org/a'))),
     ],
+    [
+      'with a URI in place of an otherName',
+      sanOf(tlv(contextTagConstructed(0), uriName('spiffe://example.org/a'))),
+    ],
+    ['with an otherName without a value', sanOf(tlv(contextTagConstructed(0), oid('1.2.3')))],
+    [
+      'with an otherName of two values',
+      sanOf(tlv(contextTagConstructed(0), oid('1.2.3'), tlv(contextTagConstructed(0), NULL, NULL))),
+    ],
+    ['with an ediPartyName that holds no DER', sanOf(tlv(contextTagConstructed(5), 'text'))],
     ['with a URI that is not ASCII', sanOf(tlv(contextTag(6), 'spiffe://example.org/ä'))],
     [
       'with an empty extended key usage',

@@ -1,3 +1,4 @@
+import { readObjectIdentifier } from '../der/object-identifier.ts'
 import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTag, contextTagConstructed } from '../der/tags.ts'
 import { readWhole } from '../der/values.ts'
@@ -27,8 +28,9 @@ const TEXT_FORMS: ReadonlyMap<number, TextForm> = new Map([
 const DIRECTORY_NAME: number = contextTagConstructed(4)
 const IP_ADDRESS: number = contextTag(7)
 
+const OTHER_NAME: number = contextTagConstructed(0)
+
 const OTHER_TAGS: ReadonlySet<number> = new Set([
-  contextTagConstructed(0), // otherName
   contextTagConstructed(3), // x400Address
   contextTagConstructed(5), // ediPartyName
   contextTag(8), // registeredID
@@ -48,9 +50,22 @@ export function readGeneralName(reader: DerReader): GeneralName {
     const name = readWhole(reader.content(tag), (inside) => Name.read(inside))
     return Object.freeze({ form: 'directory', name })
   }
+  if (tag === OTHER_NAME) {
+    readOtherName(reader.enter(tag))
+    return OTHER
+  }
   if (!OTHER_TAGS.has(tag)) throw invalidDer('a general name is of no known kind')
-  reader.element(tag)
+  reader.unread()
   return OTHER
+}
+
+/** `SEQUENCE { type-id OBJECT IDENTIFIER, value [0] EXPLICIT ANY }`. */
+function readOtherName(name: DerReader): void {
+  readObjectIdentifier(name)
+  const value = name.enter(contextTagConstructed(0))
+  name.end()
+  value.unread()
+  value.end()
 }
 
 /** RFC 5280 §4.2.1.6: reads a name of a subject, whose address has four octets or sixteen. */

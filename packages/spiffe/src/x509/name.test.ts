@@ -9,6 +9,8 @@ const COMMON_NAME = '2.5.4.3'
 const ORGANIZATION = '2.5.4.10'
 const utf8 = (text: string): Buffer => tlv(TAG.utf8String, text)
 const printable = (text: string): Buffer => tlv(TAG.printableString, text)
+const address = (city: string): Buffer =>
+  name(['2.5.4.16', tlv(TAG.sequence, utf8('Main Street 1'), utf8(city))])
 const read = (der: Uint8Array): Name => Name.read(DerReader.of(der))
 
 describe('two names are the same', () => {
@@ -76,6 +78,11 @@ describe('two names are not the same', () => {
   })
 })
 
+test('an attribute may be a sequence, as a postal address is', () => {
+  expect(read(address('A')).equals(read(address('A')))).toBe(true)
+  expect(read(address('A')).equals(read(address('B')))).toBe(false)
+})
+
 test('only a name without attributes is empty', () => {
   expect(read(tlv(TAG.sequence)).isEmpty).toBe(true)
   expect(read(name([COMMON_NAME, utf8('')])).isEmpty).toBe(false)
@@ -89,6 +96,7 @@ test.each([
   ],
   ['an attribute with two values', name([COMMON_NAME, Buffer.concat([utf8('a'), utf8('b')])])],
   ['text that is not UTF-8', name([COMMON_NAME, tlv(TAG.utf8String, Buffer.from([0xc3, 0x28]))])],
+  ['a sequence that holds no DER', name([COMMON_NAME, tlv(TAG.sequence, 'SPIFFE')])],
   ['a constructed string', name([COMMON_NAME, tlv(0x2c, utf8('a'))])],
 ])('%s is refused', (_, der) => {
   refusesDer(() => read(der))

@@ -87,7 +87,7 @@ function valueKey(attribute: DerReader): string {
       return fold(latin1(attribute.content(TAG.ia5String)))
     default:
       // RFC 5280 §7.1: other types compare octet by octet.
-      return `#${hexadecimal(attribute.element())}`
+      return `#${hexadecimal(attribute.unread())}`
   }
 }
 
