@@ -91,8 +91,9 @@ function question({ trustDomain }: GoodChain, { sent, authority }: Changed): Que
  * then. RFC 5280 §6.1 does not compare them: they help to find a path, and prove nothing.
  */
 function hasOtherKeyId(good: GoodChain, { authority }: Changed): boolean {
-  const at = good.authority.indexOf(KEY_ID) + KEY_ID.length
-  return !authority.includes(good.authority.subarray(at, at + KEY_ID_BYTES))
+  const at = good.authority.indexOf(KEY_ID)
+  const extension = good.authority.subarray(at, at + KEY_ID.length + KEY_ID_BYTES)
+  return !authority.includes(extension)
 }
 
 /** The certificates as they were sent, and the authority. */
