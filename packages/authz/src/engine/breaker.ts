@@ -44,6 +44,7 @@ export class Breaker {
   #consecutive = 0
   #reopensAt = 0
   #isProbing = false
+  #era = 0
 
   constructor(parts: BreakerParts) {
     this.#parts = parts
@@ -53,7 +54,12 @@ export class Breaker {
     return this.#state
   }
 
-  /** Whether a call may be made now. Each call that may is followed by one of the three below. */
+  /** Changes with the state. What a call of an earlier era comes to says nothing of this one. */
+  get era(): number {
+    return this.#era
+  }
+
+  /** Whether a call may be made now. Each call that may is followed by one of the three below, if its era lasts. */
   admits(): boolean {
     if (this.#state === 'closed') return true
     if (this.#state === 'open') {
@@ -72,7 +78,7 @@ export class Breaker {
   }
 
   failed(): void {
-    if (this.#state !== 'closed') return this.#open()
+    if (this.#state === 'half-open') return this.#open()
     this.#consecutive++
     this.#note(1)
     if (this.#failsTooOften()) this.#open()
@@ -112,8 +118,6 @@ export class Breaker {
   #open(): void {
     const { options, clock, random } = this.#parts
     this.#isProbing = false
-    // Calls that were under way when it opened do not keep it open for longer.
-    if (this.#state === 'open') return
     this.#reopensAt = clock() + options.openMs * (1 - JITTER + 2 * JITTER * random())
     this.#become('open')
   }
@@ -121,12 +125,12 @@ export class Breaker {
   #close(): void {
     this.#isProbing = false
     this.#window.length = 0
-    if (this.#state !== 'half-open') return
     this.#become('closed')
   }
 
   #become(state: BreakerState): void {
     this.#state = state
+    this.#era++
     this.#parts.onChange(state)
   }
 }

@@ -125,6 +125,31 @@ describe('the breaker of an engine', () => {
     expect(guard.stats().breaker).toBe('closed')
   })
 
+  test.each<[string, (finish: () => void) => void]>([
+    ['succeeds', (finish) => finish()],
+    ['is lost in a lag', () => undefined],
+  ])('is not moved by a call from before it opened that %s', async (_, end) => {
+    const calls: ((answer: boolean) => void)[] = []
+    let isHung = true
+    const { guard, time, ask } = guarded(
+      () => (isHung ? new Promise<boolean>((resolve) => calls.push(resolve)) : fails()),
+      { breaker: { openMs: 500 } },
+    )
+    const early = guard.ask(QUESTION, 5, VERDICTS)
+    isHung = false
+    await ask(5)
+    time.now += 500
+    isHung = true
+    const probe = guard.ask(QUESTION, 60_000, VERDICTS)
+    end(() => calls[0]?.(true))
+    await early
+    expect(guard.stats().breaker).toBe('half-open')
+    expect(await ask()).toEqual(['engine-unavailable'])
+    calls[1]?.(true)
+    await probe
+    expect(guard.stats().breaker).toBe('closed')
+  })
+
   test('takes a refusal for a success', async () => {
     const { guard, ask } = guarded(() => false)
     expect(new Set(await ask(50))).toEqual(new Set(['engine-denied']))

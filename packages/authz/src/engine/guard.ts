@@ -77,15 +77,17 @@ export class EngineGuard {
       this.#counts.unavailable++
       return verdicts.unavailable
     }
+    const { era } = this.#breaker
     const startedAt = this.#clock()
-    const outcome = evaluate((it) => this.engine.decide(question, it), timeoutMs, verdicts)
+    const answer = evaluate((it) => this.engine.decide(question, it), timeoutMs, verdicts)
     const settle = (decision: Decision): Decision => {
-      this.#note(decision, this.#clock() - startedAt, timeoutMs, verdicts)
+      const outcome = this.#count(decision, this.#clock() - startedAt, timeoutMs, verdicts)
+      if (era === this.#breaker.era) this.#breaker[outcome]()
       return decision
     }
-    if (!(outcome instanceof Promise)) return settle(outcome)
+    if (!(answer instanceof Promise)) return settle(answer)
     this.#inFlight++
-    return outcome.then((decision) => {
+    return answer.then((decision) => {
       this.#inFlight--
       return settle(decision)
     })
@@ -97,24 +99,30 @@ export class EngineGuard {
     return Object.freeze({ engine: name, breaker, inFlight, ...this.#counts })
   }
 
-  #note(decision: Decision, elapsedMs: number, timeoutMs: number, verdicts: EngineVerdicts): void {
+  /** Returns what the answer says of the engine. */
+  #count(
+    decision: Decision,
+    elapsedMs: number,
+    timeoutMs: number,
+    verdicts: EngineVerdicts,
+  ): 'succeeded' | 'failed' | 'unknown' {
     if (decision === verdicts.allowed || decision === verdicts.refused) {
       this.#counts[decision.allowed ? 'allowed' : 'denied']++
-      if (elapsedMs <= this.#slowMs) return this.#breaker.succeeded()
+      if (elapsedMs <= this.#slowMs) return 'succeeded'
       this.#counts.slow++
-      return this.#breaker.failed()
+      return 'failed'
     }
     if (decision !== verdicts.late) {
       this.#counts.failed++
-      return this.#breaker.failed()
+      return 'failed'
     }
     // The answer may lie in the queue that the timer came late from.
     if (elapsedMs > timeoutMs + LAG_MS) {
       this.#counts.lagged++
-      return this.#breaker.unknown()
+      return 'unknown'
     }
     this.#counts.timedOut++
-    this.#breaker.failed()
+    return 'failed'
   }
 
   #tell(state: BreakerState): void {
