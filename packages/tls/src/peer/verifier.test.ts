@@ -129,6 +129,18 @@ describe('the proof of a peer', () => {
     expect(lapseOf(copy, copy.notAfter)).toBe('expired')
   })
 
+  test('stays what it is while its source cannot be read', () => {
+    const source = new HeldSource(null, bundlesOf(authority))
+    const peer = proven(new PeerVerifier(source, revocationPolicies('soft'), 10), leaf)
+    Object.defineProperty(source, 'bundles', {
+      get: () => {
+        throw new Error('the bundles are out of order')
+      },
+    })
+    expect(isCurrent(peer, NOW)).toBe(true)
+    expect(isCurrent(peer, peer.notAfter)).toBe(false)
+  })
+
   test('ends when one of several revocation lists names its certificate', async () => {
     const other = await anchorOf()
     const listOf = async (ca: MintedCa, ...revoked: string[]): Promise<RevocationList> => {
