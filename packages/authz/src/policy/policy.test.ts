@@ -570,3 +570,15 @@ describe('a reload', () => {
     expect(await statuses(app, WEB)).toEqual([403])
   })
 })
+
+test('a document that nests without end is refused, and not a crash', async () => {
+  const app = await application({ policy: ordersFor(OPEN) }, orders)
+  await app.ready()
+  const document: PolicyDocument = JSON.parse(
+    `{"routes":${'{"not":'.repeat(50_000)}1${'}'.repeat(50_000)}}`,
+  )
+  await expect(app.authz.reload(document)).rejects.toMatchObject({ code: 'invalid-rule' })
+  const circular: Record<string, unknown> = {}
+  circular['routes'] = { 'GET /orders/:id': circular }
+  await expect(app.authz.reload(circular)).rejects.toMatchObject({ code: 'invalid-rule' })
+})

@@ -42,7 +42,7 @@ export class Policy {
     this.version = readVersion(
       place,
       members.get('version'),
-      fileDigest ?? digestOf(JSON.stringify(document)),
+      fileDigest ?? digestOf(textOf(place, document)),
     )
     this.roles = new Map(
       Array.from(section('roles'), ([name, callers]) => [
@@ -105,6 +105,15 @@ export class Policy {
 /** SHA-256, in hexadecimal. */
 export function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
+}
+
+/** What holds itself, or nests without end, has no text. */
+function textOf(place: Place, document: PolicyDocument): string {
+  try {
+    return JSON.stringify(document)
+  } catch (cause) {
+    return place.refuse('policy', document, 'cannot be written as JSON', cause)
+  }
 }
 
 function readVersion(place: Place, version: unknown, digest: string): string {
