@@ -107,6 +107,13 @@ const texts: fc.Arbitrary<string> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: values.map((value) => JSON.stringify(value)) },
+  // Deeper than the stack is.
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.constantFrom('version', 'roles', 'routes', 'prefixes', 'tests', 'x'), fc.nat(9_000))
+      .map(([name, depth]) => `{"${name}":${'{"not":'.repeat(depth)}1${'}'.repeat(depth)}}`),
+  },
 )
 
 function count(value: unknown): number {
