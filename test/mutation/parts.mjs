@@ -10,6 +10,7 @@ const READING_TESTS = [
   ...compiled('packages/spiffe', [
     'verify/algorithms.test.js',
     'verify/anchors.test.js',
+    'verify/edges.test.js',
     'verify/encodings.test.js',
     'verify/extensions.test.js',
     'verify/name-constraints.test.js',
