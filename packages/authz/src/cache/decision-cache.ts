@@ -154,8 +154,7 @@ export class DecisionCache {
       store(bucket, question, { allowed: true, now, ttlMs })
     } else if (decision === verdicts.refused) {
       store(bucket, question, { allowed: false, now, ttlMs: this.#options.denyTtlMs })
-    } else if (standIn !== null && decision.engine !== undefined) {
-      // The engine failed. What has no engine, such as the refusal by a quota, is no failure of it.
+    } else if (standIn !== null && isFailure(decision)) {
       const last = now < question.notAfter ? bucket.last(question, now, standIn.ms) : undefined
       if (last !== undefined) return last ? standIn.allowed : standIn.refused
     }
@@ -218,6 +217,11 @@ export class DecisionCache {
       bucket.generation.policyVersion === this.#options.policyVersion()
     )
   }
+}
+
+/** An engine that has too many questions has not failed, and neither has one whose tenant has used up its quota. */
+function isFailure({ engine, reason }: Decision): boolean {
+  return engine !== undefined && reason !== 'engine-busy'
 }
 
 function store(

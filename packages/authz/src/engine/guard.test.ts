@@ -302,6 +302,26 @@ describe('the last decision of an engine that fails', () => {
     expect(await ask()).toEqual([403, 'engine-failed'])
   })
 
+  test('does not stand in where the engine only has too many questions', async () => {
+    const answers: ((answer: boolean) => void)[] = []
+    let isSlow = false
+    const { app, time, ask } = await service({
+      onError: 'last-decision',
+      maxInFlight: 1,
+      timeoutMs: 60_000,
+      reads: ['headers.x-n'],
+      decide: () => (isSlow ? new Promise((resolve) => answers.push(resolve)) : true),
+    })
+    expect(await ask()).toEqual([200, 'allowed'])
+    time.now += 31_000
+    isSlow = true
+    const other = injectAs(app, WEB, { url: '/', headers: { 'x-n': 'other' } })
+    while (answers.length === 0) await new Promise(setImmediate)
+    expect(await ask()).toEqual([403, 'engine-busy'])
+    answers[0]?.(true)
+    expect((await other).statusCode).toBe(200)
+  })
+
   test('is told to the caller by a header where one is named', async () => {
     for (const [options, told] of [
       [{}, undefined],

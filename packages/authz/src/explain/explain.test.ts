@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
@@ -264,6 +265,21 @@ describe('the table', () => {
         },
       ],
     } satisfies RouteTable)
+  })
+
+  test('tells what a comparison compares with, so that a review sees it change', async () => {
+    const tableWith = async (equals: string): Promise<RouteTable> => {
+      const rule = { anyAuthenticated: true, where: { attribute: 'params.id', equals } } as const
+      const app = await application({}, (it) =>
+        it.get('/orders/:id', { exposeHeadRoute: false, config: { spiffe: rule } }, handler),
+      )
+      return app.authz.table()
+    }
+    const [before, after] = [await tableWith('7'), await tableWith('8')]
+    expect(before.routes[0]?.where).toEqual([['{"attribute":"params.id","equals":"7"}']])
+    expect(diffTables(before, after).changed[0]?.fields.map(({ field }) => field)).toEqual([
+      'where',
+    ])
   })
 
   test('as Markdown is a table', async () => {

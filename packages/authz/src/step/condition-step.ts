@@ -31,6 +31,7 @@ export function compileCondition(at: StepPlace, condition: unknown, context: Ste
   return {
     index: context.nextIndex(),
     engine: null,
+    text: isComparison(condition) ? JSON.stringify(condition) : null,
     sources,
     providers: providersOf(sources),
     verdicts: conditionVerdicts,

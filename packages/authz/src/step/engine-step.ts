@@ -55,6 +55,7 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
   return {
     index: context.nextIndex(),
     engine: engine.name,
+    text: null,
     sources,
     providers: providersOf(sources),
     verdicts,

@@ -12,6 +12,8 @@ export interface Step {
   readonly index: number
   /** The engine's name; `null` for a condition. */
   readonly engine: string | null
+  /** What a comparison says, as JSON; `null` for what only code can tell. */
+  readonly text: string | null
   /** What the step reads of the request. */
   readonly sources: readonly AttributeSource[]
   /** Who has to be asked before they can be read. */

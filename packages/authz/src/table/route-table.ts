@@ -19,7 +19,7 @@ export interface RouteRow {
   readonly deny: readonly string[]
   /** Where the request names the tenant that the caller has to be of; `null`: the rule does not compare. */
   readonly tenant: string | null
-  /** What each condition reads. */
+  /** What each condition reads; of a comparison, what it says, as JSON. */
   readonly where: readonly (readonly string[])[]
   readonly engines: readonly EngineRow[]
   readonly mode: RuleMode
@@ -53,7 +53,7 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
       allow: granted(description.grant),
       deny: description.denied?.entries.map(String) ?? [],
       tenant: tenant?.source.name ?? null,
-      where: conditions.map(readsOf),
+      where: conditions.map((step) => (step.text === null ? readsOf(step) : [step.text])),
       engines: steps.flatMap(engineRow),
       mode,
       source: description.place.toString(),
