@@ -63,7 +63,7 @@ export class Coverage {
     const includeMeta = ['onRequest', 'onError']
     // The router has a tree for each method, and builds one of all of them anew, which costs much more.
     const trees = fastify.supportedMethods.map((method) => {
-      return fastify.printRoutes({ method, includeMeta })
+      return fastify.printRoutes({ method, includeMeta, commonPrefix: false })
     })
     if (!trees.some((tree) => this.#misses(tree))) return []
     return parseTree(fastify.printRoutes({ includeMeta }))

@@ -9,6 +9,7 @@ import {
   SpiffeId,
   SpiffeIdMatcher,
 } from '@fastify-spiffe/spiffe'
+import { LRUCache } from 'lru-cache'
 import { AuthzError } from '../errors.ts'
 import type { Place } from './place.ts'
 
@@ -35,6 +36,8 @@ const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
 const NAMES = [...BUILDERS.keys()]
 /** What no SPIFFE ID has: a pattern need not fail as one first, which would cost more than to compile it. */
 const WILDCARD = /[*{]/
+/** The same texts stand in many rules. What they are compiled to cannot change. */
+const compiled = new LRUCache<string, SpiffeId | SpiffeIdMatcher>({ max: 1000 })
 /** Longer than the key of any rule that people can read: what nests without end ends here. */
 const MAX_KEY_LENGTH = 1000
 
@@ -50,14 +53,22 @@ export function compileCaller(
 ): SpiffeId | SpiffeIdMatcher {
   if (entry instanceof SpiffeId || entry instanceof SpiffeIdMatcher) return entry
   if (typeof entry !== 'string') return compileObject(place, key, entry)
-  if (!WILDCARD.test(entry)) {
-    const exact = SpiffeId.safeParse(entry)
+  const known = compiled.get(entry)
+  if (known !== undefined) return known
+  const caller = compileText(place, key, entry)
+  compiled.set(entry, caller)
+  return caller
+}
+
+function compileText(place: Place, key: string, text: string): SpiffeId | SpiffeIdMatcher {
+  if (!WILDCARD.test(text)) {
+    const exact = SpiffeId.safeParse(text)
     if (exact.ok) return exact.value
   }
   try {
-    return parseMatcher(entry)
+    return parseMatcher(text)
   } catch (cause) {
-    return place.refuse(key, entry, `is neither a SPIFFE ID nor a pattern: ${String(cause)}`, cause)
+    return place.refuse(key, text, `is neither a SPIFFE ID nor a pattern: ${String(cause)}`, cause)
   }
 }
 
