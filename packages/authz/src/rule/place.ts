@@ -11,21 +11,21 @@ export class Place {
   /** The key under which the rule stands. */
   readonly root: string
   readonly #label: string
-  /** `null`: a rule of no route in particular, which may name the parameters of any. */
-  readonly #params: ReadonlySet<string> | null
+  /** Whether it is of no route in particular, and may name the parameters of any. */
+  readonly #isOfAnyRoute: boolean
 
   private constructor(
     label: string,
     url: string,
     root: string,
     methods: readonly string[],
-    params: ReadonlySet<string> | null = new Set(paramNames(url)),
+    isOfAnyRoute = false,
   ) {
     this.url = url
     this.methods = methods
     this.root = root
     this.#label = label
-    this.#params = params
+    this.#isOfAnyRoute = isOfAnyRoute
   }
 
   static ofRoute({ method, url }: Pick<RouteOptions, 'method' | 'url'>): Place {
@@ -39,17 +39,17 @@ export class Place {
 
   /** Of what a policy document says by itself, at `root`. */
   static ofDocument(source: string, root: string): Place {
-    return new Place(source, '', root, [], null)
+    return new Place(source, '', root, [], true)
   }
 
   /** The same route, whose rule stands at `root`. */
   at(root: string): Place {
-    return new Place(this.#label, this.url, root, this.methods, this.#params)
+    return new Place(this.#label, this.url, root, this.methods, this.#isOfAnyRoute)
   }
 
   /** The same route, whose rule stands at `root` of a policy document. */
   within(source: string, root: string): Place {
-    return new Place(`${source}: ${this.#label}`, this.url, root, this.methods, this.#params)
+    return new Place(`${source}: ${this.#label}`, this.url, root, this.methods, this.#isOfAnyRoute)
   }
 
   /** Route, document and key, for people. */
@@ -58,7 +58,7 @@ export class Place {
   }
 
   hasParam(name: string): boolean {
-    return this.#params === null || this.#params.has(name)
+    return this.#isOfAnyRoute || paramNames(this.url).includes(name)
   }
 
   /**
