@@ -311,7 +311,8 @@ describe('the acceptor', () => {
   test('does not answer from the cache once the peer has expired', async () => {
     let now = NOW
     await using loopback = await Loopback.serve(source, { clock: () => now })
-    const client = await authority.mint(WEB_ID, { notAfter: NOW + 60_000 })
+    const dates = { notBefore: NOW - HOUR_MS, notAfter: NOW + 60_000 }
+    const client = await authority.mint(WEB_ID, dates)
     expect(await call(loopback.port, client)).toMatchObject({ body: WEB_ID })
     now += 61_000
     expect(await call(loopback.port, client)).toMatchObject({ body: null })
@@ -387,6 +388,7 @@ describe('a live connection', () => {
     const renewed = await mintAuthority('example.org', {
       subject: authority.subject,
       keyPair: authority.keyPair,
+      notBefore: NOW - HOUR_MS,
     })
     rotating.put({ bundles: bundlesOf(renewed) })
     expect(isCurrent(peer, NOW)).toBe(true)
