@@ -1,6 +1,7 @@
 // oxlint-disable unicorn/consistent-function-scoping -- the naive ways stand beside the tests that show them
 // Ways around authorization that are known of other systems and of published designs. Each test has the naive way beside
 // ours: the first is bypassed, so that the attack is shown to be one, and the second is not.
+import { createRequire } from 'node:module'
 import {
   authz,
   AuthzError,
@@ -9,6 +10,7 @@ import {
   tenantSlug,
   where,
 } from '@fastify-spiffe/authz'
+import { cedar } from '@fastify-spiffe/authz/cedar'
 import { extAuthz } from '@fastify-spiffe/authz/ext-authz'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { peer } from '@fastify-spiffe/peer'
@@ -315,6 +317,34 @@ describe('answers', () => {
     using seen = decisions()
     expect(await statusOf(app, WEB)).toBe(403)
     expect(seen.events).toMatchObject([{ decision: 'deny', reason: 'rule-failed' }])
+  })
+
+  test('a forbid of Cedar that fails does not forbid, and Cedar says allow', async () => {
+    const policies = `
+      permit(principal, action, resource);
+      forbid(principal, action, resource) when { context.risk > 5 };`
+    // It is a dependency of the package's tests, not of these.
+    const { isAuthorized } = createRequire(
+      new URL('../../../packages/authz/package.json', import.meta.url),
+    )('@cedar-policy/cedar-wasm/nodejs') as {
+      isAuthorized: (call: object) => {
+        response: { decision: string; diagnostics: { errors: unknown[] } }
+      }
+    }
+    const { response } = isAuthorized({
+      principal: { type: 'Workload', id: WEB },
+      action: { type: 'Action', id: 'GET /' },
+      resource: { type: 'Route', id: '/' },
+      context: {},
+      policies: { staticPolicies: policies },
+      entities: [],
+    })
+    expect(response.decision).toBe('allow')
+    expect(response.diagnostics.errors).toHaveLength(1)
+
+    const app = await service({ engines: [await cedar({ policies })] })
+    app.get('/', { config: { spiffe: { anyAuthenticated: true, engines: ['cedar'] } } }, () => 'in')
+    expect(await statusOf(app, WEB)).toBe(403)
   })
 
   test('an empty CheckResponse reads as status 0, which is OK', async () => {

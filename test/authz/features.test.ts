@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import {
   authz,
   type DecisionLogEvent,
@@ -21,6 +22,7 @@ import {
   where,
 } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/authz/authzen'
+import { opaWasm } from '@fastify-spiffe/authz/opa-wasm'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { memberOf, oneOf, SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterEach, expect, test } from '@jest/globals'
@@ -359,6 +361,20 @@ claim('in-process evaluation in Node', async () => {
   expect(await statusOf(app, WEB)).toBe(200)
   expect(seen.events).toMatchObject([{ decision: 'allow', engine: 'office-hours' }])
   expect(app.authz.engines()).toMatchObject([{ engine: 'office-hours', allowed: 1 }])
+
+  // Rego as well, compiled to WebAssembly: no other process is asked.
+  const fixtures = new URL('../../../packages/authz/fixtures/opa-wasm/', import.meta.url)
+  const rego = await opaWasm({
+    wasm: { file: fileURLToPath(new URL('first.tar.gz', fixtures)) },
+    entrypoint: 'orders/allow',
+  })
+  const withRego = await service({ tenant: '/{tenant}/{workload}', engines: [rego] })
+  withRego.get(
+    '/orders/:id',
+    { config: { spiffe: { anyAuthenticated: true, engines: ['opa-wasm'] } } },
+    () => 'in',
+  )
+  expect(await statuses(withRego, '/orders/7')).toEqual([200, 200, 403, 200])
 })
 
 /** A service whose condition counts how often it is asked. */
