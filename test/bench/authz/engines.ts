@@ -44,8 +44,8 @@ const PREPARATIONS: Readonly<Record<string, Preparation>> = {
   },
   cedar: async (ends) => ours('cedar', await cedar({ policies: CEDAR }), ends),
   'cedar-wasm by itself': async () => {
-    const require = createRequire(new URL('package.json', packages))
-    const { isAuthorized } = require('@cedar-policy/cedar-wasm/nodejs') as {
+    const load = createRequire(new URL('package.json', packages))
+    const { isAuthorized } = load('@cedar-policy/cedar-wasm/nodejs') as {
       isAuthorized: (call: object) => { response?: { decision: string } }
     }
     const call = {
@@ -70,8 +70,8 @@ const PREPARATIONS: Readonly<Record<string, Preparation>> = {
         await runBuildTool('npm', args, { cwd: output })
       },
     })
-    const require = createRequire(pathToFileURL(join(folder, 'package.json')))
-    const { newEnforcer, newModelFromString, StringAdapter } = require('casbin') as Casbin
+    const load = createRequire(pathToFileURL(join(folder, 'package.json')))
+    const { newEnforcer, newModelFromString, StringAdapter } = load('casbin') as Casbin
     const policies = Array.from({ length: 39 }, (_, at) => `p, ${WEB}-${at}, /orders/:id, GET`)
     const lines = [...policies, `p, ${WEB}, /orders/:id, GET`].join('\n')
     const enforcer = await newEnforcer(newModelFromString(CASBIN_MODEL), new StringAdapter(lines))
