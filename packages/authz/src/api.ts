@@ -1,36 +1,16 @@
 import { TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
+import type { Parts } from './assembly.ts'
 import type { Authz, TenantName } from './authz.ts'
-import type { Provisions } from './condition/provisions.ts'
-import type { DecisionCache } from './cache/decision-cache.ts'
-import type { EngineGuard } from './engine/guard.ts'
-import { EVERYBODY, type Replicas, scopeOf } from './invalidation/replicas.ts'
+import { EVERYBODY, scopeOf } from './invalidation/replicas.ts'
 import { AuthzError } from './errors.ts'
-import type { DecisionLog } from './log/decision-log.ts'
 import { explainQuestion, explainRequest } from './explain/explain.ts'
 import type { Question } from './explain/explanation.ts'
 import type { PolicyDocument } from './policy/document.ts'
-import type { EnforcedPolicy } from './policy/enforced-policy.ts'
-import type { RouteRules } from './rule/route-rules.ts'
-import type { Candidate } from './shadow/candidate.ts'
-import type { Tally } from './shadow/tally.ts'
 import { routeTable } from './table/route-table.ts'
-import type { SvidIndex } from './tenant/svid-index.ts'
 import { tenantKey } from './tenant/tenant.ts'
-/** What `fastify.authz` speaks for. */
-export interface Parts {
-  readonly cache: DecisionCache
-  readonly replicas: Replicas | null
-  readonly policy: EnforcedPolicy
-  readonly rules: RouteRules
-  readonly candidate: Candidate
-  readonly tally: Tally
-  readonly guards: ReadonlyMap<string, EngineGuard>
-  readonly svids: SvidIndex
-  readonly provisions: Provisions
-  readonly decisionLog: DecisionLog | null
-}
 
+/** What `fastify.authz` does. */
 export function authzOf({
   cache,
   replicas,

@@ -1,0 +1,169 @@
+import type { FastifyInstance } from 'fastify'
+import { DecisionCache } from './cache/decision-cache.ts'
+import { clientAddress } from './client/address.ts'
+import { Provisions } from './condition/provisions.ts'
+import { Decider } from './decide/decider.ts'
+import { EngineGuard } from './engine/guard.ts'
+import { cacheChannel, type CacheEvent } from './events.ts'
+import { EVERYBODY, Replicas, tenantKeyOf } from './invalidation/replicas.ts'
+import { DecisionLog } from './log/decision-log.ts'
+import type { Settings } from './options/options.ts'
+import { losesEverything } from './policy/dismissal.ts'
+import { EnforcedPolicy } from './policy/enforced-policy.ts'
+import { loadPolicy } from './policy/load.ts'
+import { Policy } from './policy/policy.ts'
+import type { RuleContext } from './rule/compile.ts'
+import { RouteRules } from './rule/route-rules.ts'
+import type { RuleSet } from './rule/rule-set.ts'
+import { Candidate } from './shadow/candidate.ts'
+import { Tally } from './shadow/tally.ts'
+import { TenantQuotas } from './tenant/quota.ts'
+import { SvidIndex } from './tenant/svid-index.ts'
+import { compileTenantTemplate, type TenantResolver } from './tenant/tenant.ts'
+
+/** Everything that one registration of the plugin works with. */
+export interface Parts {
+  /** `null` without the option `tenant`. */
+  readonly tenantOf: TenantResolver | null
+  readonly provisions: Provisions
+  readonly guards: ReadonlyMap<string, EngineGuard>
+  readonly rules: RouteRules
+  readonly cache: DecisionCache
+  readonly policy: EnforcedPolicy
+  /** `null`: this is the only replica. */
+  readonly replicas: Replicas | null
+  readonly decider: Decider
+  readonly candidate: Candidate
+  readonly tally: Tally
+  readonly svids: SvidIndex
+  readonly decisionLog: DecisionLog | null
+}
+
+type Foundation = Pick<Parts, 'tenantOf' | 'provisions' | 'guards'>
+
+/** Milliseconds that only go forward. */
+const monotonic = (): number => performance.now()
+
+/**
+ * Makes the parts out of the options.
+ *
+ * @throws {AuthzError} `invalid-option`, `invalid-rule`, `invalid-policy`
+ */
+export async function assemble(fastify: FastifyInstance, settings: Settings): Promise<Parts> {
+  const foundation = layFoundation(settings)
+  const { tenantOf } = foundation
+  const first = await openPolicy(settings.policy)
+  const context = ruleContext(fastify, settings, foundation)
+  const rules = new RouteRules(context, settings.notFound, first)
+  // The cache asks the replicas whether it may be used, and they tell it what to forget.
+  const link: { replicas: Replicas | null } = { replicas: null }
+  const cache = new DecisionCache({
+    ...settings,
+    isCurrent: () => link.replicas?.isCurrent ?? true,
+  })
+  const policy = new EnforcedPolicy(rules, first, settings.policy.file, (before, after) => {
+    link.replicas?.announcePolicy()
+    dismissRefused(fastify, before, after)
+  })
+  link.replicas = replicasOf(fastify, settings, cache, policy)
+  const makeDecider = (): Decider => deciderOf(settings, foundation, cache)
+  return {
+    ...foundation,
+    rules,
+    cache,
+    policy,
+    replicas: link.replicas,
+    decider: makeDecider(),
+    // What it asks may not use up what the requests themselves may ask.
+    candidate: new Candidate(rules, makeDecider()),
+    tally: new Tally(),
+    svids: new SvidIndex(settings.maxTenants, tenantOf),
+    decisionLog: decisionLogOf(settings, tenantOf),
+  }
+}
+
+function layFoundation({ tenant, timeoutMs, engines, random }: Settings): Foundation {
+  const tenantOf = tenant === undefined ? null : compileTenantTemplate(tenant)
+  const guards = Array.from(engines.values(), (engine) => {
+    return [engine.name, new EngineGuard(engine, { clock: monotonic, random })] as const
+  })
+  return { tenantOf, provisions: new Provisions(tenantOf, timeoutMs), guards: new Map(guards) }
+}
+
+async function openPolicy({ document, file }: Settings['policy']): Promise<Policy> {
+  return file === null ? new Policy(document, 'option policy') : loadPolicy(file)
+}
+
+/** What rules are compiled with. */
+function ruleContext(
+  fastify: FastifyInstance,
+  settings: Settings,
+  { tenantOf, provisions, guards }: Foundation,
+): Omit<RuleContext, 'roles'> {
+  let steps = 0
+  return {
+    tenantOf,
+    trustDomain: settings.tenants.trustDomain,
+    foreign: settings.tenants.foreign,
+    addressOf: clientAddress(settings.trustedProxies),
+    networks: settings.networks,
+    providers: settings.attributes,
+    provisions,
+    clock: settings.clock,
+    engines: guards,
+    timeoutMs: settings.timeoutMs,
+    onBypass: (engine, route, hitShare) => {
+      fastify.log.warn({ engine, route, hitShare }, 'cache bypassed: too few answers come from it')
+      if (!cacheChannel.hasSubscribers) return
+      cacheChannel.publish(Object.freeze<CacheEvent>({ engine, route, hitShare }))
+    },
+    nextIndex: () => steps++,
+  }
+}
+
+function deciderOf(
+  { tenants, maxTenants }: Settings,
+  { tenantOf, provisions }: Foundation,
+  cache: DecisionCache,
+): Decider {
+  const { maxInFlight, maxEvaluationsPerSecond } = tenants
+  const bounds = { maxInFlight, maxEvaluationsPerSecond, maxTenants }
+  const quotas = new TenantQuotas({ ...bounds, clock: monotonic })
+  return new Decider({ cache, quotas, provisions, tenantOf })
+}
+
+function decisionLogOf(
+  { decisionLog, clock, random }: Settings,
+  tenantOf: TenantResolver | null,
+): DecisionLog | null {
+  return decisionLog && new DecisionLog({ ...decisionLog, tenantOf, clock, random })
+}
+
+/** What the replicas of this service hear of this one, and tell it. */
+function replicasOf(
+  fastify: FastifyInstance,
+  { replicas, clock }: Settings,
+  cache: DecisionCache,
+  policy: EnforcedPolicy,
+): Replicas | null {
+  if (replicas === null) return null
+  return new Replicas({
+    ...replicas,
+    clock,
+    invalidate: (scope) => cache.invalidate(scope === EVERYBODY ? undefined : tenantKeyOf(scope)),
+    policyVersion: () => policy.version,
+    adoptPolicy: async () => {
+      await policy.replace().catch((error: unknown) => {
+        const fields = { err: error, policyVersion: policy.version }
+        fastify.log.error(fields, 'another replica has another policy, which cannot be read here')
+      })
+    },
+  })
+}
+
+/** Sends away the callers for whom the former rules had something, and the new ones have nothing. */
+function dismissRefused(fastify: FastifyInstance, before: RuleSet, after: RuleSet): void {
+  // Whoever proves callers otherwise than by @fastify-spiffe/peer may not be able to send them away.
+  if (!fastify.hasDecorator('dismissPeers')) return
+  fastify.dismissPeers(({ spiffeId }) => losesEverything(spiffeId, before, after))
+}
