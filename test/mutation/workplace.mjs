@@ -12,6 +12,7 @@ export async function inCopy(work) {
   const copy = mkdtempSync(join(tmpdir(), 'fastify-spiffe-mutation-'))
   const remove = () => rmSync(copy, { recursive: true, force: true })
   process.once('exit', remove)
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
   // Links stay relative, so that the packages of the copy find each other.
   const options = { recursive: true, verbatimSymlinks: true, filter: isCopied }
   for (const entry of COPIED) await cp(join(root, entry), join(copy, entry), options)
