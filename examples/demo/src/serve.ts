@@ -31,8 +31,10 @@ export async function serve({ port, directory }: ServeOptions): Promise<void> {
   const service = await startService({ source, readers: ['spiffe://example.org/acme/web'], port })
   stage.defer(service.close)
 
+  // Before anybody is told that there is something to end.
+  const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   chapter('The demo service is up. End it with Ctrl+C')
   info(`https://127.0.0.1:${strong(service.port)} is ${service.server.toString()}`)
   info(`the SVID of spiffe://example.org/acme/web is in ${strong(directory)}`)
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  await ended
 }
