@@ -15,6 +15,7 @@ import {
   type AuthzOptions,
   type InvalidationBus,
   type InvalidationListener,
+  type ReplicasOptions,
 } from '../index.ts'
 import { openNotice, sealNotice } from './notice.ts'
 import { DeviceList } from '../device/index.ts'
@@ -65,7 +66,10 @@ async function until(isSo: () => boolean): Promise<void> {
 }
 
 /** Asks until the engine has been asked for a second time. What comes over sockets needs turns of the event loop. */
-async function askUntilAsked({ ask, asked }: Awaited<ReturnType<typeof replica>>): Promise<void> {
+async function askUntilAsked({
+  ask,
+  asked,
+}: Pick<Awaited<ReturnType<typeof replica>>, 'ask' | 'asked'>): Promise<void> {
   while (asked.times === 1) {
     await new Promise(setImmediate)
     await ask()
@@ -338,6 +342,11 @@ describe('replicas on a bus', () => {
   })
 })
 
+interface Client {
+  set(key: string, value: string): Promise<unknown>
+  del(key: string): Promise<unknown>
+}
+
 const hasRedis = spawnSync('redis-server', ['--version']).error === undefined
 const describeRedis = hasRedis ? describe : describe.skip
 
@@ -436,6 +445,50 @@ describeRedis(
       await client.sRem('devices', 'd-7')
       expect(await list.has('d-7')).toBe(false)
     })
+
+    /** Resolves when the replicas say that they are in this state. */
+    const becoming = (state: 'current' | 'stale'): Promise<void> =>
+      new Promise((resolve) => {
+        const listen = (event: unknown): void => {
+          if ((event as { state: string }).state !== state) return
+          unsubscribe('spiffe:authz:replicas', listen)
+          resolve()
+        }
+        subscribe('spiffe:authz:replicas', listen)
+      })
+
+    test.each<[string, (client: Client) => unknown, (client: Client) => unknown]>([
+      ['hangs', () => server?.kill('SIGSTOP'), () => server?.kill('SIGCONT')],
+      [
+        'answers nonsense',
+        async (client) => {
+          await client.del('orders:epochs')
+          await client.set('orders:epochs', 'nonsense')
+        },
+        (client) => client.del('orders:epochs'),
+      ],
+    ])(
+      'while it %s for too long nothing that is remembered is used, and again afterwards',
+      async (_, breakIt, mendIt) => {
+        const replicas = { maxStaleMs: 200 } as ReplicasOptions
+        const { client, ask, asked } = await redisReplica({ replicas })
+        await ask()
+        await ask()
+        expect(asked.times).toBe(1)
+        await breakIt(client)
+        await askUntilAsked({ ask, asked })
+        await ask()
+        await ask()
+        expect(asked.times).toBe(4)
+        const current = becoming('current')
+        await mendIt(client)
+        await current
+        const before = asked.times
+        await ask()
+        await ask()
+        expect(asked.times - before).toBeLessThanOrEqual(1)
+      },
+    )
 
     test('a connection that is cut is made anew, and what was missed is read', async () => {
       const [one, two] = [await redisReplica(), await redisReplica()]
