@@ -1,6 +1,5 @@
 import type { Format, Node } from './tree.ts'
 
-const BIT_STRING = 0x03
 const OCTET_STRING = 0x04
 
 /** DER, read by itself and not by the reader that is tested. Strings that hold DER are taken apart as well. */
@@ -50,9 +49,4 @@ export function derLength(length: number): Uint8Array {
   const octets: number[] = []
   for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
   return Uint8Array.of(0x80 + octets.length, ...octets)
-}
-
-/** One BIT STRING of whole octets. */
-export function derBitString(octets: Uint8Array): Buffer {
-  return writeOne({ label: BIT_STRING, content: Buffer.concat([Uint8Array.of(0), octets]) })
 }
