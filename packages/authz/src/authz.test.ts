@@ -20,6 +20,7 @@ import {
   type RouteRule,
   type Tenant,
 } from './index.ts'
+import { reasonsDuring } from './events.test.helper.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const API = 'spiffe://example.org/acme/api'
@@ -60,19 +61,6 @@ async function service(rule: RouteRule, options: AuthzOptions = {}): Promise<Fas
 
 async function statusOf(app: FastifyInstance, as?: string, url = '/', more: Call = {}) {
   return (await call(app, url, { ...more, ...(as !== undefined && { as }) })).statusCode
-}
-
-/** The reasons of the decisions that are made while `work` runs. */
-async function reasonsDuring(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const events: DecisionEvent[] = []
-  const listen = (event: unknown): void => void events.push(event as DecisionEvent)
-  subscribe('spiffe:authz:decision', listen)
-  try {
-    await work()
-  } finally {
-    unsubscribe('spiffe:authz:decision', listen)
-  }
-  return events.map(({ reason }) => reason)
 }
 
 async function bootError(work: Promise<unknown>): Promise<AuthzError> {

@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -8,9 +7,9 @@ import {
   type AttributeProvider,
   authz,
   type AuthzOptions,
-  type DecisionEvent,
   where,
 } from '../index.ts'
+import { reasonsDuring } from '../events.test.helper.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 
@@ -38,18 +37,6 @@ async function reading(name: AttributeName, options: AuthzOptions = {}, answer =
     request: { remoteAddress?: string; headers?: Record<string, string> } = {},
   ): Promise<number> => (await injectAs(app, WEB, { url: '/', ...request })).statusCode
   return { app, seen, ask }
-}
-
-async function reasonsDuring(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const events: DecisionEvent[] = []
-  const listen = (event: unknown): void => void events.push(event as DecisionEvent)
-  subscribe('spiffe:authz:decision', listen)
-  try {
-    await work()
-  } finally {
-    unsubscribe('spiffe:authz:decision', listen)
-  }
-  return events.map(({ reason }) => reason)
 }
 
 describe('the address of the client', () => {

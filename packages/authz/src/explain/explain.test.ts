@@ -1,5 +1,4 @@
 // oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { memberOf, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
@@ -20,6 +19,7 @@ import {
   toOpenApi,
   where,
 } from '../index.ts'
+import { eventsDuring } from '../events.test.helper.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const API = 'spiffe://example.org/acme/api'
@@ -49,18 +49,6 @@ const policyOf = (rule: PolicyDocument['routes'] & object, version = 'v1'): Poli
 })
 const statusOf = async (app: FastifyInstance, as: string | null, url: string): Promise<number> =>
   (await injectAs(app, as, url)).statusCode
-
-async function eventsDuring<T>(channel: string, work: () => Promise<unknown>): Promise<T[]> {
-  const events: T[] = []
-  const listen = (event: unknown): void => void events.push(event as T)
-  subscribe(channel, listen)
-  try {
-    await work()
-  } finally {
-    unsubscribe(channel, listen)
-  }
-  return events
-}
 
 const about = (spiffeId: string | null, id = '7') => ({
   method: 'GET',

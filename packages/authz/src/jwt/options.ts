@@ -1,4 +1,4 @@
-import { check, checkKeys, count, duration, refuse } from '../options/check.ts'
+import { check, checkKeys, count, duration, flag, refuse } from '../options/check.ts'
 
 /** Signatures that whoever reads the keys cannot make himself. `none` and the symmetric ones are not among them. */
 const ALGORITHMS = [
@@ -86,8 +86,8 @@ export function readJwtOptions(options: JwtClaimsOptions): JwtClaimsSettings {
       : refuse('jwtClaims.algorithms', algorithms, `must be some of ${ALGORITHMS.join(', ')}`),
     jwks: readLocation(jwks),
     header: check('jwtClaims.header', options.header, 'authorization', isHeader, 'is no header'),
-    required: flag('required', options.required, true),
-    certificateBound: flag('certificateBound', options.certificateBound, false),
+    required: flag('jwtClaims.required', options.required, true),
+    certificateBound: flag('jwtClaims.certificateBound', options.certificateBound, false),
     clockToleranceMs: count('jwtClaims.clockToleranceMs', options.clockToleranceMs, 0, 0),
     cooldownMs: duration('jwtClaims.cooldownMs', options.cooldownMs, 30_000),
     maxTokenBytes: count('jwtClaims.maxTokenBytes', options.maxTokenBytes, 8192, 1),
@@ -112,14 +112,6 @@ function isUrl(url: unknown): url is string | URL {
   const { protocol, hostname } = new URL(url)
   const isLoopback = /^(?:127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
-}
-
-function flag(key: string, value: boolean | undefined, preset: boolean): boolean {
-  return check(`jwtClaims.${key}`, value, preset, isBoolean, 'must be a boolean')
-}
-
-function isBoolean(value: unknown): boolean {
-  return typeof value === 'boolean'
 }
 
 function isText(value: unknown): value is string {

@@ -39,6 +39,11 @@ export function callable<T extends () => unknown>(key: string, value: T | undefi
 }
 
 /** @throws {AuthzError} `invalid-option` */
+export function flag(key: string, value: boolean | undefined, preset: boolean): boolean {
+  return check(key, value, preset, (it) => typeof it === 'boolean', 'must be a boolean')
+}
+
+/** @throws {AuthzError} `invalid-option` */
 export function check<T>(
   key: string,
   value: T | undefined,

@@ -19,6 +19,7 @@ import {
   protect,
   type RouteRule,
 } from '../index.ts'
+import { eventsDuring } from '../events.test.helper.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const API = 'spiffe://example.org/acme/api'
@@ -69,18 +70,6 @@ async function statuses(app: FastifyInstance, ...callers: (string | null)[]): Pr
   const found: number[] = []
   for (const caller of callers) found.push(await statusOf(app, caller))
   return found
-}
-
-async function eventsDuring<T>(channel: string, work: () => Promise<unknown>): Promise<T[]> {
-  const events: T[] = []
-  const listen = (event: unknown): void => void events.push(event as T)
-  subscribe(channel, listen)
-  try {
-    await work()
-  } finally {
-    unsubscribe(channel, listen)
-  }
-  return events
 }
 
 async function write(document: unknown): Promise<string> {

@@ -1,5 +1,4 @@
 // oxlint-disable typescript/no-unsafe-type-assertion -- these tests pass what the types forbid, as JavaScript can
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -7,12 +6,12 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import {
   authz,
   type AuthzOptions,
-  type DecisionEvent,
   type Engine,
   type RouteRule,
   tenantOfSlug,
   tenantSlug,
 } from '../index.ts'
+import { reasonsDuring } from '../events.test.helper.ts'
 
 const ACME = 'spiffe://example.org/acme/web'
 const GLOBEX = 'spiffe://example.org/globex/web'
@@ -48,18 +47,6 @@ async function statusOf(
   headers: Record<string, string> = {},
 ): Promise<number> {
   return (await injectAs(app, as, { url: `/tenants/${tenant}`, headers })).statusCode
-}
-
-async function reasonsDuring(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const events: DecisionEvent[] = []
-  const listen = (event: unknown): void => void events.push(event as DecisionEvent)
-  subscribe('spiffe:authz:decision', listen)
-  try {
-    await work()
-  } finally {
-    unsubscribe('spiffe:authz:decision', listen)
-  }
-  return events.map(({ reason }) => reason)
 }
 
 describe('a route that names a tenant', () => {

@@ -1,4 +1,4 @@
-import { check, refuse } from '../../options/check.ts'
+import { check, flag, refuse } from '../../options/check.ts'
 import type { EngineQuestion } from '../engine.ts'
 import { checkEngineKeys, type EngineSettings } from '../settings.ts'
 import { CRASH_GUARDS, type CrashGuard } from './crash-guard.ts'
@@ -62,7 +62,7 @@ export function readOptions(options: CedarOptions): readonly [CedarOptionParts, 
   }
   assertFunction('request', request)
   assertFunction('entities', entities)
-  const isWatched = check(key('watch'), watch, false, isBoolean, 'must be a boolean')
+  const isWatched = flag(key('watch'), watch, false)
   const files = [policies, schema].flatMap((it) => (typeof it === 'object' ? [it.file] : []))
   if (isWatched && files.length === 0) refuse(key('watch'), watch, 'needs a file')
   const parts: CedarOptionParts = {
@@ -96,8 +96,4 @@ function isText(value: unknown): value is CedarText {
   if (typeof value !== 'object' || value === null) return false
   const [[name, file] = [], ...more] = Object.entries(value)
   return name === 'file' && typeof file === 'string' && file !== '' && more.length === 0
-}
-
-function isBoolean(value: unknown): boolean {
-  return typeof value === 'boolean'
 }

@@ -1,4 +1,4 @@
-import { check, refuse } from '../../options/check.ts'
+import { check, flag, refuse } from '../../options/check.ts'
 import type { EngineQuestion } from '../engine.ts'
 import { inputOf } from '../opa/input.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../settings.ts'
@@ -75,7 +75,7 @@ export function readOptions(options: OpaWasmOptions): readonly [OpaWasmParts, En
     ...settings
   } = options
   const location = readLocation(wasm)
-  const isWatched = check(key('watch'), watch, false, isBoolean, 'must be a boolean')
+  const isWatched = flag(key('watch'), watch, false)
   if (isWatched && 'bytes' in location) refuse(key('watch'), watch, 'needs a file or a directory')
   if (entrypoint !== undefined && !isText(entrypoint)) {
     refuse(key('entrypoint'), entrypoint, 'must be the path of a rule, such as orders/allow')
@@ -128,8 +128,4 @@ function areFunctions(value: unknown): boolean {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
-}
-
-function isBoolean(value: unknown): boolean {
-  return typeof value === 'boolean'
 }
