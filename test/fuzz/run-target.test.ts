@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { outcomeOf } from './support/own-error.ts'
 import { linesOf } from './support/report.ts'
 import { entry } from './support/run-target.ts'
+import type { Clock } from './support/clock.ts'
 import { ACCEPTED, type Report, type Run, type Target } from './support/target.ts'
 
 const RUN: Run = { inputs: 200, seed: 1 }
@@ -23,10 +24,21 @@ const refusing = (bytes: Uint8Array): string => {
   return ACCEPTED
 }
 
-/** Takes processor time, in milliseconds. */
-function compute(ms: number): void {
-  const began = process.cpuUsage()
-  while (process.cpuUsage(began).user < ms * 1000);
+/** A clock that stands still but for what is spent. */
+class Spending implements Clock {
+  #elapsed = 0
+  #processor = 0
+  readonly elapsedMs = () => this.#elapsed
+  readonly processorMs = () => this.#processor
+
+  compute(ms: number): void {
+    this.wait(ms)
+    this.#processor += ms
+  }
+
+  wait(ms: number): void {
+    this.#elapsed += ms
+  }
 }
 
 describe('a run of a target', () => {
@@ -51,26 +63,66 @@ describe('a run of a target', () => {
   })
 
   test('finds what takes more than ten milliseconds each time', async () => {
-    let reads = 0
-    const report = await fuzzing(() => {
-      reads += 1
-      // The first input, each time that it is read; to shrink it would take long.
-      if (reads < 20) compute(15)
-      return ACCEPTED
-    })
-    expect(report.findings[0]).toContain('ms of processor time')
+    const clock = new Spending()
+    const report = await fuzzing(
+      () => {
+        clock.compute(11)
+        return ACCEPTED
+      },
+      { ...RUN, clock },
+    )
+    expect(report.findings[0]).toContain('takes 11.0 ms, more than 10.0')
   })
 
   test('takes what was slow once for what it is when it is read again', async () => {
+    const clock = new Spending()
     let isFirst = true
-    const report = await fuzzing(() => {
-      const end = performance.now() + (isFirst ? 30 : 0)
-      while (performance.now() < end);
-      isFirst = false
-      return ACCEPTED
-    })
+    const report = await fuzzing(
+      () => {
+        clock.compute(isFirst ? 30 : 2)
+        isFirst = false
+        return ACCEPTED
+      },
+      { ...RUN, clock },
+    )
     expect(report.findings).toEqual([])
-    expect(report.slowestMs).toBeLessThan(10)
+    expect(report.slowestMs).toBe(2)
+  })
+
+  test('counts the work, not the wait for a turn', async () => {
+    const clock = new Spending()
+    const report = await fuzzing(
+      () => {
+        clock.compute(3)
+        clock.wait(100)
+        return ACCEPTED
+      },
+      { ...RUN, clock },
+    )
+    expect(report.findings).toEqual([])
+    expect(report.slowestMs).toBe(3)
+  })
+
+  test('gives a machine more time that is slow with other work too', async () => {
+    const clock = new Spending()
+    // Every look at the clock costs: as if whatever is done between two of them took three times as long as it should.
+    const slow: Clock = {
+      elapsedMs() {
+        clock.compute(3)
+        return clock.elapsedMs()
+      },
+      processorMs: clock.processorMs,
+    }
+    const taking = (ms: number): Promise<Report> =>
+      fuzzing(
+        () => {
+          clock.compute(ms)
+          return ACCEPTED
+        },
+        { ...RUN, clock: slow },
+      )
+    expect((await taking(20)).findings).toEqual([])
+    expect((await taking(40)).findings).toHaveLength(1)
   })
 
   test.each([

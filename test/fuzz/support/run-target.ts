@@ -24,7 +24,7 @@ export function entry<Input>(
 async function fuzz<Input>(name: string, opened: Target<Input>, run: Run): Promise<Report> {
   await using target = opened
   const outcomes = new Map<Outcome, number>()
-  const stopwatch = new Stopwatch()
+  const stopwatch = new Stopwatch(run.clock)
   const before = await heapAfterCollection()
   let sinceTurn = 0
   const details = await fc.check(

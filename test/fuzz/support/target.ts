@@ -1,4 +1,5 @@
 import type * as fc from 'fast-check'
+import type { Clock } from './clock.ts'
 
 /** What becomes of an input: `accepted`, or the code of its refusal. */
 export type Outcome = string
@@ -35,6 +36,8 @@ export interface Run {
   readonly seed: number
   /** Where the shrunk input of a former run was found, to see it alone. */
   readonly path?: string
+  /** Default: the machine's. */
+  readonly clock?: Clock
 }
 
 /** What a run of a target has shown. */
