@@ -1,26 +1,26 @@
 import {
   Certificate,
   verifyX509Svid,
-  type BundleSet,
   type RevocationPolicy,
   type TrustDomain,
   type VerifiedX509Svid,
   type X509Bundle,
-  type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
+import type { BundleEdition, BundleEditions } from './bundle-editions.ts'
 import type { LapseReason, Standing } from './standing.ts'
 
 const LOST = Number.NEGATIVE_INFINITY
 
 /** The trust in one verified chain, kept true while the bundles of its source change. */
 export class ChainTrust implements Standing {
-  readonly #source: X509BundleSource
+  readonly #editions: BundleEditions
   readonly #revocation: RevocationPolicy
   // As DER, which takes a quarter of the memory of OpenSSL's objects.
   readonly #chain: readonly Buffer[]
   readonly #trustDomain: TrustDomain
-  // What was judged by. Weak: a cached verdict must not keep bundles and revocation lists that are gone.
-  #bundles: WeakRef<BundleSet>
+  /** The number of the edition that was judged by. */
+  #judgedBy: number
+  // Weak: a cached verdict must not keep a bundle and revocation lists that are gone.
   #bundle: WeakRef<X509Bundle> | undefined
   #anchor: Certificate
   #serialNumbers: readonly string[]
@@ -29,18 +29,18 @@ export class ChainTrust implements Standing {
   #lapse: LapseReason = 'untrusted'
 
   constructor(
-    source: X509BundleSource,
+    editions: BundleEditions,
     revocation: RevocationPolicy,
     chain: readonly Buffer[],
-    bundles: BundleSet,
+    edition: BundleEdition,
     verified: VerifiedX509Svid,
   ) {
-    this.#source = source
+    this.#editions = editions
     this.#revocation = revocation
     this.#chain = chain
     this.#trustDomain = verified.spiffeId.trustDomain
-    this.#bundles = new WeakRef(bundles)
-    const bundle = bundles.get(this.#trustDomain)
+    this.#judgedBy = edition.number
+    const bundle = edition.bundles.get(this.#trustDomain)
     this.#bundle = bundle && new WeakRef(bundle)
     this.#anchor = verified.anchor
     this.#serialNumbers = serialNumbersOf(verified)
@@ -57,9 +57,8 @@ export class ChainTrust implements Standing {
   }
 
   holds(now: number): boolean {
-    const bundles = this.#currentBundles()
-    // Bundle sets are immutable: the same object means that nothing has changed.
-    if (bundles !== undefined && bundles !== this.#bundles.deref()) this.#judgeBy(bundles, now)
+    const edition = this.#editions.currentOrLast
+    if (edition !== undefined && edition.number !== this.#judgedBy) this.#judgeBy(edition, now)
     if (now < this.#validUntil) return true
     this.end(now < this.#notAfter ? 'revocation-unknown' : 'untrusted')
     return false
@@ -72,17 +71,8 @@ export class ChainTrust implements Standing {
     this.#lapse = reason
   }
 
-  // A source that throws must not end the process from a timer: what was judged by its last state counts.
-  #currentBundles(): BundleSet | undefined {
-    try {
-      return this.#source.bundles
-    } catch {
-      return undefined
-    }
-  }
-
-  #judgeBy(bundles: BundleSet, now: number): void {
-    this.#bundles = new WeakRef(bundles)
+  #judgeBy({ number, bundles }: BundleEdition, now: number): void {
+    this.#judgedBy = number
     // X509-SVID §5: only the bundle of the peer's own trust domain counts.
     const bundle = bundles.get(this.#trustDomain)
     if (this.#validUntil === LOST) return

@@ -74,6 +74,8 @@ test('a verdict that nobody asks for any more does not keep the bundles of its t
   const peer = proven(verifier, leaf)
   const before = new WeakRef(source.bundles)
   source.put({ bundles: bundlesOf(authority) })
+  // One bundle set is kept for all verdicts: that of the last time that any of them was asked.
+  proven(verifier, await leafOf(authority))
   setFlagsFromString('--expose-gc')
   const collectGarbage: () => void = runInNewContext('gc')
   // A weak reference holds until the end of the turn in which it was made or asked.

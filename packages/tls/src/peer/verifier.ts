@@ -5,6 +5,7 @@ import {
   type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
 import { LRUCache } from 'lru-cache'
+import { BundleEditions } from './bundle-editions.ts'
 import { ChainTrust } from './chain-trust.ts'
 import { isCurrent, ProvenPeer } from './connection-peer.ts'
 import type { Rejection } from './rejection.ts'
@@ -23,14 +24,14 @@ const MAX_CHAIN_BYTES = 64 * 1024 * 1024
 
 /** Verifies peers against the current bundles of a source, and remembers the good ones. */
 export class PeerVerifier {
-  readonly #source: X509BundleSource
+  readonly #editions: BundleEditions
   readonly #revocation: RevocationPolicies
   // By fingerprint of the leaf. Only good verdicts, so that a chain sent whole gets its fair hearing.
   readonly #accepted: LRUCache<string, Acceptance>
   #hits = 0
 
   constructor(source: X509BundleSource, revocation: RevocationPolicies, maxCachedVerdicts: number) {
-    this.#source = source
+    this.#editions = new BundleEditions(source)
     this.#revocation = revocation
     this.#accepted = new LRUCache({
       max: maxCachedVerdicts,
@@ -59,8 +60,8 @@ export class PeerVerifier {
   }
 
   #verify(chain: readonly X509Certificate[], now: number): Acceptance | Rejection {
-    const bundles = this.#source.bundles
-    const verification = verifyX509Svid(chain, bundles, {
+    const edition = this.#editions.current
+    const verification = verifyX509Svid(chain, edition.bundles, {
       clock: () => now,
       revocation: this.#revocation,
     })
@@ -80,7 +81,7 @@ export class PeerVerifier {
     return {
       ok: true,
       chainBytes: sent.reduce((sum, { length }) => sum + length, 0),
-      peer: new ProvenPeer(facts, new ChainTrust(this.#source, revocation, sent, bundles, svid)),
+      peer: new ProvenPeer(facts, new ChainTrust(this.#editions, revocation, sent, edition, svid)),
     }
   }
 }

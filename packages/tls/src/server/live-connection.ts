@@ -19,8 +19,9 @@ export class LiveConnection {
   readonly leaveAt: number
   /** When it has lived long enough, in ms since the epoch; `Infinity`: never. */
   readonly retireAt: number
-  // In the order of their requests, which is the order on the wire.
-  readonly #responses = new Set<ServerResponse>()
+  // Responses go out in the order of their requests: when the last is done, all are. To follow each would cost
+  // every request a listener.
+  #lastResponse: ServerResponse | undefined
   #session: ServerHttp2Session | undefined
   #isUpgraded = false
   #isLeaving = false
@@ -55,13 +56,10 @@ export class LiveConnection {
 
   /** An HTTP/1.1 request has arrived that `response` will answer. */
   begin(response: ServerResponse): void {
-    if (this.#responses.has(response)) return
-    this.#responses.add(response)
-    if (this.#isLeaving) announceEnd(response)
-    response.once('close', () => {
-      this.#responses.delete(response)
-      if (this.#isLeaving) this.#endIfIdle()
-    })
+    // Node asks about one request by two events where it expects `100 Continue`.
+    if (response === this.#lastResponse) return
+    this.#lastResponse = response
+    if (this.#isLeaving) this.#endAfter(response)
   }
 
   /** It speaks HTTP no more: what it is busy with is known to the application alone. */
@@ -89,23 +87,25 @@ export class LiveConnection {
       this.#session.close()
       return
     }
-    // RFC 9112 §9.6: after a response that says so, nothing more is answered. Hence the last one.
-    const last = [...this.#responses].at(-1)
-    if (last === undefined) this.#endIfIdle()
-    else announceEnd(last)
+    if (this.#lastResponse === undefined || this.#lastResponse.closed) this.#end()
+    else this.#endAfter(this.#lastResponse)
   }
 
   cut(): void {
     this.socket.destroy()
   }
 
-  #endIfIdle(): void {
-    if (this.#responses.size === 0 && !this.#isUpgraded) this.socket.end()
+  #endAfter(response: ServerResponse): void {
+    // RFC 9112 §9.6: after a response that says so, nothing more is answered.
+    if (!response.headersSent) response.setHeader('connection', 'close')
+    response.once('close', () => {
+      if (response === this.#lastResponse) this.#end()
+    })
   }
-}
 
-const announceEnd = (response: ServerResponse): void => {
-  if (!response.headersSent) response.setHeader('connection', 'close')
+  #end(): void {
+    if (!this.#isUpgraded) this.socket.end()
+  }
 }
 
 /** The connection of a socket, or of what HTTP/2 offers in its place, that a server has accepted. */
