@@ -42,7 +42,7 @@ beforeAll(async () => {
   await app.register(websocket)
   app.get('/live', { websocket: true, config: { spiffe: { allow: [WEB] } } }, (socket, request) => {
     peers.set(socket, request.peer)
-    socket.on('message', () => socket.send(`hello ${request.spiffeId}`))
+    socket.on('message', () => socket.send(`hello ${String(request.spiffeId)}`))
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
 })
@@ -88,19 +88,23 @@ test('a path without a route gets 404 and no WebSocket', async () => {
   expect(await refusalOf(await call(web, '/elsewhere'))).toContain('404')
 })
 
+/** Of several WebSockets that are the caller's. */
+function sayGoodbyeToFirst(message: unknown): void {
+  const { peer: gone } = message as PeerLapsedEvent
+  const isLeft = ([socket, its]: [WebSocket, Peer | null]): boolean =>
+    its === gone && socket.readyState === WebSocket.OPEN
+  const first = [...peers].find(isLeft)
+  first?.[0].close(1008, 'identity lapsed')
+}
+
 test('a WebSocket whose caller lapses can say goodbye, and is cut when its grace is over', async () => {
   const [polite, mute] = [await open(), await open()]
   const goodbye = once(polite, 'close')
   const cut = once(mute, 'close')
-  const onLapse = (message: unknown): void => {
-    const { peer: gone } = message as PeerLapsedEvent
-    const [first] = [...peers].filter(([it, its]) => its === gone && it.readyState === it.OPEN)
-    first?.[0].close(1008, 'identity lapsed')
-  }
-  subscribe('spiffe:peer:lapsed', onLapse)
+  subscribe('spiffe:peer:lapsed', sayGoodbyeToFirst)
   expect(app.dismissPeers(({ spiffeId }) => spiffeId.toString() === WEB)).toBe(1)
   expect((await goodbye)[0]).toBe(1008)
   // 1006: cut without a closing frame.
   expect((await cut)[0]).toBe(1006)
-  unsubscribe('spiffe:peer:lapsed', onLapse)
+  unsubscribe('spiffe:peer:lapsed', sayGoodbyeToFirst)
 })
