@@ -47,7 +47,8 @@ export function readTenants(options: TenantsOptions): TenantsSettings {
     return refuse('tenants.mismatchStatus', mismatchStatus, 'must be 403 or 404')
   }
   return {
-    trustDomain: trustDomain === undefined ? null : parseTrustDomain(trustDomain),
+    trustDomain:
+      trustDomain === undefined ? null : parseTrustDomain('tenants.trustDomain', trustDomain),
     foreign: readForeign(foreign, trustDomain),
     mismatchStatus,
     maxInFlight: bound('maxInFlight', options.maxInFlight),
@@ -79,7 +80,7 @@ function readForeign(foreign: unknown, own: string | undefined): TenantsSettings
         return refuse(key, tenants, 'must be an object')
       }
       if (name === own) return refuse(key, tenants, 'is of `trustDomain` itself')
-      return [parseTrustDomain(name), readTenantMap(key, tenants)]
+      return [parseTrustDomain('tenants.foreign', name), readTenantMap(key, tenants)]
     }),
   )
 }

@@ -51,17 +51,20 @@ function compileTemplates(template: TenantTemplate): (id: SpiffeId) => PathTempl
     return () => path
   }
   const paths = new Map(
-    Object.entries(template).map(([name, text]) => [parseTrustDomain(name), parseTemplate(text)]),
+    Object.entries(template).map(([name, text]) => [
+      parseTrustDomain('tenant', name),
+      parseTemplate(text),
+    ]),
   )
   return ({ trustDomain }) => paths.get(trustDomain.name)
 }
 
-/** @throws {AuthzError} `invalid-option` */
-export function parseTrustDomain(name: string): string {
+/** @throws {AuthzError} `invalid-option`, naming the option that the trust domain stands in */
+export function parseTrustDomain(option: string, name: string): string {
   try {
     return TrustDomain.parse(name).name
   } catch (cause) {
-    throw new AuthzError('invalid-option', `option tenant: ${String(cause)}`, { cause })
+    throw new AuthzError('invalid-option', `option ${option}: ${String(cause)}`, { cause })
   }
 }
 

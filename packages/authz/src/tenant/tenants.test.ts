@@ -251,3 +251,14 @@ test.each<[string, unknown]>([
     code: 'invalid-option',
   })
 })
+
+test.each<[string, AuthzOptions]>([
+  ['tenant', { tenant: { 'Example.org': '/{tenant}' } }],
+  ['tenants.trustDomain', { tenants: { trustDomain: 'Example.org' } }],
+  ['tenants.foreign', { tenants: { foreign: { 'Example.org': {} } } }],
+])(
+  'a trust domain that is none is refused in the name of its option, %s',
+  async (name, options) => {
+    await expect(service({}, options)).rejects.toThrow(`option ${name}: `)
+  },
+)
