@@ -132,6 +132,21 @@ describe('a token', () => {
     expect(await ask(`Bearer ${await token({ by: { ...second, kid: 'first' } })}`)).toBe(401)
   })
 
+  test.each(['EdDSA', 'Ed25519'] as const)(
+    'by the algorithm that it calls %s is good where that name counts',
+    async (alg) => {
+      const jwks = { file: join(folder, `${alg}.json`) }
+      const by = await signer(alg, alg)
+      await writeFile(jwks.file, JSON.stringify({ keys: [by.jwk] }))
+      const bearer = await token({ by, header: { alg } })
+      const { ask } = await service({ jwks, algorithms: [alg] })
+      expect(await ask(bearer)).toBe(200)
+      const other = alg === 'EdDSA' ? 'Ed25519' : 'EdDSA'
+      const { ask: askOther } = await service({ jwks, algorithms: [other] })
+      expect(await askOther(bearer)).toBe(401)
+    },
+  )
+
   test('that chooses its own algorithm is refused', async () => {
     const { ask } = await service()
     const [, payload] = (await token()).split('.')

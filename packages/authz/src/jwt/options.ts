@@ -12,6 +12,8 @@ const ALGORITHMS = [
   'ES384',
   'ES512',
   'EdDSA',
+  // RFC 9864 §2.2: the full name of what most issuers call `EdDSA`.
+  'Ed25519',
 ] as const
 
 export type JwtAlgorithm = (typeof ALGORITHMS)[number]
@@ -25,7 +27,10 @@ export interface JwtClaimsOptions {
   readonly issuer: string
   /** This service, or one of its names, in the audience (`aud`) of the tokens. */
   readonly audience: string | readonly string[]
-  /** The signature algorithms that count; the token does not choose. */
+  /**
+   * The signature algorithms that count; the token does not choose. `EdDSA` and `Ed25519` name the same signatures: list
+   * what the issuer writes.
+   */
   readonly algorithms: readonly JwtAlgorithm[]
   /** The keys of the issuer, as a JSON Web Key Set (RFC 7517 §5). */
   readonly jwks: JwksLocation
