@@ -256,7 +256,7 @@ describe('a policy', () => {
     ['invalid-revocation-policy', '"hard"'],
     ['invalid-revocation-policy', '{ "default": "none" }'],
     ['invalid-revocation-policy', '{ "trustDomains": { "example.org": true } }'],
-    ['invalid-revocation-policy', '{ "trustDomain": {} }'],
+    ['unknown-option', '{ "trustDomain": {} }'],
     ['invalid-revocation-policy', 'null'],
     ['invalid-revocation-policy', '7'],
     ['invalid-revocation-policy', '[]'],

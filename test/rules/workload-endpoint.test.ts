@@ -446,7 +446,7 @@ describe('a source', () => {
 
   test('refuses an option that it does not know', async () => {
     const options = { address: agent.address, timeout: 5 }
-    await expect(X509Source.open(options)).rejects.toMatchObject({ code: 'invalid-option' })
+    await expect(X509Source.open(options)).rejects.toMatchObject({ code: 'unknown-option' })
   })
 
   test('ends its call and keeps what it held when it is closed, once or twice', async () => {

@@ -1,6 +1,7 @@
 /** The closed list of what {@link AuthorityError} can say. */
 export type AuthorityErrorCode =
   | 'not-for-production'
+  | 'unknown-option'
   | 'invalid-option'
   | 'foreign-spiffe-id'
   | 'unmintable'

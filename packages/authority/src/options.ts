@@ -1,18 +1,15 @@
 import { inspect } from 'node:util'
+import { unknownOption } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from './errors.ts'
 
-/**
- * Refuses options that nobody knows: a misspelt one must not pass for one that is set.
- * @throws {@link AuthorityError} `invalid-option`
- */
+/** @throws {@link AuthorityError} `unknown-option` */
 export function checkOptionNames(owner: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue
-    throw new AuthorityError(
-      'invalid-option',
-      `${owner} has no option ${JSON.stringify(name)}; it has ${known.join(', ')}`,
-    )
-  }
+  const unknown = unknownOption(options, known)
+  if (unknown === undefined) return
+  throw new AuthorityError(
+    'unknown-option',
+    `${owner} has no option ${JSON.stringify(unknown)}; it has ${known.join(', ')}`,
+  )
 }
 
 /** @throws {@link AuthorityError} `invalid-option` when `value` is not a whole number in the range */

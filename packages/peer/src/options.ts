@@ -1,3 +1,4 @@
+import { unknownOption } from '@fastify-spiffe/spiffe'
 import { PeerError } from './errors.ts'
 
 /** What the plugin is registered with. Every option has a default. */
@@ -8,14 +9,14 @@ export interface PeerOptions {
   readonly clock?: () => number
 }
 
-const names: ReadonlySet<string> = new Set<keyof PeerOptions>(['logSpiffeId', 'clock'])
+const names: readonly (keyof PeerOptions)[] = ['logSpiffeId', 'clock']
 
 /** What Fastify itself understands in the options of any plugin. */
-const fastifyNames: ReadonlySet<string> = new Set(['prefix', 'logLevel', 'logSerializers'])
+const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 
 /** @throws {@link PeerError} `unknown-option` or `invalid-option` */
 export const readOptions = (options: PeerOptions): Required<PeerOptions> => {
-  const unknown = Object.keys(options).find((name) => !names.has(name) && !fastifyNames.has(name))
+  const unknown = unknownOption(options, [...names, ...fastifyNames])
   if (unknown !== undefined) {
     throw new PeerError('unknown-option', `peer has no option '${unknown}'`)
   }

@@ -14,6 +14,7 @@ export type SpiffeErrorCode =
   | 'invalid-revocation-list'
   | 'unsupported-revocation-list'
   | 'invalid-revocation-policy'
+  | 'unknown-option'
   | 'source-closed'
 
 /** An input that the SPIFFE standards do not allow. Tests and callers tell errors apart by `code`. */

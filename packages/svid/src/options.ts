@@ -1,4 +1,4 @@
-import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { unknownOption, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { SvidPluginError } from './errors.ts'
 
 /** What the plugin is registered with. */
@@ -9,14 +9,14 @@ export interface SvidOptions {
   readonly closeSource?: boolean
 }
 
-const names: ReadonlySet<string> = new Set<keyof SvidOptions>(['source', 'closeSource'])
+const names: readonly (keyof SvidOptions)[] = ['source', 'closeSource']
 
 /** What Fastify itself understands in the options of any plugin. */
-const fastifyNames: ReadonlySet<string> = new Set(['prefix', 'logLevel', 'logSerializers'])
+const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 
 /** @throws {@link SvidPluginError} `unknown-option` or `invalid-option` */
 export const readOptions = (options: SvidOptions): Required<SvidOptions> => {
-  const unknown = Object.keys(options).find((name) => !names.has(name) && !fastifyNames.has(name))
+  const unknown = unknownOption(options, [...names, ...fastifyNames])
   if (unknown !== undefined) {
     throw new SvidPluginError('unknown-option', `svid has no option '${unknown}'`)
   }

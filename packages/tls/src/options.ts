@@ -1,6 +1,7 @@
 import {
   RevocationPolicies,
   SpiffeError,
+  unknownOption,
   type RevocationOptions,
   type RevocationPolicy,
 } from '@fastify-spiffe/spiffe'
@@ -42,13 +43,12 @@ export const assertKnownOptions = (
   known: ReadonlySet<string>,
   owner: string,
 ): void => {
-  for (const name of Object.keys(options)) {
-    if (known.has(name)) continue
-    if (forbidden.has(name)) {
-      throw new TlsError('forbidden-option', `${owner} sets '${name}' itself: leave it out`)
-    }
-    throw new TlsError('unknown-option', `${owner} has no option '${name}'`)
+  const name = unknownOption(options, known)
+  if (name === undefined) return
+  if (forbidden.has(name)) {
+    throw new TlsError('forbidden-option', `${owner} sets '${name}' itself: leave it out`)
   }
+  throw new TlsError('unknown-option', `${owner} has no option '${name}'`)
 }
 
 /** @throws {@link TlsError} `invalid-option` */
@@ -77,7 +77,7 @@ export const assertSource = (source: unknown): void => {
   throw new TlsError('invalid-option', 'source must be a source of X.509-SVIDs and bundles')
 }
 
-/** @throws {@link TlsError} `invalid-option` */
+/** @throws {@link TlsError} `unknown-option` or `invalid-option` */
 export const revocationPolicies = (
   revocation: RevocationPolicy | RevocationOptions | undefined,
 ): RevocationPolicies => {
@@ -85,6 +85,7 @@ export const revocationPolicies = (
     return RevocationPolicies.of(revocation)
   } catch (cause) {
     if (!(cause instanceof SpiffeError)) throw cause
-    throw new TlsError('invalid-option', `revocation: ${cause.message}`, { cause })
+    const code = cause.code === 'unknown-option' ? cause.code : 'invalid-option'
+    throw new TlsError(code, `revocation: ${cause.message}`, { cause })
   }
 }

@@ -53,7 +53,7 @@ export class WorkloadApiClient implements AsyncDisposable {
   readonly #clock: () => number
   readonly #closing = new AbortController()
 
-  /** @throws {@link WorkloadApiError} `no-endpoint`, `invalid-endpoint`, `invalid-option` */
+  /** @throws {@link WorkloadApiError} `no-endpoint`, `invalid-endpoint`, `unknown-option`, `invalid-option` */
   constructor(options: WorkloadApiClientOptions = {}) {
     checkOptionNames(options, ['address', 'backoff', 'clock', 'random'])
     this.#options = options

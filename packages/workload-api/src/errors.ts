@@ -2,7 +2,8 @@
  * The closed list of what {@link WorkloadApiError} can say.
  *
  * About the call itself:
- * - `invalid-option`: an option is unknown or has a value that makes no sense.
+ * - `unknown-option`: there is no option of that name.
+ * - `invalid-option`: an option has a value that makes no sense.
  * - `no-endpoint`: no address was given, and `SPIFFE_ENDPOINT_SOCKET` is not set.
  * - `invalid-endpoint`: the address breaks the rules of SPIFFE_Workload_Endpoint §4.
  * - `timeout`: the endpoint accepted the call and said nothing in time.
@@ -29,6 +30,7 @@
  * - `no-match`: the message is good, but `pick` finds no SVID in it.
  */
 export type WorkloadApiErrorCode =
+  | 'unknown-option'
   | 'invalid-option'
   | 'no-endpoint'
   | 'invalid-endpoint'

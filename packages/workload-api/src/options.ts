@@ -1,15 +1,15 @@
+import { unknownOption } from '@fastify-spiffe/spiffe'
+
 import { WorkloadApiError, quote } from './errors.ts'
 
-/** Refuses an option that nobody reads: a misspelt one must not be lost in silence. */
+/** @throws {@link WorkloadApiError} `unknown-option` */
 export function checkOptionNames(options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new WorkloadApiError(
-        'invalid-option',
-        `unknown option ${quote(name)}; known are ${known.join(', ')}`,
-      )
-    }
-  }
+  const unknown = unknownOption(options, known)
+  if (unknown === undefined) return
+  throw new WorkloadApiError(
+    'unknown-option',
+    `there is no option ${quote(unknown)}; there are ${known.join(', ')}`,
+  )
 }
 
 /** Refuses a duration that is not a whole or broken number of milliseconds within the bounds. */

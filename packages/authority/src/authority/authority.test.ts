@@ -95,7 +95,7 @@ describe('an authority', () => {
 
   test('refuses an option that it does not know', async () => {
     const misspelt = { trustDomain: 'example.org', svidTtl: 5 }
-    await expect(Authority.create(misspelt)).rejects.toEqual(rejected('invalid-option'))
+    await expect(Authority.create(misspelt)).rejects.toEqual(rejected('unknown-option'))
   })
 
   const invalid: readonly Partial<AuthorityOptions>[] = [

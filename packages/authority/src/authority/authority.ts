@@ -70,7 +70,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Makes an authority with a first, active local authority.
-   * @throws {@link AuthorityError} `not-for-production`, `invalid-option`
+   * @throws {@link AuthorityError} `not-for-production`, `unknown-option`, `invalid-option`
    * @throws {@link SpiffeError} `invalid-trust-domain`
    */
   static async create(options: AuthorityOptions): Promise<Authority> {
@@ -102,7 +102,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Mints a certificate for a workload, of any shape. `id` may be any text and of any trust domain.
-   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
+   * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
     this.#assertOpen()
@@ -111,7 +111,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Mints an intermediate below the active local authority, of any shape.
-   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
+   * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   async mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
     this.#assertOpen()
@@ -120,7 +120,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Issues an X.509-SVID once; nobody renews it.
-   * @throws {@link AuthorityError} `foreign-spiffe-id`, `unmintable`
+   * @throws {@link AuthorityError} `foreign-spiffe-id`, `unmintable`, `unknown-option`, `invalid-option`
    * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the shape
    */
   async issueX509Svid(id: SpiffeId | string, shape: SvidShape = {}): Promise<X509Svid> {
@@ -131,7 +131,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Supplies a workload of this process, without a socket.
-   * @throws {@link AuthorityError} `foreign-spiffe-id`, `invalid-option`, `unmintable`
+   * @throws {@link AuthorityError} `foreign-spiffe-id`, `unknown-option`, `invalid-option`, `unmintable`
    * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the shape
    */
   async source(
@@ -148,8 +148,8 @@ export class Authority implements AsyncDisposable {
   /**
    * Serves the Workload API to one workload: on a Unix socket that only this user can open, unless
    * told otherwise.
-   * @throws {@link AuthorityError} `foreign-spiffe-id`, `invalid-option`, `invalid-socket-path`,
-   * `socket-in-use`, `unmintable`
+   * @throws {@link AuthorityError} `foreign-spiffe-id`, `unknown-option`, `invalid-option`,
+   * `invalid-socket-path`, `socket-in-use`, `unmintable`
    * @throws {@link SpiffeError} `invalid-spiffe-id`
    */
   async serve(options: EndpointOptions): Promise<WorkloadEndpoint> {
@@ -167,7 +167,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * Prepares a local authority: it is in the bundle, and does not sign yet. Resolves with its ID.
-   * @throws {@link AuthorityError} `unmintable`
+   * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   addAuthority(shape: CertificateShape = {}): Promise<string> {
     return this.#change(async () =>

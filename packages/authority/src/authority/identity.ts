@@ -16,7 +16,7 @@ export interface IdentityOptions {
 
 /**
  * Checks what is asked for.
- * @throws {@link AuthorityError} `foreign-spiffe-id`, `invalid-option`
+ * @throws {@link AuthorityError} `foreign-spiffe-id`, `unknown-option`
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
 export function readIdentity(trustDomain: TrustDomain, options: IdentityOptions): Identity {

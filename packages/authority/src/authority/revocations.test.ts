@@ -155,7 +155,7 @@ describe('a minted revocation list', () => {
   test('with a misspelt shape is not made', async () => {
     const ca = await mintAuthority('example.org')
     const misspelt = { revoked: [], nextupdate: 0 }
-    await expect(ca.mintRevocationList(misspelt)).rejects.toMatchObject({ code: 'invalid-option' })
+    await expect(ca.mintRevocationList(misspelt)).rejects.toMatchObject({ code: 'unknown-option' })
     await expect(ca.mintRevocationList({ thisUpdate: Number.NaN })).rejects.toMatchObject({
       code: 'unmintable',
     })

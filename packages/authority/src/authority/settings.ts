@@ -61,7 +61,7 @@ const MAX_TTL_MS = 365 * 86_400_000
 const MAX_INTERMEDIATES = 8
 
 /**
- * @throws {@link AuthorityError} `invalid-option`, `not-for-production`
+ * @throws {@link AuthorityError} `unknown-option`, `invalid-option`, `not-for-production`
  * @throws {@link SpiffeError} `invalid-trust-domain`
  */
 export function readSettings(options: AuthorityOptions): AuthoritySettings {

@@ -33,7 +33,7 @@ export type EndpointPlace = { readonly socketPath: string | undefined } | { read
 const OPTIONS = ['spiffeId', 'hint', 'shape', 'identities', 'socketPath', 'tcpPort']
 
 /**
- * @throws {@link AuthorityError} `invalid-option`, `foreign-spiffe-id`
+ * @throws {@link AuthorityError} `unknown-option`, `invalid-option`, `foreign-spiffe-id`
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
 export function readEndpointOptions(

@@ -658,7 +658,7 @@ describe('an endpoint', () => {
 
   test('with an option that is not known is refused', async () => {
     const misspelt = { spiffeId: WEB, socketpath: '/tmp/a' }
-    await expect(authority.serve(misspelt)).rejects.toEqual(rejected('invalid-option'))
+    await expect(authority.serve(misspelt)).rejects.toEqual(rejected('unknown-option'))
   })
 
   test('shows no key in inspect or JSON', async () => {

@@ -12,7 +12,7 @@ export interface MintAuthorityOptions {
  * Makes a certificate authority that can be an anchor: self-signed, unless `shape.signedBy` names
  * another CA, in which case it is an anchor that is not.
  * @throws {@link SpiffeError} `invalid-trust-domain`
- * @throws {@link AuthorityError} `unmintable`, `invalid-option`
+ * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
  */
 export async function mintAuthority(
   trustDomain: TrustDomain | string,

@@ -79,7 +79,7 @@ export class MintedCa {
   /**
    * Mints a certificate for a workload: a good X.509-SVID, or whatever `shape` makes of it. `id`
    * may be any text; it becomes the URI name.
-   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
+   * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
     checkShape('svid', shape)
@@ -98,7 +98,7 @@ export class MintedCa {
   /**
    * Mints an intermediate CA below this one; with the `keyPair` and the `subject` of another CA, a
    * cross-certificate.
-   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
+   * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
     return MintedCa.create(
@@ -110,7 +110,7 @@ export class MintedCa {
   /**
    * Mints a revocation list for what this CA has issued and returns its DER: a good one, or whatever
    * `shape` makes of it.
-   * @throws {@link AuthorityError} `unmintable`, `invalid-option`
+   * @throws {@link AuthorityError} `unmintable`, `unknown-option`
    */
   async mintRevocationList(shape: RevocationListShape = {}): Promise<Buffer> {
     checkShape('revocation-list', shape)

@@ -298,9 +298,9 @@ test('a misspelt shape says so, for it would make a good certificate of a bad on
   const misspelt = { uris: [], notafter: 0 }
   const ofSvids = { uris: [], mismatchedKey: true }
   await expect(root.mint(WEB, misspelt)).rejects.toMatchObject({
-    code: 'invalid-option',
+    code: 'unknown-option',
   })
-  await expect(root.mintCa(ofSvids)).rejects.toMatchObject({ code: 'invalid-option' })
+  await expect(root.mintCa(ofSvids)).rejects.toMatchObject({ code: 'unknown-option' })
 })
 
 test('DER lengths of every form are encoded', () => {

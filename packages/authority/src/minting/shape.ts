@@ -174,7 +174,7 @@ const SHAPES: Readonly<Record<ShapeKind, object>> = {
 
 /**
  * Refuses a shape with a misspelt name: it would make a good certificate of a bad one.
- * @throws {@link AuthorityError} `invalid-option`
+ * @throws {@link AuthorityError} `unknown-option`
  */
 export function checkShape(kind: ShapeKind, shape: object): void {
   checkOptionNames('a shape', shape, Object.keys(SHAPES[kind]))

@@ -1,5 +1,6 @@
 import { SpiffeError } from '../errors.ts'
 import { TrustDomain } from '../id/trust-domain.ts'
+import { unknownOption } from '../unknown-option.ts'
 
 /**
  * What revocation lists mean to the verifier.
@@ -39,14 +40,14 @@ export class RevocationPolicies {
 
   /**
    * Reads options as an operator writes them.
-   * @throws {@link SpiffeError} `invalid-revocation-policy`, `invalid-trust-domain`
+   * @throws {@link SpiffeError} `unknown-option`, `invalid-revocation-policy`, `invalid-trust-domain`
    */
   static of(options: RevocationPolicy | RevocationOptions = DEFAULT): RevocationPolicies {
     if (typeof options === 'string') return new RevocationPolicies(read(options), new Map())
     if (!isRecord(options)) throw invalid(options)
-    const unknown = Object.keys(options).find((name) => !NAMES.has(name))
+    const unknown = unknownOption(options, NAMES)
     if (unknown !== undefined) {
-      throw new SpiffeError('invalid-revocation-policy', `revocation has no option '${unknown}'`)
+      throw new SpiffeError('unknown-option', `revocation has no option '${unknown}'`)
     }
     const { default: otherwise = DEFAULT, trustDomains = {} } = options
     return new RevocationPolicies(read(otherwise), readEach(trustDomains))

@@ -194,6 +194,7 @@ describe('connect', () => {
     ['forbidden-option', { session: Buffer.alloc(0) }],
     ['forbidden-option', { rejectUnauthorized: false }],
     ['unknown-option', { hostname: HOST }],
+    ['unknown-option', { revocation: { otherwise: 'off' } }],
   ])('is refused as %s with %p', async (code, change) => {
     const options: ConnectOptions = { source: web, host: HOST, port: 1, server: anyId(), ...change }
     expect(await failure(connect(options))).toMatchObject({ code })

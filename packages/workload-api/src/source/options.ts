@@ -22,7 +22,7 @@ export interface X509SourceOptions {
 
 const NAMES = ['address', 'timeoutMs', 'signal', 'pick', 'backoff', 'clock', 'random']
 
-/** @throws `WorkloadApiError` `invalid-option` */
+/** @throws `WorkloadApiError` `unknown-option` */
 export function checkX509SourceOptions(options: X509SourceOptions): void {
   checkOptionNames(options, NAMES)
 }

@@ -66,9 +66,10 @@ export class X509Source implements X509MaterialSource {
    * An endpoint that is away, or has no identity for this workload yet, is tried again until the
    * time is up; the error then says what stood in the way.
    *
-   * @throws {@link WorkloadApiError} at once `invalid-option`, `no-endpoint`, `invalid-endpoint`,
-   *   `invalid-request`, `unimplemented`, `aborted`; after `timeoutMs` the code of the last failure,
-   *   such as `unreachable`, `no-identity` or `invalid-svid`, and `timeout` when there was no answer
+   * @throws {@link WorkloadApiError} at once `unknown-option`, `invalid-option`, `no-endpoint`,
+   *   `invalid-endpoint`, `invalid-request`, `unimplemented`, `aborted`; after `timeoutMs` the code
+   *   of the last failure, such as `unreachable`, `no-identity` or `invalid-svid`, and `timeout` when
+   *   there was no answer
    */
   static async open(options: X509SourceOptions = {}): Promise<X509Source> {
     checkX509SourceOptions(options)

@@ -32,7 +32,7 @@ export class RetryPolicy {
   readonly #unavailable: Backoff
   readonly #denied: Backoff
 
-  /** @throws {@link WorkloadApiError} `invalid-option` */
+  /** @throws {@link WorkloadApiError} `unknown-option`, `invalid-option` */
   constructor(options: BackoffOptions = {}, random: () => number = Math.random) {
     checkOptionNames(options, ['initialMs', 'maxMs', 'deniedInitialMs', 'deniedMaxMs'])
     const {

@@ -144,10 +144,16 @@ describe('a retry policy', () => {
     { initialMs: 200, maxMs: 100 },
     { deniedInitialMs: 0 },
     { deniedMaxMs: 2 ** 31 },
-    { maximumMs: 100 },
   ])('refuses %j', (options) => {
     expect(() => new RetryPolicy(options)).toThrow(
       expect.objectContaining({ code: 'invalid-option' }),
+    )
+  })
+
+  test('refuses an option that it does not know', () => {
+    const misspelt = { initialMs: 100, maximumMs: 100 }
+    expect(() => new RetryPolicy(misspelt)).toThrow(
+      expect.objectContaining({ code: 'unknown-option' }),
     )
   })
 })
