@@ -6,7 +6,7 @@ import { Decider } from './decide/decider.ts'
 import { EngineGuard } from './engine/guard.ts'
 import { cacheChannel, type CacheEvent } from './events.ts'
 import { EVERYBODY, Replicas, tenantKeyOf } from './invalidation/replicas.ts'
-import { DecisionLog } from './log/decision-log.ts'
+import { DecisionLog, type LostDecisions } from './log/decision-log.ts'
 import type { Settings } from './options/options.ts'
 import { losesEverything } from './policy/dismissal.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
@@ -78,7 +78,7 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
     candidate: new Candidate(rules, makeDecider()),
     tally: new Tally(),
     svids: new SvidIndex(settings.maxTenants, tenantOf),
-    decisionLog: decisionLogOf(settings, tenantOf),
+    decisionLog: decisionLogOf(fastify, settings, tenantOf),
   }
 }
 
@@ -133,10 +133,14 @@ function deciderOf(
 }
 
 function decisionLogOf(
+  fastify: FastifyInstance,
   { decisionLog, clock, random }: Settings,
   tenantOf: TenantResolver | null,
 ): DecisionLog | null {
-  return decisionLog && new DecisionLog({ ...decisionLog, tenantOf, clock, random })
+  if (decisionLog === null) return null
+  const onLost = (lost: LostDecisions): void =>
+    fastify.log.error(lost, 'decision log not written before the application closed')
+  return new DecisionLog({ ...decisionLog, tenantOf, clock, random, onLost })
 }
 
 /** What the replicas of this service hear of this one, and tell it. */

@@ -47,7 +47,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   let endWatching: (() => void) | undefined
   fastify.addHook('onClose', async () => {
     endWatching?.()
-    await Promise.all([decisionLog?.flush(), replicas?.close()])
+    await Promise.all([decisionLog?.close(), replicas?.close()])
     const closing = [...settings.engines.values(), ...settings.attributes.values()]
     await Promise.all(closing.map(async (it) => it.close?.()))
   })

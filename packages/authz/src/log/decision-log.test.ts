@@ -3,8 +3,11 @@ import { EventEmitter, once } from 'node:events'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { deny } from '../decide/decision.ts'
 import { authz, type DecisionLogEvent, type DecisionLogOptions } from '../index.ts'
+import { DecisionLog, type LostDecisions } from './decision-log.ts'
+import { readDecisionLog } from './options.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const API = 'spiffe://example.org/acme/api'
@@ -18,7 +21,9 @@ afterEach(async () => {
 async function service(options: Partial<DecisionLogOptions>, random = () => 0.5) {
   const batches: (readonly DecisionLogEvent[])[] = []
   const write = (events: readonly DecisionLogEvent[]): void => void batches.push(events)
-  const app = Fastify()
+  const errors: unknown[] = []
+  const stream = { write: (line: string) => void errors.push(JSON.parse(line)) }
+  const app = Fastify({ logger: { level: 'error', stream } })
   apps.push(app)
   await app.register(peer)
   await app.register(authz, {
@@ -33,7 +38,7 @@ async function service(options: Partial<DecisionLogOptions>, random = () => 0.5)
   const ask = async (...callers: string[]): Promise<void> => {
     for (const caller of callers) await injectAs(app, caller, '/orders/7')
   }
-  return { app, batches, ask }
+  return { app, batches, errors, ask }
 }
 
 test('a refusal is recorded as OPA records decisions', async () => {
@@ -151,6 +156,66 @@ test('batches are written in time, one after the other, and one that fails loses
   expect(app.authz.decisionLog()).toMatchObject({ written: 3, failed: 2 })
 })
 
+test('a batch that is never written holds up no closing, and the log says what is lost', async () => {
+  const { app, errors, ask } = await service({
+    maxBatch: 2,
+    closeTimeoutMs: 1,
+    write: () => new Promise(() => undefined),
+  })
+  await ask(API, API, API)
+  await app.close()
+  expect(errors).toMatchObject([{ dropped: 1, underWay: 2 }])
+  expect(app.authz.decisionLog()).toEqual({ written: 0, leftOut: 0, dropped: 1, failed: 0 })
+})
+
+describe('a log that closes', () => {
+  /** A log with one decision in it, whose writing and whose timer are in the hands of the test. */
+  async function closing() {
+    const app = Fastify()
+    apps.push(app)
+    await app.register(peer)
+    const requests: FastifyRequest[] = []
+    app.get('/', (request) => requests.push(request))
+    await injectAs(app, API, '/')
+    let finish: () => void = () => undefined
+    const written = new Promise<void>((resolve) => (finish = resolve))
+    const timers: { delayMs: number; fire: () => void; isStopped: boolean }[] = []
+    const lost: LostDecisions[] = []
+    const log = new DecisionLog({
+      ...readDecisionLog({ write: () => written, closeTimeoutMs: 7000 }),
+      tenantOf: null,
+      clock: Date.now,
+      random: Math.random,
+      onLost: (decisions) => void lost.push(decisions),
+      setTimer: (fire, delayMs) => {
+        const timer = { delayMs, fire, isStopped: false }
+        timers.push(timer)
+        return () => (timer.isStopped = true)
+      },
+    })
+    log.record(requests[0]!, deny('not-allowed'), { policyVersion: 'v7', isShadow: false })
+    return { log, finish, timers, lost }
+  }
+
+  test('waits for what is being written, and stops its timer', async () => {
+    const { log, finish, timers, lost } = await closing()
+    const closed = log.close()
+    finish()
+    await closed
+    expect(timers).toMatchObject([{ delayMs: 7000, isStopped: true }])
+    expect(lost).toEqual([])
+    expect(log.stats()).toMatchObject({ written: 1, dropped: 0 })
+  })
+
+  test('waits no longer than `closeTimeoutMs`, and says what is under way', async () => {
+    const { log, timers, lost } = await closing()
+    const closed = log.close()
+    timers[0]?.fire()
+    await closed
+    expect(lost).toEqual([{ dropped: 0, underWay: 1 }])
+  })
+})
+
 describe('an option', () => {
   test.each<[string, object]>([
     ['without write', { write: undefined }],
@@ -158,6 +223,7 @@ describe('an option', () => {
     ['with a mask that is no pointer', { mask: ['input/spiffe_id'] }],
     ['with a broken escape in its mask', { mask: ['/a~2'] }],
     ['with a mask that no event has', { mask: ['/input/spiffeId'] }],
+    ['with no time to close', { closeTimeoutMs: 0 }],
     ['with an unknown key', { gzip: true }],
   ])('%s does not boot', async (_, options) => {
     await expect(service(options as Partial<DecisionLogOptions>)).rejects.toMatchObject({

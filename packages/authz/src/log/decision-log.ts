@@ -1,3 +1,4 @@
+import type { SetTimer } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { Decision } from '../decide/decision.ts'
 import type { Enforcement } from '../decide/enforce.ts'
@@ -11,7 +12,7 @@ export interface DecisionLogStats {
   readonly written: number
   /** Allows that were left out by `allowShare`. */
   readonly leftOut: number
-  /** Too many were waiting. */
+  /** Too many were waiting, or they were waiting still when the application closed. */
   readonly dropped: number
   /** `write` failed. */
   readonly failed: number
@@ -22,6 +23,24 @@ export interface DecisionLogParts extends DecisionLogSettings {
   readonly clock: () => number
   /** At least 0 and less than 1. */
   readonly random: () => number
+  /** Told when the application closes before all is written. */
+  readonly onLost: (lost: LostDecisions) => void
+  /** Ends the wait for `write` when the application closes. Default: `setTimeout`. */
+  readonly setTimer?: SetTimer
+}
+
+/** What `write` did not take in time. */
+export interface LostDecisions {
+  /** Decisions that `write` was never given. */
+  readonly dropped: number
+  /** Decisions that `write` was given: what becomes of them nobody knows. */
+  readonly underWay: number
+}
+
+/** Keeps the process alive, or it could end before it tells what is lost. */
+const setReferencedTimer: SetTimer = (callback, delayMs) => {
+  const timer = setTimeout(callback, delayMs)
+  return () => clearTimeout(timer)
 }
 
 /**
@@ -33,6 +52,7 @@ export class DecisionLog {
   readonly #waiting: DecisionRecord[] = []
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
+  #underWay = 0
   readonly #counts = { written: 0, leftOut: 0, dropped: 0, failed: 0 }
 
   constructor(parts: DecisionLogParts) {
@@ -79,6 +99,20 @@ export class DecisionLog {
     return this.#writing
   }
 
+  /** Writes what waits, for as long as `closeTimeoutMs`; then it is dropped. */
+  async close(): Promise<void> {
+    const { setTimer = setReferencedTimer, closeTimeoutMs, onLost } = this.#parts
+    let stopTimer: (() => void) | undefined
+    const late = new Promise<void>((resolve) => {
+      stopTimer = setTimer(resolve, closeTimeoutMs)
+    })
+    await Promise.race([this.flush(), late])
+    stopTimer?.()
+    const lost = { dropped: this.#waiting.splice(0).length, underWay: this.#underWay }
+    this.#counts.dropped += lost.dropped
+    if (lost.dropped + lost.underWay > 0) onLost(lost)
+  }
+
   stats(): DecisionLogStats {
     return Object.freeze({ ...this.#counts })
   }
@@ -92,12 +126,15 @@ export class DecisionLog {
 
   async #write(batch: readonly DecisionRecord[]): Promise<void> {
     const { labels, mask, write } = this.#parts
+    this.#underWay = batch.length
     try {
       await write(batch.map((record) => eventOf(record, labels, mask)))
       this.#counts.written += batch.length
     } catch {
       // There is no better place to tell it than the counter: the log itself has failed.
       this.#counts.failed += batch.length
+    } finally {
+      this.#underWay = 0
     }
   }
 

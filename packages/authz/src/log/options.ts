@@ -20,12 +20,26 @@ export interface DecisionLogOptions {
   readonly maxBatch?: number
   /** Decisions that wait to be written; more are dropped and counted. Default 10 000. */
   readonly maxWaiting?: number
+  /**
+   * How long the application waits for `write` when it closes, in milliseconds. Then what still waits is dropped, and the
+   * application's log says how many decisions are lost. Default 5000.
+   */
+  readonly closeTimeoutMs?: number
 }
 
 /** The options, checked and complete. */
 export type DecisionLogSettings = Required<DecisionLogOptions>
 
-const KEYS = ['write', 'allowShare', 'mask', 'labels', 'flushMs', 'maxBatch', 'maxWaiting']
+const KEYS = [
+  'write',
+  'allowShare',
+  'mask',
+  'labels',
+  'flushMs',
+  'maxBatch',
+  'maxWaiting',
+  'closeTimeoutMs',
+]
 
 /**
  * The option `decisionLog`.
@@ -48,6 +62,7 @@ export function readDecisionLog(options: DecisionLogOptions): DecisionLogSetting
     flushMs: duration('decisionLog.flushMs', options.flushMs, 1000),
     maxBatch: count('decisionLog.maxBatch', options.maxBatch, 500, 1),
     maxWaiting: count('decisionLog.maxWaiting', options.maxWaiting, 10_000, 1),
+    closeTimeoutMs: duration('decisionLog.closeTimeoutMs', options.closeTimeoutMs, 5000),
   }
 }
 
