@@ -54,6 +54,10 @@ export interface Authz {
    * Conditions and engines are asked for real, and nothing is taken from the cache or put there. What it tells is for
    * operators, and not for callers.
    *
+   * A request that is thought up names its route by method and pattern. Where several routes have these, and constraints
+   * tell them apart, only a real request can be explained.
+   *
+   * @throws {AuthzError} `ambiguous-route`
    * @throws {SpiffeError} `invalid-spiffe-id`
    */
   explain(about: FastifyRequest | Question): Promise<Explanation>

@@ -8,6 +8,7 @@ export type AuthzErrorCode =
   | 'invalid-policy'
   | 'policy-test-failed'
   | 'invalid-tenant'
+  | 'ambiguous-route'
   | 'undeclared-attribute'
   | 'engine-unreachable'
   | 'invalid-answer'
@@ -29,8 +30,8 @@ export type RefusalStatus = keyof typeof REFUSALS
 
 /**
  * Everything this plugin throws. `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy` and
- * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `undeclared-attribute` a check,
- * `engine-unreachable` and `invalid-answer` an engine's decision, and the last four refuse a request: they carry a
+ * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` one of `explain`,
+ * `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, and the last four refuse a request: they carry a
  * `statusCode` and a fixed message, and reach the error handler of the application.
  */
 export class AuthzError extends Error {

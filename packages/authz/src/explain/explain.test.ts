@@ -125,6 +125,17 @@ describe('an explanation', () => {
     expect(explanation).toMatchObject({ reason: 'no-rule', source: null, findings: [] })
   })
 
+  test('of a method and pattern that several routes have is refused: it could tell of the wrong one', async () => {
+    const app = await application({}, (it) => {
+      for (const host of ['a.test', 'b.test']) {
+        const config = { spiffe: { allow: [host === 'a.test' ? WEB : API] } }
+        it.get('/', { constraints: { host }, config }, handler)
+      }
+    })
+    const explaining = app.authz.explain({ method: 'GET', route: '/', spiffeId: API })
+    await expect(explaining).rejects.toMatchObject({ code: 'ambiguous-route' })
+  })
+
   test('of a real request reads the request, and agrees with what became of it', async () => {
     const rule = {
       allow: [WEB],

@@ -4,6 +4,7 @@ import { type AttributeValue, attributesView } from '../condition/attributes.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import { type Decision, deny, ruleFailure } from '../decide/decision.ts'
 import type { Provisions } from '../condition/provisions.ts'
+import { AuthzError } from '../errors.ts'
 import type { CompiledCallers } from '../rule/callers.ts'
 import type { CompiledRule } from '../rule/compile.ts'
 import type { RouteRules } from '../rule/route-rules.ts'
@@ -19,14 +20,23 @@ const NO_RULE = deny('no-rule')
 const NOT_FOUND = deny('not-found')
 const TENANT_MISMATCH = deny('tenant-mismatch')
 
-/** Explains a request that is thought up, by the first route of that pattern. */
+/**
+ * Explains a request that is thought up.
+ *
+ * @throws {AuthzError} `ambiguous-route`
+ */
 export async function explainQuestion(
   routes: RouteRules,
   question: Question,
 ): Promise<Explanation> {
   const { method, route, spiffeId } = question
   const { active } = routes
-  const rule = routes.find(method, route, active)
+  const [found, ...others] = routes.find(method, route, active)
+  if (others.length > 0) {
+    const why = `${method} ${route} is ${others.length + 1} routes, which constraints tell apart`
+    throw new AuthzError('ambiguous-route', `${why}: explain a request that has arrived`)
+  }
+  const rule = found?.rule ?? null
   const id = spiffeId === null ? null : SpiffeId.parse(spiffeId)
   return explain({ rule, id, policyVersion: active.version }, readFrom(question), NO_RULE)
 }

@@ -4,7 +4,7 @@ import type { RuleMode } from '../rule/route-rule.ts'
 /** A request that is thought up, to ask what would become of it. */
 export interface Question {
   readonly method: string
-  /** The URL pattern of the route. */
+  /** The URL pattern of the route. One that several routes have with this method is ambiguous. */
   readonly route: string
   /** The caller's SPIFFE ID; `null` for one without. */
   readonly spiffeId: string | null

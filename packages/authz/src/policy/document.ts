@@ -21,7 +21,7 @@ export interface PolicyDocument {
 
 /** One expectation of a document about itself. */
 export interface PolicyTest {
-  /** Method and pattern: `GET /orders/:id`. */
+  /** Method and pattern: `GET /orders/:id`. Where several routes have these, it must come out for each of them. */
   readonly route: string
   /** The SPIFFE ID of the caller; `null` for one without. */
   readonly as: string | null

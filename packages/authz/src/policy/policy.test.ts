@@ -438,6 +438,25 @@ describe('the tests of a document', () => {
   })
 })
 
+test.each(['allow', 'deny'] as const)(
+  'a test of a document must come out as %s for each of the routes that a constraint alone tells apart',
+  async (expected) => {
+    const policy: PolicyDocument = {
+      routes: { 'GET /': { anyAuthenticated: true } },
+      tests: [{ route: 'GET /', as: API, expect: expected }],
+    }
+    const app = await application({ policy }, (it) => {
+      it.get('/', { constraints: { host: 'a.test' } }, handler)
+      it.register(async (inner) => {
+        protect(inner, { anyAuthenticated: true, deny: [API] })
+        inner.get('/', { constraints: { host: 'b.test' } }, handler)
+      })
+    })
+    await expect(app.ready()).rejects.toMatchObject({ code: 'policy-test-failed' })
+    apps.splice(0)
+  },
+)
+
 describe('a reload', () => {
   test('puts another document in force at once, with its version on every decision', async () => {
     const app = await application(

@@ -3,7 +3,7 @@ import { type AttributeValue, attributesView } from '../condition/attributes.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import { AuthzError } from '../errors.ts'
 import type { CompiledRule } from '../rule/compile.ts'
-import type { RouteRules } from '../rule/route-rules.ts'
+import type { RouteRules, RuledRoute } from '../rule/route-rules.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
 import type { Step } from '../step/step.ts'
 import type { PolicyTest } from './document.ts'
@@ -18,22 +18,37 @@ export async function runTests(policy: Policy, routes: RouteRules, rules: RuleSe
   for (const [position, test] of policy.tests.entries()) {
     const { route, as, expect } = test
     const [method = '', url = ''] = route.split(' ', 2)
-    const rule = routes.find(method, url, rules)
-    const outcome = rule === null ? 'no-route' : await decide(rule, method, test)
-    if (outcome === expect) continue
+    const outcomes = await decideAll(routes.find(method, url, rules), test)
+    const other = outcomes.find((outcome) => outcome !== expect)
+    if (other === undefined) continue
     const who = as ?? 'nobody'
     throw new AuthzError(
       'policy-test-failed',
-      `${policy.source}: tests[${position}]: ${route} as ${who}: expected ${expect}, got ${outcome}`,
+      `${policy.source}: tests[${position}]: ${route} as ${who}: expected ${expect}, got ${other}`,
     )
   }
+}
+
+type Outcome = PolicyTest['expect'] | 'no-route'
+
+/** What comes out for each of the routes that a test names. */
+async function decideAll(
+  routes: readonly RuledRoute[],
+  test: PolicyTest,
+): Promise<readonly Outcome[]> {
+  if (routes.length === 0) return ['no-route']
+  return Promise.all(
+    routes.map(async ({ method, rule }) =>
+      rule === null ? 'no-route' : await decide(rule, method, test),
+    ),
+  )
 }
 
 async function decide(
   { identify, tenant, steps }: CompiledRule,
   method: string,
   { as, attributes = {} }: PolicyTest,
-): Promise<'allow' | 'deny'> {
+): Promise<PolicyTest['expect']> {
   const id = as === null ? null : SpiffeId.parse(as)
   if (id === null) return identify(id).allowed ? 'allow' : 'deny'
   const given = { ...attributes, method }

@@ -87,12 +87,9 @@ export class RouteRules {
     }
   }
 
-  /** The rule of one method of a route, by its pattern. */
-  find(method: string, url: string, { rules }: RuleSet): CompiledRule | null {
-    const number = this.#routes.findIndex(
-      (route) => route.url === url && route.methods.includes(method),
-    )
-    return ofMethod(rules[number], method)
+  /** One method of every route of a pattern: there are several where routes differ by a constraint alone, such as the host. */
+  find(method: string, url: string, rules: RuleSet): readonly RuledRoute[] {
+    return Array.from(this.list(rules)).filter((it) => it.method === method && it.url === url)
   }
 
   /**
