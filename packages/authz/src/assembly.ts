@@ -47,7 +47,7 @@ const monotonic = (): number => performance.now()
 /**
  * Makes the parts out of the options.
  *
- * @throws {AuthzError} `invalid-option`, `invalid-rule`, `invalid-policy`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`, `invalid-rule`, `invalid-policy`
  */
 export async function assemble(fastify: FastifyInstance, settings: Settings): Promise<Parts> {
   const foundation = layFoundation(settings)

@@ -2,6 +2,7 @@ import type { UncoveredRoute } from './coverage.ts'
 
 /** The closed list of what {@link AuthzError} can say. */
 export type AuthzErrorCode =
+  | 'unknown-option'
   | 'invalid-option'
   | 'invalid-rule'
   | 'uncovered-routes'
@@ -29,10 +30,10 @@ const REFUSALS = {
 export type RefusalStatus = keyof typeof REFUSALS
 
 /**
- * Everything this plugin throws. `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy` and
- * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` one of `explain`,
- * `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, and the last four refuse a request: they carry a
- * `statusCode` and a fixed message, and reach the error handler of the application.
+ * Everything this plugin throws. `unknown-option`, `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy`
+ * and `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` one of
+ * `explain`, `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, and the last
+ * four refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the application.
  */
 export class AuthzError extends Error {
   override readonly name = 'AuthzError'

@@ -16,7 +16,7 @@ let registrations = 0
  * Lets in whom the routes name, by `config.spiffe`, and nobody else. It holds for every route of the instance that it is
  * registered on, and of the instances within. Register it after `@fastify-spiffe/peer`, with `await`, and before the routes.
  *
- * @throws {AuthzError} `invalid-option` while it loads, `invalid-rule` where a route is declared, `uncovered-routes` when
+ * @throws {AuthzError} `unknown-option`, `invalid-option` while it loads, `invalid-rule` where a route is declared, `uncovered-routes` when
  *   the application becomes ready
  */
 export const authz: FastifyPluginAsync<AuthzOptions> = fastifyPlugin(plugin, {

@@ -64,7 +64,7 @@ describe('fastifySpiffe', () => {
 
   test('refuses an option that none of the three knows, a server that is not ours, another source', async () => {
     await using other = await authority.source(ORDERS)
-    await expect(boot({ tennant: '/{tenant}/*' })).rejects.toMatchObject({ code: 'invalid-option' })
+    await expect(boot({ tennant: '/{tenant}/*' })).rejects.toMatchObject({ code: 'unknown-option' })
     await expect(boot({ logSpiffeId: 1 })).rejects.toMatchObject({ code: 'invalid-option' })
     await expect(boot({ source: other })).rejects.toMatchObject({ code: 'source-mismatch' })
     await expect(boot({}, Fastify({ https: {} }))).rejects.toMatchObject({ code: 'foreign-server' })

@@ -25,7 +25,7 @@ export class DeviceList {
   #exact: ReadonlySet<string> | null = null
   #filter: BloomFilter | null = null
 
-  /** @throws {AuthzError} `invalid-option`, also when the list is long and nobody confirms */
+  /** @throws {AuthzError} `unknown-option`, `invalid-option`, also when the list is long and nobody confirms */
   constructor(devices: Iterable<string>, options: DeviceListOptions = {}) {
     this.#options = readListOptions(options)
     this.replace(devices)

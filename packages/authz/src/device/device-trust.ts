@@ -27,7 +27,7 @@ const UNKNOWN: Provision = provisionOf(undefined, 'unknown')
  * device. A header is what the caller says, so an ID counts only as it was sealed by {@link sealDeviceId}; one that was
  * not refuses the request. It is no identity: it can only restrict what a proven caller may do.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
   checkKeys('deviceTrust.', options, KEYS)

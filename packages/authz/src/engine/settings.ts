@@ -20,7 +20,7 @@ const KEYS: readonly (keyof EngineSettings)[] = [
  * Refuses what is neither an option of the engine itself nor one of any engine. The values of the latter are checked
  * where the engine is registered.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`
  */
 export function checkEngineKeys(engine: string, options: object, own: readonly string[]): void {
   checkKeys(`${engine}.`, options, [...own, ...KEYS])

@@ -20,7 +20,7 @@ const MIN_SECRET_LENGTH = 16
 /**
  * The option `replicas`.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readReplicas(options: ReplicasOptions): ReplicasSettings {
   if (typeof options !== 'object' || options === null) {

@@ -289,7 +289,7 @@ describe('the keys', () => {
   })
 })
 
-test.each<[string, object]>([
+test.each<[string, object, string?]>([
   ['no issuer', { issuer: undefined }],
   ['no audience', { audience: [] }],
   ['no algorithm', { algorithms: [] }],
@@ -297,7 +297,7 @@ test.each<[string, object]>([
   ['none', { algorithms: ['none'] }],
   ['keys in the clear', { jwks: { url: 'http://issuer.test/keys' } }],
   ['two places of keys', { jwks: { url: 'https://issuer.test/keys', file: 'x' } }],
-  ['an unknown key', { leeway: 60 }],
-])('options with %s are refused', async (_, options) => {
-  await expect(service(options)).rejects.toMatchObject({ code: 'invalid-option' })
+  ['an unknown key', { leeway: 60 }, 'unknown-option'],
+])('options with %s are refused', async (_, options, code = 'invalid-option') => {
+  await expect(service(options)).rejects.toMatchObject({ code })
 })

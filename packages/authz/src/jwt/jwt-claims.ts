@@ -29,7 +29,7 @@ const FAULTS: ReadonlySet<string> = new Set([
  *
  * Needs the package `jose`.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function jwtClaims(options: JwtClaimsOptions): AttributeProvider {
   const provider = new JwtClaims(readJwtOptions(options))

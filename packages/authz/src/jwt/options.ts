@@ -76,7 +76,7 @@ const KEYS = [
 /**
  * Checks the options and fills in the defaults.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readJwtOptions(options: JwtClaimsOptions): JwtClaimsSettings {
   checkKeys('jwtClaims.', options, KEYS)

@@ -217,17 +217,15 @@ describe('a log that closes', () => {
 })
 
 describe('an option', () => {
-  test.each<[string, object]>([
+  test.each<[string, object, string?]>([
     ['without write', { write: undefined }],
     ['with a share above 1', { allowShare: 1.5 }],
     ['with a mask that is no pointer', { mask: ['input/spiffe_id'] }],
     ['with a broken escape in its mask', { mask: ['/a~2'] }],
     ['with a mask that no event has', { mask: ['/input/spiffeId'] }],
     ['with no time to close', { closeTimeoutMs: 0 }],
-    ['with an unknown key', { gzip: true }],
-  ])('%s does not boot', async (_, options) => {
-    await expect(service(options as Partial<DecisionLogOptions>)).rejects.toMatchObject({
-      code: 'invalid-option',
-    })
+    ['with an unknown key', { gzip: true }, 'unknown-option'],
+  ])('%s does not boot', async (_, options, code = 'invalid-option') => {
+    await expect(service(options)).rejects.toMatchObject({ code })
   })
 })

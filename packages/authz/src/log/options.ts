@@ -44,7 +44,7 @@ const KEYS = [
 /**
  * The option `decisionLog`.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readDecisionLog(options: DecisionLogOptions): DecisionLogSettings {
   if (typeof options !== 'object' || options === null) {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { unknownOption } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../errors.ts'
 import { isTimeout } from '../step/compile.ts'
 
@@ -7,14 +8,16 @@ export const FASTIFY_KEYS: readonly string[] = ['prefix', 'logLevel', 'logSerial
 const MAX_COUNT = 10_000_000
 
 /**
- * Refuses what is not among the known keys. `prefix` stands before each key in the error.
+ * Refuses what is not among the known keys. `prefix` stands before the key in the error, which does not show its value:
+ * a misspelt `secret` holds one.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`
  */
 export function checkKeys(prefix: string, options: object, known: readonly string[]): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (!known.includes(key)) refuse(prefix + key, value, 'is unknown')
-  }
+  const key = unknownOption(options, known)
+  if (key === undefined) return
+  const message = `option ${prefix}${key} is unknown; there are ${known.join(', ')}`
+  throw new AuthzError('unknown-option', message)
 }
 
 /** @throws {AuthzError} `invalid-option` */

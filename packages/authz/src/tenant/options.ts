@@ -35,7 +35,7 @@ const KEYS = ['trustDomain', 'foreign', 'mismatchStatus', 'maxInFlight', 'maxEva
 /**
  * The option `tenants`.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readTenants(options: TenantsOptions): TenantsSettings {
   if (typeof options !== 'object' || options === null) {

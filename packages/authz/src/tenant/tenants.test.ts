@@ -237,8 +237,8 @@ const ownForeign = {
   tenants: { trustDomain: 'example.org', foreign: { 'example.org': { globex: 'acme' } } },
 }
 
-test.each<[string, unknown]>([
-  ['an unknown key', { tenants: { max: 1 } }],
+test.each<[string, unknown, string?]>([
+  ['an unknown key', { tenants: { max: 1 } }, 'unknown-option'],
   ['a trust domain in upper case', { tenants: { trustDomain: 'Example.org' } }],
   ['a status that tells of neither', { tenants: { mismatchStatus: 200 } }],
   ['a quota of zero', { tenants: { maxInFlight: 0 } }],
@@ -246,10 +246,8 @@ test.each<[string, unknown]>([
   ['a foreign map for the trust domain itself', ownForeign],
   ['a foreign tenant without a name', { tenants: { foreign: { 'partner.test': { acme: 1 } } } }],
   ['a template that captures no tenant', { tenant: { 'example.org': '/{workload}' } }],
-])('an option with %s does not boot', async (_, options) => {
-  await expect(service({}, options as AuthzOptions)).rejects.toMatchObject({
-    code: 'invalid-option',
-  })
+])('an option with %s does not boot', async (_, options, code = 'invalid-option') => {
+  await expect(service({}, options as AuthzOptions)).rejects.toMatchObject({ code })
 })
 
 test.each<[string, AuthzOptions]>([

@@ -26,7 +26,7 @@ const REQUEST_ID = 'x-request-id'
  *
  * Default `name` `authzen`, default `timeoutMs` 50 for a decision point on this machine, else 200.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function authzen(options: AuthzenOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'evaluation'])

@@ -519,9 +519,9 @@ describe('in a service', () => {
 })
 
 describe('options', () => {
-  test.each<[string, object]>([
+  test.each<[string, object, string?]>([
     ['none at all', {}],
-    ['unknown', { policies: POLICIES, policy: POLICIES }],
+    ['unknown', { policies: POLICIES, policy: POLICIES }, 'unknown-option'],
     ['policies', { policies: [POLICIES] }],
     ['policies: nothing', { policies: {} }],
     ['policies: more than a file', { policies: { file: 'x', directory: 'y' } }],
@@ -532,8 +532,8 @@ describe('options', () => {
     ['watch without a file', { policies: POLICIES, watch: true }],
     ['v8CrashGuard', { policies: POLICIES, v8CrashGuard: 'off' }],
     ['policyVersion', { policies: POLICIES, policyVersion: 1 }],
-  ])('are refused when wrong: %s', async (_what, options) => {
-    await expect(cedar(options as CedarOptions)).rejects.toMatchObject({ code: 'invalid-option' })
+  ])('are refused when wrong: %s', async (_what, options, code = 'invalid-option') => {
+    await expect(cedar(options as CedarOptions)).rejects.toMatchObject({ code })
   })
 })
 

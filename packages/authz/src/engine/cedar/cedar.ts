@@ -19,7 +19,7 @@ let slots: Slots | undefined
  *
  * Resolves when the policies are checked and prepared. Needs the package `@cedar-policy/cedar-wasm`. Default `name` `cedar`.
  *
- * @throws {AuthzError} `invalid-option`, `invalid-policy`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`, `invalid-policy`
  */
 export async function cedar(options: CedarOptions): Promise<LocalEngine> {
   const [{ policies, schema, mapping, watched, v8CrashGuard }, settings] = readOptions(options)

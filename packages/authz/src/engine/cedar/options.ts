@@ -51,7 +51,7 @@ export interface CedarOptionParts {
 /**
  * Returns the checked options, and those that any engine has.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readOptions(options: CedarOptions): readonly [CedarOptionParts, EngineSettings] {
   checkEngineKeys(ENGINE, options, KEYS)

@@ -36,7 +36,7 @@ const PATH = '/api/check/resources'
  *
  * Default `name` `cerbos`, default `timeoutMs` 50 for a server on this machine, else 200.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function cerbos(options: CerbosOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'roles', 'resource', 'action'])

@@ -393,7 +393,7 @@ describe('the options of ext-authz', () => {
     }
   })
 
-  test.each<[string, object]>([
+  test.each<[string, object, string?]>([
     ['target', { target: undefined }],
     ['target', { target: '' }],
     ['target', { target: 'unix:' }],
@@ -402,12 +402,12 @@ describe('the options of ext-authz', () => {
     ['target', { target: 'xds:///service:80' }],
     ['credentials', { credentials: {} }],
     ['maxResponseBytes', { maxResponseBytes: 0 }],
-    ['failOpen', { failOpen: true }],
-  ])('refuse a wrong %s: %p', (key, wrong) => {
+    ['failOpen', { failOpen: true }, 'unknown-option'],
+  ])('refuse a wrong %s: %p', (key, wrong, expected = 'invalid-option') => {
     const options = { target: '127.0.0.1:9191', ...wrong }
     expect(() => extAuthz(options as ExtAuthzOptions)).toThrow(
       expect.objectContaining({
-        code: 'invalid-option',
+        code: expected,
         message: expect.stringContaining(`ext-authz.${key}`),
       }),
     )

@@ -24,7 +24,7 @@ const ADDRESS = /^(?:(?:dns|ipv4|ipv6):(?:\/\/\/)?)?(?<host>[^/:[\]]+|\[[^\]/]+\
  *
  * Default `name` `ext-authz`, default `timeoutMs` 50 for a service on this machine, else 200.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function extAuthz(options: ExtAuthzOptions): Engine {
   checkEngineKeys(ENGINE, options, ['target', 'credentials', 'maxResponseBytes'])

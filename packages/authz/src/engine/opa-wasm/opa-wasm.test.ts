@@ -533,9 +533,9 @@ describe('in a service', () => {
 })
 
 describe('options', () => {
-  test.each<[string, object]>([
+  test.each<[string, object, string?]>([
     ['none at all', {}],
-    ['unknown', { wasm: { file: FIRST }, entrypiont: 'orders/allow' }],
+    ['unknown', { wasm: { file: FIRST }, entrypiont: 'orders/allow' }, 'unknown-option'],
     ['wasm: a path', { wasm: FIRST }],
     ['wasm: nothing', { wasm: {} }],
     ['wasm: two places', { wasm: { file: FIRST, directory: fixtures } }],
@@ -550,10 +550,8 @@ describe('options', () => {
     ['maxBundleBytes', { wasm: { file: FIRST }, maxBundleBytes: 0 }],
     ['maxMemoryBytes', { wasm: { file: FIRST }, maxMemoryBytes: 1.5 }],
     ['policyVersion', { wasm: { file: FIRST }, policyVersion: 1, entrypoint: 'orders/allow' }],
-  ])('are refused when wrong: %s', async (_what, options) => {
-    await expect(opaWasm(options as OpaWasmOptions)).rejects.toMatchObject({
-      code: 'invalid-option',
-    })
+  ])('are refused when wrong: %s', async (_what, options, code = 'invalid-option') => {
+    await expect(opaWasm(options as OpaWasmOptions)).rejects.toMatchObject({ code })
   })
 })
 

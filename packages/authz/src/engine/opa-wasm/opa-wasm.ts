@@ -13,7 +13,7 @@ import { readSource, type WasmLocation, type WasmSource } from './source.ts'
  * Resolves when the policies are compiled and have answered a question. Needs the package `@open-policy-agent/opa-wasm`.
  * Default `name` `opa-wasm`.
  *
- * @throws {AuthzError} `invalid-option`, `invalid-policy`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`, `invalid-policy`
  */
 export async function opaWasm(options: OpaWasmOptions): Promise<LocalEngine> {
   const [{ location, watch, toInput, maxBundleBytes, module }, settings] = readOptions(options)

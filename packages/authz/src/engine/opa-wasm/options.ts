@@ -59,7 +59,7 @@ export interface OpaWasmParts {
 /**
  * Returns the checked options, and those that any engine has.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readOptions(options: OpaWasmOptions): readonly [OpaWasmParts, EngineSettings] {
   checkEngineKeys(ENGINE, options, KEYS)

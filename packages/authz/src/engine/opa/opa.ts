@@ -25,7 +25,7 @@ const ENGINE = 'opa'
  *
  * Default `name` `opa`, default `timeoutMs` 50 for a server on this machine, else 200.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function opa(options: OpaOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'path', 'input'])

@@ -431,7 +431,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expect(make({ url, ...settings })).toMatchObject(settings)
   })
 
-  test.each<[string, Record<string, unknown>]>([
+  test.each<[string, Record<string, unknown>, string?]>([
     ['url', { url: 'pdp.example.org' }],
     ['url', { url: 'ftp://pdp.example.org' }],
     ['url', { url: 'http://pdp.example.org' }],
@@ -445,12 +445,12 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     ['socketPath', { socketPath: '' }],
     ['maxResponseBytes', { maxResponseBytes: 0 }],
     ['allowPlaintext', { allowPlaintext: 'yes' }],
-    ['failOpen', { failOpen: true }],
-  ])('refuses a wrong %s: %p', (key, options) => {
+    ['failOpen', { failOpen: true }, 'unknown-option'],
+  ])('refuses a wrong %s: %p', (key, options, code = 'invalid-option') => {
     const wrong = { url: 'https://pdp.example.org', ...options } as Options
     expect(() => make(wrong)).toThrow(
       expect.objectContaining({
-        code: 'invalid-option',
+        code,
         message: expect.stringContaining(`${protocol.name}.${key}`),
       }),
     )

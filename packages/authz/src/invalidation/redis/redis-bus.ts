@@ -33,7 +33,7 @@ end`
  * An invalidation bus on Redis or Valkey: epochs in a hash, notices on a channel. It has a connection of its own to listen
  * with, which it makes from the client.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function redisBus(options: RedisBusOptions): InvalidationBus {
   checkKeys('redisBus.', options, ['client', 'prefix'])
