@@ -6,7 +6,8 @@ import { IdentityDecisions } from './identity-decisions.ts'
 /** What decisions depend on besides their key: every entry of a bucket was made under one generation. */
 export interface Generation {
   readonly epoch: number
-  readonly policyVersion: string | number
+  /** The number of the policy version, which does not return when the version does. */
+  readonly policyVersion: number
 }
 
 /** What a decision is filed under within its tenant. */

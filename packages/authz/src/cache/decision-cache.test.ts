@@ -321,6 +321,20 @@ describe('the policy version', () => {
     expect(await answer).toBe(NO)
   })
 
+  test('that changes and changes back, seen by another tenant alone, makes the check be repeated', async () => {
+    const policy = { version: 1 }
+    const { cache } = cacheAt(0, { policyVersion: () => policy.version })
+    const { calls, evaluate } = pending()
+    const answer = cache.decide(counted(evaluate).question)
+    policy.version = 2
+    ask(cache, counted(() => NO, { tenant: GLOBEX }).question)
+    policy.version = 1
+    calls[0]?.(YES)
+    await untilCalled(calls, 2)
+    calls[1]?.(NO)
+    expect(await answer).toBe(NO)
+  })
+
   test('that changes and changes back does not revive what was invalidated in between', async () => {
     const policy = { version: 1 }
     const { cache } = cacheAt(0, { policyVersion: () => policy.version })

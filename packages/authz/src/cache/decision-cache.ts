@@ -3,6 +3,7 @@ import type { Decision } from '../decide/decision.ts'
 import type { StandIn } from '../step/step.ts'
 import type { Verdicts } from '../step/verdicts.ts'
 import { Bucket, type Generation, type Subject } from './bucket.ts'
+import { numbered } from './generation.ts'
 
 /** How many decisions are remembered, and for how long. */
 export interface DecisionCacheOptions {
@@ -55,6 +56,7 @@ const TTL_JITTER = 0.1
  */
 export class DecisionCache {
   readonly #options: DecisionCacheOptions
+  readonly #policyVersion: () => number
   readonly #buckets: LRUCache<string, Bucket>
   /**
    * The buckets of tenants with evaluations under way. The LRU may evict such a bucket, and an invalidation still has to
@@ -69,6 +71,7 @@ export class DecisionCache {
 
   constructor(options: DecisionCacheOptions) {
     this.#options = options
+    this.#policyVersion = numbered(options.policyVersion)
     this.#buckets = new LRUCache({ max: options.maxTenants })
   }
 
@@ -182,7 +185,6 @@ export class DecisionCache {
   }
 
   #replace(tenant: string, outdated: Bucket | undefined, now: number): Bucket {
-    // A policy version can return to an earlier value; a retired bucket cannot.
     if (outdated !== undefined) this.#retire(outdated)
     return new Bucket(tenant, this.#generation(), this.#options.maxDecisionsPerTenant, now)
   }
@@ -207,14 +209,14 @@ export class DecisionCache {
   }
 
   #generation(): Generation {
-    return { epoch: this.#epoch, policyVersion: this.#options.policyVersion() }
+    return { epoch: this.#epoch, policyVersion: this.#policyVersion() }
   }
 
   #isCurrent(bucket: Bucket): boolean {
     return (
       !bucket.retired &&
       bucket.generation.epoch === this.#epoch &&
-      bucket.generation.policyVersion === this.#options.policyVersion()
+      bucket.generation.policyVersion === this.#policyVersion()
     )
   }
 }

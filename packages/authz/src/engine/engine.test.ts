@@ -193,6 +193,33 @@ describe('what an engine decided', () => {
   })
 
   test.each([
+    ['while it was asked about something else', true],
+    ['unnoticed but for the answer itself', false],
+  ])('is not used again once a version of policies has come and gone %s', async (_, isAsked) => {
+    let version = 'v1'
+    const answers: ((answer: boolean) => void)[] = []
+    const decide = (): unknown =>
+      answers.length === 0 && new Promise((resolve) => answers.push(resolve))
+    const judge = engine(decide, {
+      policyVersion: () => version,
+      reads: ['params.id'],
+      timeoutMs: 60_000,
+    })
+    const app = await service([judge.it], { engines: ['judge'] })
+    const first = statusOf(app)
+    while (answers.length === 0) await new Promise(setImmediate)
+    version = 'v2'
+    if (isAsked) {
+      await statusOf(app, WEB, '/orders/8')
+      version = 'v1'
+    }
+    answers[0]?.(true)
+    expect(await first).toBe(200)
+    version = 'v1'
+    expect(await statusOf(app)).toBe(403)
+  })
+
+  test.each([
     ['inline', 'always', 2],
     ['cpu', 'cached', 1],
     ['io', 'cached', 1],

@@ -36,7 +36,10 @@ export interface Engine {
   readonly onError?: 'deny' | 'last-decision'
   /** For how long after its end a decision may stand in, in milliseconds. Default 60 000. */
   readonly lastDecisionMs?: number
-  /** Names its policies as they are now. Whatever was decided under another name is not used again. */
+  /**
+   * Names its policies as they are now. Asked when a question begins and when it ends. When the name changes, nothing that
+   * was decided before is used again, not even once an earlier name returns.
+   */
   readonly policyVersion?: () => string | number
   /**
    * Lets in by `true`, and by nothing else. `false` refuses, and is remembered; any other value, an error and a missed

@@ -289,14 +289,22 @@ describe('the last decision of an engine that fails', () => {
     }
   })
 
-  test('does not stand in for another policy, nor after an invalidation', async () => {
-    const { app, time, ask, setAnswer, setVersion } = await service({ onError: 'last-decision' })
+  test('does not stand in for another policy, not even once the former returns', async () => {
+    const { time, ask, setAnswer, setVersion } = await service({ onError: 'last-decision' })
     await ask()
     setAnswer(fails)
     time.now += 31_000
     setVersion('v2')
     expect(await ask()).toEqual([403, 'engine-failed'])
     setVersion('v1')
+    expect(await ask()).toEqual([403, 'engine-failed'])
+  })
+
+  test('does not stand in after an invalidation', async () => {
+    const { app, time, ask, setAnswer } = await service({ onError: 'last-decision' })
+    await ask()
+    setAnswer(fails)
+    time.now += 31_000
     expect(await ask()).toEqual([200, 'last-decision'])
     app.authz.invalidate()
     expect(await ask()).toEqual([403, 'engine-failed'])

@@ -1,3 +1,4 @@
+import { numbered } from '../cache/generation.ts'
 import type { Decision } from '../decide/decision.ts'
 import { engineChannel, type EngineEvent } from '../events.ts'
 import { evaluate } from '../step/evaluate.ts'
@@ -39,6 +40,8 @@ const LAG_MS = 10
 /** Asks an engine, and keeps it and its callers from harm: a bound on questions under way, and a breaker. */
 export class EngineGuard {
   readonly engine: Engine
+  /** The number of the version of the engine's policies, which does not return when the version does; `null`: it names none. */
+  readonly policyVersion: (() => number) | null
   readonly #clock: () => number
   readonly #breaker: Breaker
   readonly #maxInFlight: number
@@ -57,6 +60,8 @@ export class EngineGuard {
 
   constructor(engine: Engine, { clock, random }: GuardParts) {
     this.engine = engine
+    const versionOf = engine.policyVersion?.bind(engine)
+    this.policyVersion = versionOf === undefined ? null : numbered(versionOf)
     this.#clock = clock
     this.#maxInFlight = engine.maxInFlight ?? MAX_IN_FLIGHT
     this.#slowMs = engine.slowMs ?? Infinity
@@ -83,6 +88,8 @@ export class EngineGuard {
     const settle = (decision: Decision): Decision => {
       const outcome = this.#count(decision, this.#clock() - startedAt, timeoutMs, verdicts)
       if (era === this.#breaker.era) this.#breaker[outcome]()
+      // Unseen, a version that is in force now and gone before the next question would have no number.
+      this.policyVersion?.()
       return decision
     }
     if (!(answer instanceof Promise)) return settle(answer)

@@ -80,7 +80,7 @@ export interface AuthzOptions {
   readonly timeoutMs?: number
   /**
    * Names the version of whatever the checks consult. It is called for every decision of a condition: when its answer
-   * changes, no decision that was made before is used again. Default: a constant.
+   * changes, no decision that was made before is used again, not even once an earlier version returns. Default: a constant.
    */
   readonly policyVersion?: () => string | number
   /** Milliseconds since the epoch. Default `Date.now`. */

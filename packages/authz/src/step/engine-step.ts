@@ -35,7 +35,7 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
   const given = typeof use === 'string' ? new Map([['engine', use]]) : place.members(key, use, KEYS)
   const { engine: name, ...options }: Record<string, unknown> = Object.fromEntries(given)
   const guard = findEngine(at, name, context)
-  const { engine } = guard
+  const { engine, policyVersion } = guard
   const { cost } = engine
   const reads = compileReads(at, options['reads'] ?? engine.reads ?? [], context)
   const timeoutMs = compileTimeout(at, options['timeoutMs'] ?? engine.timeoutMs ?? TIMEOUTS[cost])
@@ -43,7 +43,6 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
   // Every question tells the method, so every key has it.
   const others = reads.filter(({ name: read }) => read !== 'method')
   const sources = [compileSource({ ...context, ...at }, key, 'method'), ...others]
-  const policyVersion = engine.policyVersion?.bind(engine) ?? null
   const questionOf: QuestionMaker = (spiffeId, attributes) =>
     Object.freeze({
       spiffeId,

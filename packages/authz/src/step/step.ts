@@ -23,7 +23,7 @@ export interface Step {
   readonly maxAgeMs: number
   /** Whether remembering pays; `null`: it was decided by the rule, or always pays. */
   readonly worth: CacheWorth | null
-  /** Names the policies of an engine as they are now; part of the key. */
+  /** Numbers the policies of an engine as they are now; part of the key. */
   readonly policyVersion: (() => string | number) | null
   /** What may stand in when an engine fails; `null`: nothing may. */
   readonly standIn: StandIn | null
