@@ -22,7 +22,11 @@ export interface Engine {
   readonly reads?: readonly AttributeName[]
   /** How long it may take, in milliseconds. Default: by `cost`, 2 for `inline` and `cpu`, 200 for `io`. */
   readonly timeoutMs?: number
-  /** Questions that may be under way at a time; more are refused. Default 256. */
+  /**
+   * Questions that may be under way at a time; more are refused. Default 256. One counts until {@link decide} has settled,
+   * even past its deadline, or an engine that hangs could pile up calls without end. The price: while calls hang that do not
+   * end when their signal aborts, they keep others out, and calls that never end keep them out for good.
+   */
   readonly maxInFlight?: number
   /** An answer that takes longer counts against the engine, as a failure does, in milliseconds. Default: none does. */
   readonly slowMs?: number
@@ -43,7 +47,7 @@ export interface Engine {
   readonly policyVersion?: () => string | number
   /**
    * Lets in by `true`, and by nothing else. `false` refuses, and is remembered; any other value, an error and a missed
-   * deadline refuse, and are not.
+   * deadline refuse, and are not. It should settle soon after the signal of its context aborts.
    */
   decide(question: EngineQuestion, context: CheckContext): boolean | Promise<boolean>
   /** Called when the application closes. */

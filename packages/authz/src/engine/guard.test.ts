@@ -220,6 +220,35 @@ test('no more questions are under way than an engine takes', async () => {
   expect(guard.stats()).toMatchObject({ inFlight: 0, allowed: 2 })
 })
 
+test('a question that missed its deadline is under way until its call has ended', async () => {
+  const answers: ((answer: boolean) => void)[] = []
+  const { guard } = guarded(() => new Promise((resolve) => answers.push(resolve)), {
+    maxInFlight: 1,
+  })
+  const ask = async (): Promise<string> => (await guard.ask(QUESTION, 1, VERDICTS)).reason
+  expect([await ask(), await ask()]).toEqual(['engine-timeout', 'engine-busy'])
+  expect(guard.stats()).toMatchObject({ inFlight: 1, timedOut: 1, busy: 1 })
+  answers[0]?.(true)
+  await new Promise(setImmediate)
+  expect(guard.stats()).toMatchObject({ inFlight: 0, allowed: 0 })
+  expect(await ask()).toBe('engine-timeout')
+})
+
+test('a call that heeds its signal is under way no longer than its deadline', async () => {
+  const { guard } = guarded(
+    (_, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('aborted')))
+      }),
+    { maxInFlight: 1 },
+  )
+  for (let round = 0; round < 3; round++) {
+    expect((await guard.ask(QUESTION, 1, VERDICTS)).reason).toBe('engine-timeout')
+    await new Promise(setImmediate)
+  }
+  expect(guard.stats()).toMatchObject({ inFlight: 0, timedOut: 3, busy: 0 })
+})
+
 describe('the last decision of an engine that fails', () => {
   const WEB = 'spiffe://example.org/acme/web'
   const apps: FastifyInstance[] = []

@@ -1,7 +1,8 @@
 import { numbered } from '../cache/generation.ts'
 import type { Decision } from '../decide/decision.ts'
 import { engineChannel, type EngineEvent } from '../events.ts'
-import { evaluate } from '../step/evaluate.ts'
+import type { CheckContext } from '../step/deadline.ts'
+import { evaluate, isThenable } from '../step/evaluate.ts'
 import type { EngineVerdicts } from '../step/verdicts.ts'
 import { Breaker, breakerDefaults, type BreakerState } from './breaker.ts'
 import type { Engine, EngineQuestion } from './engine.ts'
@@ -10,6 +11,7 @@ import type { Engine, EngineQuestion } from './engine.ts'
 export interface EngineStats {
   readonly engine: string
   readonly breaker: BreakerState
+  /** Questions under way, with those that missed their deadline and have not ended. */
   readonly inFlight: number
   readonly allowed: number
   readonly denied: number
@@ -84,7 +86,7 @@ export class EngineGuard {
     }
     const { era } = this.#breaker
     const startedAt = this.#clock()
-    const answer = evaluate((it) => this.engine.decide(question, it), timeoutMs, verdicts)
+    const answer = evaluate((it) => this.#decide(question, it), timeoutMs, verdicts)
     const settle = (decision: Decision): Decision => {
       const outcome = this.#count(decision, this.#clock() - startedAt, timeoutMs, verdicts)
       if (era === this.#breaker.era) this.#breaker[outcome]()
@@ -92,18 +94,21 @@ export class EngineGuard {
       this.policyVersion?.()
       return decision
     }
-    if (!(answer instanceof Promise)) return settle(answer)
-    this.#inFlight++
-    return answer.then((decision) => {
-      this.#inFlight--
-      return settle(decision)
-    })
+    return answer instanceof Promise ? answer.then(settle) : settle(answer)
   }
 
   stats(): EngineStats {
     const { name } = this.engine
     const [breaker, inFlight] = [this.#breaker.state, this.#inFlight]
     return Object.freeze({ engine: name, breaker, inFlight, ...this.#counts })
+  }
+
+  /** Under way is what has not ended, whether or not anybody waits for it still: it takes memory, and the engine's time. */
+  #decide(question: EngineQuestion, context: CheckContext): unknown {
+    const answer: unknown = this.engine.decide(question, context)
+    if (!isThenable(answer)) return answer
+    this.#inFlight++
+    return Promise.resolve(answer).finally(() => this.#inFlight--)
   }
 
   /** Returns what the answer says of the engine. */

@@ -25,6 +25,7 @@ function verdict(answer: unknown, verdicts: Verdicts): Decision {
   return answer === false ? verdicts.refused : verdicts.notBoolean
 }
 
-function isThenable(answer: unknown): answer is PromiseLike<unknown> {
+/** Whether an answer has to be awaited. */
+export function isThenable(answer: unknown): answer is PromiseLike<unknown> {
   return typeof answer === 'object' && answer !== null && 'then' in answer
 }
