@@ -152,7 +152,7 @@ const CACHE_KEYS: readonly string[] = [
 /**
  * Checks the options and fills in the defaults.
  *
- * @throws {AuthzError} `invalid-option`
+ * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readOptions(options: AuthzOptions): Settings {
   checkKeys('', options, [...KEYS, ...FASTIFY_KEYS])
