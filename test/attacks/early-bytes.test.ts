@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import { answerOf, dial, LAST_GET } from './support/attacker.ts'
 import { mintNamesake, ORDERS, rejections, sourceOf, WEB } from './support/scene.ts'
 import { OneFlight } from './support/one-flight.ts'
-import { protectedService } from './support/services.ts'
+import { mutualTls, protectedService } from './support/services.ts'
 
 let authority: MintedCa
 let web: MintedCertificate
@@ -47,16 +47,9 @@ const sendAlong = async (
 
 /** Node alone, with a verifier that takes a moment. */
 const hesitant = async () => {
-  const own = await authority.mint(ORDERS)
   const seen: string[] = []
   const server = https.createServer(
-    {
-      cert: own.certificatesPem,
-      key: own.privateKeyPem,
-      ca: [authority.certificatePem],
-      requestCert: true,
-      rejectUnauthorized: false,
-    },
+    { ...mutualTls(await authority.mint(ORDERS), authority), rejectUnauthorized: false },
     () => seen.push('request'),
   )
   server.on('upgrade', () => seen.push('upgrade'))

@@ -8,7 +8,7 @@ import { anyId, id } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { attempt } from './support/attacker.ts'
 import { mintNamesake, ORDERS, rejections, sourceOf, WEB } from './support/scene.ts'
-import { plainService, protectedService } from './support/services.ts'
+import { mutualTls, plainService, protectedService } from './support/services.ts'
 
 const HOST = '127.0.0.1'
 
@@ -20,17 +20,13 @@ beforeAll(async () => {
   partner = await mintNamesake('partner.test')
 })
 
-const federated = (): string[] => [authority.certificatePem, partner.certificatePem]
-
-const materialOf = async (ca: MintedCa, name: string) => {
-  const { certificatesPem, privateKeyPem } = await ca.mint(name)
-  return { cert: certificatesPem, key: privateKeyPem }
-}
+/** A service of either, on Node alone, that trusts both. */
+const plain = async (issuer: MintedCa) =>
+  plainService(mutualTls(await issuer.mint(ORDERS), authority, partner))
 
 describe('the authority of a federated trust domain, of the same name as ours', () => {
   test('makes a client of ours on Node alone, which knows no trust domains', async () => {
-    const own = await materialOf(authority, ORDERS)
-    await using service = await plainService({ ...own, ca: federated(), requestCert: true })
+    await using service = await plain(authority)
     expect(await attempt(service.port, await partner.mint(WEB))).toMatchObject({ body: WEB })
   })
 
@@ -62,11 +58,12 @@ describe('the authority of a federated trust domain, of the same name as ours', 
   })
 
   test('makes a server of ours on Node alone', async () => {
-    const material = await materialOf(partner, ORDERS)
-    await using service = await plainService({ ...material, ca: federated(), requestCert: true })
+    await using service = await plain(partner)
+    const own = await authority.mint(WEB)
     const agent = new https.Agent({
-      ...(await materialOf(authority, WEB)),
-      ca: federated(),
+      cert: own.certificatesPem,
+      key: own.privateKeyPem,
+      ca: [authority.certificatePem, partner.certificatePem],
       checkServerIdentity: (_host, { subjectaltname }) =>
         subjectaltname === `URI:${ORDERS}` ? undefined : new Error('another server'),
     })
@@ -78,8 +75,7 @@ describe('the authority of a federated trust domain, of the same name as ours', 
   test('makes no server of ours, and its server gets no byte of a request', async () => {
     using rejected = rejections()
     // Node sends the authority along, and so it is known whose it is.
-    const material = await materialOf(partner, ORDERS)
-    await using service = await plainService({ ...material, ca: federated(), requestCert: true })
+    await using service = await plain(partner)
     const received: Buffer[] = []
     service.server.on('secureConnection', (socket: TLSSocket) => {
       socket.prependListener('data', (chunk: Buffer) => received.push(chunk))

@@ -10,6 +10,7 @@ import { spiffeServer } from '@fastify-spiffe/svid'
 import Fastify, { type FastifyInstance, type RawServerBase } from 'fastify'
 import { attempt } from './support/attacker.ts'
 import { mintNamesake, ORDERS, sourceOf, WEB } from './support/scene.ts'
+import { mutualTls } from './support/services.ts'
 
 let authority: MintedCa
 let web: MintedCertificate
@@ -87,13 +88,7 @@ describe.each(pairs)('on a machine where localhost is %s and %s', (first, second
   })
 })
 
-const unverified = async () => {
-  const own = await authority.mint(ORDERS)
-  return {
-    cert: own.certificatesPem,
-    key: own.privateKeyPem,
-    ca: [],
-    requestCert: true,
-    rejectUnauthorized: false,
-  }
-}
+const unverified = async () => ({
+  ...mutualTls(await authority.mint(ORDERS)),
+  rejectUnauthorized: false,
+})

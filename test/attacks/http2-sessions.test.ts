@@ -11,7 +11,7 @@ import { dial } from './support/attacker.ts'
 import { FrameClient, GOAWAY, HEADERS } from './support/http2-frames.ts'
 import { held } from './support/held.ts'
 import { ADMIN, mintNamesake, ORDERS, sourceOf, WEB } from './support/scene.ts'
-import { protectedService } from './support/services.ts'
+import { mutualTls, protectedService } from './support/services.ts'
 
 const H2 = { ALPNProtocols: ['h2'] }
 
@@ -29,13 +29,7 @@ beforeAll(async () => {
 
 /** Node alone, with the identities in a WeakMap by socket, as one would keep them. */
 const plain = async () => {
-  const own = await authority.mint(ORDERS)
-  const options = {
-    cert: own.certificatesPem,
-    key: own.privateKeyPem,
-    ca: [authority.certificatePem, removed.certificatePem],
-    requestCert: true,
-  }
+  const options = mutualTls(await authority.mint(ORDERS), authority, removed)
   const server = http2.createSecureServer(options)
   const verdicts = new WeakMap<object, unknown>()
   const seen: unknown[] = []

@@ -7,7 +7,7 @@ import { bundlesOf } from '../support/verdict.ts'
 import { answerOf, dial, GET, LAST_GET } from './support/attacker.ts'
 import { held } from './support/held.ts'
 import { mintNamesake, ORDERS, sourceOf, WEB } from './support/scene.ts'
-import { plainService, protectedService, type Service } from './support/services.ts'
+import { mutualTls, plainService, protectedService, type Service } from './support/services.ts'
 
 let authority: MintedCa
 let removed: MintedCa
@@ -52,13 +52,7 @@ const keep = async ({ port }: Service, options: object = {}): Promise<TLSSocket>
 }
 
 test('on Node alone a kept connection goes on after its authority was removed', async () => {
-  const own = await authority.mint(ORDERS)
-  const options = {
-    cert: own.certificatesPem,
-    key: own.privateKeyPem,
-    ca: [authority.certificatePem, removed.certificatePem],
-    requestCert: true,
-  }
+  const options = mutualTls(await authority.mint(ORDERS), authority, removed)
   await using service = await plainService(options)
   const socket = await keep(service)
   service.server.setSecureContext({ ...options, ca: [authority.certificatePem] })

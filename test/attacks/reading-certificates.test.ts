@@ -6,7 +6,7 @@ import { peerOf } from '@fastify-spiffe/tls'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { answerOf, attempt, dial, GET, LAST_GET } from './support/attacker.ts'
 import { mintNamesake, rejections, sourceOf, WEB } from './support/scene.ts'
-import { protectedService } from './support/services.ts'
+import { mutualTls, protectedService } from './support/services.ts'
 
 let authority: MintedCa
 let direct: MintedCertificate
@@ -32,13 +32,7 @@ const certificatesSeen = (socket: TLSSocket): number => {
 /** Whether this Node loses the intermediates when it is asked for the certificates. */
 const losesTheChain = async (): Promise<boolean> => {
   const own = await authority.mint('spiffe://example.org/server')
-  const server = tls.createServer({
-    cert: own.certificatesPem,
-    key: own.privateKeyPem,
-    ca: [],
-    requestCert: true,
-    rejectUnauthorized: false,
-  })
+  const server = tls.createServer({ ...mutualTls(own), rejectUnauthorized: false })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const accepted = once(server, 'secureConnection')

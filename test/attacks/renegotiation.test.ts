@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { attempt, dial } from './support/attacker.ts'
 import { Dialogue, run, testWith } from './support/programs.ts'
 import { ADMIN, mintNamesake, ORDERS, sourceOf, WEB } from './support/scene.ts'
-import { plainService, protectedService, type Service } from './support/services.ts'
+import { mutualTls, plainService, protectedService, type Service } from './support/services.ts'
 
 const OLD = { minVersion: 'TLSv1.2' } as const
 const PROGRAM = fileURLToPath(new URL('../../attacks/support/renegotiate.py', import.meta.url))
@@ -40,13 +40,7 @@ const filesOf = (name: string): [string, string] => [
 ]
 
 const plain = (more: object = {}): Promise<Service> =>
-  plainService({
-    cert: own.certificatesPem,
-    key: own.privateKeyPem,
-    ca: [authority.certificatePem],
-    requestCert: true,
-    ...more,
-  })
+  plainService({ ...mutualTls(own, authority), ...more })
 
 /** A service that allows TLS 1.2, as it starts, and as it is after a rotation of its SVID. */
 const states: [string, () => Promise<Service>][] = [

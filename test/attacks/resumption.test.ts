@@ -7,7 +7,7 @@ import Fastify from 'fastify'
 import { bundlesOf } from '../support/verdict.ts'
 import { attempt, type Attempt } from './support/attacker.ts'
 import { mintNamesake, ORDERS, rejections, sourceOf, WEB } from './support/scene.ts'
-import { plainService, protectedService, type Service } from './support/services.ts'
+import { mutualTls, plainService, protectedService, type Service } from './support/services.ts'
 
 const RESUMABLE = { sessionTicketLifetimeMs: 3_600_000 }
 
@@ -24,12 +24,7 @@ beforeAll(async () => {
 })
 
 /** Strict mutual TLS as Node does it. */
-const strict = () => ({
-  cert: own.certificatesPem,
-  key: own.privateKeyPem,
-  ca: [authority.certificatePem, removed.certificatePem],
-  requestCert: true,
-})
+const strict = () => mutualTls(own, authority, removed)
 
 /** Connects with the newest session of an earlier attempt. */
 const resume = (
@@ -208,13 +203,9 @@ describe('a session without a certificate makes nobody somebody', () => {
 test('who is cut is cut again with the session of that handshake', async () => {
   using rejected = rejections()
   await using service = await protectedService(await sourceOf(authority), RESUMABLE)
-  const { cert, key } = strict()
   // Another server issues it: a peer that is cut may not get what was issued to it.
   await using forge = await plainService({
-    cert,
-    key,
-    ca: [removed.certificatePem],
-    requestCert: true,
+    ...mutualTls(own, removed),
     ticketKeys: service.server.getTicketKeys(),
     sessionIdContext: String(Reflect.get(service.server, 'sessionIdContext')),
   })

@@ -2,7 +2,7 @@ import type { MintedCa, MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { attempt } from './support/attacker.ts'
 import { ADMIN, mintNamesake, ORDERS, rejections, sourceOf, WEB } from './support/scene.ts'
-import { plainService, protectedService } from './support/services.ts'
+import { mutualTls, plainService, protectedService } from './support/services.ts'
 
 let authority: MintedCa
 let lookAlikes: Buffer[]
@@ -27,12 +27,7 @@ const outcomeOf = async (client: MintedCertificate) => {
 describe('a peer that sends look-alikes of its authority along', () => {
   test('is welcome on Node alone, with as many as it likes', async () => {
     const own = await authority.mint(ORDERS)
-    await using service = await plainService({
-      cert: own.certificatesPem,
-      key: own.privateKeyPem,
-      ca: [authority.certificatePem],
-      requestCert: true,
-    })
+    await using service = await plainService(mutualTls(own, authority))
     const client = await sent((chain) => [...chain, ...lookAlikes])
     expect(await attempt(service.port, client)).toMatchObject({ body: WEB })
   })

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import { attempt, dial } from './support/attacker.ts'
 import { Dialogue, testWith } from './support/programs.ts'
 import { mintNamesake, ORDERS, rejections, sourceOf, WEB } from './support/scene.ts'
-import { plainService, protectedService } from './support/services.ts'
+import { mutualTls, plainService, protectedService } from './support/services.ts'
 
 const LEGACY = 'legacy.example.org'
 
@@ -30,12 +30,7 @@ const legacy = async (): Promise<ConnectionOptions> => {
 describe('a client that asks for another name', () => {
   test('chooses who vouches for it on Node alone', async () => {
     const own = await authority.mint(ORDERS)
-    await using service = await plainService({
-      cert: own.certificatesPem,
-      key: own.privateKeyPem,
-      ca: [authority.certificatePem],
-      requestCert: true,
-    })
+    await using service = await plainService(mutualTls(own, authority))
     service.server.addContext(LEGACY, await legacy())
     expect(await attempt(service.port, intruder)).toMatchObject({ body: null })
     expect(await attempt(service.port, intruder, { servername: LEGACY })).toMatchObject({

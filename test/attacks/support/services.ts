@@ -3,6 +3,7 @@ import type { Http2SecureServer } from 'node:http2'
 import https, { type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { TLSSocket, type TlsOptions } from 'node:tls'
+import type { MintedCa, MintedCertificate } from '@fastify-spiffe/authority'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { peer } from '@fastify-spiffe/peer'
 import { spiffeServer, type SpiffeServerOptions } from '@fastify-spiffe/svid'
@@ -42,6 +43,17 @@ export async function protectedService(
   const server = app.server as Server | Http2SecureServer
   return { ...serviceOf(server, callers, () => app.close()) }
 }
+
+/** Mutual TLS as Node does it: all authorities in one list, whichever trust domain they are of. */
+export const mutualTls = (
+  { certificatesPem, privateKeyPem }: MintedCertificate,
+  ...authorities: readonly MintedCa[]
+): { cert: string; key: string; ca: string[]; requestCert: true } => ({
+  cert: certificatesPem,
+  key: privateKeyPem,
+  ca: authorities.map(({ certificatePem }) => certificatePem),
+  requestCert: true,
+})
 
 /** A service on Node's own `https`, which reads the certificate of its caller when a request comes. */
 export async function plainService(options: TlsOptions): Promise<Service> {
