@@ -21,7 +21,7 @@ import {
   type X509MaterialSource,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
-import { createSvidServer, identityOf, peerOf, type ServerIdentity } from './index.ts'
+import { createSvidServer, identityOf, peerOf, TlsError, type ServerIdentity } from './index.ts'
 import type { SvidServerOptions } from './server/server-options.ts'
 
 /** A source that holds what the test puts in. */
@@ -80,6 +80,16 @@ export const record = (name: string): { stop(): object[] } => {
       return events
     },
   }
+}
+
+/** The code of the `TlsError` that `action` throws. */
+export const codeOf = (action: () => unknown): string | undefined => {
+  try {
+    action()
+  } catch (error) {
+    return error instanceof TlsError ? error.code : String(error)
+  }
+  return undefined
 }
 
 type AnyRequest = IncomingMessage | Http2ServerRequest

@@ -11,11 +11,12 @@ import {
 } from '@fastify-spiffe/authority'
 import { X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { createSvidServer, identityOf, TlsError } from '../index.ts'
+import { createSvidServer, identityOf } from '../index.ts'
 import {
   bundlesOf,
   call,
   callInSession,
+  codeOf,
   dial,
   HeldSource,
   Loopback,
@@ -41,15 +42,6 @@ beforeAll(async () => {
   first = await issue()
   second = await issue()
 })
-
-const codeOf = (action: () => unknown): string | undefined => {
-  try {
-    action()
-  } catch (error) {
-    return error instanceof TlsError ? error.code : String(error)
-  }
-  return undefined
-}
 
 describe('a rotation', () => {
   test('reaches the next handshake', async () => {

@@ -10,10 +10,9 @@ import {
   createSvidTlsServer,
   identityOf,
   peerOf,
-  TlsError,
   type SvidTlsServerOptions,
 } from '../index.ts'
-import { bundlesOf, dial, HeldSource, portOf, record } from '../loopback.test.helper.ts'
+import { bundlesOf, codeOf, dial, HeldSource, portOf, record } from '../loopback.test.helper.ts'
 
 const SERVER_ID = 'spiffe://example.org/server'
 const WEB_ID = 'spiffe://example.org/web'
@@ -84,15 +83,6 @@ const hear = (
   material: MintedCertificate | null,
   options: tls.ConnectionOptions = {},
 ): Promise<string> => text(dial(port, material, { ALPNProtocols: [], ...options })).catch(() => '')
-
-const codeOf = (action: () => unknown): string | undefined => {
-  try {
-    action()
-  } catch (error) {
-    return error instanceof TlsError ? error.code : String(error)
-  }
-  return undefined
-}
 
 describe('a server without HTTP', () => {
   test('gives its listener a peer that has proven its SPIFFE ID', async () => {
