@@ -1,6 +1,7 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintAuthority, type MintedCertificate } from '@fastify-spiffe/authority'
 import { HARNESS_ID } from '../driver/agent.ts'
 import { bundleBytes, entry, federated } from '../driver/scripted-agent.ts'
+import type { Stage } from '../driver/stage.ts'
 import { untilPresented } from '../driver/watch.ts'
 import { expectEqual, type ConformanceCase } from '../suite/case.ts'
 import { FOREIGN_DOMAIN, FOREIGN_ID, PEER_ID } from './peer-case.ts'
@@ -9,40 +10,51 @@ import { expectDiscarded, serving } from './workload-api.ts'
 const OTHER_ID = `${HARNESS_ID}/other`
 const MAX_HINT_BYTES = 1024
 
+/** Of two SVIDs, with these hints, the first is presented. */
+async function expectFirst(stage: Stage, [hint, otherHint]: [string, string]): Promise<void> {
+  const { home, agent, harness, client, svid } = await serving(stage)
+  const [first, second] = [await home.mint(OTHER_ID), await home.mint(HARNESS_ID)]
+  agent.publish({
+    svids: [
+      { ...entry(OTHER_ID, first, home), hint },
+      { ...entry(HARNESS_ID, second, home), hint: otherHint },
+    ],
+  })
+  await untilPresented(harness, client, first, svid)
+}
+
+/** Serves the next SVID with federated bundles, and tells whom the harness takes a client for. */
+async function servingWith(
+  stage: Stage,
+  federatedBundles: Readonly<Record<string, Uint8Array>>,
+): Promise<{
+  readonly client: MintedCertificate
+  readonly callerOf: (material: MintedCertificate) => Promise<string | null>
+}> {
+  const { home, agent, harness, client, svid } = await serving(stage)
+  const next = await home.mint(HARNESS_ID)
+  agent.publish({
+    svids: [entry(HARNESS_ID, next, home)],
+    federated_bundles: federatedBundles,
+  })
+  await untilPresented(harness, client, next, svid)
+  return { client, callerOf: async (material) => (await harness.present({ material })).line }
+}
+
 export const hints: readonly ConformanceCase[] = [
   {
     name: 'HINT-1',
     level: 'recommended',
     title: 'of two SVIDs with the same hint the first is used',
     rule: 'Workload API §5.2.1 (73)',
-    run: async (stage) => {
-      const { home, agent, harness, client, svid } = await serving(stage)
-      const [first, second] = [await home.mint(OTHER_ID), await home.mint(HARNESS_ID)]
-      agent.publish({
-        svids: [
-          { ...entry(OTHER_ID, first, home), hint: 'internal' },
-          { ...entry(HARNESS_ID, second, home), hint: 'internal' },
-        ],
-      })
-      await untilPresented(harness, client, first, svid)
-    },
+    run: (stage) => expectFirst(stage, ['internal', 'internal']),
   },
   {
     name: 'HINT-2',
     level: 'core',
     title: 'hints do not change that the first SVID is the default',
     rule: 'Workload API §5.3 (74)',
-    run: async (stage) => {
-      const { home, agent, harness, client, svid } = await serving(stage)
-      const [first, second] = [await home.mint(OTHER_ID), await home.mint(HARNESS_ID)]
-      agent.publish({
-        svids: [
-          { ...entry(OTHER_ID, first, home), hint: 'z' },
-          { ...entry(HARNESS_ID, second, home), hint: 'a' },
-        ],
-      })
-      await untilPresented(harness, client, first, svid)
-    },
+    run: (stage) => expectFirst(stage, ['z', 'a']),
   },
   {
     name: 'HINT-3',
@@ -105,17 +117,11 @@ export const bundles: readonly ConformanceCase[] = [
     title: 'a federated bundle that is empty disturbs no SVID, and trusts nobody',
     rule: 'Workload API §4.6 (35)',
     run: async (stage) => {
-      const { home, agent, harness, client, svid } = await serving(stage)
       const foreign = await mintAuthority(FOREIGN_DOMAIN)
-      const next = await home.mint(HARNESS_ID)
-      agent.publish({
-        svids: [entry(HARNESS_ID, next, home)],
-        federated_bundles: { [`spiffe://${FOREIGN_DOMAIN}`]: bundleBytes() },
-      })
-      await untilPresented(harness, client, next, svid)
-      expectEqual((await harness.present({ material: client })).line, PEER_ID, 'the peer is')
-      const peer = await foreign.mint(FOREIGN_ID)
-      expectEqual((await harness.present({ material: peer })).line, null, 'the foreign peer is')
+      const empty = { [`spiffe://${FOREIGN_DOMAIN}`]: bundleBytes() }
+      const { client, callerOf } = await servingWith(stage, empty)
+      expectEqual(await callerOf(client), PEER_ID, 'the peer is')
+      expectEqual(await callerOf(await foreign.mint(FOREIGN_ID)), null, 'the foreign peer is')
     },
   },
   {
@@ -124,16 +130,10 @@ export const bundles: readonly ConformanceCase[] = [
     title: 'a federated bundle that is garbage does not spoil the rest of the message',
     rule: 'Workload API §4.6',
     run: async (stage) => {
-      const { home, agent, harness, client, svid } = await serving(stage)
       const foreign = await mintAuthority(FOREIGN_DOMAIN)
-      const next = await home.mint(HARNESS_ID)
-      agent.publish({
-        svids: [entry(HARNESS_ID, next, home)],
-        federated_bundles: { 'spiffe://garbage.test': Buffer.from('no'), ...federated(foreign) },
-      })
-      await untilPresented(harness, client, next, svid)
-      const peer = await foreign.mint(FOREIGN_ID)
-      expectEqual((await harness.present({ material: peer })).line, FOREIGN_ID, 'the peer is')
+      const garbage = { 'spiffe://garbage.test': Buffer.from('no') }
+      const { callerOf } = await servingWith(stage, { ...garbage, ...federated(foreign) })
+      expectEqual(await callerOf(await foreign.mint(FOREIGN_ID)), FOREIGN_ID, 'the peer is')
     },
   },
   {
@@ -142,17 +142,10 @@ export const bundles: readonly ConformanceCase[] = [
     title: 'a federated bundle under the name of the own trust domain does not replace the own one',
     rule: 'Workload API §5.1 (72)',
     run: async (stage) => {
-      const { home, agent, harness, client, svid } = await serving(stage)
       const impostor = await mintAuthority('example.org')
-      const next = await home.mint(HARNESS_ID)
-      agent.publish({
-        svids: [entry(HARNESS_ID, next, home)],
-        federated_bundles: federated(impostor),
-      })
-      await untilPresented(harness, client, next, svid)
-      expectEqual((await harness.present({ material: client })).line, PEER_ID, 'the peer is')
-      const peer = await impostor.mint(PEER_ID)
-      expectEqual((await harness.present({ material: peer })).line, null, 'the impostor is')
+      const { client, callerOf } = await servingWith(stage, federated(impostor))
+      expectEqual(await callerOf(client), PEER_ID, 'the peer is')
+      expectEqual(await callerOf(await impostor.mint(PEER_ID)), null, 'the impostor is')
     },
   },
 ]
