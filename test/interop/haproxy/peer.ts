@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import type { Peer } from '../peer.ts'
 import { programPath } from '../support/programs.ts'
-import { startProxyClient, startProxyServer, type ProxyProgram } from '../support/proxy.ts'
+import { proxyRoles, type ProxyProgram } from '../support/proxy.ts'
 import { adminSocket, clientConfiguration, serverConfiguration } from './configuration.ts'
 
 /**
@@ -26,19 +26,9 @@ export const haproxy: Peer = {
         await ask(socket, `commit ssl cert ${files.svid}\n`, 'Success')
       },
     }
-    return {
-      version: /version (\d[\d.]*)/.exec(stdout)?.[1] ?? 'unknown',
-      client: {
-        knows: 'DNS name',
-        keepsConnections: false,
-        start: (options) => startProxyClient(program, clientConfiguration, options),
-      },
-      server: {
-        knows: 'bundle only',
-        tellsCaller: true,
-        start: (options) => startProxyServer(program, serverConfiguration, options),
-      },
-    }
+    const version = /version (\d[\d.]*)/.exec(stdout)?.[1] ?? 'unknown'
+    const configurations = { client: clientConfiguration, server: serverConfiguration }
+    return { version, ...proxyRoles(program, configurations) }
   },
 }
 

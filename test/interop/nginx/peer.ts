@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { startProxyClient, startProxyServer, type ProxyProgram } from '../support/proxy.ts'
+import { proxyRoles, type ProxyProgram } from '../support/proxy.ts'
 import type { Peer } from '../peer.ts'
 import { programPath } from '../support/programs.ts'
 import { clientConfiguration, serverConfiguration } from './configuration.ts'
@@ -17,18 +17,8 @@ export const nginx: Peer = {
       command: (file) => [path, '-e', 'stderr', '-c', file],
       renew: async ({ daemon }) => daemon.signal('SIGHUP'),
     }
-    return {
-      version: /nginx\/(\S+)/.exec(stderr)?.[1] ?? 'unknown',
-      client: {
-        knows: 'DNS name',
-        keepsConnections: false,
-        start: (options) => startProxyClient(program, clientConfiguration, options),
-      },
-      server: {
-        knows: 'bundle only',
-        tellsCaller: true,
-        start: (options) => startProxyServer(program, serverConfiguration, options),
-      },
-    }
+    const version = /nginx\/(\S+)/.exec(stderr)?.[1] ?? 'unknown'
+    const configurations = { client: clientConfiguration, server: serverConfiguration }
+    return { version, ...proxyRoles(program, configurations) }
   },
 }

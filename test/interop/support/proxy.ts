@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { Daemon } from '../../spire/fixture/daemon.ts'
 import { until, type Workload } from '../../spire/fixture/index.ts'
 import { freePort } from '../../spire/fixture/port.ts'
-import type { ClientOptions, PeerClient, PeerServer, ServerOptions } from '../peer.ts'
+import type {
+  ClientOptions,
+  ClientRole,
+  PeerClient,
+  PeerServer,
+  ServerOptions,
+  ServerRole,
+} from '../peer.ts'
 import { getPlain, listens, startBackend } from './plain-http.ts'
 import { SvidFiles } from './svid-files.ts'
 
@@ -31,8 +38,30 @@ export interface ProxySettings {
 
 type Configuration = (settings: ProxySettings) => string
 
+/** The two roles of a proxy, each with its configuration. */
+export function proxyRoles(
+  program: ProxyProgram,
+  configurations: { readonly client: Configuration; readonly server: Configuration },
+): {
+  readonly client: ClientRole
+  readonly server: ServerRole
+} {
+  return {
+    client: {
+      knows: 'DNS name',
+      keepsConnections: false,
+      start: (options) => startClient(program, configurations.client, options),
+    },
+    server: {
+      knows: 'bundle only',
+      tellsCaller: true,
+      start: (options) => startServer(program, configurations.server, options),
+    },
+  }
+}
+
 /** A proxy in front of a caller without TLS. */
-export async function startProxyClient(
+async function startClient(
   program: ProxyProgram,
   configuration: Configuration,
   { workload, port }: ClientOptions,
@@ -45,7 +74,7 @@ export async function startProxyClient(
 }
 
 /** A proxy in front of a server without TLS. */
-export async function startProxyServer(
+async function startServer(
   program: ProxyProgram,
   configuration: Configuration,
   { workload }: ServerOptions,
