@@ -4,7 +4,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 export interface Notice {
   /** `*`: everybody. Otherwise a tenant, as `<trust domain>/<name>`. */
   readonly scope: string
-  /** Milliseconds since the epoch, or one more than the last. Never less than before. */
+  /** As the bus has given it. */
   readonly epoch: number
   /** The policy document that the sender has in force. */
   readonly policyVersion: string

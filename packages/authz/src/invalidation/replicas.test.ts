@@ -82,9 +82,15 @@ class MemoryBus implements InvalidationBus {
   readonly listeners = new Set<InvalidationListener>()
   isDown = false
 
-  async publish(scope: string, epoch: number, notice: string): Promise<void> {
+  async advance(scope: string, known: number): Promise<number> {
     this.#assertUp()
-    this.stored.set(scope, Math.max(epoch, this.stored.get(scope) ?? 0))
+    const epoch = Math.max(Date.now(), known + 1, ...[...this.stored.values()].map((it) => it + 1))
+    this.stored.set(scope, epoch)
+    return epoch
+  }
+
+  async publish(notice: string): Promise<void> {
+    this.#assertUp()
     for (const { onNotice } of this.listeners) onNotice(notice)
   }
 
@@ -93,9 +99,9 @@ class MemoryBus implements InvalidationBus {
     this.listeners.add(listener)
   }
 
-  async read(): Promise<ReadonlyMap<string, number>> {
+  async read(known: number): Promise<ReadonlyMap<string, number>> {
     this.#assertUp()
-    return new Map(this.stored)
+    return new Map([...this.stored].filter(([, epoch]) => epoch > known))
   }
 
   async close(): Promise<void> {
@@ -180,6 +186,7 @@ describe('replicas on a bus', () => {
     bus.stored.set('example.org/acme', Date.now() + 300_000)
     for (const { onReconnected } of [...bus.listeners].slice(1)) onReconnected()
     await new Promise(setImmediate)
+    bus.stored.clear()
     await two.ask()
     one.app.authz.invalidate(ACME)
     await new Promise(setImmediate)
@@ -187,16 +194,44 @@ describe('replicas on a bus', () => {
     expect(two.asked.times).toBe(2)
   })
 
-  test('tell epochs that the others can read, whatever fractions their clock has', async () => {
+  test('forget for the later of two invalidations too, whatever the clocks of those who told of them', async () => {
     const bus = new MemoryBus()
-    const time = Math.floor(Date.now()) + 0.25
-    const [one, two] = [await replica(bus, { clock: () => time }), await replica(bus)]
-    await two.ask()
+    const ahead = await replica(bus, { clock: () => Date.now() + 5000 })
+    const behind = await replica(bus, { clock: () => Date.now() - 5000 })
+    // It has not heard of the first invalidation when it makes the second.
+    bus.listeners.delete([...bus.listeners].at(-1)!)
+    const third = await replica(bus)
+    for (const { app } of [ahead, behind]) {
+      await third.ask()
+      app.authz.invalidate(ACME)
+      await new Promise(setImmediate)
+    }
+    await third.ask()
+    expect(third.asked.times).toBe(3)
+  })
+
+  test('forget once for what they hear of and read of', async () => {
+    const bus = new MemoryBus()
+    const [one, two] = [await replica(bus), await replica(bus)]
     one.app.authz.invalidate(ACME)
     await until(() => bus.stored.has('example.org/acme'))
+    await new Promise(setImmediate)
     await two.ask()
-    expect(two.asked.times).toBe(2)
-    expect(bus.stored.get('example.org/acme')).toBe(Math.floor(time))
+    for (const { onReconnected } of bus.listeners) onReconnected()
+    await new Promise(setImmediate)
+    await two.ask()
+    expect(two.asked.times).toBe(1)
+  })
+
+  test('tell that everybody is to forget in place of more than 10 000 tenants that they could not tell of', async () => {
+    const bus = new MemoryBus()
+    const { app } = await replica(bus)
+    bus.isDown = true
+    for (let at = 0; at < 10_001; at++) app.authz.invalidate({ ...ACME, name: `tenant-${at}` })
+    await new Promise(setImmediate)
+    bus.isDown = false
+    await until(() => bus.stored.has('*'))
+    expect([...bus.stored.keys()]).toEqual(['*'])
   })
 
   test('use nothing that they remember when their clock is set back while the bus is out of reach', async () => {
@@ -222,18 +257,15 @@ describe('replicas on a bus', () => {
     expect(asked.times).toBe(2)
   })
 
-  test('use nothing that they remember while an epoch of nobody’s clock is stored', async () => {
+  test('use nothing that they remember while an epoch is stored that nobody made', async () => {
     const bus = new MemoryBus()
     bus.stored.set('*', Number.MAX_SAFE_INTEGER)
-    const { app, ask, asked } = await replica(bus)
+    const { ask, asked } = await replica(bus)
     await ask()
     for (const { onReconnected } of bus.listeners) onReconnected()
     await new Promise(setImmediate)
     await ask()
     expect(asked.times).toBe(2)
-    app.authz.invalidate(ACME)
-    await until(() => bus.stored.has('example.org/acme'))
-    expect(bus.stored.get('example.org/acme')).toBeLessThanOrEqual(Date.now())
   })
 
   test('use nothing that they remember while the bus is out of reach for too long, and again afterwards', async () => {
@@ -411,15 +443,63 @@ describeRedis(
       await two.ask()
       await askUntilAsked(two)
       expect(two.asked.times).toBe(2)
-      expect(Object.keys(await one.client.hGetAll('orders:epochs'))).toEqual(['example.org/acme'])
+      expect(await one.client.zRange('orders:epochs', 0, -1)).toEqual(['*', 'example.org/acme'])
     })
 
-    test('an epoch that is stored late does not hide a greater one', async () => {
+    test('each epoch is greater than all before, whoever asks for it and whatever he knows', async () => {
+      const [one, two] = [await redisReplica(), await redisReplica()]
+      const epochs: number[] = []
+      for (const { bus } of [one, two, one, two]) epochs.push(await bus.advance('a/b', 0))
+      epochs.push(await one.bus.advance('a/c', epochs.at(-1)! + 1000))
+      epochs.push(await two.bus.advance('a/b', 0))
+      expect(epochs).toEqual(epochs.toSorted((a, b) => a - b))
+      expect(new Set(epochs).size).toBe(6)
+      expect(epochs[4]).toBeGreaterThan(epochs[3]! + 1000)
+      const together = [one, two, one, two].map(({ bus }) => bus.advance('a/b', 0))
+      expect(new Set(await Promise.all(together)).size).toBe(4)
+    })
+
+    test('what is newer than a known epoch is read, and nothing else', async () => {
+      const { bus } = await redisReplica()
+      const [b, c] = [await bus.advance('a/b', 0), await bus.advance('a/c', 0)]
+      expect(await bus.read(b)).toEqual(new Map([['a/c', c]]))
+      expect(await bus.read(c)).toEqual(new Map())
+    })
+
+    test('whoever knows what is stored no more reads that everybody is to forget', async () => {
       const { bus, client } = await redisReplica()
-      await bus.publish('example.org/late', 200, 'x')
-      await bus.publish('example.org/late', 100, 'x')
-      expect((await bus.read()).get('example.org/late')).toBe(200)
-      expect(await client.hGet('orders:epochs', 'example.org/late')).toBe('200')
+      const known = await bus.advance('a/b', 0)
+      expect(await bus.read(known)).toEqual(new Map())
+      await client.del('orders:epochs')
+      expect([...(await bus.read(known)).keys()]).toEqual(['*'])
+      await client.zAdd('orders:epochs', { value: 'a/b', score: known - 1 })
+      await client.zRemRangeByScore('orders:epochs', known, '+inf')
+      expect([...(await bus.read(known)).keys()]).toEqual(['*'])
+    })
+
+    test('the epoch of everybody stands for what was stored beyond 10 000 scopes', async () => {
+      const { bus, client } = await redisReplica()
+      const before = await bus.advance('a/before', 0)
+      const first = await bus.advance('a/first', 0)
+      const scopes = Array.from({ length: 9999 }, (_, at) => ({
+        value: `a/${at}`,
+        score: first + 1 + at,
+      }))
+      await client.zAdd('orders:epochs', scopes)
+      const last = await bus.advance('a/last', 0)
+      expect(await client.zCard('orders:epochs')).toBe(10_000)
+      expect(await client.zScore('orders:epochs', 'a/first')).toBeNull()
+      expect([...(await bus.read(before)).keys()]).toContain('*')
+      expect(await bus.read(last - 1)).toEqual(new Map([['a/last', last]]))
+    })
+
+    test('an epoch that nobody made is put away, and everybody forgets', async () => {
+      const { bus, client } = await redisReplica()
+      const known = await bus.advance('a/b', 0)
+      await client.zAdd('orders:epochs', { value: 'a/b', score: Number.MAX_SAFE_INTEGER })
+      const read = await bus.read(known)
+      expect([...read.keys()]).toEqual(['*'])
+      expect(read.get('*')).toBeLessThan(Date.now() + 60_000)
     })
 
     test('a server that is killed and started again loses no invalidation', async () => {

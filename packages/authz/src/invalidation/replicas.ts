@@ -1,7 +1,10 @@
+import { LRUCache } from 'lru-cache'
 import { replicasChannel, type ReplicasEvent } from '../events.ts'
 import { Deadline } from '../step/deadline.ts'
+import { MAX_AHEAD_MS } from './bus.ts'
 import { openNotice, sealNotice } from './notice.ts'
 import type { ReplicasSettings } from './options.ts'
+import { EVERYBODY, MAX_SCOPES } from './scope.ts'
 
 export interface ReplicasParts extends ReplicasSettings {
   /** Forgets what is remembered about a scope, `*` for all. */
@@ -14,25 +17,27 @@ export interface ReplicasParts extends ReplicasSettings {
   readonly clock: () => number
 }
 
-/** The scope of all tenants. */
-export const EVERYBODY = '*'
-/** An epoch that is further ahead than this was made by nobody's clock. */
-const MAX_AHEAD_MS = 10 * 60_000
 /** What a bus may take for one answer. */
 const PATIENCE_MS = 2000
 
 /**
- * Keeps the cache of this replica in step with those of the others. Epochs only grow, so that notices may come late, twice
- * or out of order, and an old one that is sent again does nothing.
+ * Keeps the cache of this replica in step with those of the others. The bus makes the epochs, each greater than all before,
+ * so that notices may come late, twice or out of order, and an old one that is sent again does nothing.
  */
 export class Replicas {
   readonly #parts: ReplicasParts
-  /** Of all notices and of what is stored. */
-  readonly #epochs = new Map<string, number>()
-  /** Of notices alone, which are authenticated: what anybody may have stored hides none of them. */
-  readonly #heard = new Map<string, number>()
-  /** What could not be told yet. */
+  /**
+   * The last epoch of each scope by notices alone, which are authenticated: what anybody may have stored hides none of
+   * them. One about a scope that is not here any more is news.
+   */
+  readonly #heard = new LRUCache<string, number>({ max: MAX_SCOPES })
+  /** What is stored has been read up to this epoch. */
+  #readUpTo = 0
+  /** The greatest epoch of notices and of what is stored. */
+  #known = 0
+  /** The scopes that could not be told yet, with the number of the last announcement. */
   readonly #untold = new Map<string, number>()
+  #announcements = 0
   #heartbeat: NodeJS.Timeout | undefined
   #isSubscribed = false
   /** The version that another replica has told of, until this one has a say of its own. */
@@ -61,10 +66,9 @@ export class Replicas {
 
   /** Tells the other replicas that everything remembered about a scope is void. */
   announce(scope: string): void {
-    const now = Math.floor(this.#parts.clock())
-    const epoch = Math.max(now, (this.#epochs.get(scope) ?? 0) + 1)
-    this.#epochs.set(scope, epoch)
-    this.#untold.set(scope, epoch)
+    const isFull = this.#untold.size >= MAX_SCOPES
+    if (isFull) this.#untold.clear()
+    this.#untold.set(isFull ? EVERYBODY : scope, ++this.#announcements)
     void this.#tell()
   }
 
@@ -102,25 +106,29 @@ export class Replicas {
 
   /** Notices may have been lost: what is stored has them all. */
   async #read(): Promise<void> {
-    const { clock } = this.#parts
+    const { clock, bus } = this.#parts
     const askedAt = clock()
-    const stored = await this.#within(this.#parts.bus.read())
-    for (const [scope, epoch] of stored) this.#advance(scope, epoch, this.#epochs)
+    const stored = await this.#within(bus.read(this.#readUpTo))
+    for (const [scope, epoch] of stored) {
+      const isTaken = this.#isHeard(scope, epoch) || this.#forget(scope, epoch)
+      if (isTaken) this.#readUpTo = Math.max(epoch, this.#readUpTo)
+    }
     this.#lastContact = askedAt
     void this.isCurrent
   }
 
   async #tell(): Promise<void> {
     const { bus, secret, policyVersion } = this.#parts
-    for (const [scope, epoch] of this.#untold) {
-      const notice = sealNotice({ scope, epoch, policyVersion: policyVersion() }, secret)
+    for (const [scope, announcement] of this.#untold) {
       try {
-        await this.#within(bus.publish(scope, epoch, notice))
+        const epoch = await this.#within(bus.advance(scope, this.#known))
+        const notice = sealNotice({ scope, epoch, policyVersion: policyVersion() }, secret)
+        await this.#within(bus.publish(notice))
       } catch {
         // The next heartbeat tries again.
         return
       }
-      if (this.#untold.get(scope) === epoch) this.#untold.delete(scope)
+      if (this.#untold.get(scope) === announcement) this.#untold.delete(scope)
     }
   }
 
@@ -128,24 +136,25 @@ export class Replicas {
     const { secret, policyVersion } = this.#parts
     const notice = openNotice(text, secret)
     if (notice === null) return
-    const isNews = this.#advance(notice.scope, notice.epoch, this.#heard)
-    if (!isNews || notice.policyVersion === policyVersion()) return
+    const { scope, epoch } = notice
+    if (this.#isHeard(scope, epoch) || !this.#forget(scope, epoch)) return
+    this.#heard.set(scope, epoch)
+    if (notice.policyVersion === policyVersion()) return
     this.#versionOfOthers = notice.policyVersion
     void this.#parts.adoptPolicy()
   }
 
-  /** Returns whether the epoch is greater than the known one. */
-  #advance(scope: string, epoch: number, known: Map<string, number>): boolean {
-    if (!(epoch <= this.#parts.clock() + MAX_AHEAD_MS)) {
-      // Whoever can write such an epoch may hide others behind it.
-      this.#parts.invalidate(EVERYBODY)
-      return false
-    }
-    if (epoch <= (known.get(scope) ?? -Infinity)) return false
-    known.set(scope, epoch)
-    this.#epochs.set(scope, Math.max(epoch, this.#epochs.get(scope) ?? epoch))
-    this.#parts.invalidate(scope)
-    return true
+  /** Whether the notice of this epoch, or of a later one, has been heard. */
+  #isHeard(scope: string, epoch: number): boolean {
+    return epoch <= (this.#heard.get(scope) ?? -Infinity)
+  }
+
+  /** Forgets a scope. Of an epoch that nobody made it returns `false`: others may be hidden behind it, so all are forgotten. */
+  #forget(scope: string, epoch: number): boolean {
+    const isPlausible = epoch <= this.#parts.clock() + MAX_AHEAD_MS
+    this.#parts.invalidate(isPlausible ? scope : EVERYBODY)
+    if (isPlausible) this.#known = Math.max(epoch, this.#known)
+    return isPlausible
   }
 
   #become(isCurrent: boolean): void {
@@ -162,14 +171,4 @@ export class Replicas {
     if (outcome === late) throw new Error('the invalidation bus does not answer')
     return outcome
   }
-}
-
-/** The scope of a tenant: neither a trust domain nor a tenant's name has a slash. */
-export function scopeOf(tenantKey: string): string {
-  return tenantKey.replace('\0', '/')
-}
-
-/** The tenant of a scope. */
-export function tenantKeyOf(scope: string): string {
-  return scope.replace('/', '\0')
 }

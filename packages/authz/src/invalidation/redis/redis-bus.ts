@@ -1,5 +1,6 @@
 import { checkKeys, refuse } from '../../options/check.ts'
 import type { InvalidationBus, InvalidationListener } from '../bus.ts'
+import { ADVANCE, READ } from './scripts.ts'
 
 /** What is needed of a client of the package `redis`, version 5 or later. It speaks to Redis and Valkey alike. */
 export interface RedisClient {
@@ -9,7 +10,6 @@ export interface RedisClient {
   on(event: 'ready' | 'error', listener: (...details: unknown[]) => void): unknown
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
   publish(channel: string, message: string): Promise<unknown>
-  hGetAll(key: string): Promise<Readonly<Record<string, string>>>
   sIsMember(key: string, member: string): Promise<unknown>
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   destroy(): void
@@ -22,16 +22,9 @@ export interface RedisBusOptions {
   readonly prefix?: string
 }
 
-/** Stores an epoch unless a greater one is there: replicas may store in any order. */
-const STORE = `
-local stored = tonumber(redis.call('HGET', KEYS[1], ARGV[1]))
-if not stored or stored < tonumber(ARGV[2]) then
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-end`
-
 /**
- * An invalidation bus on Redis or Valkey: epochs in a hash, notices on a channel. It has a connection of its own to listen
- * with, which it makes from the client.
+ * An invalidation bus on Redis or Valkey: epochs in a sorted set of 10 000 scopes at most, notices on a channel. It has a
+ * connection of its own to listen with, which it makes from the client.
  *
  * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
@@ -59,8 +52,11 @@ class RedisBus implements InvalidationBus {
     this.#channel = channel
   }
 
-  async publish(scope: string, epoch: number, notice: string): Promise<void> {
-    await this.#client.eval(STORE, { keys: [this.#key], arguments: [scope, String(epoch)] })
+  async advance(scope: string, known: number): Promise<number> {
+    return Number(await this.#eval(ADVANCE, [String(known), scope]))
+  }
+
+  async publish(notice: string): Promise<void> {
     await this.#client.publish(this.#channel, notice)
   }
 
@@ -75,12 +71,21 @@ class RedisBus implements InvalidationBus {
     subscriber.on('ready', onReconnected)
   }
 
-  async read(): Promise<ReadonlyMap<string, number>> {
-    const stored = await this.#client.hGetAll(this.#key)
-    return new Map(Object.entries(stored).map(([scope, epoch]) => [scope, Number(epoch)]))
+  async read(known: number): Promise<ReadonlyMap<string, number>> {
+    const reply = await this.#eval(READ, [String(known)])
+    if (!Array.isArray(reply)) throw new TypeError('Redis answered with no list of epochs')
+    const epochs = new Map<string, number>()
+    for (let at = 0; at < reply.length; at += 2) {
+      epochs.set(String(reply[at]), Number(reply[at + 1]))
+    }
+    return epochs
   }
 
   async close(): Promise<void> {
     if (this.#subscriber?.isOpen === true) this.#subscriber.destroy()
+  }
+
+  #eval(script: string, args: string[]): Promise<unknown> {
+    return this.#client.eval(script, { keys: [this.#key], arguments: args })
   }
 }
