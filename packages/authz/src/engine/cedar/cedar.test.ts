@@ -1,23 +1,12 @@
 // oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 // oxlint-disable typescript/no-unsafe-type-assertion -- these tests pass what the types forbid, as JavaScript can
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rename, writeFile } from 'node:fs/promises'
 import * as wasm from '@cedar-policy/cedar-wasm/nodejs'
-import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import Fastify from 'fastify'
-import { authz, type EngineQuestion } from '../../index.ts'
-import {
-  cedar,
-  type CedarErrorEvent,
-  type CedarOptions,
-  type EnginePolicyEvent,
-  type LocalEngine,
-} from './index.ts'
+import { localScene, nextEvent, question, ROOT, service, WEB } from '../local/local.test.helper.ts'
+import { cedar, type CedarErrorEvent, type CedarOptions, type LocalEngine } from './index.ts'
 import { CedarPolicies } from './policies.ts'
 import { Slots } from './slots.ts'
 
@@ -43,47 +32,20 @@ action "PUT /orders/:id" appliesTo {
 };
 `
 
-const WEB = SpiffeId.parse('spiffe://example.org/acme/web')
-const ROOT = SpiffeId.parse('spiffe://example.org/ops/root')
-
-let directory: string
-const engines: LocalEngine[] = []
-const told: EnginePolicyEvent[] = []
+const scene = localScene()
 const errors: CedarErrorEvent[] = []
-const listen = (event: unknown): void => void told.push(event as EnginePolicyEvent)
-const listenForErrors = (event: unknown): void => void errors.push(event as CedarErrorEvent)
+const listen = (event: unknown): void => void errors.push(event as CedarErrorEvent)
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'cedar-'))
-  told.length = 0
+beforeEach(() => {
   errors.length = 0
-  subscribe('spiffe:authz:engine-policy', listen)
-  subscribe('spiffe:authz:cedar-error', listenForErrors)
+  subscribe('spiffe:authz:cedar-error', listen)
 })
-afterEach(async () => {
-  unsubscribe('spiffe:authz:engine-policy', listen)
-  unsubscribe('spiffe:authz:cedar-error', listenForErrors)
-  for (const engine of engines.splice(0)) engine.close()
-  await rm(directory, { recursive: true, force: true })
+afterEach(() => {
+  unsubscribe('spiffe:authz:cedar-error', listen)
 })
 
-const open = async (options: Partial<CedarOptions> = {}): Promise<LocalEngine> => {
-  const engine = await cedar({ policies: POLICIES, ...options })
-  engines.push(engine)
-  return engine
-}
-
-const question = (more: Partial<EngineQuestion> & { tenantName?: string } = {}): EngineQuestion => {
-  const { tenantName = 'acme', ...others } = more
-  return {
-    spiffeId: WEB,
-    tenant: { trustDomain: WEB.trustDomain, name: tenantName },
-    method: 'GET',
-    route: '/orders/:id',
-    attributes: {},
-    ...others,
-  }
-}
+const open = async (options: Partial<CedarOptions> = {}): Promise<LocalEngine> =>
+  scene.keep(await cedar({ policies: POLICIES, ...options }))
 
 describe('Cedar', () => {
   test('lets in what a policy permits', async () => {
@@ -382,29 +344,29 @@ describe('policies in a file', () => {
   })
 
   test('do not boot when the file is not there, or is no UTF-8', async () => {
-    const file = join(directory, 'policies.cedar')
+    const file = scene.pathOf('policies.cedar')
     await expect(open({ policies: { file } })).rejects.toMatchObject({ code: 'invalid-policy' })
     await writeFile(file, Buffer.from([0x2f, 0x2f, 0xff]))
     await expect(open({ policies: { file } })).rejects.toMatchObject({ code: 'invalid-policy' })
   })
 
   test.each(bad)('that are bad leave the last good ones: %s', async (_what, policies) => {
-    const file = join(directory, 'policies.cedar')
+    const file = scene.pathOf('policies.cedar')
     await writeFile(file, POLICIES)
     const engine = await open({ policies: { file } })
     const version = engine.policyVersion()
     await writeFile(file, policies)
     await expect(engine.reload()).rejects.toMatchObject({ code: 'invalid-policy' })
-    expect(told).toEqual([{ engine: 'cedar', version, code: 'invalid-policy' }])
+    expect(scene.told).toEqual([{ engine: 'cedar', version, code: 'invalid-policy' }])
     expect([engine.policyVersion(), engine.decide(question())]).toEqual([version, true])
   })
 
   test('and a schema come by themselves when they are watched', async () => {
-    const [file, schema] = [join(directory, 'policies.cedar'), join(directory, 'app.cedarschema')]
+    const [file, schema] = [scene.pathOf('policies.cedar'), scene.pathOf('app.cedarschema')]
     await writeFile(file, POLICIES)
     await writeFile(schema, SCHEMA)
     const engine = await open({ policies: { file }, schema: { file: schema }, watch: true })
-    const next = join(directory, 'next')
+    const next = scene.pathOf('next')
     await writeFile(next, SECOND)
     const changed = nextEvent()
     await rename(next, file)
@@ -420,7 +382,7 @@ describe('policies in a file', () => {
         .map((it) => `permit(principal, action == Action::"GET /${it}", resource);`)
         .concat(`forbid(principal, action, resource) when { !(context has edition${n}) };`)
         .join('\n')
-    const file = join(directory, 'policies.cedar')
+    const file = scene.pathOf('policies.cedar')
     await writeFile(file, edition(0))
     let version = ''
     const engine = await open({
@@ -436,7 +398,7 @@ describe('policies in a file', () => {
     }
     const swapping = swap()
     let refused = 0
-    for (let turn = 0; told.length < 10 && turn < 1_000_000; turn++) {
+    for (let turn = 0; scene.told.length < 10 && turn < 1_000_000; turn++) {
       version = engine.policyVersion()
       if (!editions.has(version)) editions.set(version, 1)
       for (const route of ['/a', '/b', '/c', '/d']) {
@@ -492,13 +454,7 @@ describe('the names under which Cedar keeps policies', () => {
 
 describe('in a service', () => {
   test('a thousand requests at once get each its own answer', async () => {
-    await using app = Fastify()
-    await app.register(peer)
-    const engine = await open()
-    await app.register(authz, { tenant: '/{tenant}/{workload}', engines: [engine] })
-    const use = { engine: 'cedar', reads: ['headers.risk'], freshness: 'always' } as const
-    const spiffe = { anyAuthenticated: true, engines: [use] } as const
-    app.route({ method: ['GET', 'PUT'], url: '/orders/:id', config: { spiffe }, handler: () => '' })
+    await using app = await service(await open(), { reads: ['headers.risk'] })
     const callers = [
       ['spiffe://example.org/acme/web', 'GET', 200],
       ['spiffe://example.org/zenith/web', 'GET', 403],
@@ -536,13 +492,3 @@ describe('options', () => {
     await expect(cedar(options as CedarOptions)).rejects.toMatchObject({ code })
   })
 })
-
-async function nextEvent(): Promise<EnginePolicyEvent> {
-  return await new Promise((resolve) => {
-    const hear = (event: unknown): void => {
-      unsubscribe('spiffe:authz:engine-policy', hear)
-      resolve(event as EnginePolicyEvent)
-    }
-    subscribe('spiffe:authz:engine-policy', hear)
-  })
-}

@@ -1,36 +1,25 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { Metadata, Server, ServerCredentials, credentials, status } from '@grpc/grpc-js'
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import Fastify, { type FastifyInstance } from 'fastify'
+import { describe, expect, test } from '@jest/globals'
+import type { Engine } from '../../index.ts'
 import {
-  authz,
-  type AuthzOptions,
-  type DecisionEvent,
-  type Engine,
-  type EngineUse,
-} from '../../index.ts'
-import { engineVerdicts } from '../../step/verdicts.ts'
-import { EngineGuard } from '../guard.ts'
+  decide,
+  guarded,
+  QUESTION,
+  remoteScene,
+  statusOf,
+  WEB,
+} from '../remote/remote.test.helper.ts'
 import { checkMethod } from './definition.ts'
 import { extAuthz, type ExtAuthzOptions } from './index.ts'
 
-const WEB = 'spiffe://example.org/acme/web'
-const QUESTION = {
-  spiffeId: SpiffeId.parse(WEB),
-  tenant: null,
-  method: 'GET',
-  route: '/orders/:id',
-  attributes: {},
-}
+const { closers, reasons, application } = remoteScene()
 
 type Reply = sendUnaryData<Buffer>
 type Respond = (reply: Reply, call: ServerUnaryCall<object, Buffer>) => void
@@ -50,22 +39,6 @@ const answer =
   (reply) =>
     reply(null, Buffer.concat(bytes))
 const ALLOW = answer(field(STATUS), field(OK))
-
-const closers: (() => Promise<void> | void)[] = []
-const events: DecisionEvent[] = []
-const listen = (event: unknown): void => {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the channel's own type
-  events.push(event as DecisionEvent)
-}
-beforeEach(() => {
-  events.length = 0
-  subscribe('spiffe:authz:decision', listen)
-})
-afterEach(async () => {
-  unsubscribe('spiffe:authz:decision', listen)
-  for (const close of closers.splice(0).toReversed()) await close()
-})
-const reasons = (): readonly string[] => events.map(({ reason }) => reason)
 
 /** A real authorization service, which answers with whatever bytes the test says. */
 class Service {
@@ -115,27 +88,6 @@ function engineFor(target: string, more: Partial<ExtAuthzOptions> = {}): Engine 
   closers.push(() => engine.close?.())
   return engine
 }
-
-async function application(
-  engine: Engine,
-  options: AuthzOptions = {},
-  use: Partial<Exclude<EngineUse, string>> = {},
-): Promise<FastifyInstance> {
-  const app = Fastify()
-  closers.push(() => app.close())
-  await app.register(peer)
-  await app.register(authz, { engines: [engine], ...options })
-  const spiffe = {
-    allow: ['spiffe://example.org/{who}/*'],
-    engines: [{ engine: engine.name, freshness: 'always' as const, ...use }],
-  }
-  app.route({ method: ['GET', 'PUT'], url: '/orders/:id', config: { spiffe }, handler: () => 'in' })
-  return app
-}
-const statusOf = async (app: FastifyInstance): Promise<number> =>
-  (await injectAs(app, WEB, '/orders/7')).statusCode
-const decide = async (engine: Engine): Promise<boolean> =>
-  engine.decide(QUESTION, { signal: new AbortController().signal })
 
 describe('ext-authz lets in', () => {
   test.each<[string, Respond]>([
@@ -307,11 +259,8 @@ test('a connection on which three deadlines in a row are missed is given up for 
 
 test('a service is left alone after five failures, and asked again after a while', async () => {
   const service = await Service.start(answer())
-  const time = { now: 0 }
   const engine = engineFor(service.target, { breaker: { openMs: 500 } })
-  const guard = new EngineGuard(engine, { clock: () => time.now, random: () => 0.5 })
-  const ask = async (): Promise<string> =>
-    (await guard.ask(QUESTION, 10_000, engineVerdicts('ext-authz'))).reason
+  const { guard, time, ask } = guarded(engine)
   for (let at = 0; at < 7; at++) await ask()
   expect(service.asked.length).toBe(5)
   expect(guard.stats()).toMatchObject({ breaker: 'open', failed: 5, unavailable: 2 })

@@ -1,60 +1,24 @@
 // oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 // oxlint-disable typescript/no-unsafe-type-assertion -- these tests pass what the types forbid, as JavaScript can
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { SpiffeId } from '@fastify-spiffe/spiffe'
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import Fastify from 'fastify'
-import { authz, type EngineQuestion } from '../../index.ts'
-import { type EnginePolicyEvent, type LocalEngine, opaWasm, type OpaWasmOptions } from './index.ts'
+import { describe, expect, jest, test } from '@jest/globals'
+import type { EngineQuestion } from '../../index.ts'
+import { localScene, nextEvent, question, ROOT, service, WEB } from '../local/local.test.helper.ts'
+import { type LocalEngine, opaWasm, type OpaWasmOptions } from './index.ts'
 import { filesOfTar } from './tar.ts'
 
 const fixtures = fileURLToPath(new URL('../../../fixtures/opa-wasm/', import.meta.url))
 const FIRST = join(fixtures, 'first.tar.gz')
 const SECOND = join(fixtures, 'second.tar.gz')
 
-const WEB = SpiffeId.parse('spiffe://example.org/acme/web')
-const ROOT = SpiffeId.parse('spiffe://example.org/ops/root')
+const scene = localScene()
 
-let directory: string
-const engines: LocalEngine[] = []
-const told: EnginePolicyEvent[] = []
-const listen = (event: unknown): void => void told.push(event as EnginePolicyEvent)
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'opa-wasm-'))
-  told.length = 0
-  subscribe('spiffe:authz:engine-policy', listen)
-})
-afterEach(async () => {
-  unsubscribe('spiffe:authz:engine-policy', listen)
-  for (const engine of engines.splice(0)) engine.close()
-  await rm(directory, { recursive: true, force: true })
-})
-
-const open = async (options: Partial<OpaWasmOptions> = {}): Promise<LocalEngine> => {
-  const engine = await opaWasm({ wasm: { file: FIRST }, entrypoint: 'orders/allow', ...options })
-  engines.push(engine)
-  return engine
-}
-
-const question = (more: Partial<EngineQuestion> & { tenantName?: string } = {}): EngineQuestion => {
-  const { tenantName = 'acme', ...others } = more
-  return {
-    spiffeId: WEB,
-    tenant: { trustDomain: WEB.trustDomain, name: tenantName },
-    method: 'GET',
-    route: '/orders/:id',
-    attributes: {},
-    ...others,
-  }
-}
+const open = async (options: Partial<OpaWasmOptions> = {}): Promise<LocalEngine> =>
+  scene.keep(await opaWasm({ wasm: { file: FIRST }, entrypoint: 'orders/allow', ...options }))
 
 /** The files of a bundle, as they lie in it. */
 const unpacked = async (bundle: string): Promise<Map<string, Uint8Array>> => {
@@ -210,9 +174,9 @@ describe('where compiled Rego comes from', () => {
   test('a bundle, its bytes, a folder and a bare module all decide the same', async () => {
     const files = await unpacked(FIRST)
     const wasm = files.get('policy.wasm')!
-    const folder = await mkdtemp(join(directory, 'folder-'))
+    const folder = await mkdtemp(scene.pathOf('folder-'))
     for (const [name, content] of files) await writeFile(join(folder, name), content)
-    await writeFile(join(directory, 'bare.wasm'), wasm)
+    await writeFile(scene.pathOf('bare.wasm'), wasm)
     const data: Record<string, unknown> = JSON.parse(
       Buffer.from(files.get('data.json')!).toString(),
     )
@@ -221,7 +185,7 @@ describe('where compiled Rego comes from', () => {
       await open(),
       await open({ wasm: { bytes: await readFile(FIRST) } }),
       await open({ wasm: { directory: folder } }),
-      await open({ wasm: { file: join(directory, 'bare.wasm') }, data }),
+      await open({ wasm: { file: scene.pathOf('bare.wasm') }, data }),
       await open({ wasm: { bytes: wasm }, data }),
     ]
     for (const engine of all) {
@@ -258,8 +222,7 @@ describe('where compiled Rego comes from', () => {
   })
 
   test('which rule decides goes without saying only where there is one', async () => {
-    const engine = await opaWasm({ wasm: { file: SECOND } })
-    engines.push(engine)
+    const engine = scene.keep(await opaWasm({ wasm: { file: SECOND } }))
     expect(engine.decide(question({ tenantName: 'zenith' }))).toBe(true)
 
     await expect(opaWasm({ wasm: { file: FIRST } })).rejects.toMatchObject({
@@ -337,13 +300,13 @@ describe('where compiled Rego comes from', () => {
   })
 
   test.each(bad)('stays with the last good policies at %s', async (_what, make) => {
-    const file = join(directory, 'bundle.tar.gz')
+    const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)
     const engine = await open({ wasm: { file } })
     const version = engine.policyVersion()
     await writeFile(file, await make(await readFile(SECOND)))
     await expect(engine.reload()).rejects.toMatchObject({ code: 'invalid-policy' })
-    expect(told).toEqual([{ engine: 'opa-wasm', version, code: 'invalid-policy' }])
+    expect(scene.told).toEqual([{ engine: 'opa-wasm', version, code: 'invalid-policy' }])
     expect(engine.policyVersion()).toBe(version)
     expect(engine.decide(question())).toBe(true)
 
@@ -380,9 +343,11 @@ describe('where compiled Rego comes from', () => {
   })
 
   test('does not boot by a file that is not there, or too long', async () => {
-    const gone = join(directory, 'gone.tar.gz')
+    const gone = scene.pathOf('gone.tar.gz')
     await expect(open({ wasm: { file: gone } })).rejects.toMatchObject({ code: 'invalid-policy' })
-    await expect(open({ wasm: { directory } })).rejects.toMatchObject({ code: 'invalid-policy' })
+    await expect(open({ wasm: { directory: scene.pathOf('.') } })).rejects.toMatchObject({
+      code: 'invalid-policy',
+    })
     const { length } = await readFile(FIRST)
     for (const maxBundleBytes of [length - 1, length]) {
       // The packed bundle is too long; the unpacked one is.
@@ -393,27 +358,27 @@ describe('where compiled Rego comes from', () => {
 
 describe('other policies in force', () => {
   test('come by reload(), all at once, and are told', async () => {
-    const file = join(directory, 'bundle.tar.gz')
+    const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)
     const engine = await open({ wasm: { file } })
     expect(engine.decide(question({ tenantName: 'zenith' }))).toBe(false)
     const first = engine.policyVersion()
     expect(await engine.reload()).toBe(first)
-    expect(told).toEqual([])
+    expect(scene.told).toEqual([])
 
     await copyFile(SECOND, file)
     const second = await engine.reload()
     expect(second).toBe(engine.policyVersion())
     expect(second).not.toBe(first)
     expect(engine.decide(question({ tenantName: 'zenith' }))).toBe(true)
-    expect(told).toEqual([{ engine: 'opa-wasm', version: second, code: null }])
+    expect(scene.told).toEqual([{ engine: 'opa-wasm', version: second, code: null }])
   })
 
   test('come by themselves when the file is watched', async () => {
-    const file = join(directory, 'bundle.tar.gz')
+    const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)
     const engine = await open({ wasm: { file }, watch: true })
-    const other = join(directory, 'next')
+    const other = scene.pathOf('next')
     await copyFile(SECOND, other)
     const changed = nextEvent()
     await rename(other, file)
@@ -423,21 +388,21 @@ describe('other policies in force', () => {
 
   test('come by themselves when the folder is watched', async () => {
     for (const [name, content] of await unpacked(FIRST)) {
-      await writeFile(join(directory, name), content)
+      await writeFile(scene.pathOf(name), content)
     }
-    const engine = await open({ wasm: { directory }, watch: true })
+    const engine = await open({ wasm: { directory: scene.pathOf('.') }, watch: true })
     const changed = nextEvent()
     const data = { edition: 1, tenants: ['zenith'], operators: [] }
-    await writeFile(join(directory, 'next'), JSON.stringify(data))
-    await rename(join(directory, 'next'), join(directory, 'data.json'))
+    await writeFile(scene.pathOf('next'), JSON.stringify(data))
+    await rename(scene.pathOf('next'), scene.pathOf('data.json'))
     expect(await changed).toMatchObject({ code: null, version: engine.policyVersion() })
     expect(engine.decide(question())).toBe(false)
     expect(engine.decide(question({ tenantName: 'zenith' }))).toBe(true)
   })
 
   test('are told by a warning when they are bad and nobody listens', async () => {
-    unsubscribe('spiffe:authz:engine-policy', listen)
-    const file = join(directory, 'bundle.tar.gz')
+    scene.ignore()
+    const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)
     const engine = await open({ wasm: { file }, watch: true })
     const warned = new Promise((resolve) => {
@@ -453,7 +418,7 @@ describe('other policies in force', () => {
   })
 
   test('decide no request by half, while thousands are under way', async () => {
-    const file = join(directory, 'bundle.tar.gz')
+    const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)
     const engine = await open({ wasm: { file } })
     const swap = async (): Promise<void> => {
@@ -464,7 +429,7 @@ describe('other policies in force', () => {
     }
     const swapping = swap()
     const answers = new Map<string, number>()
-    for (let turn = 0; told.length < 10 && turn < 1_000_000; turn++) {
+    for (let turn = 0; scene.told.length < 10 && turn < 1_000_000; turn++) {
       const [edition] = engine.policyVersion().split('+')
       // Rules of one edition with data of the other would refuse everybody.
       const acme = engine.decide(question())
@@ -478,7 +443,7 @@ describe('other policies in force', () => {
   })
 
   test('are not waited for by the engine once it is closed', async () => {
-    const file = join(directory, 'bundle.tar.gz')
+    const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)
     const engine = await open({ wasm: { file }, watch: true })
     const version = engine.policyVersion()
@@ -502,16 +467,6 @@ describe('other policies in force', () => {
 })
 
 describe('in a service', () => {
-  const service = async (engine: LocalEngine) => {
-    const app = Fastify()
-    await app.register(peer)
-    await app.register(authz, { tenant: '/{tenant}/{workload}', engines: [engine] })
-    const use = { engine: engine.name, freshness: 'always' } as const
-    const spiffe = { anyAuthenticated: true, engines: [use] } as const
-    app.route({ method: ['GET', 'PUT'], url: '/orders/:id', config: { spiffe }, handler: () => '' })
-    return app
-  }
-
   test('a thousand requests at once get each its own answer', async () => {
     await using app = await service(await open())
     const calls = Array.from({ length: 1000 }, async (_, turn) => {
@@ -554,13 +509,3 @@ describe('options', () => {
     await expect(opaWasm(options as OpaWasmOptions)).rejects.toMatchObject({ code })
   })
 })
-
-async function nextEvent(): Promise<EnginePolicyEvent> {
-  return await new Promise((resolve) => {
-    const hear = (event: unknown): void => {
-      unsubscribe('spiffe:authz:engine-policy', hear)
-      resolve(event as EnginePolicyEvent)
-    }
-    subscribe('spiffe:authz:engine-policy', hear)
-  })
-}

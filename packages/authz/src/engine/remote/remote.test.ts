@@ -1,5 +1,4 @@
 // oxlint-disable typescript/no-unsafe-type-assertion -- these tests pass what the types forbid, as JavaScript can
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
@@ -8,34 +7,17 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { SpiffeId } from '@fastify-spiffe/spiffe'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import Fastify, { type FastifyInstance } from 'fastify'
-import {
-  authz,
-  type AuthzOptions,
-  type DecisionEvent,
-  type Engine,
-  type EngineUse,
-} from '../../index.ts'
+import { describe, expect, test } from '@jest/globals'
+import type { Engine } from '../../index.ts'
 import { authzen } from '../authzen/index.ts'
 import { cerbos } from '../cerbos/index.ts'
 import { opa } from '../opa/index.ts'
-import { engineVerdicts } from '../../step/verdicts.ts'
-import { EngineGuard } from '../guard.ts'
 import type { EngineSettings } from '../settings.ts'
 import type { EndpointOptions } from './endpoint-options.ts'
+import { decide, guarded, QUESTION, remoteScene, statusOf, WEB } from './remote.test.helper.ts'
 
-const WEB = 'spiffe://example.org/acme/web'
-const QUESTION = {
-  spiffeId: SpiffeId.parse(WEB),
-  tenant: null,
-  method: 'GET',
-  route: '/orders/:id',
-  attributes: {},
-}
+const { closers, reasons, application } = remoteScene()
 
 /** What a service was asked. */
 interface Asked {
@@ -93,19 +75,6 @@ const raw =
   ({ socket }, good) =>
     socket?.end(lines.join('\r\n').replace('GOOD', good))
 
-const closers: (() => Promise<void> | void)[] = []
-const events: DecisionEvent[] = []
-const listen = (event: unknown): void => void events.push(event as DecisionEvent)
-beforeEach(() => {
-  events.length = 0
-  subscribe('spiffe:authz:decision', listen)
-})
-afterEach(async () => {
-  unsubscribe('spiffe:authz:decision', listen)
-  for (const close of closers.splice(0).toReversed()) await close()
-})
-const reasons = (): readonly string[] => events.map(({ reason }) => reason)
-
 /** A real service of the protocol, which answers by `respond`. */
 class Service {
   readonly asked: Asked[] = []
@@ -150,27 +119,6 @@ class Service {
     this.respond(response, JSON.stringify(this.#protocol.answer(true, asked)), request)
   }
 }
-
-async function application(
-  engine: Engine,
-  options: AuthzOptions = {},
-  use: Partial<Exclude<EngineUse, string>> = {},
-): Promise<FastifyInstance> {
-  const app = Fastify()
-  closers.push(() => app.close())
-  await app.register(peer)
-  await app.register(authz, { engines: [engine], ...options })
-  const spiffe = {
-    allow: ['spiffe://example.org/{who}/*'],
-    engines: [{ engine: engine.name, freshness: 'always' as const, ...use }],
-  }
-  app.route({ method: ['GET', 'PUT'], url: '/orders/:id', config: { spiffe }, handler: () => 'in' })
-  return app
-}
-const statusOf = async (app: FastifyInstance, url = '/orders/7'): Promise<number> =>
-  (await injectAs(app, WEB, url)).statusCode
-const decide = async (engine: Engine): Promise<boolean> =>
-  engine.decide(QUESTION, { signal: new AbortController().signal })
 
 describe.each(PROTOCOLS)('$name', (protocol) => {
   const { engine: make, answer } = protocol
@@ -326,16 +274,8 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
 
   test('is left alone after five failures, and asked again after a while', async () => {
     const service = await Service.start(protocol, ({ socket }) => socket?.destroy())
-    const time = { now: 0 }
-    const guard = new EngineGuard(
-      make({ url: service.url, timeoutMs: 10_000, breaker: { openMs: 500 } }),
-      {
-        clock: () => time.now,
-        random: () => 0.5,
-      },
-    )
-    const ask = async (): Promise<string> =>
-      (await guard.ask(QUESTION, 10_000, engineVerdicts(protocol.name))).reason
+    const engine = make({ url: service.url, timeoutMs: 10_000, breaker: { openMs: 500 } })
+    const { guard, time, ask } = guarded(engine)
     for (let at = 0; at < 7; at++) await ask()
     expect(service.asked.length).toBe(5)
     expect(guard.stats()).toMatchObject({ breaker: 'open', failed: 5, unavailable: 2 })
@@ -343,7 +283,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     time.now += 500
     expect([await ask(), await ask()]).toEqual(['allowed', 'allowed'])
     expect(guard.stats()).toMatchObject({ breaker: 'closed', allowed: 2 })
-    await guard.engine.close?.()
+    await engine.close?.()
   })
 
   test('fails while nobody listens', async () => {
