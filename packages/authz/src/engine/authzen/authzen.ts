@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Engine, EngineQuestion } from '../engine.ts'
 import { invalidAnswer, ownProperty } from '../remote/answer.ts'
 import { ENDPOINT_KEYS, readEndpoint, type EndpointOptions } from '../remote/endpoint-options.ts'
-import { JsonEndpoint } from '../remote/json-endpoint.ts'
-import { timeoutFor } from '../remote/locality.ts'
+import { jsonEngine } from '../remote/json-engine.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../settings.ts'
 import { evaluationOf, type AuthzenEvaluation } from './evaluation.ts'
 
@@ -32,19 +31,11 @@ export function authzen(options: AuthzenOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'evaluation'])
   const [endpoint, { evaluation, ...settings }] = readEndpoint(ENGINE, options)
   const ask = callback(`${ENGINE}.evaluation`, evaluation, evaluationOf)
-  const service = new JsonEndpoint(ENGINE, endpoint)
-  return {
-    name: ENGINE,
-    timeoutMs: timeoutFor(endpoint.isLocal),
-    ...settings,
-    cost: 'io',
-    decide: async (question, context) => {
-      const id = randomUUID()
-      const answer = await service.post(PATH, ask(question), context, { [REQUEST_ID]: id })
-      return decisionOf(service.engine, answer.body, id, answer.headers[REQUEST_ID] ?? id)
-    },
-    close: () => service.close(),
-  }
+  return jsonEngine(ENGINE, endpoint, settings, async (service, question, context) => {
+    const id = randomUUID()
+    const answer = await service.post(PATH, ask(question), context, { [REQUEST_ID]: id })
+    return decisionOf(service.engine, answer.body, id, answer.headers[REQUEST_ID] ?? id)
+  })
 }
 
 function decisionOf(engine: string, body: unknown, id: string, echoed: unknown): boolean {

@@ -3,8 +3,7 @@ import { check } from '../../options/check.ts'
 import type { Engine, EngineQuestion } from '../engine.ts'
 import { invalidAnswer, ownProperty } from '../remote/answer.ts'
 import { ENDPOINT_KEYS, readEndpoint, type EndpointOptions } from '../remote/endpoint-options.ts'
-import { JsonEndpoint } from '../remote/json-endpoint.ts'
-import { timeoutFor } from '../remote/locality.ts'
+import { jsonEngine } from '../remote/json-engine.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../settings.ts'
 import { principalOf, resourceOf, type CerbosResource } from './check.ts'
 
@@ -44,28 +43,20 @@ export function cerbos(options: CerbosOptions): Engine {
   const toRoles = readRoles(roles)
   const toResource = callback(`${ENGINE}.resource`, resource, resourceOf)
   const toAction = callback(`${ENGINE}.action`, action, ({ method }) => method)
-  const service = new JsonEndpoint(ENGINE, endpoint)
-  return {
-    name: ENGINE,
-    timeoutMs: timeoutFor(endpoint.isLocal),
-    ...settings,
-    cost: 'io',
-    decide: async (question, context) => {
-      const asked = {
-        requestId: randomUUID(),
-        resource: toResource(question),
-        action: toAction(question),
-      }
-      const request = {
-        requestId: asked.requestId,
-        principal: principalOf(question, toRoles(question)),
-        resources: [{ actions: [asked.action], resource: asked.resource }],
-      }
-      const { body } = await service.post(PATH, request, context)
-      return effectOf(service.engine, body, asked)
-    },
-    close: () => service.close(),
-  }
+  return jsonEngine(ENGINE, endpoint, settings, async (service, question, context) => {
+    const asked = {
+      requestId: randomUUID(),
+      resource: toResource(question),
+      action: toAction(question),
+    }
+    const request = {
+      requestId: asked.requestId,
+      principal: principalOf(question, toRoles(question)),
+      resources: [{ actions: [asked.action], resource: asked.resource }],
+    }
+    const { body } = await service.post(PATH, request, context)
+    return effectOf(service.engine, body, asked)
+  })
 }
 
 function readRoles(roles: CerbosOptions['roles']): (question: EngineQuestion) => readonly string[] {

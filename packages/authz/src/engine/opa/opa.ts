@@ -2,8 +2,7 @@ import { refuse } from '../../options/check.ts'
 import type { Engine, EngineQuestion } from '../engine.ts'
 import { invalidAnswer, ownProperty } from '../remote/answer.ts'
 import { ENDPOINT_KEYS, readEndpoint, type EndpointOptions } from '../remote/endpoint-options.ts'
-import { JsonEndpoint } from '../remote/json-endpoint.ts'
-import { timeoutFor } from '../remote/locality.ts'
+import { jsonEngine } from '../remote/json-engine.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../settings.ts'
 import { inputOf } from './input.ts'
 
@@ -32,18 +31,10 @@ export function opa(options: OpaOptions): Engine {
   const [endpoint, { path, input, ...settings }] = readEndpoint(ENGINE, options)
   const document = `/v1/data/${readPath(path)}`
   const toInput = callback(`${ENGINE}.input`, input, inputOf)
-  const service = new JsonEndpoint(ENGINE, endpoint)
-  return {
-    name: ENGINE,
-    timeoutMs: timeoutFor(endpoint.isLocal),
-    ...settings,
-    cost: 'io',
-    decide: async (question, context) => {
-      const { body } = await service.post(document, { input: toInput(question) }, context)
-      return resultOf(service.engine, body)
-    },
-    close: () => service.close(),
-  }
+  return jsonEngine(ENGINE, endpoint, settings, async (service, question, context) => {
+    const { body } = await service.post(document, { input: toInput(question) }, context)
+    return resultOf(service.engine, body)
+  })
 }
 
 function readPath(path: unknown): string {
