@@ -1,5 +1,6 @@
 // oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { EventEmitter, once } from 'node:events'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -10,6 +11,7 @@ import {
   type AuthzOptions,
   type DecisionEvent,
   type Engine,
+  type PolicyDocument,
   protect,
   type RouteRule,
   where,
@@ -24,13 +26,17 @@ afterEach(async () => {
 })
 
 /** An application with one route, and what was decided there. */
-async function service(rule: RouteRule, options: AuthzOptions = {}, around?: RouteRule) {
+async function service(
+  rule: RouteRule | undefined,
+  options: AuthzOptions = {},
+  around?: RouteRule,
+) {
   const app = Fastify()
   apps.push(app)
   await app.register(peer)
   await app.register(authz, options)
   if (around !== undefined) protect(app, around)
-  app.get('/', { config: { spiffe: rule } }, () => 'in')
+  app.get('/', rule === undefined ? {} : { config: { spiffe: rule } }, () => 'in')
   const events: DecisionEvent[] = []
   const listen = (event: unknown): void => void events.push(event as DecisionEvent)
   const ask = async (as: string | null = WEB): Promise<readonly [number, string | undefined]> => {
@@ -39,7 +45,7 @@ async function service(rule: RouteRule, options: AuthzOptions = {}, around?: Rou
     unsubscribe('spiffe:authz:decision', listen)
     return [statusCode, events.at(-1)?.reason]
   }
-  return { app, ask }
+  return { app, ask, events }
 }
 
 const fails = (): never => {
@@ -188,5 +194,67 @@ describe('a document under consideration', () => {
     await app.authz.consider({ prefixes: { '/': asking } })
     expect(await ask()).toEqual([200, 'allowed'])
     expect(await ask()).toEqual([200, 'allowed'])
+  })
+})
+
+describe('rules that are replaced while a request waits', () => {
+  const THE_REST = 'spiffe://example.org/acme/other'
+
+  /** A condition that says what the test says, when it says it. */
+  const held = () => {
+    const waiting: ((answer: boolean) => void)[] = []
+    const asked = new EventEmitter()
+    const check = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        waiting.push(resolve)
+        asked.emit('ask')
+      })
+    const condition = where(check, { reads: [], freshness: 'always' })
+    return { condition, asked, answer: (it: boolean) => waiting.shift()!(it) }
+  }
+
+  const policy = (version: string, rule: RouteRule): PolicyDocument => ({
+    version,
+    routes: { 'GET /': rule },
+  })
+
+  test('decide it, and nothing of those that are gone, when they are replaced twice', async () => {
+    const { condition, asked, answer } = held()
+    const { app, ask } = await service(undefined, {
+      policy: policy('1', { anyAuthenticated: true, where: condition }),
+    })
+    await app.ready()
+    const first = once(asked, 'ask')
+    const status = ask()
+    await first
+    const second = once(asked, 'ask')
+    await app.authz.reload(
+      policy('2', { anyAuthenticated: true, where: condition, mode: 'shadow' }),
+    )
+    answer(false)
+    await second
+    await app.authz.reload(policy('3', { allow: [THE_REST] }))
+    answer(false)
+    expect(await status).toEqual([403, 'decision-outdated'])
+  })
+
+  test('and the decision name the same version, whenever the one comes after the other', async () => {
+    const { condition, asked, answer } = held()
+    const one = policy('1', { anyAuthenticated: true, where: condition })
+    const two = policy('2', { allow: [THE_REST] })
+    const { app, ask, events } = await service(undefined, { policy: one })
+    await app.ready()
+    for (let turns = 0; turns < 40; turns++) {
+      await app.authz.reload(one)
+      const asking = once(asked, 'ask')
+      const status = ask()
+      await asking
+      answer(true)
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      await app.authz.reload(two)
+      const [code] = await status
+      const { policyVersion } = events.at(-1)!
+      expect([code, policyVersion]).toEqual(code === 200 ? [200, '1'] : [403, '2'])
+    }
   })
 })

@@ -25,8 +25,10 @@ export interface GateContext {
   readonly clock: () => number
 }
 
-/** A decision, and the rule by which it was made; `null`: there is none. */
+/** A decision, and by what it was made. */
 interface Verdict {
+  readonly rules: RuleSet
+  /** `null`: there is none. */
   readonly rule: CompiledRule | null
   readonly decision: Decision
 }
@@ -46,36 +48,48 @@ export class Gate {
   }
 
   #pass(passage: Passage): void {
+    const verdict = this.#judge(passage.request)
+    if (verdict instanceof Promise) void this.#passLater(passage, verdict)
+    else this.#enforce(passage, verdict)
+  }
+
+  async #passLater(passage: Passage, pending: Promise<Verdict>): Promise<void> {
+    let verdict = await pending
+    // Its rules were replaced while it waited: the new ones decide.
+    if (!this.#isInForce(verdict)) verdict = await this.#judge(passage.request)
+    this.#enforceLate(passage, verdict)
+  }
+
+  #judge(request: FastifyRequest): Verdict | Promise<Verdict> {
+    const rules = this.#context.rules.active
+    const rule = this.#context.rules.of(request, rules)
+    const decision = this.#context.decider.decide(request, rule)
+    if (!(decision instanceof Promise)) return { rules, rule, decision }
+    return decision.then((it) => ({ rules, rule, decision: it }))
+  }
+
+  #isInForce({ rules }: Verdict): boolean {
+    return rules === this.#context.rules.active
+  }
+
+  /** In the turn of the look at the rules: none can come between. */
+  #enforceLate(passage: Passage, verdict: Verdict): void {
     const { request } = passage
-    const { rules, decider } = this.#context
-    const { active } = rules
-    const rule = rules.of(request, active)
-    const decision = decider.decide(request, rule)
-    if (!(decision instanceof Promise)) return this.#enforce(passage, { rule, decision })
-    void decision
-      .then((it) => this.#settle(request, active, { rule, decision: it }))
-      .catch((error: unknown) => ({ rule, decision: ruleFailure(error) }))
-      .then((verdict) => this.#enforce(passage, verdict))
-  }
-
-  /** A request whose rules were replaced while it waited is decided once more, by the new ones. */
-  async #settle(request: FastifyRequest, former: RuleSet, verdict: Verdict): Promise<Verdict> {
-    const { rules, decider } = this.#context
-    const { active } = rules
-    if (active === former) {
-      return { ...verdict, decision: this.#unlessExpired(request, verdict.decision) }
+    const { rules } = this.#context
+    if (this.#isInForce(verdict)) {
+      const decision = this.#unlessExpired(request, verdict.decision)
+      return this.#enforce(passage, { ...verdict, decision })
     }
-    const rule = rules.of(request, active)
-    const again = await decider.decide(request, rule)
-    const decision = rules.active === active ? this.#unlessExpired(request, again) : OUTDATED
-    return { rule, decision }
+    // Neither what it says nor how it is enforced may come from rules that are gone.
+    const { active } = rules
+    this.#enforce(passage, { rules: active, rule: rules.of(request, active), decision: OUTDATED })
   }
 
-  #enforce(passage: Passage, { rule, decision }: Verdict): void {
-    const { rules, lastDecisionHeader, mismatchStatus } = this.#context
+  #enforce(passage: Passage, { rules, rule, decision }: Verdict): void {
+    const { lastDecisionHeader, mismatchStatus } = this.#context
     const { request } = passage
     const isShadow = rule !== null && !rule.isEnforcedFor(request.spiffeId ?? null)
-    const policyVersion = rules.active.version
+    const policyVersion = rules.version
     try {
       this.#note(request, decision, { policyVersion, isShadow })
     } catch (error) {
@@ -100,8 +114,12 @@ export class Gate {
 
   /** Time has passed while a check ran. */
   #unlessExpired(request: FastifyRequest, decision: Decision): Decision {
-    // Written so that a clock which gives NaN refuses.
-    const isCurrent = this.#context.clock() < expiryOf(request.peer)
-    return decision.allowed && !isCurrent ? EXPIRED : decision
+    try {
+      // Written so that a clock which gives NaN refuses.
+      const isCurrent = this.#context.clock() < expiryOf(request.peer)
+      return decision.allowed && !isCurrent ? EXPIRED : decision
+    } catch (error) {
+      return ruleFailure(error)
+    }
   }
 }
