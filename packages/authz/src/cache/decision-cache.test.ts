@@ -298,6 +298,92 @@ describe('invalidation', () => {
   })
 })
 
+describe('what is not to be remembered', () => {
+  test.each([
+    ['of the tenant', ACME],
+    ['of all', undefined],
+  ])('is asked again too when an invalidation %s overtook it', async (_, tenant) => {
+    const { cache } = cacheAt(0)
+    const { calls, evaluate } = pending()
+    const answer = cache.decideAfresh(counted(evaluate).question)
+    cache.invalidate(tenant)
+    calls[0]?.(YES)
+    await untilCalled(calls, 2)
+    calls[1]?.(NO)
+    expect(await answer).toBe(NO)
+    expect(cache.stats().tenants).toBe(0)
+  })
+
+  test('refuses when it is overtaken twice', async () => {
+    const { cache } = cacheAt(0)
+    const { calls, evaluate } = pending()
+    const answer = cache.decideAfresh(counted(evaluate).question)
+    cache.invalidate(ACME)
+    calls[0]?.(YES)
+    await untilCalled(calls, 2)
+    cache.invalidate(ACME)
+    calls[1]?.(YES)
+    expect(await answer).toMatchObject({ allowed: false, reason: 'decision-outdated' })
+  })
+
+  test('is asked for by each caller, once, when another tenant is invalidated', async () => {
+    const { cache } = cacheAt(0)
+    const { calls, evaluate } = pending()
+    const { question } = counted(evaluate)
+    const answers = [1, 2].map(async () => await cache.decideAfresh(question))
+    cache.invalidate(GLOBEX)
+    calls[0]?.(YES)
+    calls[1]?.(NO)
+    expect(await Promise.all(answers)).toEqual([YES, NO])
+    expect(calls).toHaveLength(2)
+  })
+
+  test('evicts nothing that is remembered of another tenant', async () => {
+    const { cache } = cacheAt(0, { maxTenants: 1 })
+    const globex = counted(() => YES, { tenant: GLOBEX })
+    ask(cache, globex.question)
+    await cache.decideAfresh(counted(() => Promise.resolve(YES)).question)
+    expect(ask(cache, globex.question)).toMatchObject({ cached: true })
+  })
+})
+
+describe('while what is remembered may not be used', () => {
+  test('a thousand wait for one evaluation, and nothing of it is kept', async () => {
+    const { cache } = cacheAt(0, { isCurrent: () => false })
+    const { calls, evaluate } = pending()
+    const { question, asked } = counted(evaluate)
+    const answers = Array.from({ length: 1000 }, async () => await cache.decide(question))
+    calls[0]?.(YES)
+    expect(new Set(await Promise.all(answers))).toEqual(new Set([YES]))
+    expect(asked.times).toBe(1)
+    void cache.decide(question)
+    expect(asked.times).toBe(2)
+    expect(cache.stats()).toMatchObject({ tenants: 0, decisions: 0 })
+  })
+
+  test('an evaluation that an invalidation overtook is repeated', async () => {
+    const { cache } = cacheAt(0, { isCurrent: () => false })
+    const { calls, evaluate } = pending()
+    const answer = cache.decide(counted(evaluate).question)
+    cache.invalidate(ACME)
+    calls[0]?.(YES)
+    await untilCalled(calls, 2)
+    calls[1]?.(NO)
+    expect(await answer).toBe(NO)
+  })
+
+  test('nothing is kept of an evaluation that began before', async () => {
+    const bus = { isCurrent: true }
+    const { cache } = cacheAt(0, { isCurrent: () => bus.isCurrent })
+    const { calls, evaluate } = pending()
+    const answer = cache.decide(counted(evaluate).question)
+    bus.isCurrent = false
+    calls[0]?.(YES)
+    expect(await answer).toBe(YES)
+    expect(cache.stats().decisions).toBe(0)
+  })
+})
+
 describe('the policy version', () => {
   test('voids what was decided under another', () => {
     const policy = { version: 'a' }

@@ -32,18 +32,22 @@ export interface DecisionCacheStats {
   readonly evaluations: number
 }
 
-/** One question to the cache. */
-export interface Question extends Subject {
+/** A question of which nothing is remembered. */
+export interface FreshQuestion {
   readonly tenant: string
+  /** What the answers are called. */
+  readonly verdicts: Verdicts
+  readonly evaluate: () => Decision | Promise<Decision>
+}
+
+/** One question to the cache. */
+export interface Question extends Subject, FreshQuestion {
   /** When the caller's SVID expires: no decision about it outlives it. Milliseconds since the epoch. */
   readonly notAfter: number
   /** How old a remembered decision may be, in milliseconds. */
   readonly maxAgeMs: number
-  /** What the answers are called. */
-  readonly verdicts: Verdicts
   /** What may stand in when the evaluation fails; `null`: nothing may. */
   readonly standIn: StandIn | null
-  readonly evaluate: () => Decision | Promise<Decision>
 }
 
 /** Allows live this much longer or shorter, so that what was decided together does not expire together. */
@@ -51,8 +55,9 @@ const TTL_JITTER = 0.1
 
 /**
  * The decisions of conditions and engines, remembered in one bucket per tenant. Only a clear yes or no is kept, never
- * a failure. Callers with the same question wait for one evaluation. A tenant, or everything, is forgotten in constant
- * time, and an evaluation that was under way when that happened is repeated once rather than believed.
+ * a failure. Callers with the same question wait for one evaluation, also while nothing may be remembered. A tenant, or
+ * everything, is forgotten in constant time, and an evaluation that was under way when that happened is repeated once
+ * rather than believed.
  */
 export class DecisionCache {
   readonly #options: DecisionCacheOptions
@@ -77,10 +82,10 @@ export class DecisionCache {
 
   /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */
   decide(question: Question): Decision | Promise<Decision> {
-    // Nothing is forgotten meanwhile: it may be good again.
-    if (this.#options.isCurrent?.() === false) return this.#evaluate(question)
-    const { verdicts, standIn } = question
     const now = this.#now()
+    // Nothing is forgotten meanwhile: it may be good again.
+    if (!this.#isUsable()) return this.#ask(this.#unplacedBucketOf(question.tenant, now), question)
+    const { verdicts, standIn } = question
     const bucket = this.#bucketOf(question.tenant, now)
     const known = bucket.get(question, now, standIn?.ms ?? 0)
     if (known !== undefined) {
@@ -88,12 +93,28 @@ export class DecisionCache {
       return known ? verdicts.allowedBefore : verdicts.refusedBefore
     }
     this.#misses++
+    return this.#ask(bucket, question)
+  }
+
+  /** Answers from an evaluation of its own, and remembers nothing. One that an invalidation overtakes is repeated once. */
+  decideAfresh({ tenant, verdicts, evaluate }: FreshQuestion): Decision | Promise<Decision> {
+    const outcome = evaluate()
+    // Nothing can overtake what is answered at once.
+    if (!(outcome instanceof Promise)) return outcome
+    return this.#unlessOvertaken(tenant, outcome).then(async (first) => {
+      if (first !== null) return first
+      const second = await this.#unlessOvertaken(tenant, Promise.resolve(evaluate()))
+      return second ?? verdicts.outdated
+    })
+  }
+
+  #ask(bucket: Bucket, question: Question): Decision | Promise<Decision> {
     const flight = bucket.flights.get(flightKey(question))
     if (flight !== undefined) return flight
 
     const outcome = this.#evaluate(question)
     if (!(outcome instanceof Promise))
-      return this.#keep(bucket, question, outcome) ?? verdicts.outdated
+      return this.#keep(bucket, question, outcome) ?? question.verdicts.outdated
     return this.#fly(bucket, question, outcome)
   }
 
@@ -141,6 +162,15 @@ export class DecisionCache {
     })
   }
 
+  /** The decision, or `null` when the tenant was invalidated while it was made. */
+  #unlessOvertaken(tenant: string, outcome: Promise<Decision>): Promise<Decision | null> {
+    const bucket = this.#unplacedBucketOf(tenant, this.#now())
+    return this.#holding(bucket, async () => {
+      const decision = await outcome
+      return this.#isCurrent(bucket) ? decision : null
+    })
+  }
+
   #evaluate(question: Question): Decision | Promise<Decision> {
     this.#evaluations++
     return question.evaluate()
@@ -150,6 +180,7 @@ export class DecisionCache {
   #keep(bucket: Bucket, question: Question, decision: Decision): Decision | null {
     const now = this.#now()
     if (!this.#isCurrent(bucket)) return null
+    if (!this.#isUsable()) return decision
     const { verdicts, standIn } = question
     if (decision === verdicts.allowed) {
       const { allowTtlMs, random } = this.#options
@@ -177,11 +208,15 @@ export class DecisionCache {
   #bucketOf(tenant: string, now: number): Bucket {
     const recent = this.#buckets.get(tenant)
     if (recent !== undefined && this.#isCurrent(recent)) return recent
-    const known = recent ?? this.#held.get(tenant)
-    const bucket =
-      known !== undefined && this.#isCurrent(known) ? known : this.#replace(tenant, known, now)
+    const bucket = this.#unplacedBucketOf(tenant, now)
     this.#buckets.set(tenant, bucket)
     return bucket
+  }
+
+  /** The same where nothing will be remembered in it: it evicts no other. */
+  #unplacedBucketOf(tenant: string, now: number): Bucket {
+    const known = this.#buckets.peek(tenant) ?? this.#held.get(tenant)
+    return known !== undefined && this.#isCurrent(known) ? known : this.#replace(tenant, known, now)
   }
 
   #replace(tenant: string, outdated: Bucket | undefined, now: number): Bucket {
@@ -210,6 +245,11 @@ export class DecisionCache {
 
   #generation(): Generation {
     return { epoch: this.#epoch, policyVersion: this.#policyVersion() }
+  }
+
+  /** Whether what is remembered may be used, and more be remembered. */
+  #isUsable(): boolean {
+    return this.#options.isCurrent?.() ?? true
   }
 
   #isCurrent(bucket: Bucket): boolean {

@@ -88,15 +88,19 @@ export class Decider {
   }
 
   #decidePrepared(step: Step, request: FastifyRequest, id: SpiffeId): Decision | Promise<Decision> {
-    const { sources, maxAgeMs } = step
+    const { sources, maxAgeMs, verdicts } = step
     const values = readAll(sources, request, id)
     if ('allowed' in values) return values
     const ask: Ask = () => step.ask(id, attributesView(sources, values))
-    if (maxAgeMs === 0 && !step.isMetered) return ask()
     const tenant = this.#tenantKeyOf(id)
+    if (maxAgeMs === 0 && !step.isMetered) {
+      return this.#cache.decideAfresh({ tenant, verdicts, evaluate: ask })
+    }
     const evaluate: Ask = () => this.#quotas.run(tenant, TENANT_QUOTA, ask)
-    const { providers, verdicts, standIn, worth } = step
-    if (maxAgeMs === 0 || worth?.isBypassed() === true) return evaluate()
+    const { providers, standIn, worth } = step
+    if (maxAgeMs === 0 || worth?.isBypassed() === true) {
+      return this.#cache.decideAfresh({ tenant, verdicts, evaluate })
+    }
     const notAfter =
       providers.length === 0
         ? expiryOf(request.peer)

@@ -197,6 +197,38 @@ describe('a document under consideration', () => {
   })
 })
 
+describe('a check that an invalidation overtakes', () => {
+  test.each(['cached', 'always'] as const)(
+    'is repeated once, whatever its freshness: %s',
+    async (freshness) => {
+      let isEntitled = true
+      const gate = new EventEmitter()
+      const check = async (): Promise<boolean> => {
+        const before = isEntitled
+        const answered = once(gate, 'answer')
+        gate.emit('ask')
+        await answered
+        return before
+      }
+      const { app, ask } = await service(
+        { anyAuthenticated: true, where: where(check, { reads: [], freshness }) },
+        { timeoutMs: 60_000 },
+      )
+      await app.ready()
+      const first = once(gate, 'ask')
+      const status = ask()
+      await first
+      isEntitled = false
+      app.authz.invalidate()
+      const second = once(gate, 'ask')
+      gate.emit('answer')
+      await second
+      gate.emit('answer')
+      expect(await status).toEqual([403, 'condition-false'])
+    },
+  )
+})
+
 describe('rules that are replaced while a request waits', () => {
   const THE_REST = 'spiffe://example.org/acme/other'
 
