@@ -234,6 +234,22 @@ describe('replicas on a bus', () => {
     expect([...bus.stored.keys()]).toEqual(['*'])
   })
 
+  test('tell of each of many invalidations once, and again of one that is made meanwhile', async () => {
+    const bus = new MemoryBus()
+    const { app } = await replica(bus)
+    const told: (string | undefined)[] = []
+    const onNotice = (text: string): void => void told.push(openNotice(text, SECRET)?.scope)
+    bus.listeners.add({ onNotice, onReconnected: () => undefined })
+    const tenants = Array.from({ length: 50 }, (_, at) => ({ ...ACME, name: `tenant-${at}` }))
+    for (const tenant of tenants) app.authz.invalidate(tenant)
+    app.authz.invalidate(tenants[0])
+    app.authz.invalidate(ACME)
+    await until(() => told.includes('example.org/acme'))
+    await new Promise(setImmediate)
+    const scopes = tenants.map(({ name }) => `example.org/${name}`)
+    expect(told.toSorted()).toEqual([...scopes, scopes[0], 'example.org/acme'].toSorted())
+  })
+
   test('use nothing that they remember when their clock is set back while the bus is out of reach', async () => {
     const time = { now: Date.now() }
     const bus = new MemoryBus()

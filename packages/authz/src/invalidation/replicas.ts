@@ -38,6 +38,7 @@ export class Replicas {
   /** The scopes that could not be told yet, with the number of the last announcement. */
   readonly #untold = new Map<string, number>()
   #announcements = 0
+  #isTelling = false
   #heartbeat: NodeJS.Timeout | undefined
   #isSubscribed = false
   /** The version that another replica has told of, until this one has a say of its own. */
@@ -68,7 +69,10 @@ export class Replicas {
   announce(scope: string): void {
     const isFull = this.#untold.size >= MAX_SCOPES
     if (isFull) this.#untold.clear()
-    this.#untold.set(isFull ? EVERYBODY : scope, ++this.#announcements)
+    const told = isFull ? EVERYBODY : scope
+    // It goes to the end: whoever is telling has yet to come there.
+    this.#untold.delete(told)
+    this.#untold.set(told, ++this.#announcements)
     void this.#tell()
   }
 
@@ -117,19 +121,27 @@ export class Replicas {
     void this.isCurrent
   }
 
+  /** One at a time: what is announced meanwhile is told by the same. */
   async #tell(): Promise<void> {
-    const { bus, secret, policyVersion } = this.#parts
-    for (const [scope, announcement] of this.#untold) {
-      try {
-        const epoch = await this.#within(bus.advance(scope, this.#known))
-        const notice = sealNotice({ scope, epoch, policyVersion: policyVersion() }, secret)
-        await this.#within(bus.publish(notice))
-      } catch {
-        // The next heartbeat tries again.
-        return
+    if (this.#isTelling) return
+    this.#isTelling = true
+    try {
+      for (const [scope, announcement] of this.#untold) {
+        await this.#tellOf(scope)
+        if (this.#untold.get(scope) === announcement) this.#untold.delete(scope)
       }
-      if (this.#untold.get(scope) === announcement) this.#untold.delete(scope)
+    } catch {
+      // The next heartbeat tries again.
+    } finally {
+      this.#isTelling = false
     }
+  }
+
+  async #tellOf(scope: string): Promise<void> {
+    const { bus, secret, policyVersion } = this.#parts
+    const epoch = await this.#within(bus.advance(scope, this.#known))
+    const notice = sealNotice({ scope, epoch, policyVersion: policyVersion() }, secret)
+    await this.#within(bus.publish(notice))
   }
 
   #hear(text: string): void {
