@@ -152,16 +152,21 @@ function replicasOf(
   policy: EnforcedPolicy,
 ): Replicas | null {
   if (replicas === null) return null
+  const readPolicy = async (): Promise<void> => {
+    await policy.replace().catch((error: unknown) => {
+      const fields = { err: error, policyVersion: policy.version }
+      fastify.log.error(fields, 'the policy that other replicas have cannot be read here')
+    })
+  }
   return new Replicas({
     ...replicas,
     clock,
     invalidate: (scope) => cache.invalidate(scope === EVERYBODY ? undefined : tenantKeyOf(scope)),
     policyVersion: () => policy.version,
-    adoptPolicy: async () => {
-      await policy.replace().catch((error: unknown) => {
-        const fields = { err: error, policyVersion: policy.version }
-        fastify.log.error(fields, 'another replica has another policy, which cannot be read here')
-      })
+    adoptPolicy: readPolicy,
+    // What code has put in force is not given up for a file without need.
+    checkPolicy: async () => {
+      if (policy.isOfFile) await readPolicy()
     },
   })
 }

@@ -13,6 +13,8 @@ export interface ReplicasParts extends ReplicasSettings {
   readonly policyVersion: () => string
   /** Reads the policy document anew, since another replica has another one in force. Never rejects. */
   readonly adoptPolicy: () => Promise<void>
+  /** Reads it anew in case another replica has another one in force. Never rejects. */
+  readonly checkPolicy: () => Promise<void>
   /** Milliseconds since the epoch. */
   readonly clock: () => number
 }
@@ -114,8 +116,11 @@ export class Replicas {
     const askedAt = clock()
     const stored = await this.#within(bus.read(this.#readUpTo))
     for (const [scope, epoch] of stored) {
-      const isTaken = this.#isHeard(scope, epoch) || this.#forget(scope, epoch)
-      if (isTaken) this.#readUpTo = Math.max(epoch, this.#readUpTo)
+      const isMissed = !this.#isHeard(scope, epoch)
+      if (isMissed && !this.#forget(scope, epoch)) continue
+      this.#readUpTo = Math.max(epoch, this.#readUpTo)
+      // The notice that was missed may have told of another policy.
+      if (isMissed && scope === EVERYBODY) void this.#parts.checkPolicy()
     }
     this.#lastContact = askedAt
     void this.isCurrent

@@ -33,6 +33,11 @@ export class EnforcedPolicy {
     return this.#policy.version
   }
 
+  /** Whether the document in force was read from a file. */
+  get isOfFile(): boolean {
+    return this.#policy.isSameFileAs(this.#policy)
+  }
+
   /**
    * Tests the document that the application boots with.
    *
