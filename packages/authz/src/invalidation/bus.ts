@@ -17,10 +17,11 @@ export interface InvalidationBus {
   /** Tells the listener of every notice from now on. */
   subscribe(listener: InvalidationListener): Promise<void>
   /**
-   * The scopes whose epoch is greater than `known`, with their epochs. Where some may have been lost since `known`, `*` has
-   * to be among them, which stands for all.
+   * The scopes whose epoch is greater than `readUpTo`, with their epochs. Where the bus knows none as great as `known`, which
+   * is `readUpTo` or greater, or may have lost some since `readUpTo`, `*` stands for what was lost: it gets a new epoch,
+   * greater than `known`, which is stored for all replicas.
    */
-  read(known: number): Promise<ReadonlyMap<string, number>>
+  read(readUpTo: number, known: number): Promise<ReadonlyMap<string, number>>
   close(): Promise<void>
 }
 

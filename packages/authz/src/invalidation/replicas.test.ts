@@ -1,7 +1,7 @@
 // oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -100,9 +100,9 @@ class MemoryBus implements InvalidationBus {
     this.listeners.add(listener)
   }
 
-  async read(known: number): Promise<ReadonlyMap<string, number>> {
+  async read(readUpTo: number): Promise<ReadonlyMap<string, number>> {
     this.#assertUp()
-    return new Map([...this.stored].filter(([, epoch]) => epoch > known))
+    return new Map([...this.stored].filter(([, epoch]) => epoch > readUpTo))
   }
 
   async close(): Promise<void> {
@@ -431,9 +431,21 @@ describe('replicas on a bus', () => {
   })
 })
 
+/** What a bus does, to be changed in part. */
+function bound(bus: InvalidationBus): InvalidationBus {
+  return {
+    advance: (scope, known) => bus.advance(scope, known),
+    publish: (notice) => bus.publish(notice),
+    subscribe: (listener) => bus.subscribe(listener),
+    read: (readUpTo, known) => bus.read(readUpTo, known),
+    close: () => bus.close(),
+  }
+}
+
 interface Client {
   set(key: string, value: string): Promise<unknown>
   del(key: string): Promise<unknown>
+  zRem(key: string, member: string): Promise<unknown>
 }
 
 const hasRedis = spawnSync('redis-server', ['--version']).error === undefined
@@ -484,13 +496,16 @@ describeRedis(
       await rm(folder, { recursive: true })
     })
 
-    async function redisReplica(options: Partial<AuthzOptions> = {}) {
+    async function redisReplica(
+      options: Partial<AuthzOptions> = {},
+      around: (bus: InvalidationBus, client: Client) => InvalidationBus = (bus) => bus,
+    ) {
       const client = createClient({ socket: { path: socket, tls: false, reconnectStrategy: 20 } })
       client.on('error', () => undefined)
       await client.connect()
       endings.push(() => client.destroy())
       const bus = redisBus({ client, prefix: 'orders' })
-      return { client, bus, ...(await replica(bus, options)) }
+      return { client, bus, ...(await replica(around(bus, client), options)) }
     }
 
     test('an invalidation of one replica reaches the others', async () => {
@@ -520,19 +535,19 @@ describeRedis(
     test('what is newer than a known epoch is read, and nothing else', async () => {
       const { bus } = await redisReplica()
       const [b, c] = [await bus.advance('a/b', 0), await bus.advance('a/c', 0)]
-      expect(await bus.read(b)).toEqual(new Map([['a/c', c]]))
-      expect(await bus.read(c)).toEqual(new Map())
+      expect(await bus.read(b, c)).toEqual(new Map([['a/c', c]]))
+      expect(await bus.read(c, c)).toEqual(new Map())
     })
 
     test('whoever knows what is stored no more reads that everybody is to forget', async () => {
       const { bus, client } = await redisReplica()
       const known = await bus.advance('a/b', 0)
-      expect(await bus.read(known)).toEqual(new Map())
+      expect(await bus.read(known, known)).toEqual(new Map())
       await client.del('orders:epochs')
-      expect([...(await bus.read(known)).keys()]).toEqual(['*'])
+      expect([...(await bus.read(known, known)).keys()]).toEqual(['*'])
       await client.zAdd('orders:epochs', { value: 'a/b', score: known - 1 })
       await client.zRemRangeByScore('orders:epochs', known, '+inf')
-      expect([...(await bus.read(known)).keys()]).toEqual(['*'])
+      expect([...(await bus.read(known, known)).keys()]).toEqual(['*'])
     })
 
     test('the epoch of everybody stands for what was stored beyond 10 000 scopes', async () => {
@@ -547,17 +562,63 @@ describeRedis(
       const last = await bus.advance('a/last', 0)
       expect(await client.zCard('orders:epochs')).toBe(10_000)
       expect(await client.zScore('orders:epochs', 'a/first')).toBeNull()
-      expect([...(await bus.read(before)).keys()]).toContain('*')
-      expect(await bus.read(last - 1)).toEqual(new Map([['a/last', last]]))
+      expect([...(await bus.read(before, before)).keys()]).toContain('*')
+      expect(await bus.read(last - 1, last)).toEqual(new Map([['a/last', last]]))
     })
 
     test('an epoch that nobody made is put away, and everybody forgets', async () => {
       const { bus, client } = await redisReplica()
       const known = await bus.advance('a/b', 0)
       await client.zAdd('orders:epochs', { value: 'a/b', score: Number.MAX_SAFE_INTEGER })
-      const read = await bus.read(known)
+      const read = await bus.read(known, known)
       expect([...read.keys()]).toEqual(['*'])
       expect(read.get('*')).toBeLessThan(Date.now() + 60_000)
+    })
+
+    test('whoever has heard of more than is stored makes all who read forget everything', async () => {
+      const { bus, client } = await redisReplica()
+      const before = await bus.advance('a/b', 0)
+      const lost = await bus.advance('a/c', before)
+      await client.zRem('orders:epochs', 'a/c')
+      expect(await bus.read(before, before)).toEqual(new Map())
+      const [[scope, epoch]] = [...(await bus.read(before, lost))] as [[string, number]]
+      expect([scope, epoch > lost]).toEqual(['*', true])
+      expect(await bus.read(before, before)).toEqual(new Map([['*', epoch]]))
+    })
+
+    test.each<[string, (client: Client) => unknown]>([
+      ['everything', (client) => client.del('orders:epochs')],
+      ['the last epoch', (client) => client.zRem('orders:epochs', 'example.org/acme')],
+    ])('a store that loses %s hides no invalidation from who missed it', async (_, lose) => {
+      const lost = new EventEmitter()
+      const one = await redisReplica({}, (bus, client) => ({
+        ...bound(bus),
+        // It hears nothing of its own either: it knows of what it has made.
+        subscribe: async () => undefined,
+        advance: async (scope, known) => {
+          const epoch = await bus.advance(scope, known)
+          await lose(client)
+          lost.emit('lost')
+          return epoch
+        },
+      }))
+      const link = { isDown: false }
+      const deaf = await redisReplica({}, (bus) => ({
+        ...bound(bus),
+        subscribe: async () => undefined,
+        read: async (readUpTo, known) => {
+          if (link.isDown) throw new Error('out of reach')
+          return await bus.read(readUpTo, known)
+        },
+      }))
+      await deaf.ask()
+      link.isDown = true
+      const losing = once(lost, 'lost')
+      one.app.authz.invalidate(ACME)
+      await losing
+      link.isDown = false
+      await askUntilAsked(deaf)
+      expect(deaf.asked.times).toBe(2)
     })
 
     test('a server that is killed and started again loses no invalidation', async () => {

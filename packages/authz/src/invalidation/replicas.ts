@@ -35,7 +35,7 @@ export class Replicas {
   readonly #heard = new LRUCache<string, number>({ max: MAX_SCOPES })
   /** What is stored has been read up to this epoch. */
   #readUpTo = 0
-  /** The greatest epoch of notices and of what is stored. */
+  /** The greatest epoch that was made, heard of or read. A bus that knows none as great has lost some. */
   #known = 0
   /** The scopes that could not be told yet, with the number of the last announcement. */
   readonly #untold = new Map<string, number>()
@@ -114,7 +114,7 @@ export class Replicas {
   async #read(): Promise<void> {
     const { clock, bus } = this.#parts
     const askedAt = clock()
-    const stored = await this.#within(bus.read(this.#readUpTo))
+    const stored = await this.#within(bus.read(this.#readUpTo, this.#known))
     for (const [scope, epoch] of stored) {
       const isMissed = !this.#isHeard(scope, epoch)
       if (isMissed && !this.#forget(scope, epoch)) continue
@@ -145,6 +145,7 @@ export class Replicas {
   async #tellOf(scope: string): Promise<void> {
     const { bus, secret, policyVersion } = this.#parts
     const epoch = await this.#within(bus.advance(scope, this.#known))
+    this.#learn(epoch)
     const notice = sealNotice({ scope, epoch, policyVersion: policyVersion() }, secret)
     await this.#within(bus.publish(notice))
   }
@@ -168,8 +169,14 @@ export class Replicas {
 
   /** Forgets a scope. Of an epoch that nobody made it returns `false`: others may be hidden behind it, so all are forgotten. */
   #forget(scope: string, epoch: number): boolean {
-    const isPlausible = epoch <= this.#parts.clock() + MAX_AHEAD_MS
+    const isPlausible = this.#learn(epoch)
     this.#parts.invalidate(isPlausible ? scope : EVERYBODY)
+    return isPlausible
+  }
+
+  /** Keeps in mind that there is this epoch; `false` for one that nobody made. */
+  #learn(epoch: number): boolean {
+    const isPlausible = epoch <= this.#parts.clock() + MAX_AHEAD_MS
     if (isPlausible) this.#known = Math.max(epoch, this.#known)
     return isPlausible
   }

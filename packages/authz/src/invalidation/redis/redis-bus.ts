@@ -71,8 +71,8 @@ class RedisBus implements InvalidationBus {
     subscriber.on('ready', onReconnected)
   }
 
-  async read(known: number): Promise<ReadonlyMap<string, number>> {
-    const reply = await this.#eval(READ, [String(known)])
+  async read(readUpTo: number, known: number): Promise<ReadonlyMap<string, number>> {
+    const reply = await this.#eval(READ, [String(known), String(readUpTo)])
     if (!Array.isArray(reply)) throw new TypeError('Redis answered with no list of epochs')
     const epochs = new Map<string, number>()
     for (let at = 0; at < reply.length; at += 2) {

@@ -42,7 +42,7 @@ end
 return epoch
 `
 
-/** Replies with the scopes and the epochs, by turns, that are greater than the known one. */
+/** ARGV[2]: what was read last. Replies with the scopes and the epochs, by turns, that are greater. */
 export const READ: string = `${FIND_LAST}
-return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'WITHSCORES')
+return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[2], '+inf', 'WITHSCORES')
 `
