@@ -43,9 +43,13 @@ function compileStars(segment: string): SegmentPattern {
   const between = segment.split('*')
   const start = between.shift() ?? ''
   const end = between.pop() ?? ''
+  const shortest = start.length + end.length
 
   const matches = (candidate: string): boolean => {
-    if (!candidate.startsWith(start) || !candidate.endsWith(end)) return false
+    // The length first: it is at hand, and tells most others apart.
+    if (candidate.length < shortest) return false
+    if (start !== '' && !candidate.startsWith(start)) return false
+    if (end !== '' && !candidate.endsWith(end)) return false
     let from = start.length
     for (const text of between) {
       const found = candidate.indexOf(text, from)
