@@ -39,6 +39,21 @@ describe('two names are the same', () => {
   })
 })
 
+describe('a long value', () => {
+  const value = (text: string): Buffer => name([COMMON_NAME, utf8(text)])
+  // Of 513 octets: to normalize tens of thousands of them takes half a second.
+  const marks = `a${'\u0301'.repeat(256)}`
+
+  test('that is not all ASCII is refused, since to compare it takes the square of its length', () => {
+    refusesDer(() => read(value(marks)))
+    expect(() => read(value(marks.slice(0, -1)))).not.toThrow()
+  })
+
+  test('of ASCII is compared like any other', () => {
+    expect(read(value('A'.repeat(60_000))).equals(read(value('a'.repeat(60_000))))).toBe(true)
+  })
+})
+
 describe('two names are not the same', () => {
   const a = utf8('a')
   const b = utf8('b')

@@ -5,6 +5,9 @@ import { hexadecimal, latin1, sameBytes } from './bytes.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Of a value that is not all ASCII. Whoever sends a name chooses it, and to normalize takes the square of its length. */
+const MAX_NORMALIZED_BYTES = 512
+
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
 
 /** The distinguished name of an issuer or a subject. */
@@ -92,6 +95,14 @@ function valueKey(attribute: DerReader): string {
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
+  const text = toText(bytes)
+  // Every character of several octets makes the text shorter.
+  const isAscii = text.length === bytes.length
+  if (isAscii || bytes.length <= MAX_NORMALIZED_BYTES) return text
+  throw invalidDer(`a name has a value of ${bytes.length} octets that are not all ASCII`)
+}
+
+function toText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes)
   } catch (cause) {
