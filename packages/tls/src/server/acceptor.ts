@@ -60,7 +60,11 @@ export class Acceptor {
         this.#reject(server, socket, failure(error))
       }
     })
-    server.on('tlsClientError', () => void this.#parts.counters.handshakesFailed++)
+    server.on('tlsClientError', (_error, socket) => {
+      this.#parts.counters.handshakesFailed++
+      // A plain TLS server tells of a handshake that failed or took too long, and leaves its socket open.
+      socket.destroy()
+    })
   }
 
   #admit(server: Server, socket: TLSSocket): boolean {
