@@ -178,11 +178,17 @@ export class ConnectionRegistry {
     return { open, verified, anonymous, lapsed: open - verified - anonymous }
   }
 
+  /** Looks at connections again, from the next sweep on. */
+  open(): void {
+    this.#closed = false
+  }
+
   /** Looks at no connection any more. Those that were told to go are still cut after their grace. */
   close(): void {
     this.#closed = true
     this.#wakeUp.cancel()
     clearImmediate(this.#nextTurn)
+    this.#nextTurn = undefined
   }
 }
 

@@ -38,5 +38,9 @@ export const secure = (
   new Acceptor({ ...judging, connections, counters, clock }).interpose(server)
   const identity = new ServerIdentity({ source, contexts, connections, counters, verifier, clock })
   setIdentity(server, identity)
-  server.on('close', () => identity.close())
+  // A server may listen again, and then hears late of its closing before.
+  server.on('listening', () => identity.open())
+  server.on('close', () => {
+    if (!server.listening) identity.close()
+  })
 }

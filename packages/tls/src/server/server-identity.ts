@@ -17,13 +17,12 @@ export interface ServerIdentityParts {
 /** The identity of one server: what it presents, to whom, and the link to its source. */
 export class ServerIdentity {
   readonly #parts: ServerIdentityParts
-  readonly #unsubscribe: () => void
+  #unsubscribe: (() => void) | undefined
   #pending = false
-  #closed = false
 
   constructor(parts: ServerIdentityParts) {
     this.#parts = parts
-    this.#unsubscribe = parts.source.onUpdate(() => this.#schedule())
+    this.#subscribe()
   }
 
   get source(): X509MaterialSource {
@@ -75,14 +74,26 @@ export class ServerIdentity {
     return this.#parts.connections.dismiss(predicate)
   }
 
+  /** Follows the source again, and catches up with it. A server does this by itself when it listens. Safe to call twice. */
+  open(): void {
+    if (this.#unsubscribe !== undefined) return
+    this.#subscribe()
+    this.#parts.connections.open()
+    this.#follow()
+  }
+
   /**
    * Stops following the source: the SVID on the wire stays, and live connections are no longer
    * judged, except by who asks `isCurrent`. A server does this by itself when it closes. The source itself is not closed. Safe to call twice.
    */
   close(): void {
-    this.#closed = true
-    this.#unsubscribe()
+    this.#unsubscribe?.()
+    this.#unsubscribe = undefined
     this.#parts.connections.close()
+  }
+
+  #subscribe(): void {
+    this.#unsubscribe = this.#parts.source.onUpdate(() => this.#schedule())
   }
 
   // A burst of updates is one new context; no handshake can come in between.
@@ -91,7 +102,7 @@ export class ServerIdentity {
     this.#pending = true
     queueMicrotask(() => {
       this.#pending = false
-      if (!this.#closed) this.#follow()
+      if (this.#unsubscribe !== undefined) this.#follow()
     })
   }
 

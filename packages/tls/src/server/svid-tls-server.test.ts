@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import net from 'node:net'
 import type { Server, TLSSocket } from 'node:tls'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
@@ -207,6 +208,48 @@ test.each<[string, object, string]>([
 ])('a server without HTTP is not made with a bad %s', (_, options, code) => {
   const source = new HeldSource(svid, bundlesOf(authority))
   expect(codeOf(() => createSvidTlsServer(source, options, greet))).toBe(code)
+})
+
+test.each([
+  ['says nothing', ''],
+  ['begins its handshake and stops', '16030102000100'],
+])('a peer that %s is cut when its time is over', async (_, bytes) => {
+  await using raw = await RawServer.serve({ handshakeTimeoutMs: 100 })
+  const socket = net.connect(portOf(raw.server), '127.0.0.1')
+  socket.on('error', () => undefined).resume()
+  socket.write(Buffer.from(bytes, 'hex'))
+  await once(socket, 'close')
+  expect(identityOf(raw.server)?.counters.handshakesFailed).toBe(1)
+})
+
+describe('a server that listens again', () => {
+  const listenAgain = async ({ server }: RawServer): Promise<void> => {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  }
+
+  test('after it has closed follows its source again', async () => {
+    await using raw = await RawServer.serve()
+    raw.server.close()
+    await once(raw.server, 'close')
+    raw.source.put({ svid: (await authority.mint(SERVER_ID)).toX509Svid() })
+    await listenAgain(raw)
+    expect(identityOf(raw.server)?.svid).toBe(raw.source.svid)
+    raw.source.put({ svid: null })
+    await Promise.resolve()
+    expect(identityOf(raw.server)?.svid).toBeNull()
+  })
+
+  test('before it has heard that it is closed goes on following its source', async () => {
+    await using raw = await RawServer.serve()
+    raw.server.close()
+    const closed = once(raw.server, 'close')
+    await listenAgain(raw)
+    await closed
+    raw.source.put({ svid: null })
+    await Promise.resolve()
+    expect(identityOf(raw.server)?.svid).toBeNull()
+  })
 })
 
 test('a server without HTTP is not made without an SVID', () => {
