@@ -99,7 +99,9 @@ const stage = async (options: SvidServerOptions = {}, handler?: Handler): Promis
   const source = new HeldSource(svid, bundlesWith(nothing))
   const time = new Time()
   const { clock, setTimer } = time
-  const loopback = await Loopback.serve(source, { clock, setTimer, ...options })
+  // Or Node would end idle connections by itself.
+  const http = { keepAliveTimeout: 0 }
+  const loopback = await Loopback.serve(source, { clock, setTimer, http, ...options })
   if (handler !== undefined) {
     loopback.server.removeAllListeners('request')
     loopback.server.on('request', handler)
