@@ -47,7 +47,7 @@ export interface PeerRejectedEvent {
   /** The server that cut the peer; `null` on the side of a client. */
   readonly server: Server | null
   readonly code: RejectionCode | 'server-not-allowed'
-  /** At most ten a second carry their reason: an attacker must not fill the log. */
+  /** On a server at most ten a second carry their reason: an attacker must not fill the log. */
   readonly message: string | null
   readonly remoteAddress: string | undefined
 }
