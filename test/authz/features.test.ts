@@ -550,7 +550,7 @@ claim('route table / OpenAPI export of policy', async () => {
     { method: 'HEAD', route: '/orders/:id', allow: [WEB] },
   ])
   expect(toMarkdown(table)).toContain(`| GET | \`/orders/:id\` | \`${WEB}\` |`)
-  expect(toOpenApi(table).paths['/orders/{id}']?.['get']?.['x-spiffe-authz']).toMatchObject({
+  expect(toOpenApi(table).paths['/orders/{id}']?.['get']?.['x-spiffe-authz']?.[0]).toMatchObject({
     allow: [WEB],
   })
   const wider = { ...table, routes: table.routes.map((row) => ({ ...row, allow: [WEB, API] })) }

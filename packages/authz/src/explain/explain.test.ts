@@ -246,7 +246,7 @@ describe('the table', () => {
           allow: ['anyAuthenticated'],
           deny: [],
           tenant: null,
-          where: [['ip']],
+          where: [{ reads: ['ip'], freshness: 'cached' }],
           engines: [{ engine: 'opa', reads: ['method', 'params.id'], freshness: '5000 ms' }],
           mode: 'shadow',
           source: 'GET /orders/:id: config.spiffe',
@@ -275,9 +275,29 @@ describe('the table', () => {
       return app.authz.table()
     }
     const [before, after] = [await tableWith('7'), await tableWith('8')]
-    expect(before.routes[0]?.where).toEqual([['{"attribute":"params.id","equals":"7"}']])
+    const comparison = '{"attribute":"params.id","equals":"7"}'
+    expect(before.routes[0]?.where).toEqual([{ reads: [comparison], freshness: 'always' }])
     expect(diffTables(before, after).changed[0]?.fields.map(({ field }) => field)).toEqual([
       'where',
+    ])
+  })
+
+  test('tells how old a decision on a condition may be, so that a review sees it change', async () => {
+    const tableWith = async (freshness: 'always' | 'cached'): Promise<RouteTable> => {
+      const condition = where(() => true, { reads: ['ip'], freshness })
+      const rule = { anyAuthenticated: true, where: condition } as const
+      const app = await application({}, (it) =>
+        it.get('/', { exposeHeadRoute: false, config: { spiffe: rule } }, handler),
+      )
+      return app.authz.table()
+    }
+    const { changed } = diffTables(await tableWith('always'), await tableWith('cached'))
+    expect(changed[0]?.fields).toEqual([
+      {
+        field: 'where',
+        before: [{ reads: ['ip'], freshness: 'always' }],
+        after: [{ reads: ['ip'], freshness: 'cached' }],
+      },
     ])
   })
 
@@ -287,7 +307,7 @@ describe('the table', () => {
       '| method | route | who may | who may not | of tenant | where | engines | mode |',
       '| --- | --- | --- | --- | --- | --- | --- | --- |',
       '| GET | `/files/*` | `public` |  |  |  |  | enforce |',
-      '| GET | `/orders/:id` | `anyAuthenticated` |  |  | by `ip` | `opa` (5000 ms) | shadow |',
+      '| GET | `/orders/:id` | `anyAuthenticated` |  |  | by `ip` (cached) | `opa` (5000 ms) | shadow |',
       `| PUT | \`/orders/:id\` | \`pattern('spiffe://example.org/ops/**')\` | \`${WEB}\` |  |  |  | enforce |`,
       '',
     ])
@@ -297,15 +317,29 @@ describe('the table', () => {
     const { paths } = toOpenApi((await service()).authz.table())
     expect(Object.keys(paths)).toEqual(['/files/{wildcard}', '/orders/{id}'])
     expect(paths['/orders/{id}']?.['put']).toEqual({
-      'x-spiffe-authz': {
-        allow: ["pattern('spiffe://example.org/ops/**')"],
-        deny: [],
-        tenant: null,
-        where: [],
-        engines: [],
-        mode: 'enforce',
-      },
+      'x-spiffe-authz': [
+        {
+          allow: ["pattern('spiffe://example.org/ops/**')"],
+          deny: [],
+          tenant: null,
+          where: [],
+          engines: [],
+          mode: 'enforce',
+        },
+      ],
     })
+  })
+
+  test('as OpenAPI has the rule of each of the routes that a constraint alone tells apart', async () => {
+    const isPublic = { spiffe: { public: { reason: 'a test' } } }
+    const app = await application({}, (it) => {
+      const own = { exposeHeadRoute: false } as const
+      it.get('/', { ...own, constraints: { host: 'a.test' }, config: isPublic }, handler)
+      const config = { spiffe: { allow: [WEB] } }
+      it.get('/', { ...own, constraints: { host: 'b.test' }, config }, handler)
+    })
+    const rules = toOpenApi(app.authz.table()).paths['/']?.['get']?.['x-spiffe-authz']
+    expect(rules?.map(({ allow }) => allow)).toEqual([['public'], [WEB]])
   })
 
   test('compared with another tells what was added, removed and changed', async () => {

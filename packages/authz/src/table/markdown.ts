@@ -24,7 +24,9 @@ function cellsOf({ method, route, allow, deny, tenant, where, engines, mode }: R
     allow.map(code).join('<br>'),
     deny.map(code).join('<br>'),
     tenant === null ? '' : code(tenant),
-    where.map((reads) => `by ${reads.map(code).join(', ') || 'itself'}`).join('<br>'),
+    where
+      .map(({ reads, freshness }) => `by ${reads.map(code).join(', ') || 'itself'} (${freshness})`)
+      .join('<br>'),
     engines.map(({ engine, freshness }) => `${code(engine)} (${freshness})`).join('<br>'),
     mode,
   ]

@@ -19,12 +19,19 @@ export interface RouteRow {
   readonly deny: readonly string[]
   /** Where the request names the tenant that the caller has to be of; `null`: the rule does not compare. */
   readonly tenant: string | null
-  /** What each condition reads; of a comparison, what it says, as JSON. */
-  readonly where: readonly (readonly string[])[]
+  readonly where: readonly ConditionRow[]
   readonly engines: readonly EngineRow[]
   readonly mode: RuleMode
   /** Where the rule stands. */
   readonly source: string
+}
+
+/** A condition of a route. */
+export interface ConditionRow {
+  /** What it reads; of a comparison, what it says, as JSON. */
+  readonly reads: readonly string[]
+  /** How old a remembered decision may be, as in {@link EngineRow}. */
+  readonly freshness: string
 }
 
 /** How a route uses an engine. */
@@ -45,7 +52,6 @@ export function routeTable(routes: RouteRules): RouteTable {
 function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
   if (rule === null) return []
   const { description, steps, mode, tenant } = rule
-  const conditions = steps.filter(({ engine }) => engine === null)
   return [
     {
       method,
@@ -53,7 +59,7 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
       allow: granted(description.grant),
       deny: description.denied?.entries.map(String) ?? [],
       tenant: tenant?.source.name ?? null,
-      where: conditions.map((step) => (step.text === null ? readsOf(step) : [step.text])),
+      where: steps.flatMap(conditionRow),
       engines: steps.flatMap(engineRow),
       mode,
       source: description.place.toString(),
@@ -63,6 +69,12 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
 
 function granted(grant: CompiledRule['description']['grant']): readonly string[] {
   return typeof grant === 'string' ? [grant] : grant.entries.map(String)
+}
+
+function conditionRow(step: Step): readonly ConditionRow[] {
+  if (step.engine !== null) return []
+  const reads = step.text === null ? readsOf(step) : [step.text]
+  return [{ reads, freshness: freshnessOf(step.maxAgeMs) }]
 }
 
 function engineRow(step: Step): readonly EngineRow[] {

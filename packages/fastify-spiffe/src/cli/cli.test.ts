@@ -143,7 +143,7 @@ describe('fastify-spiffe table', () => {
       routes: [{ method: 'PUT', route: '/orders/:id', allow: [WEB] }],
     })
     expect(JSON.parse((await run(['table', '--openapi', path])).out)).toMatchObject({
-      paths: { '/orders/{id}': { put: { 'x-spiffe-authz': { allow: [WEB] } } } },
+      paths: { '/orders/{id}': { put: { 'x-spiffe-authz': [{ allow: [WEB] }] } } },
     })
   })
 
