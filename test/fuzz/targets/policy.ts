@@ -15,11 +15,18 @@ const DOCUMENTS = [
     version: '1',
     roles: { clerks: [WEB, 'spiffe://example.org/{tenant}/api-*'] },
     policies: { staff: { roles: ['clerks'], deny: ['spiffe://example.org/acme/old'] } },
-    routes: { 'GET /orders/:id': 'staff', 'POST /orders': { allow: [WEB] } },
+    routes: {
+      'GET /orders/:id': 'staff',
+      'POST /orders': {
+        allow: [WEB],
+        where: { attribute: 'headers.x-region', equals: 'eu' },
+      },
+    },
     prefixes: { '/': { anyAuthenticated: true }, '/orders': 'staff' },
     tests: [
       { route: 'GET /orders/:id', as: WEB, expect: 'allow' },
-      { route: 'GET /orders/:id', as: STRANGER, expect: 'deny', attributes: { 'params.id': '1' } },
+      { route: 'GET /orders/:id', as: STRANGER, expect: 'deny' },
+      { route: 'POST /orders', as: WEB, expect: 'allow', attributes: { 'headers.x-region': 'eu' } },
     ],
   },
   {

@@ -438,6 +438,43 @@ describe('the tests of a document', () => {
   })
 })
 
+test('a test of a document that gives an attribute which its rule does not read fails', async () => {
+  const policy = ordersFor(
+    { anyAuthenticated: true, where: { attribute: 'params.id', equals: 'acme' } },
+    {
+      tests: [
+        { route: 'GET /orders/:id', as: WEB, attributes: { 'param.id': 'acme' }, expect: 'deny' },
+      ],
+    },
+  )
+  const app = await application({ policy }, orders)
+  await expect(app.ready()).rejects.toMatchObject({
+    code: 'policy-test-failed',
+    message: expect.stringContaining('"param.id"'),
+  })
+  apps.splice(0)
+})
+
+test.each([
+  ['allow', true],
+  ['deny', false],
+] as const)(
+  'a test of a document speaks of what is enforced: in shadow mode %s passes: %s',
+  async (expected, passes) => {
+    const policy = ordersFor(
+      { allow: [API], mode: 'shadow' },
+      { tests: [{ route: 'GET /orders/:id', as: WEB, expect: expected }] },
+    )
+    const app = await application({ policy }, orders)
+    const code = app.ready().then(
+      () => null,
+      (error: unknown) => (error as { code: string }).code,
+    )
+    expect(await code).toBe(passes ? null : 'policy-test-failed')
+    if (!passes) apps.splice(0)
+  },
+)
+
 test.each(['allow', 'deny'] as const)(
   'a test of a document must come out as %s for each of the routes that a constraint alone tells apart',
   async (expected) => {

@@ -10,23 +10,41 @@ import type { PolicyTest } from './document.ts'
 import type { Policy } from './policy.ts'
 
 /**
- * Decides each test of a document by its rules. Engines are not asked.
+ * Decides each test of a document by its rules, as they are enforced: in shadow mode they refuse nobody. Engines are not
+ * asked.
  *
- * @throws {AuthzError} `policy-test-failed`, naming the first test with another outcome
+ * @throws {AuthzError} `policy-test-failed`, naming the first test with another outcome, or with an attribute that no rule
+ *   of its route reads: a test by a misspelt one would pass whatever the rule says
  */
 export async function runTests(policy: Policy, routes: RouteRules, rules: RuleSet): Promise<void> {
   for (const [position, test] of policy.tests.entries()) {
     const { route, as, expect } = test
     const [method = '', url = ''] = route.split(' ', 2)
-    const outcomes = await decideAll(routes.find(method, url, rules), test)
+    const tested = routes.find(method, url, rules)
+    const outcomes = await decideAll(tested, test)
     const other = outcomes.find((outcome) => outcome !== expect)
-    if (other === undefined) continue
-    const who = as ?? 'nobody'
-    throw new AuthzError(
-      'policy-test-failed',
-      `${policy.source}: tests[${position}]: ${route} as ${who}: expected ${expect}, got ${other}`,
-    )
+    const fail = (what: string): never => {
+      const place = `${policy.source}: tests[${position}]`
+      throw new AuthzError('policy-test-failed', `${place}: ${route} ${what}`)
+    }
+    if (other !== undefined) fail(`as ${as ?? 'nobody'}: expected ${expect}, got ${other}`)
+    const unread = unreadAttribute(test, tested)
+    if (unread !== undefined) fail(`reads no attribute "${unread}"`)
   }
+}
+
+/** A name among the attributes of a test that none of its routes reads. */
+function unreadAttribute(
+  { attributes = {} }: PolicyTest,
+  tested: readonly RuledRoute[],
+): string | undefined {
+  const read = new Set(
+    tested.flatMap(({ rule }) => {
+      const sources = rule?.steps.flatMap((step) => step.sources) ?? []
+      return [...sources, ...(rule?.tenant ? [rule.tenant.source] : [])].map(({ name }) => name)
+    }),
+  )
+  return Object.keys(attributes).find((name) => !read.has(name))
 }
 
 type Outcome = PolicyTest['expect'] | 'no-route'
@@ -45,11 +63,12 @@ async function decideAll(
 }
 
 async function decide(
-  { identify, tenant, steps }: CompiledRule,
+  { identify, tenant, steps, isEnforcedFor }: CompiledRule,
   method: string,
   { as, attributes = {} }: PolicyTest,
 ): Promise<PolicyTest['expect']> {
   const id = as === null ? null : SpiffeId.parse(as)
+  if (!isEnforcedFor(id)) return 'allow'
   if (id === null) return identify(id).allowed ? 'allow' : 'deny'
   const given = { ...attributes, method }
   if (tenant !== null && !tenant.admits(id, valueOf(tenant.source, id, given))) return 'deny'
