@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { Parts } from './assembly.ts'
@@ -8,7 +9,7 @@ import { explainQuestion, explainRequest } from './explain/explain.ts'
 import type { Question } from './explain/explanation.ts'
 import type { PolicyDocument } from './policy/document.ts'
 import { routeTable } from './table/route-table.ts'
-import { tenantKey } from './tenant/tenant.ts'
+import { isTenantName, tenantKey } from './tenant/tenant.ts'
 
 /** What `fastify.authz` does. */
 export function authzOf({
@@ -50,12 +51,13 @@ export function authzOf({
 
 /** The `null` of a request without tenant must not mean everybody. */
 function keyOf(tenant: TenantName | null): string {
-  const { trustDomain, name } = tenant ?? { trustDomain: '', name: '' }
-  if (typeof name !== 'string' || name === '') {
-    throw new AuthzError('invalid-tenant', 'a tenant has a trust domain and a name')
-  }
-  return tenantKey(
-    typeof trustDomain === 'string' ? TrustDomain.parse(trustDomain) : trustDomain,
-    name,
+  const { trustDomain, name } = tenant ?? { trustDomain: undefined, name: undefined }
+  const domain = TrustDomain.safeParse(
+    trustDomain instanceof TrustDomain ? trustDomain.name : trustDomain,
   )
+  if (!domain.ok || typeof name !== 'string' || !isTenantName(name)) {
+    const message = `a tenant has a trust domain and a name that is a path segment, not ${inspect(tenant)}`
+    throw new AuthzError('invalid-tenant', message)
+  }
+  return tenantKey(domain.value, name)
 }

@@ -899,6 +899,10 @@ describe('remembered decisions', () => {
       {},
       { trustDomain: 'example.org' },
       { trustDomain: 'example.org', name: '' },
+      { trustDomain: 'example.org', name: 'a/b' },
+      { trustDomain: 'example.org', name: '..' },
+      { trustDomain: 'Example.org', name: 'acme' },
+      { trustDomain: undefined, name: 'acme' },
     ]) {
       expect(() => app.authz.invalidate(tenant as Tenant)).toThrow(
         expect.objectContaining({ code: 'invalid-tenant' }),

@@ -62,9 +62,9 @@ export interface Authz {
    */
   explain(about: FastifyRequest | Question): Promise<Explanation>
   /**
-   * An SVID with which a caller of this tenant has called, by its serial number (lower-case hexadecimal) or SHA-256
-   * fingerprint (`AA:BB:…`). `null` for one of another tenant, as for one that there is not. Bounded: the least recently
-   * seen are forgotten. Needs the option `tenant`.
+   * An SVID with which a caller of this tenant was let in, by its serial number (lower-case hexadecimal) or SHA-256
+   * fingerprint (`AA:BB:…`). `null` for one of another tenant, as for one that there is not. Bounded: those
+   * that came first are forgotten first, however often they call. Needs the option `tenant`.
    *
    * @throws {AuthzError} `invalid-tenant`
    */

@@ -3,7 +3,7 @@ import type { AttributeValue } from '../condition/attributes.ts'
 import { type AttributeContext, type AttributeSource, compileSource } from '../condition/sources.ts'
 import type { Place } from '../rule/place.ts'
 import { tenantSlug } from './slug.ts'
-import type { TenantResolver } from './tenant.ts'
+import { isTenantName, type TenantResolver } from './tenant.ts'
 
 /** Where a request names the tenant whose data it wants. */
 export type TenantSource = `params.${string}` | `headers.${string}` | 'host'
@@ -23,7 +23,6 @@ export interface RouteTenant {
 }
 
 /** SPIFFE-ID §2.2: what a path segment is made of, and so the name of a tenant. */
-const SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/
 
 /**
  * Compiles `tenant` of a rule.
@@ -74,7 +73,7 @@ class LocalNames {
 }
 
 function isSegment(named: AttributeValue | null): boolean {
-  return typeof named === 'string' && SEGMENT.test(named)
+  return typeof named === 'string' && isTenantName(named)
 }
 
 /** Hosts have no upper case and few characters: the label is the slug of the name. */

@@ -3,7 +3,7 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import { LRUCache } from 'lru-cache'
 import { type TenantResolver, tenantKey } from './tenant.ts'
 
-/** An X.509-SVID that has called. */
+/** An X.509-SVID that was let in. */
 export interface SeenSvid {
   readonly spiffeId: SpiffeId
   /** Lower-case hexadecimal, without leading zeros. */
@@ -17,7 +17,7 @@ export interface SeenSvid {
 const MAX_SVIDS_PER_TENANT = 1024
 
 /**
- * The SVIDs that have called, by tenant. Who asks for one of another tenant is told the same as who asks for one that
+ * The SVIDs that were let in, by tenant, in the order in which they first were. Who asks for one of another tenant is told the same as who asks for one that
  * there is not.
  */
 export class SvidIndex {

@@ -37,6 +37,14 @@ export function compileTenantTemplate(template: TenantTemplate): TenantResolver 
   }
 }
 
+// SPIFFE-ID §2.2.
+const SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/
+
+/** Whether a tenant can have this name: it is one segment of a path. */
+export function isTenantName(name: string): boolean {
+  return SEGMENT.test(name)
+}
+
 /**
  * Under which key the decisions about a tenant are remembered. `\0` occurs neither in a trust domain nor in a path
  * segment, so that no two tenants share a key. Callers without a tenant share that of the empty name, which no segment has.
