@@ -57,20 +57,26 @@ async function decideAll(
   if (routes.length === 0) return ['no-route']
   return Promise.all(
     routes.map(async ({ method, rule }) =>
-      rule === null ? 'no-route' : await decide(rule, method, test),
+      rule === null ? 'no-route' : await enforce(rule, method, test),
     ),
   )
 }
 
-async function decide(
-  { identify, tenant, steps, isEnforcedFor }: CompiledRule,
+async function enforce(
+  rule: CompiledRule,
   method: string,
-  { as, attributes = {} }: PolicyTest,
+  { as, attributes }: PolicyTest,
 ): Promise<PolicyTest['expect']> {
   const id = as === null ? null : SpiffeId.parse(as)
-  if (!isEnforcedFor(id)) return 'allow'
+  return rule.isEnforcedFor(id) ? decide(rule, id, { ...attributes, method }) : 'allow'
+}
+
+async function decide(
+  { identify, tenant, steps }: CompiledRule,
+  id: SpiffeId | null,
+  given: Readonly<Record<string, string>>,
+): Promise<PolicyTest['expect']> {
   if (id === null) return identify(id).allowed ? 'allow' : 'deny'
-  const given = { ...attributes, method }
   if (tenant !== null && !tenant.admits(id, valueOf(tenant.source, id, given))) return 'deny'
   if (!identify(id).allowed) return 'deny'
   for (const step of steps.filter(({ engine }) => engine === null)) {

@@ -222,12 +222,12 @@ test.each([
   expect(identityOf(raw.server)?.counters.handshakesFailed).toBe(1)
 })
 
-describe('a server that listens again', () => {
-  const listenAgain = async ({ server }: RawServer): Promise<void> => {
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-  }
+const listenAgain = async ({ server }: RawServer): Promise<void> => {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+}
 
+describe('a server that listens again', () => {
   test('after it has closed follows its source again', async () => {
     await using raw = await RawServer.serve()
     raw.server.close()
