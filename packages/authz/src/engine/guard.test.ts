@@ -187,6 +187,16 @@ describe('the breaker of an engine', () => {
   })
 })
 
+test('an answer at once that took longer than its time counts, and is told', async () => {
+  const it = guarded(() => {
+    it.time.now += 30
+    return true
+  })
+  expect(await it.guard.ask(QUESTION, 2, VERDICTS)).toMatchObject({ allowed: true })
+  expect(await it.guard.ask(QUESTION, 30, VERDICTS)).toMatchObject({ allowed: true })
+  expect(it.guard.stats()).toMatchObject({ allowed: 2, overran: 1, breaker: 'closed' })
+})
+
 describe('a missed deadline', () => {
   const silent = (): Promise<boolean> => new Promise(() => undefined)
   const askShortly = async ({ guard }: { guard: EngineGuard }): Promise<Decision> =>

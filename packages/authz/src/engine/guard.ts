@@ -23,6 +23,8 @@ export interface EngineStats {
   readonly lagged: number
   /** It was slower than `slowMs`. Its answer counts, and so does its slowness. */
   readonly slow: number
+  /** It answered at once, but only after its `timeoutMs`, and held up everybody meanwhile. Its answer counts. */
+  readonly overran: number
   /** It was not asked: the breaker was open. */
   readonly unavailable: number
   /** It was not asked: `maxInFlight` questions were under way. */
@@ -56,6 +58,7 @@ export class EngineGuard {
     timedOut: 0,
     lagged: 0,
     slow: 0,
+    overran: 0,
     unavailable: 0,
     busy: 0,
   }
@@ -120,6 +123,8 @@ export class EngineGuard {
   ): 'succeeded' | 'failed' | 'unknown' {
     if (decision === verdicts.allowed || decision === verdicts.refused) {
       this.#counts[decision.allowed ? 'allowed' : 'denied']++
+      // What is awaited is refused then: no deadline can interrupt what runs.
+      if (elapsedMs > timeoutMs) this.#counts.overran++
       if (elapsedMs <= this.#slowMs) return 'succeeded'
       this.#counts.slow++
       return 'failed'
