@@ -4,8 +4,7 @@ import { report } from '../spire/support/report.ts'
 import { NodeProcess } from '../support/process.ts'
 import type { Sample } from './rotations.ts'
 
-/** The script alone does 10,000. */
-const ROTATIONS = 2_000
+const ROTATIONS = 10_000
 const SCRIPT = fileURLToPath(new URL('rotations.js', import.meta.url))
 
 const MEGABYTE = 1024 * 1024
