@@ -463,6 +463,25 @@ describe('a rotation of authorities', () => {
     await Promise.all(closed)
   })
 
+  test('takes no more than fifty in a turn of the event loop, so that requests go on between', async () => {
+    await using scene = await stage()
+    const minted = Array.from({ length: 120 }, (_, at) =>
+      authority.mint(`spiffe://example.org/web-${at}`),
+    )
+    for (const peer of await Promise.all(minted)) await keep(scene.port, peer)
+    const told: number[] = []
+    let turn = 0
+    const listen = (): void => void (told[turn] = (told[turn] ?? 0) + 1)
+    subscribe('spiffe:peer:lapsed', listen)
+    removeAuthority(scene)
+    for (; turn < 120 && told.reduce((sum, it) => sum + it, 0) < 120; turn++) {
+      await new Promise(setImmediate)
+    }
+    unsubscribe('spiffe:peer:lapsed', listen)
+    expect(told.reduce((sum, it) => sum + it)).toBe(120)
+    expect(Math.max(...told)).toBeLessThanOrEqual(50)
+  })
+
   test('heeds an authority that expires before the SVID that it vouches for', async () => {
     const { subject, keyPair } = authority
     const notAfter = EXPIRY - MINUTE_MS
