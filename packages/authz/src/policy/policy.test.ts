@@ -456,6 +456,32 @@ test('a test of a document that gives an attribute which its rule does not read 
 })
 
 test.each([
+  ['only an engine reads, which is not asked', 'query.a'],
+  ['follows from the caller', 'tenant'],
+  ['follows from the route', 'method'],
+])('a test of a document that gives an attribute which %s fails', async (_, name) => {
+  const engine = { name: 'judge', cost: 'io', decide: () => true, reads: ['query.a'] } as const
+  const rule: RouteRule = {
+    allow: [WEB],
+    where: [
+      { attribute: 'params.id', equals: { attribute: 'tenant' } },
+      { attribute: 'method', equals: 'GET' },
+    ],
+    engines: ['judge'],
+  }
+  const policy = ordersFor(rule, {
+    tests: [{ route: 'GET /orders/:id', as: WEB, attributes: { [name]: 'x' }, expect: 'deny' }],
+  })
+  const options = { tenant: '/{tenant}/{workload}', engines: [engine], policy }
+  const booting = application(options, orders).then((app) => app.ready())
+  await expect(booting).rejects.toMatchObject({
+    code: 'policy-test-failed',
+    message: expect.stringContaining(`"${name}"`),
+  })
+  apps.splice(0)
+})
+
+test.each([
   ['allow', true],
   ['deny', false],
 ] as const)(

@@ -38,13 +38,20 @@ function unreadAttribute(
   { attributes = {} }: PolicyTest,
   tested: readonly RuledRoute[],
 ): string | undefined {
-  const read = new Set(
-    tested.flatMap(({ rule }) => {
-      const sources = rule?.steps.flatMap((step) => step.sources) ?? []
-      return [...sources, ...(rule?.tenant ? [rule.tenant.source] : [])].map(({ name }) => name)
-    }),
-  )
+  const read = new Set(tested.flatMap(({ rule }) => (rule === null ? [] : readsOf(rule))))
   return Object.keys(attributes).find((name) => !read.has(name))
+}
+
+/** What a test can say of a request: the rest follows from its caller and its route. */
+function readsOf({ tenant, steps }: CompiledRule): readonly string[] {
+  const compared = tenant === null ? [] : [tenant.source]
+  const sources = [...compared, ...conditionsOf(steps).flatMap((step) => step.sources)]
+  return sources.filter(({ name, varies }) => varies && name !== 'method').map(({ name }) => name)
+}
+
+/** Engines are not asked. */
+function conditionsOf(steps: readonly Step[]): readonly Step[] {
+  return steps.filter(({ engine }) => engine === null)
 }
 
 type Outcome = PolicyTest['expect'] | 'no-route'
@@ -79,7 +86,7 @@ async function decide(
   if (id === null) return identify(id).allowed ? 'allow' : 'deny'
   if (tenant !== null && !tenant.admits(id, valueOf(tenant.source, id, given))) return 'deny'
   if (!identify(id).allowed) return 'deny'
-  for (const step of steps.filter(({ engine }) => engine === null)) {
+  for (const step of conditionsOf(steps)) {
     if (!(await holds(step, id, given))) return 'deny'
   }
   return 'allow'
