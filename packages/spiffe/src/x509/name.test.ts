@@ -74,6 +74,11 @@ describe('two names are not the same', () => {
       name([COMMON_NAME, a], [ORGANIZATION, b]),
     ],
     [
+      'by an octet that has no place in the type, though it folds to the other',
+      name([COMMON_NAME, tlv(TAG.printableString, Buffer.from('a\u00b2', 'latin1'))]),
+      name([COMMON_NAME, printable('a2')]),
+    ],
+    [
       'in a type that compares octet by octet',
       name([COMMON_NAME, tlv(0x14, 'a')]),
       name([COMMON_NAME, tlv(0x14, 'A')]),

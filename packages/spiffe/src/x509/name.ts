@@ -85,9 +85,8 @@ function valueKey(attribute: DerReader): string {
     case TAG.utf8String:
       return fold(decodeUtf8(attribute.content(TAG.utf8String)))
     case TAG.printableString:
-      return fold(latin1(attribute.content(TAG.printableString)))
     case TAG.ia5String:
-      return fold(latin1(attribute.content(TAG.ia5String)))
+      return foldAscii(latin1(attribute.content(attribute.peek())))
     default:
       // RFC 5280 §7.1: other types compare octet by octet.
       return `#${hexadecimal(attribute.unread())}`
@@ -108,6 +107,11 @@ function toText(bytes: Uint8Array): string {
   } catch (cause) {
     throw invalidDer('a UTF8String is not UTF-8', { cause })
   }
+}
+
+/** These types hold ASCII alone. What else stands there means nothing, and is compared as it is. */
+function foldAscii(text: string): string {
+  return /^\p{ASCII}*$/u.test(text) ? fold(text) : `#${text}`
 }
 
 /** The string preparation of RFC 4518: compatibility form, case folded, white space collapsed. */
