@@ -69,7 +69,7 @@ export class X509Bundle {
   }
 
   /**
-   * Reads the certificates of a PEM file; other blocks in it are passed over.
+   * Reads the certificates of a PEM file, which has at least one; other blocks in it are passed over.
    * @throws {@link SpiffeError} `invalid-bundle`, with the reason as its cause
    */
   static fromPem(trustDomain: TrustDomain, pem: string | Uint8Array): X509Bundle {

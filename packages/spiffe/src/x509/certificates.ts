@@ -2,9 +2,9 @@ import { DerReader, invalidDer } from '../der/reader.ts'
 import { TAG } from '../der/tags.ts'
 import { SpiffeError } from '../errors.ts'
 import { Certificate } from './certificate.ts'
+import { CERTIFICATES } from './pem-kinds.ts'
 import { readPem } from './pem.ts'
 
-const CERTIFICATE_LABEL: ReadonlySet<string> = new Set(['CERTIFICATE'])
 const DEFAULT_MAX_CERTIFICATES = 10_000
 
 /**
@@ -30,11 +30,11 @@ export function splitCertificates(
 }
 
 /**
- * The certificates of a PEM file, in order; other blocks in it are passed over.
+ * The certificates of a PEM file, in order, and at least one; other blocks in it are passed over.
  * @throws {@link SpiffeError} `invalid-pem`, or `invalid-certificate`
  */
 export function readPemCertificates(pem: string | Uint8Array): Certificate[] {
-  const blocks = readPem(pem, CERTIFICATE_LABEL)
+  const blocks = readPem(pem, CERTIFICATES)
   if (blocks.length > DEFAULT_MAX_CERTIFICATES) {
     throw new SpiffeError('invalid-pem', `more than ${DEFAULT_MAX_CERTIFICATES} certificates`)
   }

@@ -3,17 +3,14 @@ import { DerReader } from '../der/reader.ts'
 import { TAG } from '../der/tags.ts'
 import { readSmallInteger } from '../der/values.ts'
 import { SpiffeError } from '../errors.ts'
-import { readPem, type PemBlock } from './pem.ts'
+import { PRIVATE_KEYS } from './pem-kinds.ts'
+import { encryptedKey, readPem, type PemBlock } from './pem.ts'
 
 const TYPES: ReadonlyMap<string, 'pkcs8' | 'sec1' | 'pkcs1'> = new Map([
   ['PRIVATE KEY', 'pkcs8'],
   ['EC PRIVATE KEY', 'sec1'],
   ['RSA PRIVATE KEY', 'pkcs1'],
 ])
-
-/** Found in order to be refused with a clear word. */
-const ENCRYPTED = 'ENCRYPTED PRIVATE KEY'
-const LABELS: ReadonlySet<string> = new Set([...TYPES.keys(), ENCRYPTED])
 
 /**
  * Workload API §5.2.1: the key is an unencrypted PKCS#8 structure in DER; octets after it are refused.
@@ -22,10 +19,13 @@ const LABELS: ReadonlySet<string> = new Set([...TYPES.keys(), ENCRYPTED])
 export function readPkcs8(der: Uint8Array): KeyObject {
   try {
     const reader = DerReader.of(der)
-    // RFC 5958 §2: a version comes first; in an encrypted key it does not.
-    readSmallInteger(reader.enter(TAG.sequence))
+    const fields = reader.enter(TAG.sequence)
+    // RFC 5958 §2, §3: a version comes first; in an encrypted key it is an algorithm.
+    if (fields.peek() === TAG.sequence) throw encryptedKey()
+    readSmallInteger(fields)
     reader.end()
   } catch (cause) {
+    if (cause instanceof SpiffeError && cause.code === 'invalid-key') throw cause
     throw invalidKey('the private key is not one unencrypted PKCS#8 structure', cause)
   }
   return readKey(der, 'pkcs8')
@@ -37,15 +37,14 @@ export function readPkcs8(der: Uint8Array): KeyObject {
  * @throws {@link SpiffeError} `invalid-pem` or `invalid-key`, without any of the octets
  */
 export function readPemPrivateKey(pem: string | Uint8Array): KeyObject {
-  const [block, ...others] = readPem(pem, LABELS)
-  if (block === undefined) throw new SpiffeError('invalid-pem', 'no private key in the PEM')
+  const [block, ...others] = readPem(pem, PRIVATE_KEYS)
   if (others.length > 0) throw new SpiffeError('invalid-pem', 'several private keys in the PEM')
-  return readBlock(block)
+  return readBlock(block!)
 }
 
 function readBlock({ label, der }: PemBlock): KeyObject {
   const type = TYPES.get(label)
-  if (type === undefined) throw invalidKey('the private key is encrypted')
+  if (type === undefined) throw encryptedKey()
   return type === 'pkcs8' ? readPkcs8(der) : readKey(der, type)
 }
 

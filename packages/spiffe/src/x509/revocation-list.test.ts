@@ -90,7 +90,18 @@ describe('a revocation list', () => {
     const ders = [forgeList({ keys }), forgeList({ keys, revoked: ['01'] })]
     const pem = ders.map((der) => writePem('X509 CRL', der)).join(writePem('CERTIFICATE', forge()))
     expect(RevocationList.fromPem(pem).map(({ size }) => size)).toEqual([0, 1])
-    expect(RevocationList.fromPem('')).toEqual([])
+  })
+
+  test.each<[string, (pem: string) => string | Uint8Array]>([
+    ['nothing at all', () => ''],
+    ['UTF-16', (pem) => Buffer.from(`\ufeff${pem}`, 'utf16le')],
+    ['line breaks of two characters', (pem) => pem.replaceAll('\n', '\\n')],
+    ['another label', (pem) => pem.replaceAll('X509 CRL', 'CRL')],
+    ['DER', () => forgeList({ keys, revoked: ['01'] })],
+  ])('is never read as no list at all: %s', (_, written) => {
+    const pem = writePem('X509 CRL', forgeList({ keys, revoked: ['01'] }))
+    expect(RevocationList.fromPem(Buffer.from(`\ufeff${pem}`))[0]!.has('01')).toBe(true)
+    refuses('invalid-pem', () => RevocationList.fromPem(written(pem)))
   })
 
   test('keeps its octets when the caller changes his', () => {

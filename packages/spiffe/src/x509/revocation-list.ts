@@ -2,6 +2,7 @@ import { SpiffeError } from '../errors.ts'
 import { detachedCopy, latin1, sameBytes } from './bytes.ts'
 import type { Certificate } from './certificate.ts'
 import type { Name } from './name.ts'
+import { REVOCATION_LISTS } from './pem-kinds.ts'
 import { readPem } from './pem.ts'
 import { isSignedByKeyOf } from './signature.ts'
 import { readRevocationList, type RevocationListFields } from './tbs-cert-list.ts'
@@ -11,8 +12,6 @@ const MAX_BYTES = 16 * 1024 * 1024
 
 /** A list has one signer; a few keys of the same name may have to be tried to find it. */
 const MAX_REMEMBERED_KEYS = 16
-
-const PEM_LABEL: ReadonlySet<string> = new Set(['X509 CRL'])
 
 /**
  * One certificate revocation list, read strictly (RFC 5280 §5, DER): a complete list of the
@@ -62,11 +61,13 @@ export class RevocationList {
   }
 
   /**
-   * The lists of a PEM file (`X509 CRL`), in order; other blocks in it are passed over.
+   * The lists of a PEM file (`X509 CRL`), in order, and at least one; other blocks in it are passed
+   * over. A file without a list, an empty one included, is an error and not a list that is empty:
+   * it would revoke nobody without a word.
    * @throws {@link SpiffeError} `invalid-pem`, or as {@link RevocationList.fromDer}
    */
   static fromPem(pem: string | Uint8Array): RevocationList[] {
-    return readPem(pem, PEM_LABEL).map(({ der }) => RevocationList.fromDer(der))
+    return readPem(pem, REVOCATION_LISTS).map(({ der }) => RevocationList.fromDer(der))
   }
 
   /** How many certificates are revoked. */

@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyExportOptions } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
@@ -130,7 +130,7 @@ describe('an X.509-SVID is refused', () => {
 
   test('without a certificate', () => {
     refuses('invalid-svid', () => X509Svid.fromDer({ certificates: new Uint8Array(0), privateKey }))
-    refuses('invalid-svid', () =>
+    refuses('invalid-pem', () =>
       X509Svid.fromPem({ certificates: '', privateKey: svid.exportPrivateKeyPem() }),
     )
   })
@@ -181,18 +181,42 @@ describe('an X.509-SVID is refused', () => {
     }
   })
 
-  test('with a PEM that has no key, two, or an encrypted one', () => {
-    const pem = writePem('CERTIFICATE', leaf)
-    const key = svid.exportPrivateKeyPem()
-    const encrypted = keys.privateKey.export({
-      format: 'pem',
+  test.each<['pkcs8' | 'sec1' | 'pkcs1']>([['pkcs8'], ['sec1'], ['pkcs1']])(
+    'with a key under a passphrase, which the error says: %s',
+    (type) => {
+      const { privateKey: own } =
+        type === 'pkcs1' ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : keys
+      const cipher = { cipher: 'aes-256-cbc', passphrase: 'x' }
+      const key = own.export({ format: 'pem', type, ...cipher } as KeyExportOptions<'pem'>)
+      const chain = writePem('CERTIFICATE', leaf)
+      for (const form of [key, Buffer.from(key), Buffer.from(`\ufeff${String(key)}`)]) {
+        expect(() => X509Svid.fromPem({ certificates: chain, privateKey: form })).toThrow(
+          expect.objectContaining({
+            code: 'invalid-key',
+            message: expect.stringContaining('is encrypted'),
+          }),
+        )
+      }
+    },
+  )
+
+  test('with an encrypted key in DER, which the error says', () => {
+    const options = {
+      format: 'der',
       type: 'pkcs8',
       cipher: 'aes-256-cbc',
       passphrase: 'x',
-    })
+    } as const
+    expect(() =>
+      X509Svid.fromDer({ certificates: leaf, privateKey: keys.privateKey.export(options) }),
+    ).toThrow(expect.objectContaining({ message: expect.stringContaining('is encrypted') }))
+  })
+
+  test('with a PEM that has no key, or two', () => {
+    const pem = writePem('CERTIFICATE', leaf)
+    const key = svid.exportPrivateKeyPem()
     refuses('invalid-pem', () => X509Svid.fromPem({ certificates: pem, privateKey: pem }))
     refuses('invalid-pem', () => X509Svid.fromPem({ certificates: pem, privateKey: key + key }))
-    refuses('invalid-key', () => X509Svid.fromPem({ certificates: pem, privateKey: encrypted }))
   })
 
   test('once it has expired, not before', () => {
