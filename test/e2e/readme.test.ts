@@ -84,6 +84,18 @@ describe('the examples of the READMEs', () => {
     expect(complaints).toBe('')
   })
 
+  test('compile with what `fastify-spiffe` alone gives, and the authority beside it', () => {
+    const folder = join(root, 'test/dist/readme-alone')
+    const changed = extractReadmes(root, folder, (source) =>
+      source.replaceAll(
+        /'@fastify-spiffe\/(?!authority')[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
+        "'fastify-spiffe$<subpath>'",
+      ),
+    )
+    expect(changed.length).toBe(readmes.length)
+    expect(compileReadmes(folder)).toBe('')
+  }, 60_000)
+
   test.each(readmes.map(({ path, programs }) => [path, programs] as const))(
     'run as they stand: %s',
     async (_path, programs) => {

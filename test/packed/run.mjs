@@ -37,7 +37,7 @@ function example() {
 /** Starts the packed development authority and gives the sockets of its workloads, in order. */
 async function startAuthority(node, workloads) {
   const args = [
-    join(folder, 'node_modules/fastify-spiffe/bin/fastify-spiffe.js'),
+    join(folder, 'node_modules/@fastify-spiffe/cli/bin/fastify-spiffe.js'),
     'dev',
     '--directory',
     join(folder, 'run'),

@@ -39,15 +39,19 @@ interface Source {
 
 const fence = /^```ts\b(?<info>[^\n]*)\n(?<code>.*?)^```$/gms
 
-/** Writes the programs of all READMEs into `directory`, as TypeScript. */
-export const extractReadmes = (root: string, directory: string): Readme[] => {
+/** Writes the programs of all READMEs into `directory`, as TypeScript, with `change` made to their text. */
+export const extractReadmes = (
+  root: string,
+  directory: string,
+  change = (text: string): string => text,
+): Readme[] => {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   return readmePaths(root).flatMap((path) => {
     const sources = sourcesOf(path)
     const programs = sources.map(({ line, noRun, text }) => {
       const name = `${relative(root, dirname(path)).replaceAll('/', '-') || 'root'}-${line}`
-      writeFileSync(join(directory, `${name}.ts`), text)
+      writeFileSync(join(directory, `${name}.ts`), change(text))
       return { file: join(directory, `${name}.js`), line, noRun }
     })
     return programs.length === 0 ? [] : [{ path: relative(root, path), programs }]

@@ -8,6 +8,7 @@ export {
   where,
 } from '@fastify-spiffe/authz'
 export type {
+  AttributeProvider,
   Attributes,
   Authz,
   AuthzErrorCode,
@@ -15,6 +16,7 @@ export type {
   CheckContext,
   Comparison,
   Condition,
+  DecisionLogEvent,
   Engine,
   EngineQuestion,
   Explanation,
@@ -29,18 +31,24 @@ export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
 export {
   and,
   anyId,
+  BundleSet,
   id,
   memberOf,
   not,
   oneOf,
   or,
+  pathTemplate,
   pattern,
   RevocationList,
   SpiffeError,
   SpiffeId,
   SpiffeIdMatcher,
+  splitCertificates,
   TrustDomain,
+  verifyX509Svid,
   withRevocationLists,
+  X509Bundle,
+  X509Svid,
 } from '@fastify-spiffe/spiffe'
 export type {
   Captures,
@@ -59,9 +67,22 @@ export type {
   SvidOptions,
   SvidPluginErrorCode,
 } from '@fastify-spiffe/svid'
-export { SvidAgent, TlsError } from '@fastify-spiffe/tls'
+export {
+  connect,
+  createSvidServer,
+  createSvidTlsServer,
+  identityOf,
+  isCurrent,
+  peerOf,
+  SvidAgent,
+  TlsError,
+} from '@fastify-spiffe/tls'
 export type { SvidAgentOptions, TlsErrorCode } from '@fastify-spiffe/tls'
-export { WorkloadApiError, X509Source } from '@fastify-spiffe/workload-api'
-export type { WorkloadApiErrorCode, X509SourceOptions } from '@fastify-spiffe/workload-api'
+export { WorkloadApiClient, WorkloadApiError, X509Source } from '@fastify-spiffe/workload-api'
+export type {
+  SourceStateEvent,
+  WorkloadApiErrorCode,
+  X509SourceOptions,
+} from '@fastify-spiffe/workload-api'
 export { fastifySpiffe, fastifySpiffe as default } from './plugin.ts'
 export type { FastifySpiffeOptions } from './plugin.ts'

@@ -15,7 +15,7 @@ const warning = `
 export const dev = async (command: DevCommand): Promise<void> => {
   const { trustDomain, workloads, svidTtlMs } = command
   const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
-  // Loaded here alone: a service that imports this package must not pay for the authority.
+  // Loaded here alone: the other commands must not pay for the authority.
   const { Authority } = await import('@fastify-spiffe/authority')
   await using authority = await Authority.create({ trustDomain, svidTtlMs })
   await using directory = await openDirectory(command.directory)

@@ -1,7 +1,7 @@
 /** What `--help` prints. */
-export const usage = `Usage: fastify-spiffe dev [options]
-       fastify-spiffe table MODULE [--markdown | --json | --openapi] [--export NAME]
-       fastify-spiffe table-diff BEFORE AFTER [--json]
+export const usage = `Usage: npx @fastify-spiffe/cli dev [options]
+       npx @fastify-spiffe/cli table MODULE [--markdown | --json | --openapi] [--export NAME]
+       npx @fastify-spiffe/cli table-diff BEFORE AFTER [--json]
 
 dev runs a SPIFFE authority on this machine, for people without SPIRE. DEVELOPMENT ONLY.
 For each workload it serves the Workload API on a Unix socket, and prints its address

@@ -26,7 +26,7 @@ const run = async (command: Command): Promise<void> => {
 }
 
 const readVersion = async (): Promise<string> => {
-  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
+  const manifest = await readFile(new URL('../package.json', import.meta.url), 'utf8')
   const { version }: { version: string } = JSON.parse(manifest)
   return version
 }
@@ -34,7 +34,7 @@ const readVersion = async (): Promise<string> => {
 try {
   await run(parseCommand(process.argv.slice(2)))
 } catch (error) {
-  const hint = error instanceof UsageError ? '\nTry: fastify-spiffe --help' : ''
+  const hint = error instanceof UsageError ? '\nTry: npx @fastify-spiffe/cli --help' : ''
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`fastify-spiffe: ${message}${hint}\n`)
   process.exitCode = error instanceof UsageError ? 2 : 1

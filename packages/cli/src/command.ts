@@ -3,7 +3,7 @@ import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { parseDuration } from './duration.ts'
 import { UsageError } from './usage.ts'
 
-/** What `fastify-spiffe dev` is to do. */
+/** What `dev` is to do. */
 export interface DevCommand {
   readonly name: 'dev'
   readonly trustDomain: TrustDomain
@@ -15,7 +15,7 @@ export interface DevCommand {
 
 export type TableFormat = 'json' | 'markdown' | 'openapi'
 
-/** What `fastify-spiffe table` is to do. */
+/** What `table` is to do. */
 export interface TableCommand {
   readonly name: 'table'
   /** The file of the application. */
@@ -25,7 +25,7 @@ export interface TableCommand {
   readonly format: TableFormat
 }
 
-/** What `fastify-spiffe table-diff` is to do. */
+/** What `table-diff` is to do. */
 export interface TableDiffCommand {
   readonly name: 'table-diff'
   /** The files of both tables, as `table --json` prints them. */
@@ -51,7 +51,7 @@ const OPTIONS: ReadonlyMap<string, readonly string[]> = new Map([
 ])
 
 /**
- * Reads the arguments behind `fastify-spiffe`.
+ * Reads the arguments of the command line.
  * @throws {@link UsageError} which names what is wrong
  */
 export const parseCommand = (args: readonly string[]): Command => {

@@ -60,7 +60,7 @@ const startDev = async (args: readonly string[], workloads: number) => {
   return { child, warning, addresses }
 }
 
-describe('fastify-spiffe dev', () => {
+describe('dev', () => {
   test('gives each workload an SVID of its own over the Workload API, and rotates it by itself', async () => {
     const sockets = join(directory, 'sockets')
     const workloads = ['/acme/web', 'spiffe://acme.test/acme/orders', '/acme/web']
@@ -108,9 +108,11 @@ describe('fastify-spiffe dev', () => {
 const order = (allow: string): string =>
   `app.put('/orders/:id', { config: { spiffe: { allow: [${allow}] } } }, () => 'in')`
 
-describe('fastify-spiffe table', () => {
-  const fastify = pathToFileURL(createRequire(import.meta.url).resolve('fastify')).href
-  const plugins = new URL('../index.js', import.meta.url).href
+describe('table', () => {
+  const require = createRequire(import.meta.url)
+  const fastify = pathToFileURL(require.resolve('fastify')).href
+  const authz = pathToFileURL(require.resolve('@fastify-spiffe/authz')).href
+  const peer = pathToFileURL(require.resolve('@fastify-spiffe/peer')).href
   const WEB = 'spiffe://example.org/acme/web'
 
   /** A module with an application that has these routes. */
@@ -118,7 +120,8 @@ describe('fastify-spiffe table', () => {
     const path = join(directory, `${name}.mjs`)
     const source = `
       import Fastify from '${fastify}'
-      import { authz, peer } from '${plugins}'
+      import { authz } from '${authz}'
+      import { peer } from '${peer}'
       const make = async () => {
         const app = Fastify()
         await app.register(peer)
@@ -225,7 +228,7 @@ describe('fastify-spiffe table', () => {
   }, 30_000)
 })
 
-describe('fastify-spiffe', () => {
+describe('the command line', () => {
   test('ends with 2 when it does not understand, and says where help is', async () => {
     const { code, out, error } = await run(['dev', '--svid-ttl', 'soon'])
     expect({ code, out }).toEqual({ code: 2, out: '' })

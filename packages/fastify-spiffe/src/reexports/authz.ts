@@ -1,0 +1,2 @@
+export * from '@fastify-spiffe/authz'
+export { default } from '@fastify-spiffe/authz'

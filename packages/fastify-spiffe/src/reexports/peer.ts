@@ -1,0 +1,2 @@
+export * from '@fastify-spiffe/peer'
+export { default } from '@fastify-spiffe/peer'

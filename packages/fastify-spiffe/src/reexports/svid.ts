@@ -1,0 +1,2 @@
+export * from '@fastify-spiffe/svid'
+export { default } from '@fastify-spiffe/svid'

@@ -1,0 +1,2 @@
+export * from '@fastify-spiffe/peer/test-kit'
+export * from '@fastify-spiffe/tls/test-kit'
