@@ -71,6 +71,9 @@ export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
   'path length 0': shape({ pathLength: 0 }),
   'path length 1': shape({ pathLength: 1 }),
   'path length 300': shape({ pathLength: 300 }),
+  'path length 2^31': pathLength('0080000000'),
+  'path length 2^64': pathLength('010000000000000000'),
+  'a negative path length': pathLength('ff'),
 
   'no key usage': shape({ keyUsage: 'absent' }),
   'key usage not critical': shape({ keyUsageCritical: false }),
@@ -161,6 +164,11 @@ export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
 
 function uris(...names: readonly string[]): Edit {
   return (draft) => (draft.isLeaf ? draft : shape({ uris: names })(draft))
+}
+
+function pathLength(octets: string): Edit {
+  const value = der(SEQUENCE, BOOLEAN_TRUE, der(0x02, Buffer.from(octets, 'hex')))
+  return basicConstraints(true, value)
 }
 
 function key(keyType: Draft['keyType']): Edit {

@@ -38,10 +38,18 @@ function readFully(bytes: Uint8Array, authorities: readonly Certificate[]): void
 
 /** OpenSSL reads the same. */
 function compare(ours: Certificate, theirs: X509Certificate): void {
-  check(Date.parse(theirs.validTo) === ours.notAfter, 'OpenSSL reads another notAfter')
-  check(Date.parse(theirs.validFrom) === ours.notBefore, 'OpenSSL reads another notBefore')
+  check(theirs.validTo === asOpenssl(ours.notAfter), 'OpenSSL reads another notAfter')
+  check(theirs.validFrom === asOpenssl(ours.notBefore), 'OpenSSL reads another notBefore')
   const serial = theirs.serialNumber.toLowerCase().replace(/^(?:00)+(?=.)/, '')
   check(trimmed(serial) === trimmed(ours.serialNumber), `OpenSSL reads the serial number ${serial}`)
+}
+
+/** As OpenSSL writes a time, such as `Jun  1 12:00:00 2026 GMT`: `Date.parse` takes the year 49 for 2049. */
+function asOpenssl(time: number): string {
+  const date = new Date(time)
+  const month = date.toLocaleString('en', { month: 'short', timeZone: 'UTC' })
+  const day = String(date.getUTCDate()).padStart(2)
+  return `${month} ${day} ${date.toISOString().slice(11, 19)} ${date.getUTCFullYear()} GMT`
 }
 
 function trimmed(hex: string): string {

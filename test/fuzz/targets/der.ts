@@ -16,6 +16,7 @@ import { check, type Target } from '../support/target.ts'
 type Reader = ReturnType<DerReaderModule['DerReader']['of']>
 
 const CONSTRUCTED = 0x20
+const UTC_TIME = 0x17
 
 const HEADS = [
   '3080',
@@ -50,6 +51,7 @@ const HEADS = [
   '170d3236303233303132303030305a',
   '180f32303530303130313030303030305a',
   '180f32303439303130313030303030305a',
+  '180f30303439303130313030303030305a',
   '2400',
   '1000',
 ].map((hex) => Buffer.from(hex, 'hex'))
@@ -125,10 +127,12 @@ function writeAll(reader: Reader): Buffer {
   return Buffer.concat(parts)
 }
 
-/** RFC 5280 §4.1.2.5: there is one way to write a time. */
+/** RFC 5280 §4.1.2.5: there is one way to write a time as UTCTime, from 1950 through 2049, and one as GeneralizedTime. */
 function checkTime(bytes: Uint8Array, time: number): void {
   const iso = new Date(time).toISOString().replaceAll(/[-:T]|\.000/g, '')
-  const text = iso < '2050' && iso >= '1950' ? iso.slice(2) : iso
+  const isUtcTime = bytes[0] === UTC_TIME
+  check(!isUtcTime || (iso >= '1950' && iso < '2050'), `a UTCTime is read as ${iso}`)
+  const text = isUtcTime ? iso.slice(2) : iso
   const read = Buffer.from(bytes.subarray(2, 2 + text.length)).toString('latin1')
   check(read === text, `a time is read as ${iso}`)
 }

@@ -6,8 +6,9 @@ const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
 /**
  * The `Time` of a validity, in milliseconds since the epoch.
  *
- * RFC 5280 §4.1.2.5: `YYMMDDHHMMSSZ` as UTCTime through 2049, `YYYYMMDDHHMMSSZ` as GeneralizedTime
- * from 2050 on; seconds are there, fractions and offsets are not.
+ * RFC 5280 §4.1.2.5: `YYMMDDHHMMSSZ` as UTCTime, from 1950 through 2049, or `YYYYMMDDHHMMSSZ` as
+ * GeneralizedTime; seconds are there, fractions and offsets are not. Issuers write a GeneralizedTime
+ * from 2050 on alone, and readers MUST process both whatever the year.
  */
 export function readTime(reader: DerReader): number {
   if (reader.peek() === TAG.utcTime) {
@@ -16,9 +17,7 @@ export function readTime(reader: DerReader): number {
     return instant(year < 50 ? 2000 + year : 1900 + year, digits, 2)
   }
   const digits = digitsOf(reader.content(TAG.generalizedTime), 14)
-  const year = number(digits, 0, 4)
-  if (year < 2050) throw invalidDer('a time before 2050 is not a UTCTime')
-  return instant(year, digits, 4)
+  return instant(number(digits, 0, 4), digits, 4)
 }
 
 /** Asserts that `content` is `count` digits and a `Z`. */
@@ -40,7 +39,10 @@ function instant(year: number, digits: Uint8Array, offset: number): number {
   if (!isDay || hour > 23 || minute > 59 || second > 59) {
     throw invalidDer('a time is not on the calendar')
   }
-  return Date.UTC(year, month - 1, day, hour, minute, second)
+  const date = new Date(0)
+  // Not by `Date.UTC`, for which the years 0 to 99 are those of the twentieth century.
+  date.setUTCFullYear(year, month - 1, day)
+  return date.setUTCHours(hour, minute, second)
 }
 
 /** 0 for a month that there is not. */

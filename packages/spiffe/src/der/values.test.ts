@@ -3,6 +3,7 @@ import { bytes, reading, refusesDer } from './der.test.support.ts'
 import {
   readBitString,
   readBoolean,
+  readCount,
   readFlag,
   readInteger,
   readOctetAlignedBitString,
@@ -50,6 +51,31 @@ describe('an INTEGER', () => {
   test('that is negative or large is not a small one', () => {
     refusesDer(() => readSmallInteger(reading('02 01 ff')))
     refusesDer(() => readSmallInteger(reading('02 05 00 80 00 00 00')))
+  })
+})
+
+describe('an INTEGER without an upper end', () => {
+  test.each([
+    ['02 01 00', 0],
+    ['02 04 7f ff ff ff', 2_147_483_647],
+    ['02 05 00 80 00 00 00', 2_147_483_648],
+    ['02 05 01 00 00 00 00', 4_294_967_296],
+    ['02 07 1f ff ff ff ff ff ff', Number.MAX_SAFE_INTEGER],
+    ['02 07 20 00 00 00 00 00 00', Number.MAX_SAFE_INTEGER],
+    ['02 09 00 80 00 00 00 00 00 00 00', Number.MAX_SAFE_INTEGER],
+    [`02 81 c8 7f${' ff'.repeat(199)}`, Number.MAX_SAFE_INTEGER],
+  ])('%s is %d', (hex, value) => {
+    expect(readCount(reading(hex))).toBe(value)
+  })
+
+  test.each([
+    ['negative', '02 01 ff'],
+    ['negative and long', '02 05 80 00 00 00 00'],
+    ['padded', '02 02 00 01'],
+    ['large and padded', '02 06 00 00 80 00 00 00'],
+    ['empty', '02 00'],
+  ])('is not %s', (_, hex) => {
+    refusesDer(() => readCount(reading(hex)))
   })
 })
 

@@ -40,10 +40,20 @@ export function readInteger(reader: DerReader): Uint8Array {
 
 /** An INTEGER from 0 to 2^31 - 1. */
 export function readSmallInteger(reader: DerReader): number {
+  const value = readCount(reader)
+  if (value >= 2 ** 31) throw invalidDer('an INTEGER is too large')
+  return value
+}
+
+/**
+ * An INTEGER from 0 to any size, for what ASN.1 writes as INTEGER (0..MAX). One above 2^53 - 1 counts
+ * as that: more than there is of anything.
+ */
+export function readCount(reader: DerReader): number {
   const content = readInteger(reader)
   if (content[0]! >= 0x80) throw invalidDer('an INTEGER is negative')
-  if (content.length > 4) throw invalidDer('an INTEGER is too large')
-  return content.reduce((value, octet) => value * 256 + octet, 0)
+  const value = content.reduce((total, octet) => total * 256 + octet, 0)
+  return Math.min(value, Number.MAX_SAFE_INTEGER)
 }
 
 /**

@@ -34,7 +34,8 @@ export const keysOn = (namedCurve: string): KeyPair => generateKeyPairSync('ec',
 export interface Shape {
   /** Whether the certificate names its own key and that of its issuer. Default `true`. */
   readonly keyIds?: boolean
-  readonly pathLength?: number
+  /** The number, or the octets of the INTEGER, whatever these are. */
+  readonly pathLength?: number | Buffer
   readonly more?: readonly Buffer[]
   /** What else differs; its extensions take the place of all others. */
   readonly draft?: Draft
@@ -49,8 +50,9 @@ function validity(notBefore: string, notAfter: string): Buffer {
 
 /** A certificate of `issuer` for the authority `subject`. */
 export function certify(subject: Party, issuer: Party, shape: Shape = {}): Certificate {
-  const length =
-    shape.pathLength === undefined ? [] : [tlv(TAG.integer, Buffer.from([shape.pathLength]))]
+  const { pathLength } = shape
+  const octets = typeof pathLength === 'number' ? Buffer.from([pathLength]) : pathLength
+  const length = octets === undefined ? [] : [tlv(TAG.integer, octets)]
   const extensions = [
     extension('2.5.29.15', true, bitString(Buffer.from([0x06]), 1)),
     extension('2.5.29.19', true, tlv(TAG.sequence, TRUE, ...length)),

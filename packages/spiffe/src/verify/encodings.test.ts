@@ -39,6 +39,7 @@ const dates = (notBefore: Buffer, notAfter: Buffer): Draft => ({
   validity: tlv(TAG.sequence, notBefore, notAfter),
 })
 const START = tlv(TAG.utcTime, '200101000000Z')
+const END = tlv(TAG.utcTime, '491231235959Z')
 const generalized = (text: string): Buffer => tlv(TAG.generalizedTime, text)
 
 /** What a peer gets that sends the leaf; `'unreadable'` where OpenSSL does not hand it on. */
@@ -55,8 +56,9 @@ function answerTo(der: Buffer): string {
 
 describe('a certificate that RFC 5280 and DER do not know is malformed', () => {
   test.each<[string, Draft]>([
-    ['a GeneralizedTime before 2050', dates(START, generalized('20491231235959Z'))],
     ['a GeneralizedTime with a fraction', dates(START, generalized('20501231235959.5Z'))],
+    ['a GeneralizedTime with an offset', dates(START, generalized('20491231235959+0000'))],
+    ['a GeneralizedTime without seconds', dates(START, generalized('204912312359Z'))],
     ['a time with an offset', dates(START, tlv(TAG.utcTime, '491231235959+0000'))],
     ['a time without seconds', dates(START, tlv(TAG.utcTime, '4912312359Z'))],
     ['a day that there is not', dates(START, tlv(TAG.utcTime, '490229235959Z'))],
@@ -203,6 +205,11 @@ describe('what is odd and cannot be mistaken is accepted', () => {
     ['a negative serial number', { serialNumber: tlv(TAG.integer, Buffer.from([0x80])) }],
     ['a serial number of 20 octets', { serialNumber: tlv(TAG.integer, Buffer.alloc(20, 0x7f)) }],
     ['a serial number of 64 octets', { serialNumber: tlv(TAG.integer, Buffer.alloc(64, 1)) }],
+    [
+      'a GeneralizedTime before 2050',
+      dates(generalized('20200101000000Z'), generalized('20491231235959Z')),
+    ],
+    ['a GeneralizedTime of the first century', dates(generalized('00490101000000Z'), END)],
     ['the end of all times', dates(START, generalized('99991231235959Z'))],
     [
       'a critical flag that is FALSE',

@@ -1,7 +1,7 @@
 import { readObjectIdentifier } from '../der/object-identifier.ts'
 import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
-import { readFlag, readSmallInteger, readWhole } from '../der/values.ts'
+import { readCount, readFlag, readWhole } from '../der/values.ts'
 import { hexadecimal } from './bytes.ts'
 import { readExtensionList } from './extension-list.ts'
 import { readSubjectName, type GeneralName } from './general-name.ts'
@@ -16,7 +16,7 @@ export interface Extension<T> {
 
 export interface BasicConstraints {
   readonly isCa: boolean
-  /** How many intermediates may follow; `undefined` when any number may. */
+  /** How many intermediates may follow, 2^53 - 1 for more than that; `undefined` when any number may. */
   readonly pathLength: number | undefined
 }
 
@@ -111,7 +111,7 @@ function readSubjectKeyId(reader: DerReader): string {
 function readBasicConstraints(reader: DerReader): BasicConstraints {
   const constraints = reader.enter(TAG.sequence)
   const isCa = readFlag(constraints)
-  const pathLength = constraints.isAtEnd ? undefined : readSmallInteger(constraints)
+  const pathLength = constraints.isAtEnd ? undefined : readCount(constraints)
   constraints.end()
   if (pathLength !== undefined && !isCa) throw invalidDer('a path length without the CA flag')
   return Object.freeze({ isCa, pathLength })

@@ -86,6 +86,24 @@ describe('a revocation list', () => {
     expect(list.isCurrent(Number.NaN)).toBe(false)
   })
 
+  test('may write all of its times as GeneralizedTime (RFC 5280 §5.1.2.4: both are processed)', () => {
+    const generalized = (digits: string): Buffer => tlv(TAG.generalizedTime, `${digits}Z`)
+    const draft = { thisUpdate: utcTime('250101000000'), nextUpdate: utcTime('260101000000') }
+    const [serialNumber, time] = [tlv(TAG.integer, Buffer.from([1])), generalized('20241231000000')]
+    const list = read({
+      thisUpdate: generalized('20250101000000'),
+      nextUpdate: generalized('20260101000000'),
+      entries: [tlv(TAG.sequence, serialNumber, time)],
+    })
+    expect(list.has('01')).toBe(true)
+    expect([list.thisUpdate, list.nextUpdate]).toEqual([
+      read(draft).thisUpdate,
+      read(draft).nextUpdate,
+    ])
+    const backwards = { ...draft, nextUpdate: generalized('20241231235959') }
+    refuses('invalid-revocation-list', () => read(backwards))
+  })
+
   test('is read from PEM, in any number', () => {
     const ders = [forgeList({ keys }), forgeList({ keys, revoked: ['01'] })]
     const pem = ders.map((der) => writePem('X509 CRL', der)).join(writePem('CERTIFICATE', forge()))
