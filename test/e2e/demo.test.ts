@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -52,11 +62,17 @@ test('the demo tells its whole story on the embedded authority', async () => {
 }, 60_000)
 
 describe('the demo service, called as the README shows', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'fastify-spiffe-demo-'))
+  const parent = mkdtempSync(join(tmpdir(), 'fastify-spiffe-demo-'))
+  const directory = join(parent, 'svids')
+  const planted = join(parent, 'planted')
   let child: ReturnType<typeof demo>
   let port: string
 
   beforeAll(async () => {
+    mkdirSync(directory)
+    chmodSync(directory, 0o755)
+    writeFileSync(planted, 'open to all')
+    symlinkSync(planted, join(directory, 'svid_key.pem.next'))
     child = demo('--serve', '--port', '0', '--directory', directory)
     port = await new Promise((resolve, reject) => {
       let output = ''
@@ -73,7 +89,7 @@ describe('the demo service, called as the README shows', () => {
     const exited = once(child, 'exit')
     child.kill('SIGTERM')
     expect(await exited).toEqual([0, null])
-    rmSync(directory, { recursive: true })
+    rmSync(parent, { recursive: true })
   })
 
   /** A command of the README, on the port and folder of this run. */
@@ -103,8 +119,11 @@ describe('the demo service, called as the README shows', () => {
     expect(stdout).toMatch(/TLSv1\.3/)
   })
 
-  test('the private key is readable by its owner alone', () => {
-    expect(statSync(directory).mode & 0o777).toBe(0o700)
-    expect(statSync(join(directory, 'svid_key.pem')).mode & 0o777).toBe(0o600)
+  test('the private key is readable by its owner alone, whatever lay in the folder before', () => {
+    const key = lstatSync(join(directory, 'svid_key.pem'))
+    expect([key.isFile(), key.mode & 0o777]).toEqual([true, 0o600])
+    expect(readFileSync(planted, 'utf8')).toBe('open to all')
+    // It may be any folder of the user's, which others are to read.
+    expect(statSync(directory).mode & 0o777).toBe(0o755)
   })
 })

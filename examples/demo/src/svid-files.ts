@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { X509MaterialSource } from 'fastify-spiffe'
 
@@ -7,8 +7,8 @@ import type { X509MaterialSource } from 'fastify-spiffe'
  * files. The private key is readable by its owner alone. Returns the function that stops following.
  */
 export function followIntoFolder(source: X509MaterialSource, folder: string): () => void {
+  // One that exists keeps its mode: it may hold what others are to read.
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  chmodSync(folder, 0o700)
   const write = (): void => {
     const { svid } = source
     if (svid === null) return
@@ -25,6 +25,8 @@ export function followIntoFolder(source: X509MaterialSource, folder: string): ()
 /** Readers see the old file or the new one, whole. */
 function replace(path: string, content: string): void {
   const next = `${path}.next`
-  writeFileSync(next, content, { mode: 0o600 })
+  rmSync(next, { force: true })
+  // A new file, with this mode from the first moment: never one that somebody else has put there.
+  writeFileSync(next, content, { mode: 0o600, flag: 'wx' })
   renameSync(next, path)
 }

@@ -51,7 +51,7 @@ export class SvidFiles implements AsyncDisposable {
 }
 
 function replace(path: string, content: string): void {
-  writeFileSync(`${path}.new`, content, { mode: 0o600 })
+  writeFileSync(`${path}.new`, content, { mode: 0o600, flag: 'wx' })
   renameSync(`${path}.new`, path)
 }
 

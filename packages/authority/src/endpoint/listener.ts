@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { chmodSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { AuthorityError } from '../errors.ts'
 import type { EndpointPlace } from './options.ts'
+import { listenPrivately, type BoundSocket } from './private-socket.ts'
 import { openSocketPath, removeStaleSocket, type SocketPath } from './socket-path.ts'
 
 /** A listening socket that can disappear and come back at the same address. */
@@ -43,25 +43,27 @@ abstract class SocketListener {
     this.#onConnection = onConnection
   }
 
-  protected async listen(begin: (server: Server) => void): Promise<Server> {
+  protected async listen<T>(begin: (server: Server) => Promise<T>): Promise<T> {
     const server = createServer((socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
       this.#onConnection(socket)
     })
-    const listening = once(server, 'listening')
-    begin(server)
-    await listening
-    this.#server = server
-    return server
+    try {
+      const result = await begin(server)
+      this.#server = server
+      return result
+    } catch (error) {
+      await closeServer(server)
+      throw error
+    }
   }
 
   async stop(): Promise<void> {
     const server = this.#server
     if (server === undefined) return
     this.#server = undefined
-    const closed = once(server, 'close')
-    server.close()
+    const closed = closeServer(server)
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
@@ -69,6 +71,7 @@ abstract class SocketListener {
 
 class UnixListener extends SocketListener implements Listener {
   readonly #socketPath: SocketPath
+  #bound: BoundSocket | undefined
 
   constructor(socketPath: SocketPath, onConnection: (socket: Socket) => void) {
     super(onConnection)
@@ -83,15 +86,17 @@ class UnixListener extends SocketListener implements Listener {
     const { path } = this.#socketPath
     try {
       await removeStaleSocket(path)
-      await this.listen((server) => {
-        server.listen(path)
-        // In the same turn as the bind, so before anyone is let in. A bind that failed says so later.
-        if (server.listening) chmodSync(path, 0o600)
-      })
+      this.#bound = await this.listen((server) => listenPrivately(server, path))
     } catch (cause) {
       if (cause instanceof AuthorityError) throw cause
       throw new AuthorityError('invalid-socket-path', `cannot listen on ${path}`, { cause })
     }
+  }
+
+  override async stop(): Promise<void> {
+    await this.#bound?.remove()
+    this.#bound = undefined
+    await super.stop()
   }
 
   async close(): Promise<void> {
@@ -114,8 +119,7 @@ class TcpListener extends SocketListener implements Listener {
 
   async start(): Promise<void> {
     try {
-      const server = await this.listen((starting) => void starting.listen(this.#port, '127.0.0.1'))
-      const address = server.address()
+      const address = await this.listen((server) => listenOnLoopback(server, this.#port))
       // The same port again after a stop.
       if (typeof address === 'object' && address !== null) this.#port = address.port
     } catch (cause) {
@@ -126,4 +130,19 @@ class TcpListener extends SocketListener implements Listener {
   async close(): Promise<void> {
     await this.stop()
   }
+}
+
+/** Resolves as well for a server that does not listen. */
+function closeServer(server: Server): Promise<unknown> {
+  return new Promise((resolve) => server.close(resolve))
+}
+
+async function listenOnLoopback(
+  server: Server,
+  port: number,
+): Promise<ReturnType<Server['address']>> {
+  const listening = once(server, 'listening')
+  server.listen(port, '127.0.0.1')
+  await listening
+  return server.address()
 }

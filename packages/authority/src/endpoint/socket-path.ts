@@ -5,7 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { AuthorityError } from '../errors.ts'
 
 /** What `sockaddr_un.sun_path` holds on Linux, without its final NUL. */
-const MAX_SOCKET_PATH_BYTES = 107
+export const MAX_SOCKET_PATH_BYTES = 107
 
 /** A path to bind a socket at, and what has to be removed in the end. */
 export interface SocketPath {
@@ -82,10 +82,11 @@ function isListenedOn(path: string): Promise<boolean> {
   })
 }
 
-// Not by `instanceof Error`: in a test runner's realm, Node's own errors are none.
 function ignoreMissing(error: unknown): undefined {
-  if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') {
-    return undefined
-  }
-  throw error
+  if (errorCodeOf(error) !== 'ENOENT') throw error
+}
+
+/** The `code` of an error. Not by `instanceof Error`: in a test runner's realm, Node's own errors are none. */
+export function errorCodeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }

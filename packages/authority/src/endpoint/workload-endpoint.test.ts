@@ -1,6 +1,6 @@
 import { existsSync, statSync, writeFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { createServer, type Server as NetServer } from 'node:net'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { createServer, Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -568,6 +568,37 @@ describe('the socket', () => {
     expect(await readdir(directory)).toEqual([])
   })
 
+  test('has no name while it is open to others, whatever the umask is', async () => {
+    const socketPath = join(directory, 'umask.sock')
+    const seen: object[] = []
+    const { listen: original } = NetServer.prototype
+    const umask = process.umask(0)
+    NetServer.prototype.listen = function observed(this: NetServer, ...args: never[]): NetServer {
+      const result: NetServer = Reflect.apply(original, this, args)
+      const bound = String(this.address())
+      // A bind is done in the same turn: this is what another process finds until the mode is set.
+      seen.push({
+        hasName: existsSync(socketPath),
+        socket: statSync(bound).isSocket(),
+        directory: statSync(join(bound, '..')).mode & 0o777,
+      })
+      return result
+    }
+    try {
+      const { endpoint, client } = await serve({ spiffeId: WEB, socketPath })
+      await client.open('FetchX509SVID').next()
+      expect(statSync(socketPath).mode & 0o777).toBe(0o600)
+      expect(await readdir(directory)).toEqual(['umask.sock'])
+      await endpoint.restart()
+      expect(statSync(socketPath).mode & 0o777).toBe(0o600)
+    } finally {
+      NetServer.prototype.listen = original
+      process.umask(umask)
+    }
+    const privately = { hasName: false, socket: true, directory: 0o700 }
+    expect(seen).toEqual([privately, privately])
+  })
+
   test('goes with its directory when the endpoint closes', async () => {
     const { endpoint } = await serve()
     const path = pathOf(endpoint)
@@ -602,6 +633,35 @@ describe('the socket', () => {
     expect(statSync(socketPath).isSocket()).toBe(true)
   })
 
+  test('belongs to one of two that begin at once, and the other has left nothing', async () => {
+    const socketPath = join(directory, 'twice.sock')
+    const both = [WEB, JOBS].map((spiffeId) => authority.serve({ spiffeId, socketPath }))
+    const [lost] = (await Promise.allSettled(both)).filter(({ status: end }) => end === 'rejected')
+    expect(lost).toMatchObject({ reason: rejected('socket-in-use') })
+    expect(await readdir(directory)).toEqual(['twice.sock'])
+    const endpoint = await Promise.any(both)
+    await endpoint.close()
+    expect(await readdir(directory)).toEqual([])
+  })
+
+  test('that another process has put in its place stays when the endpoint closes', async () => {
+    const socketPath = join(directory, 'replaced.sock')
+    const { endpoint, client } = await serve({ spiffeId: WEB, socketPath })
+    client.close()
+    const other = await listen(`${socketPath}.other`)
+    await rename(`${socketPath}.other`, socketPath)
+    await endpoint.close()
+    expect(statSync(socketPath).isSocket()).toBe(true)
+    await new Promise((resolve) => other.close(resolve))
+  })
+
+  test('stays when its endpoint is told to start although it has', async () => {
+    const socketPath = join(directory, 'started.sock')
+    const { endpoint, client } = await serve({ spiffeId: WEB, socketPath })
+    await expect(endpoint.start()).rejects.toEqual(rejected('socket-in-use'))
+    await client.open('FetchX509SVID').next()
+  })
+
   test('does not take the place of a file', async () => {
     const socketPath = join(directory, 'file')
     writeFileSync(socketPath, 'precious')
@@ -626,6 +686,17 @@ describe('the socket', () => {
     const socketPath = join(directory, 'x'.repeat(107 - directory.length - 1))
     const { client } = await serve({ spiffeId: WEB, socketPath })
     await client.open('FetchX509SVID').next()
+  })
+
+  test('may have a path of 107 bytes of which its directory leaves little', async () => {
+    const deep = join(directory, 'x'.repeat(107 - directory.length - 1 - 4))
+    await mkdir(deep)
+    const { endpoint, client } = await serve({ spiffeId: WEB, socketPath: join(deep, 'a.s') })
+    await client.open('FetchX509SVID').next()
+    expect(await readdir(deep)).toEqual(['a.s'])
+    await endpoint.restart()
+    await endpoint.close()
+    expect(await readdir(deep)).toEqual([])
   })
 
   test('may be TCP on loopback, with the same port after a restart', async () => {
@@ -673,7 +744,6 @@ describe('an endpoint', () => {
 
 /** A socket file that nobody listens on, as after a crash. */
 async function leaveStaleSocket(path: string): Promise<void> {
-  const { rename } = await import('node:fs/promises')
   const server = await listen(`${path}.live`)
   await rename(`${path}.live`, path)
   await new Promise((resolve) => server.close(resolve))
