@@ -1,19 +1,7 @@
-import { isIP } from 'node:net'
-import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
-import type { X509Svid } from '@fastify-spiffe/spiffe'
+import type { TLSSocket } from 'node:tls'
 import { TlsError } from '../errors.ts'
-import { revocationPolicies } from '../options.ts'
 import { assertConnectOptions, type ConnectOptions } from './connect-options.ts'
-import { clientContextOf, verifierOf } from './endpoint.ts'
-import { handshake } from './handshake.ts'
-import { proveServer } from './server-proof.ts'
-
-const TIMEOUT_MS = 10_000
-
-const presented = new WeakMap<TLSSocket, X509Svid>()
-
-/** The own SVID that a connection of {@link connect} was made with. */
-export const presentedSvidOf = (socket: TLSSocket): X509Svid | undefined => presented.get(socket)
+import { dial, type Target } from './dial.ts'
 
 /**
  * Opens a TLS connection with the own SVID of this moment to a server that proves one of the SPIFFE
@@ -29,35 +17,39 @@ export const presentedSvidOf = (socket: TLSSocket): X509Svid | undefined => pres
 export const connect = async (options: ConnectOptions): Promise<TLSSocket> => {
   assertConnectOptions(options)
   options.signal?.throwIfAborted()
-  const { source, timeoutMs = TIMEOUT_MS, signal, clock = Date.now } = options
-  const { svid } = source
-  if (svid === null) {
-    throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
-  }
-  const verifier = verifierOf(source, revocationPolicies(options.revocation))
-  const socket = tls.connect(connectionOptions(options, svid))
-  presented.set(socket, svid)
-  await handshake(socket, {
-    timeoutMs,
-    signal,
-    prove: () => proveServer(socket, verifier, options.server, clock()),
-  })
+  const socket = dial(options, targetOf(options))
+  await proven(socket, options.signal)
   return socket
 }
 
-const connectionOptions = (options: ConnectOptions, svid: X509Svid): ConnectionOptions => {
-  const { host, port, family, localAddress, lookup, servername = host, alpnProtocols } = options
-  return {
-    host,
-    port,
-    // A context and not its PEMs: Node keeps the options on the socket.
-    secureContext: clientContextOf(svid, options.minVersion ?? 'TLSv1.3'),
-    rejectUnauthorized: false,
-    // RFC 6066 §3: literal IP addresses are not permitted. Node 26 throws.
-    servername: isIP(servername) === 0 ? servername : '',
-    ...(alpnProtocols !== undefined && { ALPNProtocols: [...alpnProtocols] }),
-    ...(family !== undefined && { family }),
-    ...(localAddress !== undefined && { localAddress }),
-    ...(lookup !== undefined && { lookup }),
-  }
+const targetOf = (options: ConnectOptions): Target => {
+  const { host, port, servername, alpnProtocols, family, localAddress, lookup } = options
+  const ALPNProtocols = alpnProtocols && [...alpnProtocols]
+  return { host, port, servername, ALPNProtocols, family, localAddress, lookup }
 }
+
+const proven = (socket: TLSSocket, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const settle = (): void => {
+      signal?.removeEventListener('abort', onAbort)
+      socket.off('secureConnect', onSecureConnect).off('close', onClose).off('error', fail)
+    }
+    const fail = (reason: unknown): void => {
+      settle()
+      // What a dying socket still has to say concerns nobody.
+      socket.on('error', () => undefined)
+      socket.destroy()
+      reject(reason)
+    }
+    const onSecureConnect = (): void => {
+      // A server that has proven nothing: the reason follows as an error.
+      if (socket.destroyed) return
+      settle()
+      resolve()
+    }
+    const onClose = (): void =>
+      fail(new TlsError('connect-failed', 'the server closed the connection during the handshake'))
+    const onAbort = (): void => fail(signal?.reason)
+    socket.on('secureConnect', onSecureConnect).on('close', onClose).on('error', fail)
+    signal?.addEventListener('abort', onAbort)
+  })

@@ -1,49 +1,65 @@
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { TlsError } from '../errors.ts'
 
 export interface HandshakeOptions {
   readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
   /** Throws when the server proves nothing. Runs as the very first thing after the handshake. */
   readonly prove: () => void
 }
 
-/** Waits for the handshake and the proof; a socket that fails either is destroyed. */
-export const handshake = (
+const unproven = new WeakSet<Duplex>()
+
+/** Whether a connection is still being made: its server has proven nothing yet, and may. */
+export const isUnproven = (socket: Duplex): boolean => unproven.has(socket)
+
+/**
+ * Watches a connection that was just begun: it is destroyed, with a {@link TlsError}, unless its server
+ * proves itself in time. Whatever was written to it before is encrypted only after the proof.
+ */
+export const superviseHandshake = (
   socket: TLSSocket,
-  { timeoutMs, signal, prove }: HandshakeOptions,
-): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const settle = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-      socket.off('secureConnect', onSecureConnect).off('close', onClose).off('error', onError)
-    }
-    const fail = (error: unknown): void => {
+  { timeoutMs, prove }: HandshakeOptions,
+): void => {
+  unproven.add(socket)
+  // Node ends what fails to connect through this method, and so does who gives up.
+  const destroy = socket.destroy.bind(socket)
+  socket.destroy = (error) =>
+    destroy(error == null || isOfRequest(socket) ? error : connectFailure(error))
+  const settle = (): void => {
+    clearTimeout(timer)
+    unproven.delete(socket)
+    Reflect.deleteProperty(socket, 'destroy')
+  }
+  const timer = setTimeout(() => {
+    const message = `no verified connection within ${timeoutMs} ms`
+    socket.destroy(new TlsError('connect-timeout', message))
+  }, timeoutMs)
+  socket.once('close', settle)
+  // First of all listeners and synchronous: Node encrypts what waits to be sent right after them.
+  socket.prependOnceListener('secureConnect', () => {
+    try {
+      prove()
+      socket.off('close', settle)
       settle()
-      // What a dying socket still has to say concerns nobody.
-      socket.on('error', () => undefined)
-      socket.destroy()
-      reject(error)
+    } catch (error) {
+      socket.destroy(connectFailure(error))
     }
-    const onSecureConnect = (): void => {
-      try {
-        prove()
-      } catch (error) {
-        fail(error)
-        return
-      }
-      settle()
-      resolve()
-    }
-    const onError = (cause: Error): void =>
-      fail(new TlsError('connect-failed', `the TLS connection failed: ${cause.message}`, { cause }))
-    const onClose = (): void =>
-      fail(new TlsError('connect-failed', 'the server closed the connection during the handshake'))
-    const onAbort = (): void => fail(signal?.reason)
-    const timer = setTimeout(() => {
-      fail(new TlsError('connect-timeout', `no verified connection within ${timeoutMs} ms`))
-    }, timeoutMs)
-    socket.on('secureConnect', onSecureConnect).on('close', onClose).on('error', onError)
-    signal?.addEventListener('abort', onAbort)
   })
+}
+
+/** Whether the request that a socket serves has given up, which is no failure of the connection. */
+const isOfRequest = (socket: TLSSocket): boolean => {
+  // Node's HTTP client and agent name the request so, on every version.
+  const request: unknown = Reflect.get(socket, '_httpMessage')
+  return (
+    typeof request === 'object' && request !== null && Reflect.get(request, 'destroyed') === true
+  )
+}
+
+/** What to tell who wanted the connection. */
+export const connectFailure = (cause: unknown): TlsError => {
+  if (cause instanceof TlsError) return cause
+  const reason = cause instanceof Error ? cause.message : 'something that is no error was thrown'
+  return new TlsError('connect-failed', `the TLS connection failed: ${reason}`, { cause })
+}
