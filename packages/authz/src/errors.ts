@@ -1,4 +1,4 @@
-import type { UncoveredRoute } from './coverage.ts'
+import { describeUncovered, type UncoveredRoute } from './uncovered-route.ts'
 
 /** The closed list of what {@link AuthzError} can say. */
 export type AuthzErrorCode =
@@ -56,13 +56,7 @@ export class AuthzError extends Error {
 
   /** The error of a boot with routes that nobody could reach. */
   static uncovered(routes: readonly UncoveredRoute[]): AuthzError {
-    const list = routes.map(({ method, url, declaredAt: at }) => {
-      return `\n  ${method} ${url}${at === undefined ? '' : ` (${at})`}`
-    })
-    const message =
-      'routes without a rule (`config.spiffe`). One that has a rule was declared before this plugin was loaded: ' +
-      `await its registration first.${list.join('')}`
-    return Object.assign(new AuthzError('uncovered-routes', message), {
+    return Object.assign(new AuthzError('uncovered-routes', describeUncovered(routes)), {
       routes: Object.freeze(routes.map((route) => Object.freeze(route))),
     })
   }

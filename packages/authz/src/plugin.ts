@@ -2,15 +2,20 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { authzOf } from './api.ts'
 import { assemble, type Parts } from './assembly.ts'
-import { Coverage } from './coverage.ts'
 import { Gate } from './decide/gate.ts'
 import { AuthzError } from './errors.ts'
 import { type AuthzOptions, readOptions, type Settings } from './options/options.ts'
 import type { EnforcedPolicy } from './policy/enforced-policy.ts'
 import { watchFile } from './policy/watch.ts'
+import { Coverage } from './route-coverage/coverage.ts'
+import {
+  countRegistration,
+  isFirstOutside,
+  isGuarded,
+  markGuarded,
+  outermostOf,
+} from './route-coverage/registrations.ts'
 import type { TenantResolver } from './tenant/tenant.ts'
-
-let registrations = 0
 
 /**
  * Lets in whom the routes name, by `config.spiffe`, and nobody else. It holds for every route of the instance that it is
@@ -35,15 +40,17 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const settings = readOptions(options)
   const parts = await assemble(fastify, settings)
   const { rules, policy, replicas, decisionLog, tenantOf } = parts
-  const gate = gateOf(settings, parts)
+  const gate = gateOf(settings, parts, countRegistration(fastify))
   const coverage = new Coverage(gate.hook.name)
 
   fastify.decorate('authz', authzOf(parts))
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
-    coverage.add(route, rules.attach(this, route))
+    coverage.add(this, route, rules.attach(this, route))
   })
   fastify.addHook('onRequest', gate.hook)
+  markGuarded(fastify)
+  refuseOutside(fastify, gate)
   let endWatching: (() => void) | undefined
   fastify.addHook('onClose', async () => {
     endWatching?.()
@@ -52,7 +59,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     await Promise.all(closing.map(async (it) => it.close?.()))
   })
   fastify.addHook('onReady', async () => {
-    coverage.assertComplete(fastify)
+    coverage.assertComplete(fastify, (methods, url) => rules.adopt(methods, url))
     await policy.boot()
     await replicas?.start()
     const { file, watch } = settings.policy
@@ -60,9 +67,26 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   })
 }
 
-function gateOf({ tenants, lastDecisionHeader, clock }: Settings, parts: Parts): Gate {
+/**
+ * Where the plugin stands in an encapsulated instance, lets no request reach code outside of it, such as a not-found
+ * handler there, which no list of routes shows.
+ */
+function refuseOutside(fastify: FastifyInstance, gate: Gate): void {
+  const outermost = outermostOf(fastify)
+  if (outermost === fastify || !isFirstOutside(outermost)) return
+  outermost.addHook('onRequest', function spiffeAuthzOutside(request, reply, done) {
+    if (isGuarded(request.server)) done()
+    else gate.refuse({ request, reply, done })
+  })
+}
+
+function gateOf(
+  { tenants, lastDecisionHeader, clock }: Settings,
+  parts: Parts,
+  registration: number,
+): Gate {
   const { mismatchStatus } = tenants
-  const name = `spiffeAuthz${++registrations}`
+  const name = `spiffeAuthz${registration}`
   return new Gate({ ...parts, name, lastDecisionHeader, mismatchStatus, clock })
 }
 

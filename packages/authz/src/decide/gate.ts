@@ -35,6 +35,8 @@ interface Verdict {
 
 const EXPIRED = deny('identity-expired')
 const OUTDATED = deny('decision-outdated')
+const NO_RULE = deny('no-rule')
+const NOT_FOUND = deny('not-found')
 
 /** The `onRequest` hook that every request of the instance passes. It answers at once unless a check has to be awaited. */
 export class Gate {
@@ -45,6 +47,12 @@ export class Gate {
     this.#context = context
     this.hook = (request, reply, done) => this.#pass({ request, reply, done })
     Object.defineProperty(this.hook, 'name', { value: context.name })
+  }
+
+  /** Refuses a request that no rule can be for. */
+  refuse(passage: Passage): void {
+    const decision = passage.request.is404 ? NOT_FOUND : NO_RULE
+    this.#enforce(passage, { rules: this.#context.rules.active, rule: null, decision })
   }
 
   #pass(passage: Passage): void {

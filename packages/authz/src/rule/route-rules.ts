@@ -1,6 +1,7 @@
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AuthzError } from '../errors.ts'
 import type { Policy } from '../policy/policy.ts'
+import { AttachedRoute, numberOf, type ToldRoute } from './attached-route.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
 import { groupOf, noteRoute } from './group.ts'
 import { Place } from './place.ts'
@@ -20,8 +21,11 @@ interface KnownRoute extends RouteFacts {
   readonly methods: readonly string[]
 }
 
-interface Attached {
-  readonly [key: symbol]: number | undefined
+/** A route that `onRoute` has told of. */
+export interface NotedRoute {
+  readonly route: AttachedRoute
+  /** Whether it has a rule for each of its methods. */
+  readonly hasRule: boolean
 }
 
 /** The routes of one plugin and their rules. Each route carries its number, so that no URL is ever matched a second time. */
@@ -30,6 +34,8 @@ export class RouteRules {
   readonly #context: Omit<RuleContext, 'roles'>
   readonly #notFound: unknown
   readonly #routes: KnownRoute[] = []
+  /** By method and pattern: the routes that were declared before, whose rules only the document can name. */
+  readonly #adopted = new Map<string, number>()
   #policy: Policy
   #active: { version: string; rules: RulesOfRoute[]; notFound: CompiledRule | null }
 
@@ -50,34 +56,53 @@ export class RouteRules {
   }
 
   /**
-   * Takes note of a route, and compiles its rule. Returns whether it has one for each of its methods.
+   * Takes note of a route, and compiles its rule.
    *
    * @throws {AuthzError} `invalid-rule`
    */
-  attach(instance: FastifyInstance, route: RouteOptions): boolean {
-    const { config, method, url } = route
+  attach(instance: FastifyInstance, options: ToldRoute): NotedRoute {
+    const { config, method, url } = options
     noteRoute(instance)
-    const known: KnownRoute = {
-      place: Place.ofRoute(route),
-      methods: [method].flat(),
-      url,
-      own: config?.spiffe,
-      group: groupOf(instance),
-    }
-    const rules = this.#compileRoute(known, this.#policy)
-    // A copy: routes may share one object of configuration, and an automatic HEAD route does.
-    route.config = { ...config, [this.#key]: this.#routes.push(known) - 1 }
+    const facts = { place: Place.ofRoute(options), url, group: groupOf(instance) }
+    const methods = [method].flat()
+    const rules = this.#compileRoute({ ...facts, methods, own: config?.spiffe }, this.#policy)
+    const route = new AttachedRoute(options, this.#key, this.#routes.length)
+    this.#routes.push({ ...facts, methods, own: route.own })
     this.#active.rules.push(rules)
-    return rules !== null
+    return { route, hasRule: rules !== null }
+  }
+
+  /**
+   * Takes note of a route that was declared before, if the policy document names its rule under `routes`. Rules that may
+   * stand nearer to it are out of sight: if there is one after all, {@link of} finds none.
+   *
+   * @throws {AuthzError} `invalid-rule`
+   */
+  adopt(methods: readonly string[], url: string): boolean {
+    if (methods.some((method) => this.#policy.ofRoute(method, url) === null)) return false
+    const place = Place.ofRoute({ method: [...methods], url })
+    const route = { place, methods, url, own: undefined, group: null }
+    this.#active.rules.push(this.#compileRoute(route, this.#policy))
+    for (const method of methods) this.#adopted.set(`${method} ${url}`, this.#routes.length)
+    this.#routes.push(route)
+    return true
   }
 
   /** The rule of a request; `null`: there is none. */
   of(request: FastifyRequest, { rules, notFound }: RuleSet): CompiledRule | null {
-    const config: object = request.routeOptions.config
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only `attach` knows the symbol
-    const number = (config as Attached)[this.#key]
-    if (number !== undefined) return ofMethod(rules[number], request.method)
-    return request.is404 ? notFound : null
+    const { config } = request.routeOptions
+    const number = numberOf(config, this.#key)
+    if (number === undefined) {
+      return request.is404 ? notFound : ofMethod(rules[this.#adoptedBy(request)], request.method)
+    }
+    // Whoever copies configurations while the application runs copies the number.
+    return this.#routes[number]?.url === config.url ? ofMethod(rules[number], request.method) : null
+  }
+
+  /** The number of a route that was adopted, unless it has a rule of its own, or its instance has one. */
+  #adoptedBy({ method, routeOptions: { config }, server }: FastifyRequest): number {
+    if (config.spiffe !== undefined || groupOf(server) !== null) return -1
+    return this.#adopted.get(`${method} ${config.url}`) ?? -1
   }
 
   /** Every method of every route, with its rule, in the order of declaration. */
@@ -103,7 +128,9 @@ export class RouteRules {
     const uncovered = this.#routes.filter((_, number) => rules[number] === null)
     if (uncovered.length > 0) {
       throw AuthzError.uncovered(
-        uncovered.map(({ methods, url }) => ({ method: methods.join(', '), url })),
+        uncovered.map(({ methods, url }) => {
+          return { method: methods.join(', '), url, reason: 'no-rule' }
+        }),
       )
     }
     return { version: policy.version, rules, notFound: this.#compileNotFound(policy) }
