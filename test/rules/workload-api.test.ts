@@ -493,7 +493,7 @@ describe('the own SVID', () => {
     ['with another scheme', 'invalid-svid', { uris: ['https://example.org/web'] }],
     ['with the key of another', 'key-mismatch', { mismatchedKey: true }],
     ['that is not what spiffe_id says', 'invalid-svid', { uris: [API] }],
-    ['that is not valid yet', 'untrusted-svid', { notBefore: Date.now() + hour / 2 }],
+    ['that is not valid yet', 'not-yet-valid', { notBefore: Date.now() + hour / 2 }],
   ])('%s is refused, and the last good one is kept', async (_what, code, shape) => {
     await open({ svids: [web] })
     await sendBad(await svidMessage(authority, WEB, { shape }))

@@ -4,12 +4,14 @@ import { Channel } from './channel/channel.ts'
 import { findEndpointAddress } from './endpoint/address.ts'
 import type { EndpointAddress } from './endpoint/address.ts'
 import { WorkloadApiError } from './errors.ts'
+import { presentContext } from './messages/x509-context.ts'
 import type { X509Context } from './messages/x509-context.ts'
 import { checkOptionNames } from './options.ts'
 import { CallScope } from './watch/call-scope.ts'
 import { RetryPolicy } from './watch/retry-policy.ts'
 import type { BackoffOptions } from './watch/retry-policy.ts'
-import { receiveX509Bundles, receiveX509Contexts } from './watch/streams.ts'
+import { reviewed } from './watch/reviewed.ts'
+import { receiveX509Bundles, receiveX509Contexts, receiveX509Reviews } from './watch/streams.ts'
 import { watch } from './watch/watch.ts'
 import type { Received } from './watch/watch.ts'
 
@@ -68,7 +70,7 @@ export class WorkloadApiClient implements AsyncDisposable {
 
   /**
    * The X.509-SVIDs of this workload and the bundles to verify peers against, as they are now.
-   * One call: it is not repeated when it fails.
+   * One call: it is not repeated when it fails, nor when the default identity is `not-yet-valid`.
    * @throws {@link WorkloadApiError}
    */
   fetchX509Context(options: FetchOptions = {}): Promise<X509Context> {
@@ -77,10 +79,12 @@ export class WorkloadApiClient implements AsyncDisposable {
 
   /**
    * The same, now and after each change, for as long as it takes: the stream is opened again when it
-   * ends. The iteration ends by an error only: `aborted`, `closed`, or `invalid-request`.
+   * ends. An SVID that is not valid yet is reported, and comes when its time has come; where it is the
+   * default identity, the whole context comes then. The iteration ends by an error only: `aborted`,
+   * `closed`, or `invalid-request`.
    */
   watchX509Context(options: ClientWatchOptions = {}): AsyncGenerator<X509Context, void> {
-    return this.#watch(this.#openX509Contexts, options)
+    return this.#watchX509Context(options)
   }
 
   /**
@@ -124,6 +128,29 @@ export class WorkloadApiClient implements AsyncDisposable {
       scope.release()
     }
     throw new WorkloadApiError('unavailable', 'the Workload API ended the stream without a message')
+  }
+
+  async *#watchX509Context(options: ClientWatchOptions): AsyncGenerator<X509Context, void> {
+    checkOptionNames(options, ['signal', 'onProblem'])
+    const { signal, onProblem = () => {} } = options
+    const scope = new CallScope({ signal, owner: this.#closing.signal })
+    const open = (stream: AbortSignal) => receiveX509Reviews(this.#channel, this.#clock, stream)
+    const retry = this.#retryPolicy()
+    try {
+      const times = { clock: this.#clock, signal: scope.signal }
+      const events = reviewed((ended) => watch(open, { retry, signal: ended }), times)
+      for await (const event of events) {
+        if (event.type === 'message' || event.type === 'reviewed') {
+          for (const { error } of event.message.problems) onProblem(error)
+          const { value } = event.message
+          if (value.svids[0]?.wait === null) yield presentContext(value)
+        } else if (event.error !== null) {
+          onProblem(event.error)
+        }
+      }
+    } finally {
+      scope.release()
+    }
   }
 
   async *#watch<T>(open: Open<T>, options: ClientWatchOptions): AsyncGenerator<T, void> {

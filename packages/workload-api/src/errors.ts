@@ -21,6 +21,8 @@
  * - `invalid-message`: it cannot be decoded, or a mandatory field is empty.
  * - `limit-exceeded`: it is larger than the limits allow.
  * - `invalid-svid`: an SVID is malformed, has expired, or is not what its `spiffe_id` field says.
+ * - `not-yet-valid`: an SVID is good in all but its time, or the time of its issuers. It waits, and is
+ *   used when its time has come; the rest of its message counts at once.
  * - `key-mismatch`: a private key does not belong to its SVID.
  * - `untrusted-svid`: an SVID does not verify against the bundle that came with it.
  * - `invalid-bundle`: a bundle is malformed, or stands under a name that is no trust domain.
@@ -45,6 +47,7 @@ export type WorkloadApiErrorCode =
   | 'invalid-message'
   | 'limit-exceeded'
   | 'invalid-svid'
+  | 'not-yet-valid'
   | 'key-mismatch'
   | 'untrusted-svid'
   | 'invalid-bundle'

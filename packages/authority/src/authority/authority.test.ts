@@ -432,6 +432,19 @@ describe('a source in process', () => {
     expect(source.bundles.get(authority.trustDomain)?.authorities).toHaveLength(2)
   })
 
+  test('presents an SVID of its shape when that becomes valid, and not before', async () => {
+    const time = new ManualTime()
+    const authority = await open({ ...time.options })
+    const source = await authority.source(WEB, { shape: { notBefore: START + MINUTE } })
+    expect([source.state, source.svid]).toEqual(['starting', null])
+    const changed = source.nextUpdate()
+    time.advance(MINUTE)
+    await changed
+    expect(source.state).toBe('ready')
+    expect(source.svid!.notBefore).toBe(START + MINUTE)
+    await source.close()
+  })
+
   test('is not made from a shape that is no SVID', async () => {
     const authority = await open()
     await expect(authority.source(WEB, { shape: { ca: true } })).rejects.toEqual(

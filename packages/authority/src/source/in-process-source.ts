@@ -13,8 +13,11 @@ import type { MintedCertificate } from '../minting/minted-certificate.ts'
 
 interface Held {
   readonly minted: MintedCertificate
-  readonly svid: X509Svid
   readonly bundles: BundleSet
+  /** The SVID to present; `null` while there has been none that is valid. */
+  readonly svid: X509Svid | null
+  /** What was issued last, while it is not valid yet. */
+  readonly waiting: X509Svid | null
 }
 
 interface SourceTimes {
@@ -31,6 +34,7 @@ export class InProcessSource implements X509MaterialSource {
   readonly #clock: () => number
   readonly #updates = new Updates()
   readonly #expiry: Schedule
+  readonly #start: Schedule
   #held: Held
   #denied = false
   #interrupted = false
@@ -42,6 +46,8 @@ export class InProcessSource implements X509MaterialSource {
     this.#clock = clock
     this.#held = this.#read()
     this.#expiry = new Schedule(clock, setTimer, () => this.#updates.notify())
+    this.#start = new Schedule(clock, setTimer, () => this.#take())
+    this.#await()
     workload.onUpdate(() => {
       if (!this.#interrupted) this.#follow()
     })
@@ -50,13 +56,15 @@ export class InProcessSource implements X509MaterialSource {
   get state(): SourceState {
     if (this.#closed) return 'closed'
     if (this.#denied) return 'denied'
-    if (this.#held.svid.isExpired(this.#clock())) return 'expired'
-    return this.#interrupted ? 'stale' : 'ready'
+    const { svid, waiting } = this.#held
+    if (svid === null) return 'starting'
+    if (svid.isExpired(this.#clock())) return 'expired'
+    return this.#interrupted || waiting !== null ? 'stale' : 'ready'
   }
 
   get svid(): X509Svid | null {
     const { svid } = this.#held
-    return this.#denied || svid.isExpired(this.#clock()) ? null : svid
+    return this.#denied || svid?.isExpired(this.#clock()) === true ? null : svid
   }
 
   get bundles(): BundleSet {
@@ -86,7 +94,7 @@ export class InProcessSource implements X509MaterialSource {
   /** Cuts the supply: what is held serves on until it expires, and changes do not arrive. */
   interrupt(): void {
     this.#interrupted = true
-    this.#expiry.arm(this.#held.svid.notAfter + 1)
+    this.#expiry.arm((this.#held.svid?.notAfter ?? Infinity) + 1)
     this.#updates.notify()
   }
 
@@ -101,6 +109,7 @@ export class InProcessSource implements X509MaterialSource {
     if (this.#closed) return
     this.#closed = true
     this.#expiry.close()
+    this.#start.close()
     this.#workload.leave()
     this.#updates.notify()
     this.#updates.close()
@@ -112,6 +121,20 @@ export class InProcessSource implements X509MaterialSource {
 
   #follow(): void {
     this.#held = this.#read(this.#held)
+    this.#await()
+    this.#updates.notify()
+  }
+
+  #await(): void {
+    const { waiting } = this.#held
+    this.#start.arm(waiting === null ? Infinity : validFrom(waiting))
+  }
+
+  /** The time has come, or a timer was early, or it had to be cut short. */
+  #take(): void {
+    const { waiting } = this.#held
+    if (waiting === null || validFrom(waiting) > this.#clock()) return this.#await()
+    this.#held = { ...this.#held, svid: waiting, waiting: null }
     this.#updates.notify()
   }
 
@@ -121,11 +144,21 @@ export class InProcessSource implements X509MaterialSource {
     const bundles = BundleSet.of(bundle, ...federatedBundles)
     if (held?.minted === minted) return { ...held, bundles }
     try {
-      return { minted, svid: minted.toX509Svid({ hint, clock: this.#clock }), bundles }
+      const issued = minted.toX509Svid({ hint, clock: this.#clock })
+      if (validFrom(issued) <= this.#clock())
+        return { minted, svid: issued, waiting: null, bundles }
+      // As the Workload API's client does: the last one of the same SPIFFE ID serves on.
+      const last = held?.svid?.spiffeId.equals(issued.spiffeId) === true ? held.svid : null
+      return { minted, svid: last, waiting: issued, bundles }
     } catch (error) {
       if (held === undefined) throw error
       // A shape with times of its own has run out: the last good SVID stays.
       return { ...held, bundles }
     }
   }
+}
+
+/** When the last certificate of the chain becomes valid. */
+function validFrom({ certificates }: X509Svid): number {
+  return Math.max(...certificates.map(({ notBefore }) => notBefore))
 }

@@ -4,9 +4,10 @@ import type { BundleSet } from '../x509/bundle-set.ts'
 /**
  * Where a source stands.
  *
- * - `starting`: nothing has been received yet.
+ * - `starting`: nothing has been received yet that may be presented; an SVID may wait for its time.
  * - `ready`: what the source holds is current and its supply is alive.
- * - `stale`: the supply is interrupted; the last good state keeps serving.
+ * - `stale`: the supply is interrupted, or what it brought cannot be used yet; the last good state
+ *   keeps serving.
  * - `denied`: the authority says that this workload has no identity; there is no SVID to present.
  * - `expired`: the supply is interrupted and the last SVID has run out; there is no SVID to present.
  * - `failed`: the supply ended for good (the authority calls the request itself invalid).

@@ -4,15 +4,9 @@ import type { TrustDomain } from '@fastify-spiffe/spiffe'
 import { WorkloadApiError, quote } from '../errors.ts'
 import type { RawX509Svid } from './decode.ts'
 
-/**
- * The bundles that come inside the SVIDs of one message, by trust domain.
- *
- * Nothing merges two bundles. SVIDs of one trust domain must agree about its bundle: where they do
- * not, nobody can tell which one is true.
- */
+/** Reads the bundles that come inside the SVIDs of one message. */
 export class OwnBundles {
   readonly #parsed = new Map<string, { readonly der: Buffer; readonly bundle: X509Bundle }>()
-  readonly #trusted = new Map<string, X509Bundle>()
 
   /**
    * The bundle of an SVID, under the trust domain that its `spiffe_id` field names.
@@ -33,25 +27,32 @@ export class OwnBundles {
       })
     }
   }
+}
 
-  /**
-   * Takes the bundle of an SVID that has proven good.
-   * @throws {@link WorkloadApiError} `conflicting-bundles`
-   */
-  trust(bundle: X509Bundle): void {
+/**
+ * The bundles of the SVIDs that have proven good, by trust domain.
+ *
+ * Nothing merges two bundles. SVIDs of one trust domain must agree about its bundle: where they do
+ * not, nobody can tell which one is true.
+ */
+export class TrustedOwnBundles {
+  readonly #byName = new Map<string, X509Bundle>()
+
+  /** @throws {@link WorkloadApiError} `conflicting-bundles` */
+  add(bundle: X509Bundle): void {
     const { name } = bundle.trustDomain
-    const trusted = this.#trusted.get(name)
-    if (trusted !== undefined && !trusted.equals(bundle)) {
+    const known = this.#byName.get(name)
+    if (known !== undefined && !known.equals(bundle)) {
       throw new WorkloadApiError(
         'conflicting-bundles',
         `two SVIDs of ${name} came with different bundles`,
       )
     }
-    this.#trusted.set(name, bundle)
+    this.#byName.set(name, bundle)
   }
 
-  get trusted(): readonly X509Bundle[] {
-    return [...this.#trusted.values()]
+  get bundles(): readonly X509Bundle[] {
+    return [...this.#byName.values()]
   }
 }
 

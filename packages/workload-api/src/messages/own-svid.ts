@@ -1,17 +1,36 @@
 import { BundleSet, SpiffeError, X509Svid, verifyX509Svid } from '@fastify-spiffe/spiffe'
-import type { X509Bundle } from '@fastify-spiffe/spiffe'
+import type { Verification, X509Bundle } from '@fastify-spiffe/spiffe'
 
 import { WorkloadApiError, quote } from '../errors.ts'
 import type { RawX509Svid } from './decode.ts'
 import { LIMITS } from './limits.ts'
 
+/** An SVID of the workload with the bundle that came inside it. */
+export interface OwnSvid {
+  readonly svid: X509Svid
+  readonly bundle: X509Bundle
+}
+
+/** What the clock says of an own SVID. */
+export type SvidJudgement =
+  | { readonly ok: true }
+  | {
+      readonly ok: false
+      readonly error: WorkloadApiError
+      /** When it is good, in ms since the epoch; `Infinity` when waiting does not help. */
+      readonly validFrom: number
+    }
+
+/** Times of one SVID that are tried: each costs a verification. Chains have 16 certificates at most. */
+const MAX_TIMES = 32
+
 /**
- * An SVID that the workload may present: well-formed, with its own key, named as the endpoint says,
- * and good enough to pass at a peer that trusts the same bundle.
- * @throws {@link WorkloadApiError} `invalid-svid`, `key-mismatch`, `untrusted-svid`
+ * Reads an SVID that is well-formed, has its own key, and is named as the endpoint says. It is not
+ * held against the clock: {@link judgeOwnSvid} does that, as often as needed.
+ * @throws {@link WorkloadApiError} `invalid-svid`, `key-mismatch`
  */
-export function parseOwnSvid(raw: RawX509Svid, bundle: X509Bundle, clock: () => number): X509Svid {
-  const svid = fromDer(raw, clock)
+export function readOwnSvid(raw: RawX509Svid): X509Svid {
+  const svid = fromDer(raw)
   // Workload API §5.2.1: `spiffe_id` is the ID in the SVID.
   if (svid.spiffeId.toString() !== raw.spiffeId) {
     throw new WorkloadApiError(
@@ -19,20 +38,57 @@ export function parseOwnSvid(raw: RawX509Svid, bundle: X509Bundle, clock: () => 
       `an SVID for ${quote(raw.spiffeId)} names ${svid.spiffeId.toString()} in its certificate`,
     )
   }
-  const verification = verifyX509Svid(svid.certificates, BundleSet.of(bundle), { clock })
-  if (!verification.ok) {
-    throw new WorkloadApiError(
-      verification.code === 'expired' ? 'invalid-svid' : 'untrusted-svid',
-      `the SVID ${raw.spiffeId} does not verify against its own bundle (${verification.code}): ${verification.message}`,
-    )
-  }
   return svid
 }
 
-function fromDer(
-  { spiffeId, x509Svid, x509SvidKey, hint }: RawX509Svid,
-  clock: () => number,
-): X509Svid {
+/**
+ * Whether a peer that trusts the bundle would let the SVID pass at `now`, and if not, from when on.
+ * The certificate whose time has not come may be the leaf, an intermediate or the authority.
+ */
+export function judgeOwnSvid(own: OwnSvid, now: number): SvidJudgement {
+  const verification = verifyAt(own, now)
+  if (verification.ok) return verification
+  const validFrom = futureTimes(own, now).find((time) => verifyAt(own, time).ok) ?? Infinity
+  return { ok: false, error: refusal(own, verification, validFrom), validFrom }
+}
+
+function verifyAt({ svid, bundle }: OwnSvid, time: number): Verification {
+  // Never with a tolerance: it is for the clocks of peers, who may have none.
+  return verifyX509Svid(svid.certificates, BundleSet.of(bundle), { clock: () => time })
+}
+
+/** When something that the SVID may depend on becomes valid, the next one first. */
+function futureTimes({ svid, bundle }: OwnSvid, now: number): readonly number[] {
+  const times = [...svid.certificates, ...bundle.authorities]
+    .map(({ notBefore }) => notBefore)
+    .filter((time) => time > now && time <= svid.notAfter)
+  return [...new Set(times)].toSorted((one, other) => one - other).slice(0, MAX_TIMES)
+}
+
+function refusal(
+  { svid }: OwnSvid,
+  verification: Extract<Verification, { readonly ok: false }>,
+  validFrom: number,
+): WorkloadApiError {
+  const id = svid.spiffeId.toString()
+  const { code, message } = verification
+  if (validFrom < Infinity) {
+    const since = new Date(validFrom).toISOString()
+    return new WorkloadApiError(
+      'not-yet-valid',
+      `the SVID ${id} is good from ${since} on, and is used then: ${message}`,
+    )
+  }
+  return new WorkloadApiError(
+    code === 'expired' ? 'invalid-svid' : 'untrusted-svid',
+    `the SVID ${id} does not verify against its own bundle (${code}): ${message}`,
+  )
+}
+
+/** Whether an SVID has expired is judged with the rest of its times. */
+const beforeAllTimes = (): number => -Infinity
+
+function fromDer({ spiffeId, x509Svid, x509SvidKey, hint }: RawX509Svid): X509Svid {
   if (Buffer.byteLength(hint) > LIMITS.hintBytes) {
     throw new WorkloadApiError(
       'invalid-svid',
@@ -40,7 +96,12 @@ function fromDer(
     )
   }
   try {
-    return X509Svid.fromDer({ certificates: x509Svid, privateKey: x509SvidKey, hint, clock })
+    return X509Svid.fromDer({
+      certificates: x509Svid,
+      privateKey: x509SvidKey,
+      hint,
+      clock: beforeAllTimes,
+    })
   } catch (cause) {
     if (!(cause instanceof SpiffeError)) throw cause
     throw new WorkloadApiError(

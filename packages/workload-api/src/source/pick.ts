@@ -16,13 +16,15 @@ export type X509SvidPick =
 /** Chooses from a list that is never empty. */
 export type X509SvidPicker = (svids: readonly X509Svid[]) => X509Svid | undefined
 
+/** Workload API §5.2: the first SVID is the default identity. */
+export const FIRST: X509SvidPicker = ([first]) => first
+
 /**
  * Makes one function of every form of {@link X509SvidPick}.
  * @throws {@link WorkloadApiError} `invalid-option`
  */
 export function toPicker(pick: X509SvidPick | undefined): X509SvidPicker {
-  // Workload API §5.2: the first SVID is the default identity.
-  if (pick === undefined) return ([first]) => first
+  if (pick === undefined) return FIRST
   if (typeof pick === 'function') return guarded(pick)
   if (typeof pick === 'string') return byId(parseId(pick))
   if (pick instanceof SpiffeId) return byId(pick)

@@ -3,7 +3,8 @@ import type { SourceState, X509Svid } from '@fastify-spiffe/spiffe'
 
 import { WorkloadApiError } from '../errors.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
-import type { X509Context } from '../messages/x509-context.ts'
+import type { JudgedContext, JudgedSvid, Wait } from '../messages/x509-context.ts'
+import { FIRST } from './pick.ts'
 import type { X509SvidPicker } from './pick.ts'
 
 /** All that a source holds at one time. The functions of this file are its transitions. */
@@ -30,6 +31,9 @@ export const STARTING: Snapshot = Object.freeze({
  * A good message replaces all that was held (Workload API §4: a message is a complete state). What
  * is equal keeps its object, so that whoever compares sees no change where there is none.
  *
+ * Where an SVID is not valid yet, the last good one of the same SPIFFE ID and hint serves on in its
+ * place, and the source is `stale`; without one there is none to present. The bundles count at once.
+ *
  * A message in which `pick` finds nothing takes the identity away, unless an SVID of it was refused:
  * then the identity may just have come in bad shape, and the message is discarded.
  *
@@ -37,20 +41,57 @@ export const STARTING: Snapshot = Object.freeze({
  */
 export function accept(
   held: Snapshot,
-  { value, problems }: ParsedMessage<X509Context>,
+  { value, problems }: ParsedMessage<JudgedContext>,
   pick: X509SvidPicker,
 ): Snapshot {
-  const picked = pick(value.svids)
+  const identities = value.svids.map((judged) => identityOf(judged, held.svids))
+  const picked = choose(identities, pick)
   const bundles = keepEqual(held.bundles, value.bundles)
-  const svids = value.svids.map((svid) => held.svids.find((known) => known.equals(svid)) ?? svid)
+  const svids = usableOf(identities)
   if (picked === undefined) {
     const refused = problems.find(({ part }) => part === 'svid')
     if (refused !== undefined) throw refused.error
     const error = new WorkloadApiError('no-match', 'pick finds none of the SVIDs of this workload')
     return { state: 'denied', svid: null, svids, bundles, error }
   }
-  const svid = svids[value.svids.indexOf(picked)] ?? picked
-  return { state: 'ready', svid, svids, bundles, error: null }
+  const { usable: svid, wait } = picked
+  if (wait === null) return { state: 'ready', svid, svids, bundles, error: null }
+  const state = svid === null ? 'starting' : 'stale'
+  return { state, svid, svids, bundles, error: wait.error }
+}
+
+/** One SVID of a message, and what may be presented for it. */
+interface Identity {
+  readonly svid: X509Svid
+  readonly usable: X509Svid | null
+  readonly wait: Wait | null
+}
+
+function identityOf({ svid, wait }: JudgedSvid, held: readonly X509Svid[]): Identity {
+  // What is held already has been good: only the clock can have been set back since.
+  const known = held.find((other) => other.equals(svid))
+  if (known !== undefined) return { svid: known, usable: known, wait: null }
+  if (wait === null) return { svid, usable: svid, wait }
+  const last = held.find(
+    ({ spiffeId, hint }) => spiffeId.equals(svid.spiffeId) && hint === svid.hint,
+  )
+  return { svid, usable: last ?? null, wait }
+}
+
+function usableOf(identities: readonly Identity[]): readonly X509Svid[] {
+  return [...new Set(identities.flatMap(({ usable }) => usable ?? []))]
+}
+
+/** The default identity is the first whether it waits or not; others are picked before they are waited for. */
+function choose(identities: readonly Identity[], pick: X509SvidPicker): Identity | undefined {
+  if (pick === FIRST) return identities[0]
+  const usable = usableOf(identities)
+  const picked = usable.length === 0 ? undefined : pick(usable)
+  if (picked !== undefined) return identities.find((identity) => identity.usable === picked)
+  const waiting = identities.filter((identity) => identity.usable === null)
+  if (waiting.length === 0) return undefined
+  const later = pick(waiting.map(({ svid }) => svid))
+  return waiting.find(({ svid }) => svid === later)
 }
 
 /** The new bundles, each as the object that was held where it is equal: then nobody judges its peers anew. */

@@ -11,12 +11,13 @@ import { Channel } from '../channel/channel.ts'
 import { findEndpointAddress } from '../endpoint/address.ts'
 import { WorkloadApiError, toWorkloadApiError } from '../errors.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
-import type { X509Context } from '../messages/x509-context.ts'
+import type { JudgedContext } from '../messages/x509-context.ts'
 import { CallScope } from '../watch/call-scope.ts'
 import { RetryPolicy } from '../watch/retry-policy.ts'
-import { receiveX509Contexts } from '../watch/streams.ts'
+import { reviewed } from '../watch/reviewed.ts'
+import type { ReviewedEvent } from '../watch/reviewed.ts'
+import { receiveX509Reviews } from '../watch/streams.ts'
 import { watch } from '../watch/watch.ts'
-import type { WatchEvent } from '../watch/watch.ts'
 import { publishChanges, publishRejection } from './events.ts'
 import { Opening } from './opening.ts'
 import { checkX509SourceOptions } from './options.ts'
@@ -46,6 +47,8 @@ export class X509Source implements X509MaterialSource {
   #held: Snapshot = STARTING
   /** What everybody has been told. */
   #told: Snapshot = STARTING
+  /** Why the stream is down, `null` when it ended cleanly; `undefined` while it is up. */
+  #interruption: WorkloadApiError | null | undefined
   #running: Promise<void> = Promise.resolve()
 
   private constructor(options: X509SourceOptions) {
@@ -64,11 +67,12 @@ export class X509Source implements X509MaterialSource {
    * Connects, and waits for the first SVID.
    *
    * An endpoint that is away, or has no identity for this workload yet, is tried again until the
-   * time is up; the error then says what stood in the way.
+   * time is up, and an SVID that is not valid yet is waited for; the error then says what stood in the
+   * way.
    *
    * @throws {@link WorkloadApiError} at once `unknown-option`, `invalid-option`, `no-endpoint`,
    *   `invalid-endpoint`, `invalid-request`, `unimplemented`, `aborted`; after `timeoutMs` the code
-   *   of the last failure, such as `unreachable`, `no-identity` or `invalid-svid`, and `timeout` when
+   *   of the last failure, such as `unreachable`, `no-identity`, `not-yet-valid` or `invalid-svid`, and `timeout` when
    *   there was no answer
    */
   static async open(options: X509SourceOptions = {}): Promise<X509Source> {
@@ -144,9 +148,11 @@ export class X509Source implements X509MaterialSource {
   }
 
   async #run(): Promise<void> {
-    const open = (signal: AbortSignal) => receiveX509Contexts(this.#channel, this.#clock, signal)
+    const open = (signal: AbortSignal) => receiveX509Reviews(this.#channel, this.#clock, signal)
+    const follow = (signal: AbortSignal) => watch(open, { retry: this.#retry, signal })
+    const { signal } = this.#closing
     try {
-      for await (const event of watch(open, { retry: this.#retry, signal: this.#closing.signal })) {
+      for await (const event of reviewed(follow, { clock: this.#clock, signal })) {
         this.#handle(event)
       }
     } catch (error) {
@@ -157,27 +163,31 @@ export class X509Source implements X509MaterialSource {
     }
   }
 
-  #handle(event: WatchEvent<X509Context>): void {
+  #handle(event: ReviewedEvent): void {
     if (event.type === 'message') {
-      this.#accept(event.message)
+      this.#interruption = undefined
+      this.#turnTo(this.#accept(event.message))
+    } else if (event.type === 'reviewed') {
+      // The time has come of what arrived before: that says nothing of the supply.
+      const next = this.#accept(event.message)
+      this.#turnTo(this.#interruption === undefined ? next : interrupt(next, this.#interruption))
     } else if (event.type === 'discarded') {
       publishRejection(this.endpoint, { part: 'svid', error: event.error })
       this.#turnTo(interrupt(this.#held, event.error))
     } else {
+      this.#interruption = event.error
       this.#turnTo(interrupt(this.#held, event.error))
       if (event.error?.code === 'unimplemented') this.#opening.fail(event.error)
     }
   }
 
-  #accept(message: ParsedMessage<X509Context>): void {
+  #accept(message: ParsedMessage<JudgedContext>): Snapshot {
     for (const problem of message.problems) publishRejection(this.endpoint, problem)
-    let next: Snapshot
     try {
-      next = accept(this.#held, message, this.#pick)
+      return accept(this.#held, message, this.#pick)
     } catch (error) {
-      next = interrupt(this.#held, toWorkloadApiError(error))
+      return interrupt(this.#held, toWorkloadApiError(error))
     }
-    this.#turnTo(next)
   }
 
   get #present(): Snapshot {

@@ -9,11 +9,13 @@ import { decodeX509BundlesResponse, decodeX509SvidResponse } from '../messages/d
 import type { ParsedMessage } from '../messages/parsed-message.ts'
 import { parseX509Context } from '../messages/x509-context.ts'
 import type { X509Context } from '../messages/x509-context.ts'
+import { readX509Message } from '../messages/x509-message.ts'
+import { Review } from './review.ts'
 import type { Received } from './watch.ts'
 
 type Decode = (message: Buffer) => object
 
-/** One stream of `FetchX509SVID`. */
+/** One stream of `FetchX509SVID`, read at the time at which each message comes. */
 export function receiveX509Contexts(
   channel: Channel,
   clock: () => number,
@@ -22,6 +24,23 @@ export function receiveX509Contexts(
   return receive(channel, 'FetchX509SVID', signal, (message, decode) =>
     parseX509Context(decodeX509SvidResponse(message, decode), clock),
   )
+}
+
+/** One stream of `FetchX509SVID`, whose messages can be held against the clock again. */
+export async function* receiveX509Reviews(
+  channel: Channel,
+  clock: () => number,
+  signal: AbortSignal,
+): AsyncGenerator<Received<Review>, void> {
+  const reviews = receive(channel, 'FetchX509SVID', signal, (message, decode) => {
+    const read = readX509Message(decodeX509SvidResponse(message, decode))
+    return { value: new Review(read, clock()), problems: [] }
+  })
+  for await (const received of reviews) {
+    const review = received.ok ? received.message.value : undefined
+    if (review === undefined || review.outcome.ok) yield received
+    else yield { ok: false, error: review.outcome.error, value: review }
+  }
 }
 
 /** One stream of `FetchX509Bundles`. */

@@ -7,13 +7,14 @@ import type { RetryPolicy } from './retry-policy.ts'
 /** What a stream brings: a good message, or why a message was discarded. */
 export type Received<T> =
   | { readonly ok: true; readonly message: ParsedMessage<T> }
-  | { readonly ok: false; readonly error: WorkloadApiError }
+  /** With what was read of it, where another time may let it pass. */
+  | { readonly ok: false; readonly error: WorkloadApiError; readonly value?: T }
 
 /** What happens to a watch. */
 export type WatchEvent<T> =
   | { readonly type: 'message'; readonly message: ParsedMessage<T> }
   /** A message was discarded; the stream goes on. */
-  | { readonly type: 'discarded'; readonly error: WorkloadApiError }
+  | { readonly type: 'discarded'; readonly error: WorkloadApiError; readonly value?: T }
   /** The stream ended; `null` when cleanly. It is opened again after `retryInMs`. */
   | {
       readonly type: 'interrupted'
@@ -49,7 +50,7 @@ export async function* watch<T>(
           retry.reset()
           yield { type: 'message', message: received.message }
         } else {
-          yield { type: 'discarded', error: received.error }
+          yield { ...received, type: 'discarded' }
         }
       }
     } catch (cause) {

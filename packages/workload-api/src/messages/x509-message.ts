@@ -1,0 +1,101 @@
+import { SpiffeId } from '@fastify-spiffe/spiffe'
+
+import { WorkloadApiError } from '../errors.ts'
+import type { RawX509Svid, RawX509SvidResponse } from './decode.ts'
+import { LIMITS, checkLimit } from './limits.ts'
+import { OwnBundles } from './own-bundles.ts'
+import { readOwnSvid } from './own-svid.ts'
+import type { OwnSvid } from './own-svid.ts'
+import type { Problem } from './parsed-message.ts'
+
+/** A message of `FetchX509SVID` that is well-formed, not yet held against the clock. */
+export interface X509Message {
+  /** At least one; the first is the default identity. */
+  readonly own: readonly OwnSvid[]
+  readonly federatedBundles: ReadonlyMap<string, Buffer>
+  readonly crl: readonly Buffer[]
+  /** What was left out because it is malformed, whatever the time. */
+  readonly problems: readonly Problem[]
+}
+
+/**
+ * Reads a message, or refuses it whole: one over the limits; one without SVIDs or with an empty
+ * mandatory field; one whose first SVID is malformed. A later SVID that is malformed is left out.
+ *
+ * In any case the private keys of the message are overwritten: they live on as key objects, and their
+ * bytes need not wait for the garbage collector.
+ *
+ * @throws {@link WorkloadApiError}
+ */
+export function readX509Message(message: RawX509SvidResponse): X509Message {
+  try {
+    return read(message)
+  } finally {
+    for (const { x509SvidKey } of message.svids) x509SvidKey.fill(0)
+  }
+}
+
+function read(message: RawX509SvidResponse): X509Message {
+  checkComplete(message)
+  const problems: Problem[] = []
+  const bundles = new OwnBundles()
+  const own: OwnSvid[] = []
+  for (const [index, raw] of withoutRepeatedHints(message.svids).entries()) {
+    try {
+      const bundle = bundles.parse(raw)
+      own.push({ svid: readOwnSvid(raw), bundle })
+    } catch (error) {
+      if (index === 0 || !(error instanceof WorkloadApiError)) throw error
+      problems.push({ part: 'svid', error })
+    }
+  }
+  const federatedBundles = withoutOwn(message, problems)
+  return { own, federatedBundles, crl: message.crl, problems }
+}
+
+// Workload API §5.2.1, §4.5: a mandatory field with its default value: the message is discarded.
+function checkComplete({ svids, federatedBundles }: RawX509SvidResponse): void {
+  if (svids.length === 0) throw new WorkloadApiError('invalid-message', 'a message has no SVID')
+  checkLimit('SVIDs', svids.length, LIMITS.svids)
+  checkLimit('bundles', svids.length + federatedBundles.size, LIMITS.bundles)
+  for (const [index, svid] of svids.entries()) {
+    for (const field of ['spiffeId', 'x509Svid', 'x509SvidKey', 'bundle'] as const) {
+      if (svid[field].length === 0) {
+        throw new WorkloadApiError('invalid-message', `SVID ${index} of a message has no ${field}`)
+      }
+    }
+    checkLimit('bytes of a bundle', svid.bundle.length, LIMITS.bundleBytes)
+  }
+  for (const bundle of federatedBundles.values()) {
+    checkLimit('bytes of a bundle', bundle.length, LIMITS.bundleBytes)
+  }
+}
+
+// Workload API §5.2: of SVIDs with the same hint the first is used, the others are ignored.
+function withoutRepeatedHints(svids: readonly RawX509Svid[]): readonly RawX509Svid[] {
+  const hints = new Set<string>()
+  return svids.filter(({ hint }) => {
+    const repeated = hints.has(hint)
+    if (hint !== '') hints.add(hint)
+    return !repeated
+  })
+}
+
+/** The federated bundles but for the own trust domains: their bundles come inside the SVIDs only. */
+function withoutOwn(
+  { svids, federatedBundles }: RawX509SvidResponse,
+  problems: Problem[],
+): ReadonlyMap<string, Buffer> {
+  const foreign = new Map(federatedBundles)
+  const own = svids.map(({ spiffeId }) => SpiffeId.safeParse(spiffeId))
+  for (const id of own) {
+    if (id.ok && foreign.delete(id.value.trustDomain.id.toString())) {
+      const error = new WorkloadApiError(
+        'invalid-bundle',
+        `a federated bundle has the name of the own trust domain ${id.value.trustDomain.name}`,
+      )
+      problems.push({ part: 'bundle', error })
+    }
+  }
+  return foreign
+}

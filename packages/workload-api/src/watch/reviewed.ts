@@ -1,0 +1,107 @@
+import { WorkloadApiError } from '../errors.ts'
+import type { ParsedMessage } from '../messages/parsed-message.ts'
+import type { JudgedContext } from '../messages/x509-context.ts'
+import type { Review } from './review.ts'
+import type { WatchEvent } from './watch.ts'
+
+/** What happens to a watch whose messages are held against the clock. */
+export type ReviewedEvent =
+  | WatchEvent<JudgedContext>
+  /** Nothing has come: the last message reads otherwise than before, because of the time. */
+  | { readonly type: 'reviewed'; readonly message: ParsedMessage<JudgedContext> }
+
+export interface ReviewOptions {
+  readonly clock: () => number
+  readonly signal: AbortSignal
+}
+
+type Event = WatchEvent<Review>
+type Next = IteratorResult<Event, void>
+
+/**
+ * Holds the messages of a watch against the clock again when the time has come of an SVID that was not
+ * valid yet. Only a message that is good in all but its time takes the place of one that waits, and
+ * `no-identity` takes it away.
+ *
+ * @throws whatever the watch throws
+ */
+export async function* reviewed(
+  watch: (signal: AbortSignal) => AsyncGenerator<Event, void>,
+  { clock, signal }: ReviewOptions,
+): AsyncGenerator<ReviewedEvent, void> {
+  // An event may be asked for while a review is waited for: the watch has to be ended by a signal.
+  const ending = new AbortController()
+  const end = (): void => ending.abort(signal.reason)
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
+  const events = watch(ending.signal)
+  let asked: Promise<Next> | undefined
+  let review: Review | undefined
+  try {
+    for (;;) {
+      // Before each event too: those of a stream that fails again and again would outrun every timer.
+      if (review?.isDue(clock()) === true) yield again(review, clock())
+      asked ??= ask(events)
+      const next = await nextOrTimer(asked, review?.delayAt(clock()))
+      if (next === 'timer') continue
+      asked = undefined
+      if (next.done === true) return
+      review = latestOf(review, next.value)
+      yield read(next.value)
+    }
+  } finally {
+    signal.removeEventListener('abort', end)
+    ending.abort(new WorkloadApiError('closed', 'the watch has ended'))
+    await asked?.catch(() => undefined)
+    await events.return()
+  }
+}
+
+function ask(events: AsyncGenerator<Event, void>): Promise<Next> {
+  const asked = events.next()
+  // Whoever takes the events may be slow: a failure waits for them.
+  asked.catch(() => undefined)
+  return asked
+}
+
+/** Which message is to be reviewed after an event. */
+function latestOf(review: Review | undefined, event: Event): Review | undefined {
+  if (event.type === 'message') return event.message.value
+  if (event.type === 'discarded')
+    return review?.isWaiting === true ? review : (event.value ?? review)
+  return event.error?.code === 'no-identity' ? undefined : review
+}
+
+function read(event: Event): ReviewedEvent {
+  if (event.type === 'discarded') return { type: 'discarded', error: event.error }
+  if (event.type === 'interrupted') return event
+  const { outcome } = event.message.value
+  return outcome.ok
+    ? { type: 'message', message: outcome.message }
+    : { type: 'discarded', error: outcome.error }
+}
+
+function again(review: Review, now: number): ReviewedEvent {
+  const outcome = review.judge(now)
+  if (!outcome.ok) return { type: 'discarded', error: outcome.error }
+  // What is wrong with the rest of the message was said when it came.
+  return { type: 'reviewed', message: { value: outcome.message.value, problems: [] } }
+}
+
+/** The next event, or `timer` when the delay is over before it comes. */
+async function nextOrTimer(
+  asked: Promise<Next>,
+  delayMs: number | undefined,
+): Promise<Next | 'timer'> {
+  if (delayMs === undefined) return asked
+  let timer: NodeJS.Timeout | undefined
+  const delay = new Promise<'timer'>((resolve) => {
+    timer = setTimeout(resolve, delayMs, 'timer')
+    timer.unref()
+  })
+  try {
+    return await Promise.race([asked, delay])
+  } finally {
+    clearTimeout(timer)
+  }
+}

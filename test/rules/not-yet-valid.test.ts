@@ -1,0 +1,446 @@
+import { setImmediate } from 'node:timers/promises'
+
+import { mintAuthority } from '@fastify-spiffe/authority'
+import type { MintedCa } from '@fastify-spiffe/authority'
+import { TrustDomain, verifyX509Svid } from '@fastify-spiffe/spiffe'
+import { WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
+import type { RejectedEvent, X509SourceOptions } from '@fastify-spiffe/workload-api'
+import { status } from '@grpc/grpc-js'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+
+import { Published } from '../support/published.ts'
+import { ScriptedAgent } from '../support/scripted-agent.ts'
+import type { AgentCall, Reply } from '../support/scripted-agent.ts'
+import { svidFields } from '../support/workload-messages.ts'
+import type { SvidFields } from '../support/workload-messages.ts'
+
+const WEB = 'spiffe://example.org/web'
+const API = 'spiffe://example.org/api'
+const OTHER = 'spiffe://other.test'
+const MINUTE_MS = 60_000
+const backoff = { initialMs: 50, maxMs: 100, deniedInitialMs: 50, deniedMaxMs: 100 }
+const own = TrustDomain.parse('example.org')
+
+let authority: MintedCa
+let foreign: MintedCa
+let web: SvidFields
+let api: SvidFields
+let agent: ScriptedAgent
+let source: X509Source
+let call: AgentCall
+let rejected: Published<RejectedEvent>
+let offsetMs: number
+
+/** The time by which the source judges. Whole seconds later is what certificates can say. */
+const clock = (): number => Date.now() + offsetMs
+/** Half an hour from now, when nothing else has changed yet. */
+const LATER_MS = 30 * MINUTE_MS
+const later = (): { notBefore: number } => ({ notBefore: Date.now() + LATER_MS })
+
+beforeAll(async () => {
+  authority = await mintAuthority('example.org')
+  foreign = await mintAuthority('other.test')
+  web = await svidFields(authority, WEB)
+  api = await svidFields(authority, API)
+})
+
+beforeEach(async () => {
+  offsetMs = 0
+  agent = await ScriptedAgent.listen()
+  rejected = new Published('spiffe:svid:rejected', agent.address)
+})
+
+afterEach(async () => {
+  rejected[Symbol.dispose]()
+  await source?.close()
+  await agent[Symbol.asyncDispose]()
+})
+
+async function open(message: Reply, options: X509SourceOptions = {}): Promise<void> {
+  const opening = X509Source.open({ address: agent.address, backoff, clock, ...options })
+  call = await agent.nextCall()
+  call.send(message)
+  source = await opening
+}
+
+/** Sends a message that changes something, and waits for the change. */
+async function send(message: Reply): Promise<void> {
+  const updated = source.nextUpdate()
+  call.send(message)
+  await updated
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await source.nextUpdate()
+}
+
+/** Waits for what is no update: another error in the same state. */
+async function untilSaid(holds: () => boolean): Promise<void> {
+  while (!holds()) await setImmediate()
+}
+
+const codes = (): string[] => rejected.events.map(({ code }) => code)
+const presented = (): string | undefined => source.svid?.spiffeId.toString()
+const serial = (fields: { svid: X509Source['svid'] }): string | undefined =>
+  fields.svid?.leaf.serialNumber
+const stateAndCode = () => [source.state, source.error?.code ?? null]
+
+describe('an SVID that is not valid yet', () => {
+  test('is waited for at the start, and presented when its time has come', async () => {
+    const notBefore = Math.ceil(Date.now() / 1000) * 1000 + 1000
+    const fields = await svidFields(authority, WEB, { shape: { notBefore } })
+    await open({ svids: [fields] })
+    expect(Date.now()).toBeGreaterThanOrEqual(notBefore)
+    expect(Date.now() - notBefore).toBeLessThan(900)
+    expect(stateAndCode()).toEqual(['ready', null])
+    expect(codes()).toEqual(['not-yet-valid'])
+    expect(agent.calls).toHaveLength(1)
+  })
+
+  test('is what open names when its time does not come within timeoutMs', async () => {
+    const opening = X509Source.open({ address: agent.address, timeoutMs: 300 })
+    ;(await agent.nextCall()).send({
+      svids: [await svidFields(authority, WEB, { shape: later() })],
+    })
+    await expect(opening).rejects.toMatchObject({ code: 'not-yet-valid' })
+  })
+
+  test('is not waited for any more once the signal aborts', async () => {
+    const controller = new AbortController()
+    const opening = X509Source.open({ address: agent.address, signal: controller.signal })
+    const stream = await agent.nextCall()
+    stream.send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+    controller.abort()
+    await expect(opening).rejects.toMatchObject({ code: 'aborted' })
+    await stream.cancelled
+  })
+
+  test('leaves the last one in its place, while the bundles and lists that came with it count at once', async () => {
+    await open({ svids: [web] })
+    const before = source.svid
+    const successor = await mintAuthority('example.org')
+    const bundle = Buffer.concat([authority.der, successor.der])
+    const fields = await svidFields(successor, WEB, { shape: later(), bundle })
+    const crl = [await foreign.mintRevocationList()]
+    await send({ svids: [fields], federatedBundles: { [OTHER]: foreign.der }, crl })
+
+    expect(source.svid).toBe(before)
+    expect(source.svids).toEqual([before])
+    expect(stateAndCode()).toEqual(['stale', 'not-yet-valid'])
+    const peer = (await successor.mint(API)).toX509Svid()
+    expect(verifyX509Svid(peer.certificates, source.bundles).ok).toBe(true)
+    const federated = source.bundles.get(TrustDomain.parse('other.test'))
+    expect(federated?.revocationLists).toHaveLength(1)
+
+    offsetMs = LATER_MS
+    await source.nextUpdate()
+    expect(source.svid?.equals(before!)).toBe(false)
+    expect(source.svids).toEqual([source.svid])
+    expect(stateAndCode()).toEqual(['ready', null])
+    expect(codes()).toEqual(['not-yet-valid'])
+    expect(agent.calls).toHaveLength(1)
+  })
+
+  test('is never presented before, and exactly once told of', async () => {
+    await open({ svids: [web] })
+    const notBefore = Math.ceil(Date.now() / 1000) * 1000 + 1000
+    const seen: [time: number, serialNumber: string | undefined][] = []
+    source.onUpdate(() => seen.push([Date.now(), serial(source)]))
+    const before = serial(source)
+    call.send({ svids: [await svidFields(authority, WEB, { shape: { notBefore } })] })
+    await until(() => serial(source) !== before)
+    expect(seen.map(([time, number]) => [time >= notBefore, number === before])).toEqual([
+      [false, true],
+      [true, false],
+    ])
+  })
+
+  test('may have an intermediate that is not valid yet', async () => {
+    await open({ svids: [web] })
+    const intermediate = await authority.mintCa(later())
+    const fields = await svidFields(intermediate, WEB, { bundle: authority.der })
+    await send({ svids: [fields] })
+    expect(stateAndCode()).toEqual(['stale', 'not-yet-valid'])
+    offsetMs = LATER_MS
+    await source.nextUpdate()
+    expect(source.svid?.certificates).toHaveLength(2)
+    expect(source.state).toBe('ready')
+  })
+
+  test('may have an authority that is not valid yet, whose peers are let in when it is', async () => {
+    await open({ svids: [web] })
+    const successor = await mintAuthority('example.org', later())
+    await send({ svids: [await svidFields(successor, WEB)] })
+    expect(stateAndCode()).toEqual(['stale', 'not-yet-valid'])
+    expect(source.bundles.get(own)?.authorities).toHaveLength(1)
+    const peer = (await successor.mint(API)).toX509Svid()
+    const verdict = () => verifyX509Svid(peer.certificates, source.bundles, { clock })
+    expect(verdict()).toMatchObject({ ok: false, code: 'not-yet-valid' })
+    offsetMs = LATER_MS
+    await source.nextUpdate()
+    expect(source.state).toBe('ready')
+    expect(verdict().ok).toBe(true)
+  })
+
+  test('waits no longer than for the first path that is good', async () => {
+    await open({ svids: [web] })
+    const far = await authority.mintCa({ notBefore: Date.now() + 50 * MINUTE_MS })
+    const near = await svidFields(authority, WEB, {
+      shape: { ...later(), chain: (chain) => [...chain, far.der] },
+    })
+    await send({ svids: [near] })
+    offsetMs = LATER_MS
+    await source.nextUpdate()
+    expect(source.state).toBe('ready')
+  })
+
+  test.each([
+    ['its signature', { tamperSignature: true }, 'untrusted-svid'],
+    ['its key', { mismatchedKey: true }, 'key-mismatch'],
+    ['its uses', { keyUsage: ['keyCertSign'] as const }, 'invalid-svid'],
+    ['its end', { notAfter: Date.now() + LATER_MS - MINUTE_MS }, 'untrusted-svid'],
+  ])('is refused with its whole message when %s is wrong besides', async (_what, shape, code) => {
+    await open({ svids: [web] })
+    const bundles = source.bundles
+    const bundle = Buffer.concat([authority.der, foreign.der])
+    const fields = await svidFields(authority, WEB, { shape: { ...later(), ...shape }, bundle })
+    await send({ svids: [fields] })
+    expect(codes()).toEqual([code])
+    expect(source.bundles).toBe(bundles)
+  })
+
+  test('does not make a message good of which a mandatory field is empty', async () => {
+    await open({ svids: [web] })
+    const fields = await svidFields(authority, WEB, { shape: later() })
+    const bundles = source.bundles
+    await send({
+      svids: [fields, { ...api, bundle: Buffer.alloc(0) }],
+      federatedBundles: { [OTHER]: foreign.der },
+    })
+    expect(codes()).toEqual(['invalid-message'])
+    expect(source.bundles).toBe(bundles)
+  })
+
+  test('is not replaced by the last one of another SPIFFE ID, which is gone', async () => {
+    await open({ svids: [web] })
+    await send({ svids: [await svidFields(authority, API, { shape: later() })] })
+    expect(source.svid).toBe(null)
+    expect(stateAndCode()).toEqual(['starting', 'not-yet-valid'])
+    offsetMs = LATER_MS
+    await source.nextUpdate()
+    expect(presented()).toBe(API)
+  })
+
+  test('does not revive the last one when that expires meanwhile', async () => {
+    const notAfter = Date.now() + LATER_MS - MINUTE_MS
+    await open({ svids: [await svidFields(authority, WEB, { shape: { notAfter } })] })
+    await send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+    offsetMs = LATER_MS - MINUTE_MS + 1000
+    await until(() => source.state === 'expired')
+    expect(source.svid).toBe(null)
+    offsetMs = LATER_MS
+    await until(() => presented() === WEB)
+    expect(source.svid?.notAfter).toBeGreaterThan(notAfter)
+  })
+})
+
+describe('of several SVIDs', () => {
+  test('the second does not take the place of the first while that waits', async () => {
+    const waiting = await svidFields(authority, WEB, { shape: later() })
+    const opening = X509Source.open({ address: agent.address, backoff, clock })
+    call = await agent.nextCall()
+    call.send({ svids: [waiting, api] })
+    call.send({ svids: [waiting, api], federatedBundles: { [OTHER]: foreign.der } })
+    offsetMs = LATER_MS
+    source = await opening
+    expect(presented()).toBe(WEB)
+    expect(source.svids).toHaveLength(2)
+  })
+
+  test('a later one joins the others when its time has come', async () => {
+    await open({ svids: [web, await svidFields(authority, API, { shape: later() })] })
+    expect(stateAndCode()).toEqual(['ready', null])
+    expect(source.svids).toHaveLength(1)
+    offsetMs = LATER_MS
+    await source.nextUpdate()
+    expect(source.svids.map(({ spiffeId }) => spiffeId.toString())).toEqual([WEB, API])
+    expect(presented()).toBe(WEB)
+  })
+
+  test.each<[string, NonNullable<X509SourceOptions['pick']>]>([
+    ['its SPIFFE ID', API],
+    ['its hint', { hint: 'internal' }],
+    ['a function', (svids) => svids.find(({ hint }) => hint === 'internal')],
+  ])('the one that is picked by %s is waited for', async (_how, pick) => {
+    const waiting = await svidFields(authority, API, { shape: later(), hint: 'internal' })
+    const opening = X509Source.open({ address: agent.address, backoff, clock, pick })
+    call = await agent.nextCall()
+    call.send({ svids: [web, waiting] })
+    offsetMs = LATER_MS
+    source = await opening
+    expect(presented()).toBe(API)
+  })
+
+  test('a function that picks is not shown those that wait while others will do', async () => {
+    const shown: number[] = []
+    const pick: X509SourceOptions['pick'] = (svids) => {
+      shown.push(svids.length)
+      return svids.at(-1)
+    }
+    await open({ svids: [web, await svidFields(authority, API, { shape: later() })] }, { pick })
+    expect(presented()).toBe(WEB)
+    offsetMs = LATER_MS
+    await until(() => presented() === API)
+    expect(shown).toEqual([1, 2])
+  })
+})
+
+async function wait(): Promise<void> {
+  await open({ svids: [web] })
+  await send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+  expect(stateAndCode()).toEqual(['stale', 'not-yet-valid'])
+}
+
+describe('while an SVID waits', () => {
+  test('a newer message takes its place', async () => {
+    await wait()
+    const newer = await svidFields(authority, WEB)
+    await send({ svids: [newer] })
+    const current = serial(source)
+    expect(stateAndCode()).toEqual(['ready', null])
+    offsetMs = LATER_MS
+    // A message later, nothing of the one that waited has come back.
+    await send({ svids: [newer], federatedBundles: { [OTHER]: foreign.der } })
+    expect(serial(source)).toBe(current)
+  })
+
+  test('a newer message that is malformed does not', async () => {
+    await wait()
+    const current = serial(source)
+    call.send({ svids: [{ ...web, x509Svid: Buffer.from('garbage') }] })
+    await untilSaid(() => codes().length === 2)
+    offsetMs = LATER_MS
+    await until(() => serial(source) !== current)
+    expect(stateAndCode()).toEqual(['ready', null])
+  })
+
+  test('PermissionDenied takes it away', async () => {
+    await wait()
+    call.fail(status.PERMISSION_DENIED)
+    await until(() => source.state === 'denied')
+    offsetMs = LATER_MS
+    const again = await agent.nextCall()
+    again.send({ svids: [api] })
+    await until(() => source.state === 'ready')
+    expect(presented()).toBe(API)
+  })
+
+  test('the stream may end: its time comes all the same, and the state tells of the stream', async () => {
+    await wait()
+    await agent.kill()
+    await untilSaid(() => source.error?.code === 'unreachable')
+    const current = serial(source)
+    offsetMs = LATER_MS
+    await until(() => serial(source) !== current)
+    expect(stateAndCode()).toEqual(['stale', 'unreachable'])
+  })
+
+  test('the source may be closed, which ends the stream', async () => {
+    await wait()
+    const { svid } = source
+    await source.close()
+    await call.cancelled
+    offsetMs = LATER_MS
+    expect([source.svid, source.state]).toEqual([svid, 'closed'])
+  })
+})
+
+describe('a clock that is set', () => {
+  test('back does not take away what is presented, nor what the agent sends again', async () => {
+    await open({ svids: [web] })
+    const { svid } = source
+    offsetMs = -2 * 60 * MINUTE_MS
+    await send({ svids: [web], federatedBundles: { [OTHER]: foreign.der } })
+    expect(source.svid).toBe(svid)
+    expect(source.state).toBe('ready')
+  })
+
+  test('back behind the end of an SVID that was refused lets it in, with its bundles', async () => {
+    await open({ svids: [web] })
+    offsetMs = 2 * 60 * MINUTE_MS
+    const bundle = Buffer.concat([authority.der, (await mintAuthority('example.org')).der])
+    call.send({ svids: [await svidFields(authority, API, { bundle })] })
+    await untilSaid(() => codes().length === 1)
+    expect(codes()).toEqual(['invalid-svid'])
+    expect(source.bundles.get(own)?.authorities).toHaveLength(1)
+    offsetMs = 0
+    await until(() => presented() === API)
+    expect(source.bundles.get(own)?.authorities).toHaveLength(2)
+    expect(stateAndCode()).toEqual(['ready', null])
+  })
+
+  test('back and forward again while an SVID waits only moves its time', async () => {
+    await open({ svids: [web] })
+    const current = serial(source)
+    await send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+    offsetMs = -60 * MINUTE_MS
+    await send({
+      svids: [await svidFields(authority, WEB, { shape: later() })],
+      federatedBundles: { [OTHER]: foreign.der },
+    })
+    expect(serial(source)).toBe(current)
+    offsetMs = LATER_MS
+    await until(() => serial(source) !== current)
+    expect(source.state).toBe('ready')
+  })
+
+  test('far away is waited for without a busy timer: setTimeout takes 2^31 ms at most', async () => {
+    const opening = X509Source.open({ address: agent.address, timeoutMs: 300, clock })
+    const started = process.cpuUsage()
+    const notBefore = Date.now() + 40 * 24 * 60 * MINUTE_MS
+    const notAfter = notBefore + MINUTE_MS
+    const long = await mintAuthority('example.org', { notAfter: notAfter + MINUTE_MS })
+    ;(await agent.nextCall()).send({
+      svids: [await svidFields(long, WEB, { shape: { notBefore, notAfter } })],
+    })
+    await expect(opening).rejects.toMatchObject({ code: 'not-yet-valid' })
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(250)
+  })
+})
+
+describe('a client', () => {
+  test('gives its watcher an SVID when its time has come', async () => {
+    await using client = new WorkloadApiClient({ address: agent.address, backoff, clock })
+    const problems: string[] = []
+    const watching = client.watchX509Context({ onProblem: ({ code }) => problems.push(code) })
+    const first = watching.next()
+    const stream = await agent.nextCall()
+    stream.send({ svids: [await svidFields(authority, WEB, { shape: later() }), api] })
+    offsetMs = LATER_MS
+    expect((await first).value?.svids).toHaveLength(2)
+    // Leaving in the middle ends the stream.
+    await watching.return()
+    await stream.cancelled
+    expect(problems.every((code) => code === 'not-yet-valid')).toBe(true)
+  })
+
+  test('whose watcher leaves while an SVID waits ends the stream', async () => {
+    await using client = new WorkloadApiClient({ address: agent.address, backoff })
+    const watching = client.watchX509Context()
+    const first = watching.next()
+    const stream = await agent.nextCall()
+    stream.send({ svids: [web, await svidFields(authority, API, { shape: later() })] })
+    expect((await first).value?.svids).toHaveLength(1)
+    await watching.return()
+    await stream.cancelled
+  })
+
+  test('says of a fetch that the SVID is not valid yet', async () => {
+    await using client = new WorkloadApiClient({ address: agent.address })
+    const fetching = client.fetchX509Context()
+    ;(await agent.nextCall()).send({
+      svids: [await svidFields(authority, WEB, { shape: later() })],
+    })
+    await expect(fetching).rejects.toMatchObject({ code: 'not-yet-valid' })
+  })
+})
