@@ -20,7 +20,7 @@ import { Candidate } from './shadow/candidate.ts'
 import { Tally } from './shadow/tally.ts'
 import { TenantQuotas } from './tenant/quota.ts'
 import { SvidIndex } from './tenant/svid-index.ts'
-import { compileTenantTemplate, type TenantResolver } from './tenant/tenant.ts'
+import { compileTenantTemplate, partsOfKey, type TenantResolver } from './tenant/tenant.ts'
 
 /** Everything that one registration of the plugin works with. */
 export interface Parts {
@@ -86,7 +86,8 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
 function layFoundation({ tenant, timeoutMs, engines, random }: Settings): Foundation {
   const tenantOf = tenant === undefined ? null : compileTenantTemplate(tenant)
   const guards = Array.from(engines.values(), (engine) => {
-    return [engine.name, new EngineGuard(engine, { clock: monotonic, random })] as const
+    const parts = { clock: monotonic, random, hasTenants: tenantOf !== null }
+    return [engine.name, new EngineGuard(engine, parts)] as const
   })
   return { tenantOf, provisions: new Provisions(tenantOf, timeoutMs), guards: new Map(guards) }
 }
@@ -113,10 +114,12 @@ function ruleContext(
     clock: settings.clock,
     engines: guards,
     timeoutMs: settings.timeoutMs,
-    onBypass: (engine, route, hitShare) => {
-      fastify.log.warn({ engine, route, hitShare }, 'cache bypassed: too few answers come from it')
-      if (!cacheChannel.hasSubscribers) return
-      cacheChannel.publish(Object.freeze<CacheEvent>({ engine, route, hitShare }))
+    onBypass: (engine, route, bypass) => {
+      const event: CacheEvent = { engine, route, hitShare: bypass.hitRate }
+      const [trustDomain, tenant] = partsOfKey(bypass.tenant)
+      const message = 'cache bypassed for a tenant: too few of its answers come from there'
+      fastify.log.warn({ ...event, trustDomain, tenant }, message)
+      if (cacheChannel.hasSubscribers) cacheChannel.publish(Object.freeze(event))
     },
     nextIndex: () => steps++,
   }

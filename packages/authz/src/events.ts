@@ -57,11 +57,11 @@ export interface EngineEvent {
 
 export const engineChannel: Channel = channel('spiffe:authz:engine')
 
-/** What `spiffe:authz:cache` carries, frozen, when an engine is asked without the cache for a while, since that does not pay. */
+/** What `spiffe:authz:cache` carries, frozen, when an engine is asked without the cache for a while on behalf of a tenant. */
 export interface CacheEvent {
   readonly engine: string
   readonly route: string
-  /** The share of answers that came from the cache. */
+  /** The share of the tenant's answers that came from the cache. */
   readonly hitShare: number
 }
 

@@ -1,3 +1,5 @@
+export { FairCache } from './cache/fair-cache.ts'
+export type { FairCacheOptions } from './cache/fair-cache.ts'
 export { SpiffeError } from './errors.ts'
 export type { Parsed, SpiffeErrorCode } from './errors.ts'
 export { SpiffeId } from './id/spiffe-id.ts'

@@ -1,13 +1,13 @@
-import { LRUCache } from 'lru-cache'
 import type { Decision } from '../decide/decision.ts'
 import type { StandIn } from '../step/step.ts'
 import type { Verdicts } from '../step/verdicts.ts'
+import { TenantCache } from '../tenant/tenant-cache.ts'
 import { Bucket, type Generation, type Subject } from './bucket.ts'
 import { numbered } from './generation.ts'
 
 /** How many decisions are remembered, and for how long. */
 export interface DecisionCacheOptions {
-  /** Tenants with remembered decisions; the least recently used goes first. */
+  /** Tenants of one trust domain with remembered decisions; the least recently used of that domain goes first. */
   readonly maxTenants: number
   readonly maxDecisionsPerTenant: number
   readonly allowTtlMs: number
@@ -62,9 +62,9 @@ const TTL_JITTER = 0.1
 export class DecisionCache {
   readonly #options: DecisionCacheOptions
   readonly #policyVersion: () => number
-  readonly #buckets: LRUCache<string, Bucket>
+  readonly #buckets: TenantCache<Bucket>
   /**
-   * The buckets of tenants with evaluations under way. The LRU may evict such a bucket, and an invalidation still has to
+   * The buckets of tenants with evaluations under way. The cache may evict such a bucket, and an invalidation still has to
    * reach it.
    */
   readonly #held: Map<string, Bucket> = new Map()
@@ -77,7 +77,7 @@ export class DecisionCache {
   constructor(options: DecisionCacheOptions) {
     this.#options = options
     this.#policyVersion = numbered(options.policyVersion)
-    this.#buckets = new LRUCache({ max: options.maxTenants })
+    this.#buckets = new TenantCache({ maxTenants: options.maxTenants })
   }
 
   /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */

@@ -91,14 +91,14 @@ export class Decider {
     const { sources, maxAgeMs, verdicts } = step
     const values = readAll(sources, request, id)
     if ('allowed' in values) return values
-    const ask: Ask = () => step.ask(id, attributesView(sources, values))
     const tenant = this.#tenantKeyOf(id)
+    const ask: Ask = () => step.ask(id, attributesView(sources, values), tenant)
     if (maxAgeMs === 0 && !step.isMetered) {
       return this.#cache.decideAfresh({ tenant, verdicts, evaluate: ask })
     }
     const evaluate: Ask = () => this.#quotas.run(tenant, TENANT_QUOTA, ask)
-    const { providers, standIn, worth } = step
-    if (maxAgeMs === 0 || worth?.isBypassed() === true) {
+    const { providers, standIn, bypass } = step
+    if (maxAgeMs === 0 || bypass?.isBypassed(tenant) === true) {
       return this.#cache.decideAfresh({ tenant, verdicts, evaluate })
     }
     const notAfter =
@@ -108,7 +108,7 @@ export class Decider {
     const [identity, key] = [id.toString(), decisionKey(step, values)]
     const question = { tenant, identity, key, notAfter, maxAgeMs, verdicts, standIn, evaluate }
     const decision = this.#cache.decide(question)
-    if (!(decision instanceof Promise)) worth?.note(decision.cached)
+    if (!(decision instanceof Promise)) bypass?.note(tenant, decision.cached)
     return decision
   }
 

@@ -1,4 +1,4 @@
-/** When an engine that fails is left alone for a while. */
+/** When an engine that fails for a tenant is not asked on its behalf for a while. */
 export interface BreakerOptions {
   /** So many failures without a success between them. Default 5. */
   readonly consecutiveFailures?: number
@@ -18,6 +18,7 @@ export interface BreakerParts {
   readonly clock: () => number
   /** At least 0 and less than 1. */
   readonly random: () => number
+  /** Told how the engine as a whole stands, when that changes. */
   readonly onChange: (state: BreakerState) => void
 }
 
@@ -38,7 +39,7 @@ export const breakerDefaults: Required<BreakerOptions> = {
  * one, the probe. When the probe succeeds it closes, else it stays open for as long again.
  */
 export class Breaker {
-  readonly #parts: BreakerParts
+  readonly #parts: Omit<BreakerParts, 'onChange'>
   readonly #window: { slot: number; calls: number; failures: number }[] = []
   #state: BreakerState = 'closed'
   #consecutive = 0
@@ -46,7 +47,7 @@ export class Breaker {
   #isProbing = false
   #era = 0
 
-  constructor(parts: BreakerParts) {
+  constructor(parts: Omit<BreakerParts, 'onChange'>) {
     this.#parts = parts
   }
 
@@ -82,6 +83,11 @@ export class Breaker {
     this.#consecutive++
     this.#note(1)
     if (this.#failsTooOften()) this.#open()
+  }
+
+  /** A failure that opens the breaker at once, whatever came before. */
+  trip(): void {
+    if (this.#state !== 'open') this.#open()
   }
 
   /** Nothing was learnt of the engine. */
@@ -131,6 +137,5 @@ export class Breaker {
   #become(state: BreakerState): void {
     this.#state = state
     this.#era++
-    this.#parts.onChange(state)
   }
 }

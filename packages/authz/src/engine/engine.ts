@@ -23,14 +23,15 @@ export interface Engine {
   /** How long it may take, in milliseconds. Default: by `cost`, 2 for `inline` and `cpu`, 200 for `io`. */
   readonly timeoutMs?: number
   /**
-   * Questions that may be under way at a time; more are refused. Default 256. One counts until {@link decide} has settled,
+   * Questions that may be under way at a time; more are refused. Default 256. From 4 on they are shared: a trust domain has
+   * at most three quarters of what the others have left under way, and a tenant half of what its trust domain may have. One counts until {@link decide} has settled,
    * even past its deadline, or an engine that hangs could pile up calls without end. The price: while calls hang that do not
    * end when their signal aborts, they keep others out, and calls that never end keep them out for good.
    */
   readonly maxInFlight?: number
   /** An answer that takes longer counts against the engine, as a failure does, in milliseconds. Default: none does. */
   readonly slowMs?: number
-  /** When the engine is left alone after failures. */
+  /** When the engine is left alone after failures, for each tenant by itself. */
   readonly breaker?: BreakerOptions
   /**
    * What becomes of a request that the engine fails to decide. `deny` refuses it. `last-decision` **gives up freshness**:

@@ -7,10 +7,15 @@ import {
   jwtVerify,
   type JWTVerifyGetKey,
 } from 'jose'
-import { LRUCache } from 'lru-cache'
-import type { AttributeProvider, Provision, RefusedAttributes } from '../condition/provider.ts'
+import type {
+  AttributeCaller,
+  AttributeProvider,
+  Provision,
+  RefusedAttributes,
+} from '../condition/provider.ts'
 import { keysOf, MAX_AGE_MS } from './keys.ts'
 import { type JwtClaimsOptions, type JwtClaimsSettings, readJwtOptions } from './options.ts'
+import { TokenCache } from './token-cache.ts'
 
 const REFUSED: RefusedAttributes = { refused: true }
 const NOTHING: Provision = { get: () => undefined }
@@ -33,7 +38,7 @@ const FAULTS: ReadonlySet<string> = new Set([
  */
 export function jwtClaims(options: JwtClaimsOptions): AttributeProvider {
   const provider = new JwtClaims(readJwtOptions(options))
-  return { group: 'jwt', provide: (request) => provider.provide(request) }
+  return { group: 'jwt', provide: (request, caller) => provider.provide(request, caller) }
 }
 
 /** A token that was good. Times in milliseconds since the epoch. */
@@ -47,30 +52,30 @@ class JwtClaims {
   readonly #settings: JwtClaimsSettings
   readonly #keys: JWTVerifyGetKey
   /** By a digest: a token is a secret. */
-  readonly #verified: LRUCache<string, VerifiedToken>
+  readonly #verified: TokenCache<VerifiedToken>
 
   constructor(settings: JwtClaimsSettings) {
     this.#settings = settings
     this.#keys = keysOf(settings.jwks, settings.cooldownMs, settings.clock)
-    this.#verified = new LRUCache({ max: settings.maxCachedTokens })
+    this.#verified = new TokenCache(settings.maxCachedTokens)
   }
 
-  async provide(request: FastifyRequest): Promise<Provision> {
+  async provide(request: FastifyRequest, caller: AttributeCaller): Promise<Provision> {
     const { header, required, maxTokenBytes, certificateBound } = this.#settings
     const value = request.headers[header]
     if (value === undefined) return required ? REFUSED : NOTHING
     if (typeof value !== 'string' || value.length > maxTokenBytes) return REFUSED
-    const claims = await this.#verify(value.replace(/^Bearer +/i, ''))
+    const claims = await this.#verify(value.replace(/^Bearer +/i, ''), caller)
     if (claims === null) return REFUSED
     if (certificateBound && !isBoundTo(claims, request)) return REFUSED
     return { get: (name) => textOf(claims, name), notAfter: (claims.exp ?? 0) * 1000 }
   }
 
   /** The claims of a good token; `null` for any other. Rejects when the keys cannot be had. */
-  async #verify(token: string): Promise<JWTPayload | null> {
+  async #verify(token: string, caller: AttributeCaller): Promise<JWTPayload | null> {
     const { clock, clockToleranceMs } = this.#settings
     const digest = createHash('sha256').update(token).digest('base64')
-    const known = this.#verified.get(digest)
+    const known = this.#verified.get(caller, digest)
     const now = clock()
     if (known !== undefined && now >= known.verifiedAt && now < known.endsAt) return known.claims
     try {
@@ -78,7 +83,7 @@ class JwtClaims {
       const expiresAt = (claims.exp ?? 0) * 1000 + clockToleranceMs
       // The issuer may have withdrawn the key meanwhile.
       const endsAt = Math.min(expiresAt, now + MAX_AGE_MS)
-      this.#verified.set(digest, { claims, verifiedAt: now, endsAt })
+      this.#verified.set(caller, digest, { claims, verifiedAt: now, endsAt })
       return claims
     } catch (error) {
       if (error instanceof errors.JOSEError && !FAULTS.has(error.code)) return null

@@ -49,7 +49,10 @@ export interface JwtClaimsOptions {
   readonly cooldownMs?: number
   /** Octets of a token; a longer one is refused unread. Default 8192. */
   readonly maxTokenBytes?: number
-  /** Tokens whose claims are remembered until they expire. Default 1000. */
+  /**
+   * Tokens of the callers of one trust domain whose claims are remembered until they expire; its tenants share them.
+   * Default 1000.
+   */
   readonly maxCachedTokens?: number
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number

@@ -6,6 +6,7 @@ import { callerOf, routeOf } from '../decide/facts.ts'
 import type { TenantResolver } from '../tenant/tenant.ts'
 import { type DecisionRecord, eventOf } from './event.ts'
 import type { DecisionLogSettings } from './options.ts'
+import { WaitingRecords } from './waiting-records.ts'
 
 /** What became of the decisions that were to be recorded. */
 export interface DecisionLogStats {
@@ -49,7 +50,7 @@ const setReferencedTimer: SetTimer = (callback, delayMs) => {
  */
 export class DecisionLog {
   readonly #parts: DecisionLogParts
-  readonly #waiting: DecisionRecord[] = []
+  readonly #waiting: WaitingRecords<DecisionRecord>
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #underWay = 0
@@ -57,6 +58,7 @@ export class DecisionLog {
 
   constructor(parts: DecisionLogParts) {
     this.#parts = parts
+    this.#waiting = new WaitingRecords(parts.maxWaiting)
   }
 
   record(
@@ -64,16 +66,12 @@ export class DecisionLog {
     decision: Decision,
     { policyVersion, isShadow }: Pick<Enforcement, 'policyVersion' | 'isShadow'>,
   ): void {
-    const { allowShare, random, maxWaiting, clock, flushMs } = this.#parts
+    const { allowShare, random, clock, flushMs } = this.#parts
     if (decision.allowed && random() >= allowShare) {
       this.#counts.leftOut++
       return
     }
-    if (this.#waiting.length >= maxWaiting) {
-      this.#counts.dropped++
-      return
-    }
-    this.#waiting.push({
+    const hasDropped = this.#waiting.add({
       decision,
       time: clock(),
       method: request.method,
@@ -86,6 +84,7 @@ export class DecisionLog {
       policyVersion,
       mode: isShadow ? 'shadow' : 'enforce',
     })
+    if (hasDropped) this.#counts.dropped++
     this.#timer ??= setTimeout(() => void this.flush(), flushMs).unref()
   }
 
@@ -108,7 +107,7 @@ export class DecisionLog {
     })
     await Promise.race([this.flush(), late])
     stopTimer?.()
-    const lost = { dropped: this.#waiting.splice(0).length, underWay: this.#underWay }
+    const lost = { dropped: this.#waiting.take(Infinity).length, underWay: this.#underWay }
     this.#counts.dropped += lost.dropped
     if (lost.dropped + lost.underWay > 0) onLost(lost)
   }
@@ -119,8 +118,8 @@ export class DecisionLog {
 
   /** What a batch that is being written keeps waiting stays where it is counted. */
   async #writeAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#write(this.#waiting.splice(0, this.#parts.maxBatch))
+    while (this.#waiting.size > 0) {
+      await this.#write(this.#waiting.take(this.#parts.maxBatch))
     }
   }
 

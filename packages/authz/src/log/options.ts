@@ -18,7 +18,10 @@ export interface DecisionLogOptions {
   readonly flushMs?: number
   /** Events in a batch. Default 500. */
   readonly maxBatch?: number
-  /** Decisions that wait to be written; more are dropped and counted. Default 10 000. */
+  /**
+   * Decisions that wait to be written; more are dropped and counted: of the trust domain, and in it of the tenant, that has
+   * most of them. Default 10 000.
+   */
   readonly maxWaiting?: number
   /**
    * How long the application waits for `write` when it closes, in milliseconds. Then what still waits is dropped, and the

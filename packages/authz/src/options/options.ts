@@ -58,7 +58,7 @@ export interface AuthzOptions {
   readonly engines?: readonly Engine[]
   /** How many decisions of conditions and engines are remembered, and for how long. */
   readonly cache?: {
-    /** Tenants with remembered decisions; the least recently used is forgotten first. Default 1024. */
+    /** Tenants of one trust domain with remembered decisions; its least recently used is forgotten first. Default 1024. */
     readonly maxTenants?: number
     /** Decisions remembered for each tenant, at least 2. Default 1024. */
     readonly maxDecisionsPerTenant?: number

@@ -10,10 +10,18 @@ export interface StepContext extends AttributeContext {
   readonly engines: ReadonlyMap<string, EngineGuard>
   /** The deadline of a check that names none, in milliseconds. */
   readonly timeoutMs: number
-  /** Told when the cache of an engine on a route is left alone, with the share of answers that came from it. */
-  readonly onBypass: (engine: string, route: string, hitShare: number) => void
+  /** Told when the cache of an engine on a route is bypassed for a tenant. */
+  readonly onBypass: (engine: string, route: string, bypass: Bypass) => void
   /** A number that no other step has. */
   readonly nextIndex: () => number
+}
+
+/** For whom a cache is bypassed, and why. */
+export interface Bypass {
+  /** The key of the tenant. */
+  readonly tenant: string
+  /** The share of answers that came from the cache. */
+  readonly hitRate: number
 }
 
 /** The rule that a step belongs to. */

@@ -36,7 +36,7 @@ export function compileCondition(at: StepPlace, condition: unknown, context: Ste
     providers: providersOf(sources),
     verdicts: conditionVerdicts,
     maxAgeMs: compileFreshness(at, freshness),
-    worth: null,
+    bypass: null,
     policyVersion: null,
     standIn: null,
     isMetered: false,

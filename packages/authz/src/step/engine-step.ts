@@ -1,4 +1,6 @@
-import { CacheWorth, type OnBypass } from '../cache/worth.ts'
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import { AdaptiveBypass, type OnBypass } from '../cache/adaptive-bypass.ts'
+import type { Attributes } from '../condition/attributes.ts'
 import { compileSource } from '../condition/sources.ts'
 import type { Engine, EngineCost, EngineQuestion } from '../engine/engine.ts'
 import type { EngineGuard } from '../engine/guard.ts'
@@ -59,26 +61,26 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
     providers: providersOf(sources),
     verdicts,
     maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
-    worth: worthOf(engine, options['freshness'], (share) =>
-      context.onBypass(engine.name, place.url, share),
+    bypass: bypassOf(engine, options['freshness'], (hitRate, tenant) =>
+      context.onBypass(engine.name, place.url, { hitRate, tenant }),
     ),
     policyVersion,
     isMetered: cost !== 'inline',
     standIn: standInOf(engine, verdicts),
     varies: policyVersion !== null || sources.some(({ varies }) => varies),
-    ask: (spiffeId, attributes) => {
+    ask: (spiffeId, attributes, tenant) => {
       const question = questionOf(spiffeId, attributes)
-      return guard.ask(question, timeoutMs, verdicts)
+      return guard.ask(question, timeoutMs, verdicts, tenant)
     },
   }
 }
 
 /** Where the rule does not say how fresh an answer must be, experience does: of engines that cost little more than a look-up. */
-function worthOf({ cost }: Engine, freshness: unknown, onBypass: OnBypass): CacheWorth | null {
-  return cost === 'cpu' && freshness === undefined ? new CacheWorth(onBypass) : null
+function bypassOf({ cost }: Engine, freshness: unknown, onBypass: OnBypass): AdaptiveBypass | null {
+  return cost === 'cpu' && freshness === undefined ? new AdaptiveBypass(onBypass) : null
 }
 
-type QuestionMaker = (...of: Parameters<Step['ask']>) => EngineQuestion
+type QuestionMaker = (spiffeId: SpiffeId, attributes: Attributes) => EngineQuestion
 
 function standInOf(
   { onError, lastDecisionMs = 60_000 }: Engine,

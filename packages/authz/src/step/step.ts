@@ -1,6 +1,6 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Attributes } from '../condition/attributes.ts'
-import type { CacheWorth } from '../cache/worth.ts'
+import type { AdaptiveBypass } from '../cache/adaptive-bypass.ts'
 import type { AttributeProvider } from '../condition/provider.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import type { Decision } from '../decide/decision.ts'
@@ -21,8 +21,8 @@ export interface Step {
   readonly verdicts: Verdicts
   /** How old a remembered decision may be, in milliseconds; 0: none is remembered. */
   readonly maxAgeMs: number
-  /** Whether remembering pays; `null`: it was decided by the rule, or always pays. */
-  readonly worth: CacheWorth | null
+  /** Watches whether remembering pays; `null`: the rule says so, or it always does. */
+  readonly bypass: AdaptiveBypass | null
   /** Numbers the policies of an engine as they are now; part of the key. */
   readonly policyVersion: (() => string | number) | null
   /** What may stand in when an engine fails; `null`: nothing may. */
@@ -31,7 +31,12 @@ export interface Step {
   readonly varies: boolean
   /** Whether it costs enough to count against the quota of a tenant although nothing of it is remembered. */
   readonly isMetered: boolean
-  readonly ask: (spiffeId: SpiffeId, attributes: Attributes) => Decision | Promise<Decision>
+  /** @param tenant - the key of the caller's tenant; absent where nobody calls */
+  readonly ask: (
+    spiffeId: SpiffeId,
+    attributes: Attributes,
+    tenant?: string,
+  ) => Decision | Promise<Decision>
 }
 
 /** The last decision of an engine, in place of the one that it fails to make. */

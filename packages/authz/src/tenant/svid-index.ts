@@ -1,6 +1,7 @@
 import type { Peer } from '@fastify-spiffe/peer'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import { LRUCache } from 'lru-cache'
+import { TenantCache } from './tenant-cache.ts'
 import { type TenantResolver, tenantKey } from './tenant.ts'
 
 /** An X.509-SVID that was let in. */
@@ -17,18 +18,21 @@ export interface SeenSvid {
 const MAX_SVIDS_PER_TENANT = 1024
 
 /**
- * The SVIDs that were let in, by tenant, in the order in which they first were. Who asks for one of another tenant is told the same as who asks for one that
- * there is not.
+ * The SVIDs that were let in, by tenant. Looking up another tenant's SVID returns `null`, exactly like one never seen, so
+ * the index does not reveal that it exists. A tenant evicts SVIDs of its own only.
  */
 export class SvidIndex {
-  readonly #tenants: LRUCache<string, LRUCache<string, SeenSvid>>
+  readonly #tenants: TenantCache<LRUCache<string, SeenSvid>>
   readonly #known = new WeakSet<Peer>()
   readonly #tenantOf: TenantResolver | null
 
-  /** @param tenantOf - `null`: nobody has a tenant, and nothing is noted */
+  /**
+   * @param maxTenants - of each trust domain
+   * @param tenantOf - `null`: nobody has a tenant, and nothing is noted
+   */
   constructor(maxTenants: number, tenantOf: TenantResolver | null) {
     this.#tenantOf = tenantOf
-    this.#tenants = new LRUCache({ max: maxTenants })
+    this.#tenants = new TenantCache({ maxTenants })
   }
 
   /** Takes note of a caller; called for every request, and quick after the first. */

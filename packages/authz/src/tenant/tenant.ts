@@ -53,6 +53,17 @@ export function tenantKey(trustDomain: TrustDomain | string, name: string): stri
   return `${trustDomain.toString()}\0${name}`
 }
 
+/** The trust domain of a {@link tenantKey}. */
+export function trustDomainOfKey(key: string): string {
+  return key.slice(0, Math.max(0, key.indexOf('\0')))
+}
+
+/** The trust domain and the name of a {@link tenantKey}; `null` for callers without a tenant. */
+export function partsOfKey(key: string): readonly [trustDomain: string, name: string | null] {
+  const trustDomain = trustDomainOfKey(key)
+  return [trustDomain, key.slice(trustDomain.length + 1) || null]
+}
+
 function compileTemplates(template: TenantTemplate): (id: SpiffeId) => PathTemplate | undefined {
   if (typeof template === 'string') {
     const path = parseTemplate(template)

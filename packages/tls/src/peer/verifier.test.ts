@@ -66,6 +66,24 @@ describe('a verdict', () => {
     expect(isCurrent(first, NOW)).toBe(false)
     expect(verifier.hits).toBe(1)
   })
+
+  test('is not forgotten for the many SVIDs of another trust domain', async () => {
+    const partner = await mintAuthority('partner.test', validUntil(NOW + HOUR_MS), {
+      clock: () => NOW,
+    })
+    const source = new HeldSource(null, bundlesOf(authority, partner))
+    const verifier = new PeerVerifier(source, revocationPolicies('soft'), 4)
+    const ours = [leaf, await leafOf(authority)].map(
+      (each) => [each, proven(verifier, each)] as const,
+    )
+    for (let number = 0; number < 10; number++) {
+      const id = `spiffe://partner.test/web-${number}`
+      const { chain } = await partner.mint(id, validUntil(NOW + HOUR_MS))
+      proven(verifier, new X509Certificate(chain[0]!))
+    }
+    for (const [each, peer] of ours) expect(proven(verifier, each)).toBe(peer)
+    expect(verifier.hits).toBe(2)
+  })
 })
 
 test('a verdict that nobody asks for any more does not keep the bundles of its time', async () => {

@@ -1,10 +1,10 @@
 import type { X509Certificate } from 'node:crypto'
 import {
+  FairCache,
   verifyX509Svid,
   type RevocationPolicies,
   type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
-import { LRUCache } from 'lru-cache'
 import { BundleEditions } from './bundle-editions.ts'
 import { ChainTrust } from './chain-trust.ts'
 import { isCurrent, ProvenPeer } from './connection-peer.ts'
@@ -22,21 +22,25 @@ export interface Acceptance {
 /** Peers choose how much they send: a bound on their number alone would leave them a gigabyte. */
 const MAX_CHAIN_BYTES = 64 * 1024 * 1024
 
-/** Verifies peers against the current bundles of a source, and remembers the good ones. */
+/**
+ * Verifies peers against the current bundles of a source, and remembers the good ones. Trust domains share the room: one
+ * whose authority issues ever new SVIDs never evicts what others have within their equal part.
+ */
 export class PeerVerifier {
   readonly #editions: BundleEditions
   readonly #revocation: RevocationPolicies
   // By fingerprint of the leaf. Only good verdicts, so that a chain sent whole gets its fair hearing.
-  readonly #accepted: LRUCache<string, Acceptance>
+  readonly #accepted: FairCache<Acceptance>
   #hits = 0
 
   constructor(source: X509BundleSource, revocation: RevocationPolicies, maxCachedVerdicts: number) {
     this.#editions = new BundleEditions(source)
     this.#revocation = revocation
-    this.#accepted = new LRUCache({
-      max: maxCachedVerdicts,
-      maxSize: MAX_CHAIN_BYTES,
-      sizeCalculation: ({ chainBytes }) => chainBytes,
+    // Each weighs so much at least that there are never more than `maxCachedVerdicts`.
+    const minWeight = MAX_CHAIN_BYTES / maxCachedVerdicts
+    this.#accepted = new FairCache({
+      maxWeight: MAX_CHAIN_BYTES,
+      weightOf: ({ chainBytes }) => Math.max(chainBytes, minWeight),
     })
   }
 
@@ -54,8 +58,10 @@ export class PeerVerifier {
       return known
     }
     const verdict = this.#verify(sentChain(leaf), now)
-    if (verdict.ok) this.#accepted.set(fingerprint256, verdict)
-    else this.#accepted.delete(fingerprint256)
+    if (verdict.ok) {
+      const { trustDomain } = verdict.peer.spiffeId
+      this.#accepted.set(trustDomain.name, fingerprint256, verdict)
+    } else this.#accepted.delete(fingerprint256)
     return verdict
   }
 

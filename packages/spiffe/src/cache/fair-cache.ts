@@ -1,0 +1,135 @@
+import { EvictionQueue, type QueuedEntry } from './eviction-queue.ts'
+
+/** The bounds of a {@link FairCache}. Weights are positive numbers. */
+export interface FairCacheOptions<V> {
+  /** What all groups hold together. */
+  readonly maxWeight: number
+  /** What one group holds. Default: as much as all together. */
+  readonly maxGroupWeight?: number
+  /** Default: each value weighs 1. */
+  readonly weightOf?: (value: V) => number
+  /** Whether a value may be evicted now. Default: each may. */
+  readonly isEvictable?: (value: V) => boolean
+}
+
+interface Entry<V> extends QueuedEntry<V> {
+  readonly key: string
+  readonly group: Group<V>
+}
+
+interface Group<V> {
+  readonly name: string
+  readonly queue: EvictionQueue<V, Entry<V>>
+  weight: number
+}
+
+/**
+ * A cache that groups of callers share, such as trust domains, and in which no group evicts what another one has within
+ * its share. A group that is full evicts its own least recently used value. Where all groups together fill the cache, the
+ * heaviest one gives way, so that each keeps at least its equal part. Groups bound by `maxGroupWeight` do not meet at all
+ * while there are no more than `maxWeight / maxGroupWeight` of them.
+ */
+export class FairCache<V> {
+  readonly #maxWeight: number
+  readonly #maxGroupWeight: number
+  readonly #weightOf: (value: V) => number
+  readonly #isEvictable: (value: V) => boolean
+  readonly #entries = new Map<string, Entry<V>>()
+  readonly #groups = new Map<string, Group<V>>()
+  #weight = 0
+
+  constructor({ maxWeight, maxGroupWeight, weightOf, isEvictable }: FairCacheOptions<V>) {
+    this.#maxWeight = maxWeight
+    this.#maxGroupWeight = Math.min(maxWeight, maxGroupWeight ?? maxWeight)
+    this.#weightOf = weightOf ?? (() => 1)
+    this.#isEvictable = isEvictable ?? (() => true)
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Finds a value, and counts as a use of it. */
+  get(key: string): V | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    entry.group.queue.renew(entry)
+    return entry.value
+  }
+
+  /** Finds a value without using it. */
+  peek(key: string): V | undefined {
+    return this.#entries.get(key)?.value
+  }
+
+  *values(): IterableIterator<V> {
+    for (const { value } of this.#entries.values()) yield value
+  }
+
+  /**
+   * Keeps a value, in place of the one that the key had. Returns `false`, and keeps nothing, where the value weighs more
+   * than its group may hold, or nothing that could make room may be evicted.
+   */
+  set(group: string, key: string, value: V): boolean {
+    this.delete(key)
+    const weight = this.#weightOf(value)
+    if (!this.#makeRoom(group, weight)) return false
+    const owner = this.#groups.get(group) ?? this.#addGroup(group)
+    const entry: Entry<V> = { key, group: owner, value, weight, newer: null, older: null }
+    owner.queue.add(entry)
+    owner.weight += weight
+    this.#weight += weight
+    this.#entries.set(key, entry)
+    return true
+  }
+
+  delete(key: string): boolean {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return false
+    const { group, weight } = entry
+    this.#entries.delete(key)
+    group.queue.remove(entry)
+    group.weight -= weight
+    this.#weight -= weight
+    if (group.queue.isEmpty) this.#groups.delete(group.name)
+    return true
+  }
+
+  #addGroup(name: string): Group<V> {
+    const group = { name, queue: new EvictionQueue<V, Entry<V>>(), weight: 0 }
+    this.#groups.set(name, group)
+    return group
+  }
+
+  #makeRoom(group: string, weight: number): boolean {
+    if (!(weight <= this.#maxGroupWeight)) return false
+    while (this.#weightIn(group) + weight > this.#maxGroupWeight) {
+      if (!this.#evictFrom(this.#groups.get(group))) return false
+    }
+    while (this.#weight + weight > this.#maxWeight) {
+      if (!this.#evictFrom(this.#heaviest(group, weight))) return false
+    }
+    return true
+  }
+
+  #weightIn(group: string): number {
+    return this.#groups.get(group)?.weight ?? 0
+  }
+
+  /** Of two that are equally heavy, the one that wants more gives way. */
+  #heaviest(group: string, weight: number): Group<V> | undefined {
+    let heaviest = this.#groups.get(group)
+    let most = this.#weightIn(group) + weight
+    for (const other of this.#groups.values()) {
+      if (other.weight <= most) continue
+      heaviest = other
+      most = other.weight
+    }
+    return heaviest
+  }
+
+  #evictFrom(group: Group<V> | undefined): boolean {
+    const evicted = group?.queue.findOldest(this.#isEvictable)
+    return evicted !== undefined && this.delete(evicted.key)
+  }
+}
