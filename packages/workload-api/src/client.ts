@@ -3,7 +3,7 @@ import type { BundleSet } from '@fastify-spiffe/spiffe'
 import { Channel } from './channel/channel.ts'
 import { findEndpointAddress } from './endpoint/address.ts'
 import type { EndpointAddress } from './endpoint/address.ts'
-import { WorkloadApiError } from './errors.ts'
+import { WorkloadApiError, toWorkloadApiError } from './errors.ts'
 import { presentContext } from './messages/x509-context.ts'
 import type { X509Context } from './messages/x509-context.ts'
 import { checkOptionNames } from './options.ts'
@@ -81,7 +81,7 @@ export class WorkloadApiClient implements AsyncDisposable {
    * The same, now and after each change, for as long as it takes: the stream is opened again when it
    * ends. An SVID that is not valid yet is reported, and comes when its time has come; where it is the
    * default identity, the whole context comes then. The iteration ends by an error only: `aborted`,
-   * `closed`, or `invalid-request`.
+   * `closed`, `invalid-request` or `internal`.
    */
   watchX509Context(options: ClientWatchOptions = {}): AsyncGenerator<X509Context, void> {
     return this.#watchX509Context(options)
@@ -124,6 +124,8 @@ export class WorkloadApiClient implements AsyncDisposable {
         if (received.ok) return received.message.value
         throw received.error
       }
+    } catch (error) {
+      throw toWorkloadApiError(error)
     } finally {
       scope.release()
     }

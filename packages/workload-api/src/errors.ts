@@ -1,3 +1,5 @@
+import { SpiffeError } from '@fastify-spiffe/spiffe'
+
 /**
  * The closed list of what {@link WorkloadApiError} can say.
  *
@@ -30,6 +32,10 @@
  *   who is trusted has signed it.
  * - `conflicting-bundles`: two SVIDs of one trust domain came with different bundles.
  * - `no-match`: the message is good, but `pick` finds no SVID in it.
+ *
+ * About this package:
+ * - `internal`: something failed that is no answer of the endpoint's, such as a damaged installation; the
+ *   `cause` says what.
  */
 export type WorkloadApiErrorCode =
   | 'unknown-option'
@@ -54,6 +60,7 @@ export type WorkloadApiErrorCode =
   | 'invalid-revocation-list'
   | 'conflicting-bundles'
   | 'no-match'
+  | 'internal'
 
 /** Everything that this package throws or reports. Never carries a key or the bytes of a message. */
 export class WorkloadApiError extends Error {
@@ -71,8 +78,25 @@ export function quote(value: string): string {
   return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value)
 }
 
-/** What was caught where a message is read, as an error of this package. */
+/** Whatever was caught, as an error of this package. What nobody has foreseen is not blamed on the endpoint. */
 export function toWorkloadApiError(cause: unknown): WorkloadApiError {
   if (cause instanceof WorkloadApiError) return cause
-  return new WorkloadApiError('invalid-message', 'a message cannot be read', { cause })
+  return new WorkloadApiError('internal', `an unexpected error, its cause (${nameOf(cause)})`, {
+    cause,
+  })
+}
+
+/** An error with the given code where a parser has refused a part of a message, and `internal` for anything else. */
+export function refusal(
+  code: WorkloadApiErrorCode,
+  message: string,
+  cause: unknown,
+): WorkloadApiError {
+  const isRefused = cause instanceof SpiffeError || cause instanceof WorkloadApiError
+  return new WorkloadApiError(isRefused ? code : 'internal', message, { cause })
+}
+
+// Not its message, which may quote what a key stands in.
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
 }

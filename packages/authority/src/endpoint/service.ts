@@ -1,10 +1,10 @@
-import { createRequire } from 'node:module'
 import {
-  loadSync,
+  fromJSON,
   type AnyDefinition,
   type MethodDefinition,
   type ServiceDefinition,
 } from '@grpc/proto-loader'
+import { DESCRIPTOR } from './workload-descriptor.ts'
 
 /** The methods that an endpoint serves. The others answer UNIMPLEMENTED. */
 export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles'
@@ -14,15 +14,12 @@ export const METHODS: readonly WorkloadApiMethod[] = ['FetchX509SVID', 'FetchX50
 /** A response: an object in the field names of `workload.proto`, or the bytes of one. */
 export type WorkloadApiMessage = Uint8Array | Readonly<Record<string, unknown>>
 
-const PROTO = '@fastify-spiffe/spiffe/workload.proto'
-
 /** The Workload API's service, such that bytes are sent as they are. */
 export const SERVICE: ServiceDefinition = loadService()
 
 function loadService(): ServiceDefinition {
-  const path = createRequire(import.meta.url).resolve(PROTO)
-  const service = loadSync(path, { keepCase: true })['SpiffeWorkloadAPI']
-  if (!isService(service)) throw new TypeError(`${PROTO} defines no SpiffeWorkloadAPI`)
+  const service = fromJSON(DESCRIPTOR, {})['SpiffeWorkloadAPI']
+  if (!isService(service)) throw new TypeError('workload.proto defines no SpiffeWorkloadAPI')
   return Object.fromEntries(
     Object.entries(service).map(([name, method]) => [name, withRawResponses(method)]),
   )

@@ -80,6 +80,19 @@ test.each([
   expect(failed(code)).toMatchObject({ code: expected, cause: { code } })
 })
 
+test.each([
+  [new TypeError('Reader.create is not a function')],
+  [Object.assign(new Error('no such file'), { code: 'ENOENT', errno: -2 })],
+  [Object.assign(new Error('a code of its own'), { code: 14 })],
+  ['a string'],
+  [null],
+])('what is no status of gRPC is no answer of an endpoint: %p', (error) => {
+  for (const connected of [true, false]) {
+    const failure = fromStatus({ endpoint: 'unix:///agent.sock', error, connected })
+    expect(failure).toMatchObject({ code: 'internal', cause: error })
+  }
+})
+
 test('without a connection there was nobody to be unavailable', () => {
   expect(failed(status.UNAVAILABLE, false).code).toBe('unreachable')
   expect(failed(status.PERMISSION_DENIED, false).code).toBe('no-identity')

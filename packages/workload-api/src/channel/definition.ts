@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module'
-
-import { loadSync } from '@grpc/proto-loader'
+import { fromJSON } from '@grpc/proto-loader'
 import type { AnyDefinition, MethodDefinition, ServiceDefinition } from '@grpc/proto-loader'
+
+import { DESCRIPTOR } from './workload-descriptor.ts'
 
 /** A method of the Workload API. */
 export type Method = MethodDefinition<object, object>
@@ -10,7 +10,7 @@ export type MethodName = 'FetchX509SVID' | 'FetchX509Bundles'
 
 let service: ServiceDefinition | undefined
 
-/** The method as the official service definition has it. The file is read once, at the first call. */
+/** The method as the official service definition has it. It is compiled once, at the first call. */
 export function workloadApiMethod(name: MethodName): Method {
   service ??= load()
   const method = service[name]
@@ -19,9 +19,8 @@ export function workloadApiMethod(name: MethodName): Method {
 }
 
 function load(): ServiceDefinition {
-  const file = createRequire(import.meta.url).resolve('@fastify-spiffe/spiffe/workload.proto')
   // With defaults, so that an absent field is an empty one: proto3 does not tell them apart.
-  const definition = loadSync(file, { defaults: true })['SpiffeWorkloadAPI']
+  const definition = fromJSON(DESCRIPTOR, { defaults: true })['SpiffeWorkloadAPI']
   if (!isService(definition)) throw new TypeError('workload.proto does not define the service')
   return definition
 }

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js'
 
-import { WorkloadApiError } from '../errors.ts'
+import { WorkloadApiError, toWorkloadApiError } from '../errors.ts'
 import type { WorkloadApiErrorCode } from '../errors.ts'
 
 /** What is known about a call that failed. */
@@ -25,9 +25,10 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
 /** gRPC reports a failed connection with the status that an endpoint uses for "not now". */
 const NO_CONNECTION: Meaning = ['unreachable', 'no Workload API can be reached']
 
-/** Says in the terms of this package why a call failed. */
+/** Says in the terms of this package why a call failed: `internal` when no status says so. */
 export function fromStatus({ endpoint, error, connected }: FailedCall): WorkloadApiError {
-  const { code, details } = readStatus(error)
+  if (!isStatus(error)) return toWorkloadApiError(error)
+  const { code, details } = error
   const other: Meaning = ['unavailable', `the Workload API failed (${status[code] ?? code})`]
   const meaning = MEANINGS.get(code) ?? other
   const lost = !connected && meaning[0] === 'unavailable'
@@ -37,9 +38,8 @@ export function fromStatus({ endpoint, error, connected }: FailedCall): Workload
   })
 }
 
-function readStatus(error: unknown): { code: number; details: string } {
-  if (!(error instanceof Error)) return { code: status.UNKNOWN, details: String(error) }
-  const code = 'code' in error && typeof error.code === 'number' ? error.code : status.UNKNOWN
-  const details = 'details' in error ? String(error.details) : error.message
-  return { code, details }
+function isStatus(error: unknown): error is { code: number; details: string } {
+  if (typeof error !== 'object' || error === null) return false
+  const { code, details }: { code?: unknown; details?: unknown } = error
+  return typeof code === 'number' && typeof details === 'string'
 }

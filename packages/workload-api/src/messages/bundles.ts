@@ -1,6 +1,6 @@
 import { BundleSet, TrustDomain, X509Bundle } from '@fastify-spiffe/spiffe'
 
-import { WorkloadApiError, quote } from '../errors.ts'
+import { WorkloadApiError, quote, refusal } from '../errors.ts'
 import type { RawX509BundlesResponse } from './decode.ts'
 import { LIMITS, checkLimit } from './limits.ts'
 import type { ParsedMessage, Problem } from './parsed-message.ts'
@@ -42,12 +42,8 @@ export function parseBundles(
     try {
       good.push(X509Bundle.fromDer(parseName(name), der))
     } catch (cause) {
-      const error = new WorkloadApiError(
-        'invalid-bundle',
-        `the bundle of ${quote(name)} is refused`,
-        { cause },
-      )
-      problems.push({ part: 'bundle', error })
+      const message = `the bundle of ${quote(name)} is refused`
+      problems.push({ part: 'bundle', error: refusal('invalid-bundle', message, cause) })
     }
   }
   return good

@@ -1,7 +1,7 @@
 import { SpiffeId, X509Bundle } from '@fastify-spiffe/spiffe'
 import type { TrustDomain } from '@fastify-spiffe/spiffe'
 
-import { WorkloadApiError, quote } from '../errors.ts'
+import { WorkloadApiError, quote, refusal } from '../errors.ts'
 import type { RawX509Svid } from './decode.ts'
 
 /** Reads the bundles that come inside the SVIDs of one message. */
@@ -22,9 +22,7 @@ export class OwnBundles {
       this.#parsed.set(name, { der: raw.bundle, bundle })
       return bundle
     } catch (cause) {
-      throw new WorkloadApiError('invalid-bundle', `the own bundle of ${name} is malformed`, {
-        cause,
-      })
+      throw refusal('invalid-bundle', `the own bundle of ${name} is malformed`, cause)
     }
   }
 }

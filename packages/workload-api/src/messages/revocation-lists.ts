@@ -1,7 +1,7 @@
 import { RevocationList } from '@fastify-spiffe/spiffe'
 import type { Certificate, X509Bundle, X509Svid } from '@fastify-spiffe/spiffe'
 
-import { WorkloadApiError } from '../errors.ts'
+import { WorkloadApiError, refusal } from '../errors.ts'
 import { LIMITS, checkLimit } from './limits.ts'
 import type { Problem } from './parsed-message.ts'
 
@@ -36,8 +36,7 @@ export function distribute(
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       const message = `revocation list ${index} of a message is not used: ${reason}`
-      const error = new WorkloadApiError('invalid-revocation-list', message, { cause })
-      problems.push({ part: 'bundle', error })
+      problems.push({ part: 'bundle', error: refusal('invalid-revocation-list', message, cause) })
       if (index >= LIMITS.revocationLists) break
     }
   }

@@ -71,7 +71,7 @@ export class X509Source implements X509MaterialSource {
    * way.
    *
    * @throws {@link WorkloadApiError} at once `unknown-option`, `invalid-option`, `no-endpoint`,
-   *   `invalid-endpoint`, `invalid-request`, `unimplemented`, `aborted`; after `timeoutMs` the code
+   *   `invalid-endpoint`, `invalid-request`, `unimplemented`, `aborted`, `internal`; after `timeoutMs` the code
    *   of the last failure, such as `unreachable`, `no-identity`, `not-yet-valid` or `invalid-svid`, and `timeout` when
    *   there was no answer
    */

@@ -7,7 +7,7 @@ import { watch } from './watch.ts'
 import type { Received, WatchEvent } from './watch.ts'
 
 /** Messages, in the order in which they come; `DISCARD` is a bad one, an error ends the stream. */
-type Stream = readonly (string | WorkloadApiError)[]
+type Stream = readonly (string | Error)[]
 
 const DISCARD = 'discard'
 
@@ -18,7 +18,7 @@ const repeat = (times: number, code: WorkloadApiErrorCode): Stream[] =>
 
 async function* play(stream: Stream): AsyncGenerator<Received<string>, void> {
   for (const step of stream) {
-    if (step instanceof WorkloadApiError) throw step
+    if (typeof step !== 'string') throw step
     yield step === DISCARD
       ? { ok: false, error: failure('invalid-message') }
       : { ok: true, message: { value: step, problems: [] } }
@@ -118,6 +118,19 @@ describe('a watch', () => {
     expect(heard).toEqual(['a'])
     expect(waits).toEqual([])
     expect(thrown).toMatchObject({ code: 'invalid-request' })
+  })
+
+  test('does not retry what nobody has foreseen, nor call it an answer of the endpoint', async () => {
+    const unforeseen = new TypeError('decode is not a function')
+    const { heard, waits, thrown } = await events([['a', unforeseen], ['b']])
+    expect(heard).toEqual(['a'])
+    expect(waits).toEqual([])
+    expect(thrown).toMatchObject({ name: 'WorkloadApiError', code: 'internal', cause: unforeseen })
+  })
+
+  test('retries a call of which no status says why it failed', async () => {
+    const { heard } = await events([[failure('internal')], ['b']])
+    expect(heard).toEqual(['interrupted: internal', 'b', 'interrupted: clean'])
   })
 
   test('ends with the reason of its signal', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { WorkloadApiError } from '../errors.ts'
+import { toWorkloadApiError } from '../errors.ts'
+import type { WorkloadApiError } from '../errors.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 
@@ -33,7 +34,7 @@ export interface WatchOptions {
  * Keeps a stream open for as long as it takes: opens it again at once after a clean end, and after a
  * growing wait when it fails.
  *
- * @throws the signal's reason, or {@link WorkloadApiError} `invalid-request`, which is never retried
+ * @throws the signal's reason, or {@link WorkloadApiError} `invalid-request` or `internal`, which are not retried
  */
 export async function* watch<T>(
   open: (signal: AbortSignal) => AsyncIterable<Received<T>>,
@@ -54,10 +55,11 @@ export async function* watch<T>(
         }
       }
     } catch (cause) {
-      // Workload Endpoint §6: a client does not retry after InvalidArgument.
-      if (!(cause instanceof WorkloadApiError) || cause.code === 'invalid-request') throw cause
       signal.throwIfAborted()
-      error = cause
+      error = toWorkloadApiError(cause)
+      // Workload Endpoint §6: a client does not retry after InvalidArgument. What nobody has foreseen is no
+      // call that failed: it would fail again.
+      if (error !== cause || error.code === 'invalid-request') throw error
     }
     const retryInMs =
       error === null && succeeded

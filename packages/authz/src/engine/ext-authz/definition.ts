@@ -1,12 +1,11 @@
-import { fileURLToPath } from 'node:url'
-import { loadSync, type MethodDefinition } from '@grpc/proto-loader'
+import { fromJSON, type MethodDefinition } from '@grpc/proto-loader'
+import { DESCRIPTOR } from './authorization-descriptor.ts'
 
 export type CheckMethod = MethodDefinition<object, object>
 
 /** The method `Check`. What a message does not set is absent: an answer of nothing must not look like an OK. */
 export function checkMethod(): CheckMethod {
-  const file = fileURLToPath(new URL('../../../authorization.proto', import.meta.url))
-  const definitions = loadSync(file, { keepCase: true, defaults: false, oneofs: false })
+  const definitions = fromJSON(DESCRIPTOR, { defaults: false, oneofs: false })
   const service = definitions['envoy.service.auth.v3.Authorization']
   const method: unknown = service === undefined ? undefined : Reflect.get(service, 'Check')
   if (!isMethod(method)) throw new TypeError('authorization.proto does not define Check')
