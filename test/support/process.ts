@@ -16,8 +16,8 @@ export class NodeProcess implements AsyncDisposable {
   readonly #ended: Promise<Ending>
   #out = ''
 
-  constructor(file: string, env: NodeJS.ProcessEnv = {}) {
-    this.#child = spawn(process.execPath, ['--enable-source-maps', file], {
+  constructor(file: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []) {
+    this.#child = spawn(process.execPath, ['--enable-source-maps', file, ...args], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -338,15 +338,29 @@ describe('a rule that cannot be right does not boot', () => {
     const again = app.register(async (child) => {
       await child.register(authz)
     })
-    expect((await bootError(Promise.resolve(again))).code).toBe('invalid-option')
+    expect((await bootError(Promise.resolve(again))).code).toBe('already-registered')
   })
 
   test('nor does the plugin without the one that knows the callers', async () => {
     const app = Fastify()
     apps.push(app)
-    await expect(Promise.resolve(app.register(authz))).rejects.toMatchObject({
-      code: 'FST_ERR_PLUGIN_NOT_PRESENT_IN_INSTANCE',
+    const error = await bootError(Promise.resolve(app.register(authz)))
+    expect(error.code).toBe('peer-missing')
+    expect(error.message).toContain('before')
+  })
+
+  test('nor where that one stands in another child', async () => {
+    const app = Fastify()
+    apps.push(app)
+    await app.register(async (child) => {
+      await child.register(peer)
     })
+    const elsewhere = app.register(async (child) => {
+      await child.register(authz)
+    })
+    const error = await bootError(Promise.resolve(elsewhere))
+    expect(error.code).toBe('peer-missing')
+    expect(error.message).toContain('fastify-plugin')
   })
 })
 

@@ -4,6 +4,8 @@ import { describeUncovered, type UncoveredRoute } from './uncovered-route.ts'
 export type AuthzErrorCode =
   | 'unknown-option'
   | 'invalid-option'
+  | 'already-registered'
+  | 'peer-missing'
   | 'invalid-rule'
   | 'uncovered-routes'
   | 'invalid-policy'
@@ -30,7 +32,7 @@ const REFUSALS = {
 export type RefusalStatus = keyof typeof REFUSALS
 
 /**
- * Everything this plugin throws. `unknown-option`, `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy`
+ * Everything this plugin throws. `unknown-option`, `invalid-option`, `already-registered`, `peer-missing`, `invalid-rule`, `uncovered-routes`, `invalid-policy`
  * and `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` one of
  * `explain`, `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, and the last
  * four refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the application.

@@ -21,22 +21,16 @@ import type { TenantResolver } from './tenant/tenant.ts'
  * Lets in whom the routes name, by `config.spiffe`, and nobody else. It holds for every route of the instance that it is
  * registered on, and of the instances within. Register it after `@fastify-spiffe/peer`, with `await`, and before the routes.
  *
- * @throws {AuthzError} `unknown-option`, `invalid-option` while it loads, `invalid-rule` where a route is declared, `uncovered-routes` when
+ * @throws {AuthzError} `unknown-option`, `invalid-option`, `already-registered`, `peer-missing` while it loads, `invalid-rule` where a route is declared, `uncovered-routes` when
  *   the application becomes ready
  */
 export const authz: FastifyPluginAsync<AuthzOptions> = fastifyPlugin(plugin, {
   name: '@fastify-spiffe/authz',
   fastify: '5.x',
-  decorators: { request: ['spiffeId', 'peer'] },
 })
 
 async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<void> {
-  if (fastify.hasDecorator('authz')) {
-    throw new AuthzError(
-      'invalid-option',
-      'this instance, or one around it, has the plugin already',
-    )
-  }
+  assertPlace(fastify)
   const settings = readOptions(options)
   const parts = await assemble(fastify, settings)
   const { rules, policy, replicas, decisionLog, tenantOf } = parts
@@ -65,6 +59,28 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     const { file, watch } = settings.policy
     if (file !== null && watch) endWatching = follow(fastify, file, policy)
   })
+}
+
+/** Whether `@fastify-spiffe/peer` was registered anywhere in an application stands on its outermost instance. */
+const PEER_KNOWN = Symbol.for('@fastify-spiffe/peer.known')
+
+/** @throws {AuthzError} `already-registered`, `peer-missing` */
+function assertPlace(fastify: FastifyInstance): void {
+  if (fastify.hasDecorator('authz')) {
+    const message =
+      'authz was registered on this instance, or on one around it, already: once is enough'
+    throw new AuthzError('already-registered', message)
+  }
+  if (fastify.hasRequestDecorator('spiffeId') && fastify.hasRequestDecorator('peer')) return
+  const cure =
+    PEER_KNOWN in outermostOf(fastify)
+      ? 'was registered in another part of the application, which is encapsulated: register both on the same instance, ' +
+        'or wrap the plugin that registers it with fastify-plugin'
+      : 'has to be registered before it, on the same instance or on one around it'
+  throw new AuthzError(
+    'peer-missing',
+    `authz does not know who calls: @fastify-spiffe/peer ${cure}`,
+  )
 }
 
 /**

@@ -4,6 +4,10 @@ export type PeerErrorCode =
   | 'invalid-option'
   /** An option that does not exist. */
   | 'unknown-option'
+  /** The plugin was registered on this instance, or on one around it, before. */
+  | 'already-registered'
+  /** Routes carry a rule, and no plugin enforces it. */
+  | 'unenforced-rules'
   /** The application was told to listen on a server that proves nobody's identity. */
   | 'foreign-server'
   /** The test kit was used in production. */

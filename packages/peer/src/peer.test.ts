@@ -302,15 +302,80 @@ describe('the gate', () => {
     expect(await statuses(WEB)).toEqual([200, 404, 404])
   })
 
-  test('stands where it was registered, and in all that is within', async () => {
+  test('stands before routes and not-found handlers outside of the instance that it was registered on', async () => {
     await using app = Fastify()
     app.get('/outside', () => 'open')
-    await app.register(async (inner) => {
+    app.register(async (sibling) => void sibling.get('/sibling', () => 'open'))
+    app.register(async (inner) => {
       await inner.register(peer)
       await inner.register(async (innermost) => void innermost.get('/inside', () => 'closed'))
     })
-    expect((await app.inject('/outside')).statusCode).toBe(200)
-    expect((await app.inject('/inside')).statusCode).toBe(401)
+    app.register(async (other) => {
+      await other.register(peer)
+      other.get('/other', (request) => String(request.spiffeId))
+    })
+    for (const url of ['/outside', '/sibling', '/inside', '/other', '/none']) {
+      expect((await app.inject(url)).statusCode).toBe(401)
+      expect((await injectAs(app, WEB, url)).statusCode).toBe(url === '/none' ? 404 : 200)
+    }
+    expect((await injectAs(app, WEB, '/other')).body).toBe(WEB)
+  })
+
+  test('refuses outside callers whose SVID has expired', async () => {
+    await using app = Fastify()
+    let now = Date.now()
+    app.get('/', () => 'open')
+    app.register(async (inner) => {
+      await inner.register(peer, { clock: () => now })
+    })
+    expect((await injectAs(app, WEB, '/')).statusCode).toBe(200)
+    now += 86_400_000
+    expect((await injectAs(app, WEB, '/')).statusCode).toBe(401)
+  })
+})
+
+/** As a plugin without `fastify-plugin` does. */
+async function inChild(child: FastifyInstance): Promise<void> {
+  await child.register(peer)
+}
+
+describe('a rule that nothing enforces', () => {
+  const config = { spiffe: { allow: [WEB] } } as object
+
+  test('keeps the application from becoming ready, wherever the route stands', async () => {
+    for (const declare of [
+      (app: FastifyInstance) => app.get('/orders', { config }, () => 'open'),
+      (app: FastifyInstance) =>
+        app.register(async (child) => void child.get('/orders', { config }, () => 'open')),
+    ]) {
+      await using app = Fastify()
+      await app.register(inChild)
+      declare(app)
+      await expect(app.ready()).rejects.toMatchObject({
+        code: 'unenforced-rules',
+        message: expect.stringContaining('GET /orders'),
+      })
+    }
+  })
+
+  test('is found among those that were declared before, where spiffeServer made the server', async () => {
+    await using own = await authority.source('spiffe://example.org/acme/orders')
+    await using app = Fastify(spiffeServer(own))
+    app.register(async (child) => void child.get('/orders', { config }, () => 'open'))
+    app.register(peer)
+    await expect(app.ready()).rejects.toMatchObject({ code: 'unenforced-rules' })
+  })
+})
+
+describe('a second registration', () => {
+  test('on the same instance or within is refused by name', async () => {
+    await using app = Fastify()
+    await app.register(peer)
+    await expect(app.register(peer)).rejects.toMatchObject({ code: 'already-registered' })
+    await using other = Fastify()
+    await other.register(peer)
+    const within = other.register(inChild)
+    await expect(within).rejects.toMatchObject({ code: 'already-registered' })
   })
 })
 

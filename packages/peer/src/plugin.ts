@@ -1,10 +1,13 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import { identityOf, type ConnectionPeer } from '@fastify-spiffe/tls'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, onRequestHookHandler } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
+import { PeerError } from './errors.ts'
 import { refuseToListen } from './gate/foreign-server.ts'
 import { gate } from './gate/gate.ts'
+import { refuseUnenforcedRules } from './gate/unenforced-rules.ts'
 import { readOptions, type PeerOptions } from './options.ts'
+import { isRegistered, outermostOf, register } from './registrations.ts'
 import { logSpiffeIds } from './request/child-log.ts'
 import { decorateRequests } from './request/slot.ts'
 
@@ -35,6 +38,11 @@ declare module 'fastify' {
 }
 
 async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<void> {
+  if (isRegistered(fastify)) {
+    const message =
+      'peer was registered on this instance, or on one around it, already: once is enough'
+    throw new PeerError('already-registered', message)
+  }
   const { logSpiffeId, clock } = readOptions(options)
   const identity = identityOf(fastify.server)
   if (identity === undefined) refuseToListen(fastify.server)
@@ -43,16 +51,30 @@ async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<v
   // A server that proves nobody has nobody to send away.
   fastify.decorate('dismissPeers', (predicate) => identity?.dismiss(predicate) ?? 0)
   fastify.addHook('onRequest', gate(clock))
+  const isFirst = register(fastify)
+  const outermost = outermostOf(fastify)
+  if (isFirst && outermost !== fastify) guardOutside(outermost, gate(clock))
+  refuseUnenforcedRules(new Set([outermost, fastify]))
+}
+
+/** Nobody whose proof holds no more gets past this plugin by a route that stands outside of its instance. */
+function guardOutside(outermost: FastifyInstance, hook: onRequestHookHandler): void {
+  outermost.addHook('onRequest', function spiffePeerOutside(request, reply, done) {
+    if (isRegistered(request.server)) done()
+    else hook.call(this, request, reply, done)
+  })
 }
 
 /**
  * Gives every request the proven identity of its caller, as `request.spiffeId` and `request.peer`, and
- * answers 401 to callers whose proof is missing or holds no more. It holds for all requests of the
- * instance that it is registered on, those that match no route included: register it on the outermost.
+ * answers 401 to callers whose proof is missing or holds no more. It answers so for all requests of the
+ * application, those that match no route included; the identity is there within the instance that it is
+ * registered on: register it on the outermost.
  *
  * Listening fails with {@link PeerError} `foreign-server` unless the server is one of `spiffeServer`.
  *
- * @throws {@link PeerError} `unknown-option` or `invalid-option`, when the application boots
+ * @throws {@link PeerError} `unknown-option`, `invalid-option`, `already-registered` or `unenforced-rules`,
+ *   when the application boots
  */
 export const peer: FastifyPluginAsync<PeerOptions> = fastifyPlugin(plugin, {
   name: '@fastify-spiffe/peer',

@@ -4,6 +4,10 @@ export type SvidPluginErrorCode =
   | 'invalid-option'
   /** An option that does not exist. */
   | 'unknown-option'
+  /** The plugin was registered on this instance, or on one around it, before. */
+  | 'already-registered'
+  /** Routes carry a rule, and no plugin enforces it. */
+  | 'unenforced-rules'
   /** The server of this application was not made by `spiffeServer`. */
   | 'foreign-server'
   /** The server of this application takes its SVID from another source. */

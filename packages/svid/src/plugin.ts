@@ -1,4 +1,5 @@
-import { identityOf } from '@fastify-spiffe/tls'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { identityOf, type ServerIdentity } from '@fastify-spiffe/tls'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { SvidPluginError } from './errors.ts'
@@ -17,6 +18,11 @@ declare module 'fastify' {
 }
 
 async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<void> {
+  if (fastify.hasDecorator('svid')) {
+    const message =
+      'svid was registered on this instance, or on one around it, already: once is enough'
+    throw new SvidPluginError('already-registered', message)
+  }
   const { source, closeSource } = readOptions(options)
   const identity = identityOf(fastify.server)
   if (identity === undefined) {
@@ -28,12 +34,9 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
     throw new SvidPluginError('source-mismatch', 'spiffeServer was given another source than svid')
   }
   fastify.decorate('svid', new ServedSvid(identity))
-  const logs = [
-    logRotations(fastify.server, fastify.log),
-    logRefusedMaterial(fastify.server, source, fastify.log),
-    logCutClients(fastify.server, fastify.log),
-    logSourceStates(source, fastify.log),
-  ]
+  // One registration in each of two siblings is one server still.
+  const logs = followed.has(identity) ? [] : startLogs(fastify, source)
+  followed.add(identity)
   fastify.addHook('onClose', async () => {
     for (const end of logs) end()
     // A server that never listened does not close, and would follow its source for ever.
@@ -42,12 +45,23 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
   })
 }
 
+const followed = new WeakSet<ServerIdentity>()
+
+function startLogs({ server, log }: FastifyInstance, source: X509MaterialSource): (() => void)[] {
+  return [
+    logRotations(server, log),
+    logRefusedMaterial(server, source, log),
+    logCutClients(server, log),
+    logSourceStates(source, log),
+  ]
+}
+
 /**
  * Puts the SVID that the application's server presents at `fastify.svid`, and tells the log about its
  * rotations. The server itself comes from `Fastify(spiffeServer(source))`.
  *
- * @throws {@link SvidPluginError} `foreign-server`, `source-mismatch`, `unknown-option` or
- *   `invalid-option`, when the application boots
+ * @throws {@link SvidPluginError} `foreign-server`, `source-mismatch`, `unknown-option`,
+ *   `invalid-option` or `already-registered`, when the application boots
  */
 export const svid: FastifyPluginAsync<SvidOptions> = fastifyPlugin(plugin, {
   name: '@fastify-spiffe/svid',

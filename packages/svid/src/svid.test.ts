@@ -236,6 +236,30 @@ describe('an application does not boot', () => {
     await expect(app.register(svid, { source })).rejects.toMatchObject({ code: 'source-mismatch' })
   })
 
+  test('when svid is registered twice, one within the other', async () => {
+    await using source = await open()
+    await using app = Fastify(spiffeServer(source))
+    await app.register(svid, { source })
+    await expect(app.register(svid, { source })).rejects.toMatchObject({
+      code: 'already-registered',
+    })
+  })
+
+  test('with a rule that nothing enforces, whatever was registered', async () => {
+    await using source = await open()
+    const config = { spiffe: { anyAuthenticated: true } } as object
+    for (const plugins of [[], [svid]]) {
+      await using app = Fastify(spiffeServer(source))
+      app.register(async (child) => void child.get('/early', { config }, () => 'open'))
+      for (const plugin of plugins) await app.register(plugin, { source })
+      app.get('/late', { config }, () => 'open')
+      await expect(app.ready()).rejects.toMatchObject({
+        code: 'unenforced-rules',
+        message: expect.stringMatching(/^(?=[^]*GET \/early)(?=[^]*GET \/late)/),
+      })
+    }
+  })
+
   test('when options of Fastify contradict those of spiffeServer', async () => {
     await using source = await open()
     const mistakes = [
@@ -247,6 +271,17 @@ describe('an application does not boot', () => {
     ]
     for (const mistake of mistakes) {
       expect(mistake).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+    }
+  })
+
+  test('but does with a copy of the options, as whoever merges options makes it', async () => {
+    await using source = await open()
+    for (const http2 of [false, true] as const) {
+      const options = spiffeServer(source, { http2 } as { http2: true })
+      await using app = Fastify({ ...options, https: { ...options.https } })
+      await app.register(svid, { source })
+      await app.ready()
+      expect(String(app.svid.spiffeId)).toBe('spiffe://example.org/acme/orders')
     }
   })
 

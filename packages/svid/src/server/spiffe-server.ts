@@ -5,6 +5,7 @@ import { createSvidServer, type HttpOptions, type SvidServerOptions } from '@fas
 import type { FastifyServerFactory } from 'fastify'
 import { SvidPluginError } from '../errors.ts'
 import { withTimeouts } from './fastify-timeouts.ts'
+import { refuseUnenforcedRules } from './unenforced-rules.ts'
 
 /** Options of {@link spiffeServer}. */
 export interface SpiffeServerOptions extends Omit<SvidServerOptions, 'http'> {
@@ -56,18 +57,18 @@ export function spiffeServer(
   options: Https | Http2 = {},
 ): SpiffeHttpsOptions | SpiffeHttp2Options {
   assertNotFastifyOwned(options.http ?? {})
-  // Says "https" to Fastify. Its identity tells whether someone else has put options in its place.
+  // Says "https" to Fastify. Whoever merges options may hand on a copy, such as `fastify start`.
   const https = Object.freeze({})
   if (options.http2 === true) {
     const serverFactory: FastifyServerFactory<Http2SecureServer> = (handler, completed) => {
-      assertUnchanged(completed, https, true)
-      return withTimeouts(createSvidServer(source, options, handler), completed)
+      assertUnchanged(completed, true)
+      return completedServer(createSvidServer(source, options, handler), completed)
     }
     return { http2: true, https, serverFactory }
   }
   const serverFactory: FastifyServerFactory<Server> = (handler, completed) => {
-    assertUnchanged(completed, https, false)
-    return withTimeouts(createSvidServer(source, options, handler), completed)
+    assertUnchanged(completed, false)
+    return completedServer(createSvidServer(source, options, handler), completed)
   }
   return { https, serverFactory }
 }
@@ -78,8 +79,17 @@ const assertNotFastifyOwned = (http: object): void => {
   throw new SvidPluginError('invalid-option', `http.${name} is an option of Fastify: set it there`)
 }
 
-const assertUnchanged = (given: Record<string, unknown>, https: object, http2: boolean): void => {
-  if (given['https'] !== https) {
+const completedServer = <AnyServer extends Server | Http2SecureServer>(
+  server: AnyServer,
+  completed: Record<string, unknown>,
+): AnyServer => {
+  refuseUnenforcedRules(server)
+  return withTimeouts(server, completed)
+}
+
+const assertUnchanged = (given: Record<string, unknown>, http2: boolean): void => {
+  const { https } = given
+  if (typeof https !== 'object' || https === null || Reflect.ownKeys(https).length > 0) {
     throw new SvidPluginError(
       'invalid-option',
       'spiffeServer makes the https options: other ones have no effect',

@@ -1,0 +1,31 @@
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { PeerError } from '../errors.ts'
+
+/** How many times `@fastify-spiffe/authz` was registered in the application stands on its server. */
+const AUTHZ_REGISTRATIONS = Symbol.for('@fastify-spiffe/authz.registrations')
+
+/**
+ * Refuses to become ready with a rule (`config.spiffe`) that nobody reads: this plugin says who calls, and
+ * not who may. Where `authz` is registered anywhere, that is its own business.
+ *
+ * @param instances those that tell of the routes which are declared from now on, and of those within
+ */
+export const refuseUnenforcedRules = (instances: ReadonlySet<FastifyInstance>): void => {
+  const routes: RouteOptions[] = []
+  for (const instance of instances) {
+    instance.addHook('onRoute', (route) => void routes.push(route))
+    instance.addHook('onReady', async () => {
+      if (AUTHZ_REGISTRATIONS in instance.server) return
+      const ruled = routes.filter(({ config }) => config !== undefined && 'spiffe' in config)
+      if (ruled.length > 0) throw unenforced(ruled)
+    })
+  }
+}
+
+const unenforced = (routes: readonly RouteOptions[]): PeerError => {
+  const list = new Set(routes.map(({ method, url }) => `\n  ${[method].flat().join(', ')} ${url}`))
+  const message =
+    'routes with a rule (`config.spiffe`) that nothing enforces: register @fastify-spiffe/authz after ' +
+    `@fastify-spiffe/peer, and before them:${[...list].join('')}`
+  return new PeerError('unenforced-rules', message)
+}
