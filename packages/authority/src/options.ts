@@ -1,5 +1,4 @@
-import { inspect } from 'node:util'
-import { unknownOption } from '@fastify-spiffe/spiffe'
+import { describeName, describeValue, unknownOption } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from './errors.ts'
 
 /** @throws {@link AuthorityError} `unknown-option` */
@@ -8,7 +7,7 @@ export function checkOptionNames(owner: string, options: object, known: readonly
   if (unknown === undefined) return
   throw new AuthorityError(
     'unknown-option',
-    `${owner} has no option ${JSON.stringify(unknown)}; it has ${known.join(', ')}`,
+    `${owner} has no option "${describeName(unknown)}"; it has ${known.join(', ')}`,
   )
 }
 
@@ -17,6 +16,6 @@ export function checkInteger(name: string, value: number, minimum: number, maxim
   if (Number.isInteger(value) && value >= minimum && value <= maximum) return
   throw new AuthorityError(
     'invalid-option',
-    `${name} must be a whole number from ${minimum} to ${maximum}, not ${inspect(value)}`,
+    `${name} must be a whole number from ${minimum} to ${maximum}, not ${describeValue(value)}`,
   )
 }

@@ -1,5 +1,4 @@
-import { inspect } from 'node:util'
-import { TrustDomain } from '@fastify-spiffe/spiffe'
+import { describeValue, TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { Parts } from './assembly.ts'
 import type { Authz, TenantName } from './authz.ts'
@@ -56,7 +55,7 @@ function keyOf(tenant: TenantName | null): string {
     trustDomain instanceof TrustDomain ? trustDomain.name : trustDomain,
   )
   if (!domain.ok || typeof name !== 'string' || !isTenantName(name)) {
-    const message = `a tenant has a trust domain and a name that is a path segment, not ${inspect(tenant)}`
+    const message = `a tenant has a trust domain and a name that is a path segment, not ${describeValue(tenant)}`
     throw new AuthzError('invalid-tenant', message)
   }
   return tenantKey(domain.value, name)

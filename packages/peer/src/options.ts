@@ -1,4 +1,4 @@
-import { unknownOption } from '@fastify-spiffe/spiffe'
+import { describeName, describeValue, unknownOption } from '@fastify-spiffe/spiffe'
 import { PeerError } from './errors.ts'
 
 /** What the plugin is registered with. Every option has a default. */
@@ -18,17 +18,17 @@ const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 export const readOptions = (options: PeerOptions): Required<PeerOptions> => {
   const unknown = unknownOption(options, [...names, ...fastifyNames])
   if (unknown !== undefined) {
-    throw new PeerError('unknown-option', `peer has no option '${unknown}'`)
+    throw new PeerError('unknown-option', `peer has no option '${describeName(unknown)}'`)
   }
   const { logSpiffeId = true, clock = Date.now } = options
   if (typeof logSpiffeId !== 'boolean') {
     throw new PeerError(
       'invalid-option',
-      `logSpiffeId must be a boolean, not ${String(logSpiffeId)}`,
+      `logSpiffeId must be a boolean, not ${describeValue(logSpiffeId)}`,
     )
   }
   if (typeof clock !== 'function') {
-    throw new PeerError('invalid-option', `clock must be a function, not ${String(clock)}`)
+    throw new PeerError('invalid-option', `clock must be a function, not ${describeValue(clock)}`)
   }
   return { logSpiffeId, clock }
 }

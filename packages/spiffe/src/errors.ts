@@ -14,6 +14,7 @@ export type SpiffeErrorCode =
   | 'invalid-revocation-list'
   | 'unsupported-revocation-list'
   | 'invalid-revocation-policy'
+  | 'invalid-json'
   | 'unknown-option'
   | 'source-closed'
 

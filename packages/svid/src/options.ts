@@ -1,4 +1,9 @@
-import { unknownOption, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import {
+  describeName,
+  describeValue,
+  unknownOption,
+  type X509MaterialSource,
+} from '@fastify-spiffe/spiffe'
 import { SvidPluginError } from './errors.ts'
 
 /** What the plugin is registered with. */
@@ -18,7 +23,7 @@ const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 export const readOptions = (options: SvidOptions): Required<SvidOptions> => {
   const unknown = unknownOption(options, [...names, ...fastifyNames])
   if (unknown !== undefined) {
-    throw new SvidPluginError('unknown-option', `svid has no option '${unknown}'`)
+    throw new SvidPluginError('unknown-option', `svid has no option '${describeName(unknown)}'`)
   }
   const { source, closeSource = false } = options
   if (typeof (source as Partial<X509MaterialSource> | undefined)?.onUpdate !== 'function') {
@@ -27,7 +32,7 @@ export const readOptions = (options: SvidOptions): Required<SvidOptions> => {
   if (typeof closeSource !== 'boolean') {
     throw new SvidPluginError(
       'invalid-option',
-      `closeSource must be a boolean, not ${String(closeSource)}`,
+      `closeSource must be a boolean, not ${describeValue(closeSource)}`,
     )
   }
   return { source, closeSource }

@@ -1,4 +1,6 @@
 import {
+  describeName,
+  describeValue,
   RevocationPolicies,
   SpiffeError,
   unknownOption,
@@ -48,21 +50,24 @@ export const assertKnownOptions = (
   if (forbidden.has(name)) {
     throw new TlsError('forbidden-option', `${owner} sets '${name}' itself: leave it out`)
   }
-  throw new TlsError('unknown-option', `${owner} has no option '${name}'`)
+  throw new TlsError('unknown-option', `${owner} has no option '${describeName(name)}'`)
 }
 
 /** @throws {@link TlsError} `invalid-option` */
 export const assertOneOf = (name: string, value: unknown, allowed: readonly unknown[]): void => {
   if (!allowed.includes(value)) {
-    const list = allowed.map((item) => JSON.stringify(item)).join(' or ')
-    throw new TlsError('invalid-option', `${name} must be ${list}, not ${String(value)}`)
+    const list = allowed
+      .filter((item) => item !== undefined)
+      .map((item) => JSON.stringify(item))
+      .join(' or ')
+    throw new TlsError('invalid-option', `${name} must be ${list}, not ${describeValue(value)}`)
   }
 }
 
 /** @throws {@link TlsError} `invalid-option` */
 export const assertInteger = (name: string, value: unknown, min: number, max: number): void => {
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return
-  const message = `${name} must be an integer from ${min} to ${max}, not ${String(value)}`
+  const message = `${name} must be an integer from ${min} to ${max}, not ${describeValue(value)}`
   throw new TlsError('invalid-option', message)
 }
 

@@ -1,6 +1,6 @@
-import { unknownOption } from '@fastify-spiffe/spiffe'
+import { describeName, describeValue, unknownOption } from '@fastify-spiffe/spiffe'
 
-import { WorkloadApiError, quote } from './errors.ts'
+import { WorkloadApiError } from './errors.ts'
 
 /** @throws {@link WorkloadApiError} `unknown-option` */
 export function checkOptionNames(options: object, known: readonly string[]): void {
@@ -8,7 +8,7 @@ export function checkOptionNames(options: object, known: readonly string[]): voi
   if (unknown === undefined) return
   throw new WorkloadApiError(
     'unknown-option',
-    `there is no option ${quote(unknown)}; there are ${known.join(', ')}`,
+    `there is no option "${describeName(unknown)}"; there are ${known.join(', ')}`,
   )
 }
 
@@ -17,6 +17,6 @@ export function checkDuration(name: string, value: number, minMs: number, maxMs:
   if (typeof value === 'number' && value >= minMs && value <= maxMs) return value
   throw new WorkloadApiError(
     'invalid-option',
-    `${name} must be between ${minMs} and ${maxMs} milliseconds, not ${String(value)}`,
+    `${name} must be between ${minMs} and ${maxMs} milliseconds, not ${describeValue(value)}`,
   )
 }

@@ -9,6 +9,7 @@ import { openChains } from './chain.ts'
 import { openDecisionKeys } from './decision-key.ts'
 import { openDer } from './der.ts'
 import { openForwardedFor } from './forwarded-for.ts'
+import { openJson } from './json.ts'
 import { openPatterns } from './pattern.ts'
 import { openPem } from './pem.ts'
 import { openBoots, openPolicies } from './policy.ts'
@@ -23,6 +24,7 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('spiffe-id', 140, openSpiffeIds),
     entry('trust-domain', 60, openTrustDomains),
     entry('pattern', 100, openPatterns),
+    entry('json', 60, openJson),
     entry('der', 150, openDer),
     entry('certificate', 100, openCertificates),
     entry('chain', 80, () => openChains(judges)),

@@ -119,7 +119,7 @@ export class LocalAuthorities {
   #find(id: string | undefined, otherwise: LocalAuthorityState): Entry {
     const entry = id === undefined ? this.#first(otherwise)?.[1] : this.#entries.get(id)
     if (entry === undefined) {
-      const what = id === undefined ? `authority is ${otherwise}` : `authority has the ID ${id}`
+      const what = id === undefined ? `authority is ${otherwise}` : 'authority has this ID'
       throw new AuthorityError('unknown-authority', `no ${what}`)
     }
     return entry

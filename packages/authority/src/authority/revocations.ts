@@ -1,5 +1,4 @@
-import { inspect } from 'node:util'
-import { RevocationList } from '@fastify-spiffe/spiffe'
+import { describeValue, RevocationList } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
 import type { MintedCa } from '../minting/minted-ca.ts'
 import { REVOCATION_LIST_TTL_MS } from '../minting/revocation-list.ts'
@@ -50,7 +49,7 @@ export class Revocations {
    */
   add(serialNumber: string): void {
     if (!SERIAL_NUMBER.test(serialNumber)) {
-      const message = `a serial number is up to 20 octets in lower-case hexadecimal, not ${inspect(serialNumber)}`
+      const message = `a serial number is up to 20 octets in lower-case hexadecimal, not ${describeValue(serialNumber)}`
       throw new AuthorityError('invalid-option', message)
     }
     this.#isActive = true

@@ -54,10 +54,7 @@ export async function removeStaleSocket(path: string): Promise<void> {
 function checkSocketPath(path: string): void {
   const fault = faultOf(path)
   if (fault === null) return
-  throw new AuthorityError(
-    'invalid-socket-path',
-    `the socket path ${JSON.stringify(path)} ${fault}`,
-  )
+  throw new AuthorityError('invalid-socket-path', `the socket path ${fault}`)
 }
 
 function faultOf(path: string): string | null {

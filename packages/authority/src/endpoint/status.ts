@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js'
+import { describeValue } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
 
 /** The names of gRPC's status codes, but `OK`. */
@@ -30,7 +31,10 @@ export interface CallStatus {
 export function callStatus(name: StatusName, details: string = 'as the test demands'): CallStatus {
   const code: number | undefined = status[name]
   if (code !== undefined) return { code, details }
-  throw new AuthorityError('invalid-option', `${JSON.stringify(name)} is no status of gRPC`)
+  throw new AuthorityError(
+    'invalid-option',
+    `the status must be the name of a status of gRPC, not ${describeValue(name)}`,
+  )
 }
 
 /** What SPIRE's agent answers to a workload that has no registration entry. */

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { describeValue } from '@fastify-spiffe/spiffe'
 import { contextTag, der, namedBits, SEQUENCE } from './der.ts'
 import type { CertificateShape, KeyUsageBit, UriNameConstraints } from './shape.ts'
 import {
@@ -73,7 +74,7 @@ function keyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extensi
 
 function positionOf(bit: KeyUsageBit): number {
   const position = KEY_USAGE_BITS.indexOf(bit)
-  if (position === -1) throw new RangeError(`KeyUsage has no bit ${JSON.stringify(bit)}`)
+  if (position === -1) throw new RangeError(`KeyUsage has no such bit (${describeValue(bit)})`)
   return position
 }
 

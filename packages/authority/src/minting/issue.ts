@@ -65,6 +65,7 @@ export function spoilSignature(der: Buffer): Buffer {
 
 export function dateOf(time: number): Date {
   const date = new Date(time)
-  if (Number.isNaN(date.getTime())) throw new RangeError(`${time} is no time`)
+  if (Number.isNaN(date.getTime()))
+    throw new RangeError('a time of a certificate is not milliseconds since the epoch')
   return date
 }

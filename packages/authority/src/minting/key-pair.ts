@@ -1,5 +1,6 @@
 import { generateKeyPair as generate, webcrypto, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
+import { describeValue } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
 import type { SignatureHash } from './shape.ts'
 
@@ -43,7 +44,7 @@ export async function generateKeyPair(type: KeyType): Promise<KeyPair> {
   if (generateOne !== undefined) return generateOne()
   throw new AuthorityError(
     'invalid-option',
-    `keyType must be one of ${KEY_TYPES.join(', ')}, not ${JSON.stringify(type)}`,
+    `keyType must be one of ${KEY_TYPES.join(', ')}, not ${describeValue(type)}`,
   )
 }
 

@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import { describeName } from '@fastify-spiffe/spiffe'
 import { refuse } from '../options/check.ts'
 import { parseNetworks } from './address.ts'
 
@@ -25,7 +26,7 @@ export function readNetworks(networks: object): NetworkClasses {
   }
   return Object.entries(networks).map(([name, list]: [string, unknown]) => [
     name,
-    readNetworkList(`networks["${name}"]`, list),
+    readNetworkList(`networks["${describeName(name)}"]`, list),
   ])
 }
 

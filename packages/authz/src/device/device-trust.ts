@@ -33,11 +33,7 @@ export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
   checkKeys('deviceTrust.', options, KEYS)
   const { secret, trusted, blocked = () => null, header = 'x-device-id' } = options
   if (typeof secret !== 'string' || secret.length < MIN_SECRET_LENGTH) {
-    return refuse(
-      'deviceTrust.secret',
-      '(hidden)',
-      `must have ${MIN_SECRET_LENGTH} characters or more`,
-    )
+    return refuse('deviceTrust.secret', secret, `must have ${MIN_SECRET_LENGTH} characters or more`)
   }
   if (typeof trusted !== 'function' || typeof blocked !== 'function') {
     return refuse('deviceTrust.trusted', trusted, 'must be a function')

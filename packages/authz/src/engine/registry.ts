@@ -47,7 +47,8 @@ export function readEngines(engines: unknown): ReadonlyMap<string, Engine> {
   for (const [position, engine] of engines.entries()) {
     const key = `engines[${position}]`
     assertEngine(key, engine)
-    if (byName.has(engine.name)) return refuse(`${key}.name`, engine.name, 'is taken already')
+    if (byName.has(engine.name))
+      return refuse(`${key}.name`, engine.name, 'is that of an engine before it')
     byName.set(engine.name, engine)
   }
   return byName

@@ -32,11 +32,7 @@ export function readReplicas(options: ReplicasOptions): ReplicasSettings {
     return refuse('replicas.bus', bus, 'must be an invalidation bus')
   }
   if (typeof secret !== 'string' || secret.length < MIN_SECRET_LENGTH) {
-    return refuse(
-      'replicas.secret',
-      '(hidden)',
-      `must have ${MIN_SECRET_LENGTH} characters or more`,
-    )
+    return refuse('replicas.secret', secret, `must have ${MIN_SECRET_LENGTH} characters or more`)
   }
   return {
     bus,

@@ -1,5 +1,4 @@
-import { inspect } from 'node:util'
-import { unknownOption } from '@fastify-spiffe/spiffe'
+import { describeName, describeValue, unknownOption } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../errors.ts'
 import { isTimeout } from '../step/compile.ts'
 
@@ -16,7 +15,7 @@ const MAX_COUNT = 10_000_000
 export function checkKeys(prefix: string, options: object, known: readonly string[]): void {
   const key = unknownOption(options, known)
   if (key === undefined) return
-  const message = `option ${prefix}${key} is unknown; there are ${known.join(', ')}`
+  const message = `option ${prefix}${describeName(key)} is unknown; there are ${known.join(', ')}`
   throw new AuthzError('unknown-option', message)
 }
 
@@ -58,8 +57,11 @@ export function check<T>(
   return isValid(value) ? value : refuse(key, value, why)
 }
 
-/** @throws {AuthzError} `invalid-option` */
+/**
+ * The value itself stays out of the error: it may be a key, a token or a password.
+ *
+ * @throws {AuthzError} `invalid-option`
+ */
 export function refuse(key: string, value: unknown, why: string): never {
-  const shown = inspect(value, { depth: 0, maxStringLength: 200 })
-  throw new AuthzError('invalid-option', `option ${key}: ${shown} ${why}`)
+  throw new AuthzError('invalid-option', `option ${key}: ${why} (found: ${describeValue(value)})`)
 }

@@ -1,3 +1,4 @@
+import { describeName } from '@fastify-spiffe/spiffe'
 import type { Callers, RouteRule } from '../rule/route-rule.ts'
 
 /**
@@ -17,6 +18,11 @@ export interface PolicyDocument {
   readonly prefixes?: Readonly<Record<string, RouteRule | string>>
   /** What must come out for this document to be taken. */
   readonly tests?: readonly PolicyTest[]
+}
+
+/** A route for people: its method and pattern, unless it has not the form of one and may be something else altogether. */
+export function describeRoute(key: string): string {
+  return /^[A-Z][A-Z-]{1,30} [/*][\x21-\x7e]{0,200}$/.test(key) ? key : describeName(key)
 }
 
 /** One expectation of a document about itself. */

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { describeCause, parseJson } from '@fastify-spiffe/spiffe'
+import { readBytes, utf8 } from '../files/read-bytes.ts'
 import { AuthzError } from '../errors.ts'
 import type { PolicyDocument } from './document.ts'
 import { digestOf, Policy } from './policy.ts'
@@ -13,21 +14,23 @@ const MAX_BYTES = 16 * 1024 * 1024
  */
 export async function loadPolicy(file: string): Promise<Policy> {
   const text = await readText(file)
+  return new Policy(parse(file, text), file, digestOf(text))
+}
+
+function parse(file: string, text: string): PolicyDocument {
   try {
-    const document: PolicyDocument = JSON.parse(text)
-    return new Policy(document, file, digestOf(text))
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `Policy` looks at all of it
+    return parseJson(text) as PolicyDocument
   } catch (cause) {
-    if (cause instanceof AuthzError) throw cause
-    throw new AuthzError('invalid-policy', `${file}: ${String(cause)}`, { cause })
+    throw new AuthzError('invalid-policy', `${file}: ${describeCause(cause)}`)
   }
 }
 
 async function readText(file: string): Promise<string> {
+  const bytes = await readBytes(file, MAX_BYTES)
   try {
-    const bytes = await readFile(file)
-    if (bytes.length <= MAX_BYTES) return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    throw new RangeError(`it has ${bytes.length} bytes, more than ${MAX_BYTES}`)
-  } catch (cause) {
-    throw new AuthzError('invalid-policy', `${file}: ${String(cause)}`, { cause })
+    return utf8(bytes)
+  } catch {
+    throw new AuthzError('invalid-policy', `${file} is not UTF-8`)
   }
 }

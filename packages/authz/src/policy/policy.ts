@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { describeName } from '@fastify-spiffe/spiffe'
 import { compileCallers, type CompiledCallers } from '../rule/callers.ts'
 import { Place } from '../rule/place.ts'
-import type { PolicyDocument, PolicyTest } from './document.ts'
+import { describeRoute, type PolicyDocument, type PolicyTest } from './document.ts'
 import { readTests } from './tests.ts'
 
 /** A rule of a document that has not been compiled for a route yet. */
@@ -47,7 +48,7 @@ export class Policy {
     this.roles = new Map(
       Array.from(section('roles'), ([name, callers]) => [
         name,
-        compileCallers(place, `roles["${name}"]`, callers),
+        compileCallers(place, `roles["${describeName(name)}"]`, callers),
       ]),
     )
     this.#policies = section('policies')
@@ -71,7 +72,7 @@ export class Policy {
   ofRoute(method: string, url: string): PolicyRule | null {
     const key = `${method} ${url}`
     if (this.#routes.has(key)) {
-      return this.#resolve(`routes["${key}"]`, this.#routes.get(key))
+      return this.#resolve(`routes["${describeRoute(key)}"]`, this.#routes.get(key))
     }
     return method === 'HEAD' ? this.ofRoute('GET', url) : null
   }
@@ -91,7 +92,7 @@ export class Policy {
   resolve(place: Place, rule: unknown): PolicyRule {
     if (typeof rule !== 'string') return { root: place.root, rule }
     if (this.#policies.has(rule)) {
-      return { root: `policies["${rule}"]`, rule: this.#policies.get(rule) }
+      return { root: `policies["${describeName(rule)}"]`, rule: this.#policies.get(rule) }
     }
     const known = [...this.#policies.keys()].join(', ') || 'none'
     return place.refuse(place.root, rule, `is no policy; there are ${known}`)
@@ -111,8 +112,8 @@ export function digestOf(text: string): string {
 function textOf(place: Place, document: PolicyDocument): string {
   try {
     return JSON.stringify(document)
-  } catch (cause) {
-    return place.refuse('policy', document, 'cannot be written as JSON', cause)
+  } catch {
+    return place.refuse('policy', document, 'cannot be written as JSON')
   }
 }
 

@@ -1,4 +1,4 @@
-import { SpiffeId } from '@fastify-spiffe/spiffe'
+import { describeName, SpiffeId } from '@fastify-spiffe/spiffe'
 import { type AttributeValue, attributesView } from '../condition/attributes.ts'
 import type { AttributeSource } from '../condition/sources.ts'
 import { AuthzError } from '../errors.ts'
@@ -6,7 +6,7 @@ import type { CompiledRule } from '../rule/compile.ts'
 import type { RouteRules, RuledRoute } from '../rule/route-rules.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
 import type { Step } from '../step/step.ts'
-import type { PolicyTest } from './document.ts'
+import { describeRoute, type PolicyTest } from './document.ts'
 import type { Policy } from './policy.ts'
 
 /**
@@ -25,11 +25,11 @@ export async function runTests(policy: Policy, routes: RouteRules, rules: RuleSe
     const other = outcomes.find((outcome) => outcome !== expect)
     const fail = (what: string): never => {
       const place = `${policy.source}: tests[${position}]`
-      throw new AuthzError('policy-test-failed', `${place}: ${route} ${what}`)
+      throw new AuthzError('policy-test-failed', `${place}: ${describeRoute(route)} ${what}`)
     }
     if (other !== undefined) fail(`as ${as ?? 'nobody'}: expected ${expect}, got ${other}`)
     const unread = unreadAttribute(test, tested)
-    if (unread !== undefined) fail(`reads no attribute "${unread}"`)
+    if (unread !== undefined) fail(`reads no attribute "${describeName(unread)}"`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { SpiffeId } from '@fastify-spiffe/spiffe'
+import { describeName, SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Place } from '../rule/place.ts'
 import type { PolicyTest } from './document.ts'
 
@@ -35,7 +35,7 @@ function readAttributes(
   const read: Record<string, string> = Object.create(null)
   for (const [name, value] of place.entries(`${key}.attributes`, attributes)) {
     if (typeof value !== 'string') {
-      return place.refuse(`${key}.attributes["${name}"]`, value, 'must be a text')
+      return place.refuse(`${key}.attributes["${describeName(name)}"]`, value, 'must be a text')
     }
     read[name] = value
   }

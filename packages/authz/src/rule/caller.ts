@@ -1,5 +1,6 @@
 import {
   and,
+  describeCause,
   id,
   memberOf,
   not,
@@ -68,7 +69,7 @@ function compileText(place: Place, key: string, text: string): SpiffeId | Spiffe
   try {
     return parseMatcher(text)
   } catch (cause) {
-    return place.refuse(key, text, `is neither a SPIFFE ID nor a pattern: ${String(cause)}`, cause)
+    return place.refuse(key, text, `is neither a SPIFFE ID nor a pattern: ${describeCause(cause)}`)
   }
 }
 
@@ -84,7 +85,7 @@ function compileObject(place: Place, key: string, value: unknown): SpiffeIdMatch
   } catch (cause) {
     // What is wrong further within has been given its place there.
     if (cause instanceof AuthzError) throw cause
-    return place.refuse(`${key}.${name}`, member, `does not do: ${String(cause)}`, cause)
+    return place.refuse(`${key}.${name}`, member, `cannot be used: ${describeCause(cause)}`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { describeName, describeValue } from '@fastify-spiffe/spiffe'
 import type { RouteOptions } from 'fastify'
 import { AuthzError } from '../errors.ts'
 
@@ -70,7 +70,11 @@ export class Place {
     const members = this.entries(key, value)
     for (const [name, member] of members) {
       if (!names.includes(name)) {
-        this.refuse(`${key}.${name}`, member, `is unknown; there are ${names.join(', ')}`)
+        this.refuse(
+          `${key}.${describeName(name)}`,
+          member,
+          `is unknown; there are ${names.join(', ')}`,
+        )
       }
     }
     return members
@@ -88,10 +92,10 @@ export class Place {
     return new Map(Object.entries(value))
   }
 
-  /** @throws {AuthzError} `invalid-rule`, naming route, key and value */
-  refuse(key: string, value: unknown, why: string, cause?: unknown): never {
-    const shown = inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 200 })
-    throw new AuthzError('invalid-rule', `${this.#label}: ${key}: ${shown} ${why}`, { cause })
+  /** @throws {AuthzError} `invalid-rule`, naming route, key and the type of the value, which may be a secret */
+  refuse(key: string, value: unknown, why: string): never {
+    const found = describeValue(value)
+    throw new AuthzError('invalid-rule', `${this.#label}: ${key}: ${why} (found: ${found})`)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AuthzError } from '../errors.ts'
+import { describeRoute } from '../policy/document.ts'
 import type { Policy } from '../policy/policy.ts'
 import { AttachedRoute, numberOf, type ToldRoute } from './attached-route.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
@@ -153,7 +154,11 @@ export class RouteRules {
     )
     for (const key of policy.routes) {
       if (known.has(key)) continue
-      Place.ofDocument(policy.source, 'routes').refuse('routes', key, 'is no route')
+      Place.ofDocument(policy.source, 'routes').refuse(
+        `routes["${describeRoute(key)}"]`,
+        key,
+        'is no route',
+      )
     }
   }
 

@@ -1,3 +1,4 @@
+import { describeName } from '@fastify-spiffe/spiffe'
 import { checkKeys, count, refuse } from '../options/check.ts'
 import { parseTrustDomain, type TenantTemplate } from './tenant.ts'
 
@@ -63,7 +64,8 @@ export function readTemplate(template: unknown): TenantTemplate | undefined {
     return refuse('tenant', template, 'must be a template, or one for each trust domain')
   }
   const templates = Object.entries(template).map(([name, text]: [string, unknown]) => {
-    if (typeof text !== 'string') return refuse(`tenant["${name}"]`, text, 'must be a template')
+    if (typeof text !== 'string')
+      return refuse(`tenant["${describeName(name)}"]`, text, 'must be a template')
     return [name, text] as const
   })
   return Object.fromEntries(templates)
@@ -75,7 +77,7 @@ function readForeign(foreign: unknown, own: string | undefined): TenantsSettings
   }
   return new Map(
     Object.entries(foreign).map(([name, tenants]: [string, unknown]) => {
-      const key = `tenants.foreign["${name}"]`
+      const key = `tenants.foreign["${describeName(name)}"]`
       if (typeof tenants !== 'object' || tenants === null) {
         return refuse(key, tenants, 'must be an object')
       }
@@ -90,7 +92,7 @@ function readTenantMap(key: string, tenants: object): ReadonlyMap<string, string
     Object.entries(tenants).map(([theirs, ours]: [string, unknown]) =>
       typeof ours === 'string'
         ? [theirs, ours]
-        : refuse(`${key}["${theirs}"]`, ours, 'must be the name of a tenant'),
+        : refuse(`${key}["${describeName(theirs)}"]`, ours, 'must be the name of a tenant'),
     ),
   )
 }

@@ -1,5 +1,10 @@
-import { inspect } from 'node:util'
-import { type PathTemplate, pathTemplate, type SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import {
+  describeCause,
+  type PathTemplate,
+  pathTemplate,
+  type SpiffeId,
+  TrustDomain,
+} from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../errors.ts'
 
 /**
@@ -83,7 +88,7 @@ export function parseTrustDomain(option: string, name: string): string {
   try {
     return TrustDomain.parse(name).name
   } catch (cause) {
-    throw new AuthzError('invalid-option', `option ${option}: ${String(cause)}`, { cause })
+    throw new AuthzError('invalid-option', `option ${option}: ${describeCause(cause)}`)
   }
 }
 
@@ -92,7 +97,7 @@ function parseTemplate(text: string): PathTemplate {
     const template = pathTemplate(text)
     if (template.names.includes('tenant')) return template
   } catch (cause) {
-    throw new AuthzError('invalid-option', `option tenant: ${String(cause)}`, { cause })
+    throw new AuthzError('invalid-option', `option tenant: ${describeCause(cause)}`)
   }
-  throw new AuthzError('invalid-option', `option tenant: ${inspect(text)} must capture {tenant}`)
+  throw new AuthzError('invalid-option', 'option tenant must capture {tenant}')
 }

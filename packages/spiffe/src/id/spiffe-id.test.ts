@@ -160,11 +160,15 @@ describe('safeParse', () => {
 })
 
 describe('a message', () => {
-  test('names the offending value', () => {
+  test('names a value that begins as a SPIFFE ID, without what may be a secret, and no other', () => {
     expect(errorOf(() => SpiffeId.parse('spiffe://example.org/a b')).message).toContain(
       '"spiffe://example.org/a b"',
     )
-    expect(errorOf(() => TrustDomain.parse('Example.org')).message).toContain('"Example.org"')
+    expect(errorOf(() => SpiffeId.parse('Spiffe://u:pass/word@h/a?b#c')).message).toContain(
+      '"Spiffe://...@h/a..."',
+    )
+    expect(errorOf(() => TrustDomain.parse('Example.org')).message).not.toContain('xample')
+    expect(errorOf(() => SpiffeId.of('example.org', 'a b')).message).not.toContain('a b')
   })
 
   test.each([

@@ -2,7 +2,7 @@ import { SpiffeError } from '../errors.ts'
 import type { Parsed } from '../errors.ts'
 import { Fault, asParsed, orThrow } from './fault.ts'
 import { inspectAsText } from './inspect.ts'
-import { quote } from './quote.ts'
+import { quoteId } from './quote.ts'
 import { SCHEME, segmentFault, splitSpiffeId } from './syntax.ts'
 import type { SpiffeIdParts } from './syntax.ts'
 // oxlint-disable-next-line import/no-cycle -- each class makes the other, but not while the modules load
@@ -57,7 +57,7 @@ export class SpiffeId {
     for (const segment of segments) {
       const fault = typeof segment === 'string' ? segmentFault(segment) : 'it must be a string'
       if (fault === null) continue
-      const message = `invalid path segment ${quote(segment)}: ${fault}`
+      const message = `invalid path segment ${quoteId(segment)}: ${fault}`
       throw new SpiffeError('invalid-spiffe-id', message)
     }
     const path = segments.map((segment) => `/${segment}`).join('')
@@ -66,11 +66,11 @@ export class SpiffeId {
 
   static #read(input: unknown, trustDomain?: TrustDomain): SpiffeId | Fault {
     if (typeof input !== 'string') {
-      return new Fault('invalid-spiffe-id', `a SPIFFE ID must be a string, not ${quote(input)}`)
+      return new Fault('invalid-spiffe-id', `a SPIFFE ID must be a string, not ${quoteId(input)}`)
     }
     const parts = splitSpiffeId(input)
     if (parts.fault !== null) {
-      return new Fault('invalid-spiffe-id', `invalid SPIFFE ID ${quote(input)}: ${parts.fault}`)
+      return new Fault('invalid-spiffe-id', `invalid SPIFFE ID ${quoteId(input)}: ${parts.fault}`)
     }
     return new SpiffeId(input, trustDomain ?? TrustDomain.parse(parts.name), parts)
   }

@@ -1,7 +1,7 @@
 import type { Parsed } from '../errors.ts'
 import { Fault, asParsed, orThrow } from './fault.ts'
 import { inspectAsText } from './inspect.ts'
-import { quote } from './quote.ts'
+import { quoteId } from './quote.ts'
 // oxlint-disable-next-line import/no-cycle -- each class makes the other, but not while the modules load
 import { SpiffeId } from './spiffe-id.ts'
 import { splitSpiffeId, trustDomainFault } from './syntax.ts'
@@ -42,7 +42,7 @@ export class TrustDomain {
     if (typeof input !== 'string') {
       return new Fault(
         'invalid-trust-domain',
-        `a trust domain must be a string, not ${quote(input)}`,
+        `a trust domain must be a string, not ${quoteId(input)}`,
       )
     }
     if (input.includes('://')) {
@@ -74,5 +74,5 @@ export class TrustDomain {
 }
 
 function refusal(input: string, rule: string): Fault {
-  return new Fault('invalid-trust-domain', `invalid trust domain ${quote(input)}: ${rule}`)
+  return new Fault('invalid-trust-domain', `invalid trust domain ${quoteId(input)}: ${rule}`)
 }

@@ -1,5 +1,5 @@
 import { SpiffeError } from '../errors.ts'
-import { quote } from '../id/quote.ts'
+import { describeValue } from '../describe.ts'
 import type { SpiffeId } from '../id/spiffe-id.ts'
 import { SpiffeIdMatcher, answerOf } from './matcher.ts'
 import type { Captures } from './matcher.ts'
@@ -114,7 +114,7 @@ class Not extends SpiffeIdMatcher {
 function checked<const T extends readonly SpiffeIdMatcher[]>(matchers: T): T {
   for (const matcher of matchers) {
     if (matcher instanceof SpiffeIdMatcher) continue
-    const message = `a matcher must be a SpiffeIdMatcher, not ${quote(matcher)}`
+    const message = `a matcher must be a SpiffeIdMatcher, not ${describeValue(matcher)}`
     throw new SpiffeError('invalid-pattern', message)
   }
   return matchers

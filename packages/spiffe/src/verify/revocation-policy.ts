@@ -1,5 +1,6 @@
 import { SpiffeError } from '../errors.ts'
 import { TrustDomain } from '../id/trust-domain.ts'
+import { describeName, describeValue } from '../describe.ts'
 import { unknownOption } from '../unknown-option.ts'
 
 /**
@@ -47,7 +48,7 @@ export class RevocationPolicies {
     if (!isRecord(options)) throw invalid(options)
     const unknown = unknownOption(options, NAMES)
     if (unknown !== undefined) {
-      throw new SpiffeError('unknown-option', `revocation has no option '${unknown}'`)
+      throw new SpiffeError('unknown-option', `revocation has no option '${describeName(unknown)}'`)
     }
     const { default: otherwise = DEFAULT, trustDomains = {} } = options
     return new RevocationPolicies(read(otherwise), readEach(trustDomains))
@@ -87,6 +88,6 @@ const isRecord = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !(Symbol.iterator in value)
 
 function invalid(policy: unknown): SpiffeError {
-  const message = `a revocation policy is 'off', 'soft' or 'strict', not ${String(policy)}`
+  const message = `a revocation policy is 'off', 'soft' or 'strict', not ${describeValue(policy)}`
   return new SpiffeError('invalid-revocation-policy', message)
 }

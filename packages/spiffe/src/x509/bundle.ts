@@ -1,4 +1,5 @@
 import type { TrustDomain } from '../id/trust-domain.ts'
+import { describeCause } from '../describe.ts'
 import { SpiffeError } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
 import { latin1 } from './bytes.ts'
@@ -80,7 +81,7 @@ export class X509Bundle {
     try {
       return new X509Bundle(trustDomain, read(), [])
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = describeCause(cause)
       const message = `the bundle of ${trustDomain.name} cannot be read: ${reason}`
       throw new SpiffeError('invalid-bundle', message, { cause })
     }

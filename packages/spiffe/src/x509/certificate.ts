@@ -1,4 +1,5 @@
 import { hash, X509Certificate } from 'node:crypto'
+import { describeCause } from '../describe.ts'
 import { SpiffeError } from '../errors.ts'
 import { detachedCopy, sameBytes } from './bytes.ts'
 import type { Extensions } from './extensions.ts'
@@ -124,7 +125,7 @@ function readFields(raw: Buffer): CertificateFields {
   try {
     return readCertificate(raw)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = describeCause(cause)
     throw new SpiffeError('invalid-certificate', `not a certificate: ${reason}`, { cause })
   }
 }

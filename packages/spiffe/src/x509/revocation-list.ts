@@ -1,3 +1,4 @@
+import { describeCause } from '../describe.ts'
 import { SpiffeError } from '../errors.ts'
 import { detachedCopy, latin1, sameBytes } from './bytes.ts'
 import type { Certificate } from './certificate.ts'
@@ -121,7 +122,7 @@ function readFields(raw: Buffer): RevocationListFields {
     return readRevocationList(raw)
   } catch (cause) {
     if (cause instanceof SpiffeError && cause.code === 'unsupported-revocation-list') throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = describeCause(cause)
     const message = `not a revocation list: ${reason}`
     throw new SpiffeError('invalid-revocation-list', message, { cause })
   }

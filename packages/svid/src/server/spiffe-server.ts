@@ -1,6 +1,6 @@
 import type { SecureServerOptions, Http2SecureServer } from 'node:http2'
 import type { Server, ServerOptions } from 'node:https'
-import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { describeValue, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { createSvidServer, type HttpOptions, type SvidServerOptions } from '@fastify-spiffe/tls'
 import type { FastifyServerFactory } from 'fastify'
 import { SvidPluginError } from '../errors.ts'
@@ -73,7 +73,11 @@ export function spiffeServer(
   return { https, serverFactory }
 }
 
-const assertNotFastifyOwned = (http: object): void => {
+const assertNotFastifyOwned = (http: unknown): void => {
+  if (typeof http !== 'object' || http === null) {
+    const found = describeValue(http)
+    throw new SvidPluginError('invalid-option', `http must be an object, not ${found}`)
+  }
   const name = fastifyOwned.find((candidate) => candidate in http)
   if (name === undefined) return
   throw new SvidPluginError('invalid-option', `http.${name} is an option of Fastify: set it there`)

@@ -1,5 +1,6 @@
-import type { LookupFunction } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import {
+  describeValue,
   MAX_TIMER_MS,
   SpiffeIdMatcher,
   type RevocationOptions,
@@ -91,8 +92,24 @@ export const assertEndpointOptions = (options: EndpointOptions): void => {
 export const assertConnectOptions = (options: ConnectOptions): void => {
   assertKnownOptions(options, connectOptionNames, 'connect')
   assertEndpointOptions(options)
-  if (typeof options.host !== 'string' || options.host === '') {
+  // Node's errors quote each of these.
+  const { host, port, servername, localAddress, family, lookup } = options
+  if (!isHost(host)) {
     throw new TlsError('invalid-option', 'host must be a host name or an IP address')
   }
-  assertPositiveInteger('port', options.port, 65_535)
+  assertPositiveInteger('port', port, 65_535)
+  if (servername !== undefined && !isHost(servername)) {
+    throw new TlsError('invalid-option', 'servername must be a host name')
+  }
+  if (localAddress !== undefined && isIP(localAddress) === 0) {
+    throw new TlsError('invalid-option', 'localAddress must be an IP address')
+  }
+  if (family !== undefined) assertOneOf('family', family, [0, 4, 6])
+  if (lookup !== undefined && typeof lookup !== 'function') {
+    throw new TlsError('invalid-option', `lookup must be a function, not ${describeValue(lookup)}`)
+  }
 }
+
+/** By its characters: whether there is such a host is for the resolver to say, which then names it. */
+const isHost = (value: unknown): boolean =>
+  typeof value === 'string' && (isIP(value) !== 0 || /^[\w.-]{1,253}$/.test(value))

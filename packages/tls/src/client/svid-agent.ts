@@ -11,6 +11,7 @@ import { isCurrent } from '../peer/connection-peer.ts'
 import { assertEndpointOptions, type EndpointOptions } from './connect-options.ts'
 import { dial, presentedSvidOf, type SocketOptions, type Target } from './dial.ts'
 import { connectFailure, isUnproven } from './handshake.ts'
+import { checkedPool } from './pool-options.ts'
 
 type PoolOptions = Pick<
   AgentOptions,
@@ -75,7 +76,7 @@ export class SvidAgent extends https.Agent {
     assertEndpointOptions(options)
     const { source, server, timeoutMs, minVersion, revocation, clock, ...pool } = options
     // A resumed session would skip the proof.
-    super({ ...pool, maxCachedSessions: 0 })
+    super({ ...checkedPool(pool), maxCachedSessions: 0 })
     this.#endpoint = {
       source,
       server,

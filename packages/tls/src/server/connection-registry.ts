@@ -1,4 +1,5 @@
 import type { Server, TLSSocket } from 'node:tls'
+import { describeValue } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { peerLapsed, type PeerLapsedEvent } from '../events.ts'
 import {
@@ -197,6 +198,6 @@ const assertBoolean = (answer: unknown): boolean => {
   if (typeof answer === 'boolean') return answer
   throw new TlsError(
     'invalid-option',
-    `the predicate must say true or false, not ${String(answer)}`,
+    `the predicate must say true or false, not ${describeValue(answer)}`,
   )
 }

@@ -5,7 +5,8 @@ import http2, {
   type Http2ServerResponse,
 } from 'node:http2'
 import https from 'node:https'
-import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { describeCause, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { TlsError } from '../errors.ts'
 import { assertSource } from '../options.ts'
 import { followExchanges } from './http1-exchanges.ts'
 import { followSessions } from './http2-sessions.ts'
@@ -48,11 +49,21 @@ export function createSvidServer(
 ): https.Server | Http2SecureServer {
   assertSource(source)
   const settings = serverSettings(options)
-  const server = httpServer(settings)
+  const server = createChecked(settings)
   followExchanges(server)
   secure(server, source, settings)
   if (requestListener !== undefined) server.on('request', requestListener)
   return server
+}
+
+// Node's errors quote what it was given.
+const createChecked = (settings: ServerSettings): https.Server | Http2SecureServer => {
+  try {
+    return httpServer(settings)
+  } catch (cause) {
+    const message = `an option of http is not what Node takes: ${describeCause(cause)}`
+    throw new TlsError('invalid-option', message)
+  }
 }
 
 const httpServer = (settings: ServerSettings): https.Server | Http2SecureServer => {

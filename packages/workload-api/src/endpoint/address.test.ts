@@ -88,9 +88,10 @@ describe('an endpoint address', () => {
     expect(refusal(() => parseEndpointAddress(address))).toBe('invalid-endpoint')
   })
 
-  test('an error quotes the address, and no more than a little of it', () => {
-    expect(() => parseEndpointAddress('http://agent')).toThrow(/"http:\/\/agent"/)
-    const long = `http://${'a'.repeat(10_000)}`
+  test('an error quotes what looks like an address, and no more than a little of it', () => {
+    expect(() => parseEndpointAddress('tcp://agent:1')).toThrow(/"tcp:\/\/agent:1"/)
+    expect(() => parseEndpointAddress('http://agent')).not.toThrow(/agent/)
+    const long = `unix:${'a'.repeat(10_000)}`
     expect(() => parseEndpointAddress(long)).not.toThrow(/a{1000}/)
   })
 

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { describeValue } from '@fastify-spiffe/spiffe'
 
 import { WorkloadApiError, quote } from '../errors.ts'
 
@@ -32,7 +33,7 @@ export function parseEndpointAddress(address: string): EndpointAddress {
   if (typeof address !== 'string') {
     throw new WorkloadApiError(
       'invalid-endpoint',
-      `an address is a string, not a ${typeof address}`,
+      `an address is a string, not ${describeValue(address)}`,
     )
   }
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(address) ?? []
@@ -47,7 +48,7 @@ export function parseEndpointAddress(address: string): EndpointAddress {
     case 'tcp':
       return parseTcp(address, rest)
     default:
-      throw invalid(address, `its scheme ${scheme} is neither unix nor tcp`)
+      throw invalid(address, 'its scheme is neither unix nor tcp')
   }
 }
 
@@ -115,8 +116,8 @@ function decode(uri: string, encoded: string): string {
   let path: string
   try {
     path = decodeURIComponent(encoded)
-  } catch (cause) {
-    throw invalid(uri, 'its percent-encoding is broken', cause)
+  } catch {
+    throw invalid(uri, 'its percent-encoding is broken')
   }
   // oxlint-disable-next-line no-control-regex -- a NUL byte would name another, abstract socket
   if (/[\u0000-\u001f\u007f]/.test(path)) throw invalid(uri, 'it contains a control character')
@@ -129,12 +130,12 @@ function checkPathLength(uri: string, path: string): void {
   }
 }
 
-function invalid(address: string, why: string, cause?: unknown): WorkloadApiError {
-  // Someone may have put a password where no userinfo belongs.
-  const shown = quote(address.replace(/\/\/[^/]*@/, '//…@'))
+function invalid(address: string, why: string): WorkloadApiError {
+  // Someone may have put a password where no userinfo belongs, or something else altogether.
+  const isAddress = /^(?:unix|unix-abstract|tcp):[\w.:/[\]-]{1,200}$/i.test(address)
+  const shown = isAddress ? quote(address) : 'what was given'
   return new WorkloadApiError(
     'invalid-endpoint',
     `${shown} is no address of a Workload API: ${why}`,
-    cause === undefined ? undefined : { cause },
   )
 }

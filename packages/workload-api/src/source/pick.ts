@@ -1,7 +1,7 @@
 import { SpiffeError, SpiffeId } from '@fastify-spiffe/spiffe'
 import type { X509Svid } from '@fastify-spiffe/spiffe'
 
-import { WorkloadApiError, quote } from '../errors.ts'
+import { WorkloadApiError } from '../errors.ts'
 
 /**
  * Which of several SVIDs to present: the one with this SPIFFE ID, the one with this hint, or the one
@@ -44,7 +44,7 @@ function parseId(id: string): SpiffeId {
     return SpiffeId.parse(id)
   } catch (cause) {
     if (!(cause instanceof SpiffeError)) throw cause
-    throw new WorkloadApiError('invalid-option', `pick is no SPIFFE ID: ${quote(id)}`, { cause })
+    throw new WorkloadApiError('invalid-option', `pick: ${cause.message}`, { cause })
   }
 }
 

@@ -22,7 +22,8 @@ export function parsePolicies(
   { policies, schema }: CedarSource,
 ): readonly ParsedPolicy[] {
   const parts = cedar.policySetTextToParts(policies)
-  if (parts.type === 'failure') throw new TypeError(`no policies: ${messages(parts.errors)}`)
+  if (parts.type === 'failure')
+    throw new TypeError(`no policies: ${syntaxFaults(policies, parts.errors)}`)
   if (parts.policy_templates.length > 0) {
     throw new TypeError(
       'policies with `?principal` or `?resource` are templates, and have no links',
@@ -47,6 +48,21 @@ export function policySet(policies: readonly ParsedPolicy[]): Cedar.PolicySet {
   return { staticPolicies: Object.fromEntries(policies.map(({ id, policy }) => [id, policy])) }
 }
 
+/**
+ * What Cedar says of a text that it cannot read, by place: it quotes what stands there, which may be a secret that was
+ * given instead of policies.
+ */
+function syntaxFaults(text: string, errors: readonly Cedar.DetailedError[]): string {
+  return errors
+    .slice(0, 3)
+    .map(({ message, sourceLocations: [location] = [] }) => {
+      const what = location?.label ?? message.replace(/:.*$/s, '').replaceAll(/`[^`]*`/g, '`…`')
+      const lines = text.slice(0, location?.start ?? 0).split('\n')
+      return `line ${lines.length}, column ${(lines.at(-1) ?? '').length + 1}: ${what}`
+    })
+    .join('; ')
+}
+
 export function messages(errors: readonly { readonly message: string }[]): string {
   return errors
     .slice(0, 3)
@@ -68,7 +84,9 @@ function parsePolicy(cedar: typeof Cedar, text: string, name: string): ParsedPol
 
 function validate(cedar: typeof Cedar, policies: readonly ParsedPolicy[], schema: string): void {
   const answer = cedar.validate({ schema, policies: policySet(policies) })
-  if (answer.type === 'failure') throw new TypeError(messages(answer.errors))
+  if (answer.type === 'failure') {
+    throw new TypeError(`against the schema: ${syntaxFaults(schema, answer.errors)}`)
+  }
   const { validationErrors } = answer
   if (validationErrors.length === 0) return
   throw new TypeError(`against the schema: ${messages(validationErrors.map(({ error }) => error))}`)

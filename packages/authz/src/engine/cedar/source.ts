@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AuthzError } from '../../errors.ts'
 import type { PolicySource } from '../local/hot-policies.ts'
-import { readBytes, utf8 } from '../local/read-bytes.ts'
+import { readBytes, utf8 } from '../../files/read-bytes.ts'
 
 /** Cedar text, or the file that holds it. */
 export type CedarText = string | { readonly file: string }
@@ -32,7 +32,7 @@ async function read(text: CedarText): Promise<string> {
   const bytes = await readBytes(text.file, MAX_BYTES)
   try {
     return utf8(bytes)
-  } catch (cause) {
-    throw new AuthzError('invalid-policy', `${text.file}: ${String(cause)}`, { cause })
+  } catch {
+    throw new AuthzError('invalid-policy', `${text.file} is not UTF-8`)
   }
 }

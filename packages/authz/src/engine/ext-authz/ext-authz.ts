@@ -16,7 +16,7 @@ export interface ExtAuthzOptions extends EngineSettings {
 }
 
 const ENGINE = 'ext-authz'
-const ADDRESS = /^(?:(?:dns|ipv4|ipv6):(?:\/\/\/)?)?(?<host>[^/:[\]]+|\[[^\]/]+\]):\d{1,5}$/
+const ADDRESS = /^(?:(?:dns|ipv4|ipv6):(?:\/\/\/)?)?(?<host>[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/
 
 /**
  * Asks a service that speaks Envoy's external authorization API, version 3, over gRPC, such as OPA with its Envoy plugin.
@@ -64,7 +64,7 @@ function readCredentials(
   isLocal: boolean,
 ): ChannelCredentials {
   if (given === undefined && !isLocal) {
-    refuse(`${ENGINE}.credentials`, given, `must be given for another machine, ${target}`)
+    refuse(`${ENGINE}.credentials`, given, 'must be given for another machine')
   }
   const preset = newCredentials.createInsecure()
   const why = 'must be ChannelCredentials of @grpc/grpc-js'

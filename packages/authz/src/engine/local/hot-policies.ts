@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { describeValue } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../../errors.ts'
 import { watchFile } from '../../policy/watch.ts'
 import { enginePolicyChannel, type EnginePolicyEvent } from './events.ts'
@@ -135,7 +135,7 @@ function asPolicyError(engine: string, cause: unknown): AuthzError {
 /** Interpreters throw errors, texts and objects with a message. */
 export function reasonOf(cause: unknown): string {
   if (typeof cause === 'string') return cause
-  if (typeof cause !== 'object' || cause === null) return inspect(cause)
+  if (typeof cause !== 'object' || cause === null) return describeValue(cause)
   const message: unknown = Reflect.get(cause, 'message')
-  return typeof message === 'string' ? message : inspect(cause, { depth: 1 })
+  return typeof message === 'string' ? message : describeValue(cause)
 }

@@ -1,4 +1,5 @@
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
+import { parseJson } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../../errors.ts'
 import { reasonOf } from '../local/hot-policies.ts'
 import { invalidAnswer, ownProperty } from '../remote/answer.ts'
@@ -99,12 +100,12 @@ function findEntrypoint(entrypoints: unknown, name: string | undefined): number 
   }
   const entrypoint = known.get(name ?? names[0] ?? '')
   if (typeof entrypoint === 'number') return entrypoint
-  throw new RangeError(`it has no entrypoint ${name}, only ${names.join(', ')}`)
+  throw new RangeError(`it has no such entrypoint, only ${names.join(', ')}`)
 }
 
 /** As text, so that no number loses digits on the way. */
 function documentOf(json: string): ArrayBuffer {
-  const document: unknown = JSON.parse(json)
+  const document: unknown = parseJson(json, { maxLength: Infinity })
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw new TypeError('the document data must be an object')
   }

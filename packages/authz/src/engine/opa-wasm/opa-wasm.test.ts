@@ -231,7 +231,7 @@ describe('where compiled Rego comes from', () => {
     })
     await expect(open({ entrypoint: 'orders/alow' })).rejects.toMatchObject({
       code: 'invalid-policy',
-      message: expect.stringContaining('orders/alow'),
+      message: expect.stringMatching(/no such entrypoint, only .*orders\/allow/),
     })
   })
 

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
+import { describeCause, parseJson } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../../errors.ts'
 import { ownProperty } from '../remote/answer.ts'
 import type { PolicySource } from '../local/hot-policies.ts'
-import { readBytes, utf8 } from '../local/read-bytes.ts'
+import { readBytes, readBytesIfPresent, utf8 } from '../../files/read-bytes.ts'
 import { filesOfTar } from './tar.ts'
 
 /** Where Rego that is compiled to WebAssembly comes from. */
@@ -42,28 +43,27 @@ export async function readSource(location: WasmLocation, maxBytes: number): Prom
     const archive = await unzip(bytes, { maxOutputLength: maxBytes })
     return sourceOf(filesOfTar(archive, NAMES), digest)
   } catch (cause) {
-    throw new AuthzError('invalid-policy', `${path} is no bundle: ${String(cause)}`, { cause })
+    throw new AuthzError('invalid-policy', `${path} is no bundle: ${reasonOf(cause)}`)
   }
 }
 
 async function readDirectory(directory: string, maxBytes: number): Promise<WasmSource> {
   const files = new Map<string, Uint8Array>()
   for (const name of NAMES) {
-    const bytes = await readBytes(join(directory, name), maxBytes).catch((error: unknown) => {
-      if (name !== WASM && isMissing(error)) return null
-      throw error
-    })
+    const path = join(directory, name)
+    const bytes = await (name === WASM ? readBytes : readBytesIfPresent)(path, maxBytes)
     if (bytes !== null) files.set(name, bytes)
   }
   try {
     return sourceOf(files, digestOf(NAMES.map((name) => files.get(name) ?? new Uint8Array())))
   } catch (cause) {
-    throw new AuthzError('invalid-policy', `${directory}: ${String(cause)}`, { cause })
+    throw new AuthzError('invalid-policy', `${directory}: ${reasonOf(cause)}`)
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof AuthzError && ownProperty(error.cause, 'code') === 'ENOENT'
+/** What this package says of a bundle, or a word for the errors of others. */
+function reasonOf(cause: unknown): string {
+  return cause instanceof RangeError ? cause.message : describeCause(cause)
 }
 
 function sourceOf(files: ReadonlyMap<string, Uint8Array>, digest: string): WasmSource {
@@ -81,7 +81,7 @@ function sourceOf(files: ReadonlyMap<string, Uint8Array>, digest: string): WasmS
 }
 
 function revisionOf(manifest: string): string {
-  const revision = ownProperty(JSON.parse(manifest), 'revision')
+  const revision = ownProperty(parseJson(manifest), 'revision')
   return typeof revision === 'string' ? revision.replaceAll(/[^\w.:+-]/g, '_').slice(0, 100) : ''
 }
 

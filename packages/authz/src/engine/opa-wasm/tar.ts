@@ -1,4 +1,4 @@
-import { utf8 } from '../local/read-bytes.ts'
+import { utf8 } from '../../files/read-bytes.ts'
 
 const BLOCK = 512
 /** More entries than a bundle of policies has. */

@@ -1,4 +1,5 @@
-import { inspect } from 'node:util'
+import { types } from 'node:util'
+import { describeCause, describeValue } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../../errors.ts'
 
 /** The property itself, never an inherited one; `undefined` when there is none, or nothing that could have one. */
@@ -7,15 +8,24 @@ export function ownProperty(value: unknown, key: string): unknown {
   return Reflect.get(value, key)
 }
 
-/** The error of an engine that answers, but not as its protocol has it. */
+/** The error of an engine that answers, but not as its protocol has it. What it says may be anybody's data, and is not shown. */
 export function invalidAnswer(engine: string, what: string, value: unknown): AuthzError {
-  const shown = inspect(value, { depth: 1, maxStringLength: 100, maxArrayLength: 5 })
-  return new AuthzError('invalid-answer', `${engine} answered with ${what}: ${shown.slice(0, 300)}`)
+  return new AuthzError(
+    'invalid-answer',
+    `${engine} answered with ${what}: ${describeValue(value)}`,
+  )
 }
 
 /** The error of an engine that cannot be asked, or is gone before it has answered. */
 export function unreachable(engine: string, cause: unknown): AuthzError {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  const message = `${engine} cannot be reached: ${why.slice(0, 300)}`
-  return new AuthzError('engine-unreachable', message, { cause })
+  const isSafe = isOfSystem(cause)
+  const message = `${engine} cannot be reached: ${isSafe ? cause.message.slice(0, 300) : describeCause(cause)}`
+  return new AuthzError('engine-unreachable', message, isSafe ? { cause } : undefined)
+}
+
+/** Of a system call, or of one of our packages: these say addresses and SPIFFE IDs, and nothing that was sent. */
+function isOfSystem(cause: unknown): cause is Error {
+  if (!types.isNativeError(cause)) return false
+  const code: unknown = Reflect.get(cause, 'code')
+  return 'syscall' in cause || (typeof code === 'string' && /^[a-z]+(?:-[a-z]+)+$/.test(code))
 }

@@ -1,4 +1,4 @@
-import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpAgent, validateHeaderName, validateHeaderValue } from 'node:http'
 import { check, count, refuse } from '../../options/check.ts'
 import { isLoopback } from './locality.ts'
 
@@ -73,7 +73,7 @@ function checkEndpoint(engine: string, given: Given): Endpoint {
     'must be boolean',
   )
   if (url.protocol === 'http:' && !isLocal && !mayBePlain) {
-    refuse(key('url'), url.href, 'is plain HTTP to another machine: use https:, or allowPlaintext')
+    refuse(key('url'), given.url, 'is plain HTTP to another machine: use https:, or allowPlaintext')
   }
   if (agent !== undefined) assertAgent(key('agent'), agent, url.protocol)
   return {
@@ -91,13 +91,13 @@ function readUrl(key: string, value: unknown): URL {
   if (!URL.canParse(text)) return refuse(key, value, 'must be a URL')
   const url = new URL(text)
   if (!['http:', 'https:'].includes(url.protocol)) {
-    return refuse(key, url.href, 'must begin with https: or http:')
+    return refuse(key, value, 'must begin with https: or http:')
   }
   if (url.username !== '' || url.password !== '') {
-    return refuse(key, url.host, 'must not hold a password: use `headers`')
+    return refuse(key, value, 'must not hold a password: use `headers`')
   }
   if (url.search !== '' || url.hash !== '') {
-    return refuse(key, url.href, 'must have no query and no fragment')
+    return refuse(key, value, 'must have no query and no fragment')
   }
   return url
 }
@@ -106,12 +106,24 @@ function assertAgent(key: string, agent: unknown, protocol: string): void {
   if (!(agent instanceof HttpAgent)) refuse(key, agent, 'must be an http.Agent')
   // Node checks this at each request: here it fails the boot instead.
   const ofAgent: unknown = Reflect.get(agent, 'protocol')
-  if (ofAgent !== protocol) refuse(key, ofAgent, `is not the protocol of the URL, ${protocol}`)
+  if (ofAgent !== protocol) refuse(key, agent, `must speak ${protocol}, as the URL says`)
 }
 
 function isHeaders(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  return Object.values(value).every((it) => typeof it === 'string')
+  return Object.entries(value).every(isHeader)
+}
+
+/** Node checks this at each request as well: here it fails the boot instead. */
+function isHeader([name, value]: readonly [string, unknown]): boolean {
+  if (typeof value !== 'string') return false
+  try {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isText(value: unknown): boolean {

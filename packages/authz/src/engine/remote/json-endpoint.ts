@@ -4,6 +4,7 @@ import http, {
   type RequestOptions,
 } from 'node:http'
 import https from 'node:https'
+import { describeCause, parseJson } from '@fastify-spiffe/spiffe'
 import type { CheckContext } from '../../step/deadline.ts'
 import { invalidAnswer, unreachable } from './answer.ts'
 import type { Endpoint } from './endpoint-options.ts'
@@ -125,16 +126,24 @@ export class JsonEndpoint {
     if (statusCode !== 200) throw invalidAnswer(this.#engine, 'status', statusCode)
     const type = headers['content-type']
     if (type?.split(';', 1)[0]?.trim().toLowerCase() !== JSON_TYPE) {
-      throw invalidAnswer(this.#engine, 'content type', type)
+      throw invalidAnswer(this.#engine, withName('content type', type), type)
     }
     const encoding = headers['content-encoding'] ?? 'identity'
-    if (encoding !== 'identity') throw invalidAnswer(this.#engine, 'content encoding', encoding)
+    if (encoding !== 'identity')
+      throw invalidAnswer(this.#engine, withName('content encoding', encoding), encoding)
     try {
-      return JSON.parse(UTF_8.decode(bytes))
-    } catch {
-      throw invalidAnswer(this.#engine, 'no JSON', bytes.subarray(0, 100).toString('latin1'))
+      return parseJson(UTF_8.decode(bytes), { maxLength: bytes.length })
+    } catch (cause) {
+      throw invalidAnswer(this.#engine, `no JSON (${describeCause(cause)})`, bytes)
     }
   }
+}
+
+/** A media type or an encoding is from a list that everybody knows; what is long is hardly one. */
+function withName(what: string, name: string | undefined): string {
+  return name !== undefined && /^[\w.+-]+(?:\/[\w.+-]+)?(?:;|$)/.test(name) && name.length <= 60
+    ? `the ${what} ${name}`
+    : `another ${what}`
 }
 
 function isReset(error: Error): boolean {

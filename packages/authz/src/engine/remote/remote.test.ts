@@ -423,6 +423,7 @@ describe('AuthZEN', () => {
     '{"Decision":true}',
     '{"context":{"decision":true}}',
     '{"__proto__":{"decision":true}}',
+    '{"decision":false,"decision":true}',
     '{"constructor":{"prototype":{"decision":true}}}',
     '{"evaluations":[{"decision":true}]}',
   ])('says nothing by %s', async (body) => {
@@ -507,6 +508,13 @@ describe('OPA', () => {
   test.each([
     '{"result":"true"}',
     '{"result":1}',
+    '{"__proto__":{"result":true}}',
+    '{"result":false,"result":true}',
+    '{"result":true,"result":true}',
+    String.raw`{"result":false,"\u0072esult":true}`,
+    '{"result":true,"metrics":{"a":1,"a":1}}',
+    '{"result":true,"metrics":1e400}',
+    `{"result":true,"list":${'['.repeat(1000)}${']'.repeat(1000)}}`,
     '{"result":null}',
     '{"result":{}}',
     '{"result":{"allow":true}}',
@@ -519,7 +527,6 @@ describe('OPA', () => {
     '{}',
     '{"decision_id":"one"}',
     '{"Result":true}',
-    '{"__proto__":{"result":true}}',
     '{"constructor":{"prototype":{"result":true}}}',
   ])('refuses by an undefined result: %s', async (body) => {
     expect(await reasonFor(OPA, body)).toBe('engine-denied')

@@ -1,0 +1,159 @@
+import { describeName } from '../describe.ts'
+import { SpiffeError } from '../errors.ts'
+import { syntaxFaultAt } from './syntax-fault.ts'
+
+/** How much of a JSON text is read. */
+export interface JsonLimits {
+  /** UTF-16 code units of the whole text. Default 16 Mi. */
+  readonly maxLength?: number
+  /** Objects and lists within one another. Default 500. */
+  readonly maxDepth?: number
+}
+
+const MAX_LENGTH = 16 * 1024 * 1024
+const MAX_DEPTH = 500
+/** Up to here a list is searched, which costs less than a set. */
+const FEW = 8
+
+const [QUOTE, COMMA, MINUS, ZERO, NINE] = [0x22, 0x2c, 0x2d, 0x30, 0x39]
+const [LIST, LIST_END, OBJECT, OBJECT_END, BACKSLASH] = [0x5b, 0x5d, 0x7b, 0x7d, 0x5c]
+/** Shorter numbers are finite for sure. */
+const LONG_NUMBER = 4
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+
+/**
+ * Reads JSON that carries a decision. It takes what `JSON.parse` takes, but for what two readers understand differently:
+ * a key that occurs twice in one object (RFC 8259 §4: the behaviour is unpredictable), the key `__proto__`, and numbers
+ * beyond those of JavaScript, such as `1e400`, which would be `Infinity`. The time is linear in the length of the text.
+ *
+ * @throws {@link SpiffeError} `invalid-json`, which says where, and nothing of the text but the name of a key
+ */
+export function parseJson(text: string, limits: JsonLimits = {}): unknown {
+  const { maxLength = MAX_LENGTH, maxDepth = MAX_DEPTH } = limits
+  if (typeof text !== 'string') throw new SpiffeError('invalid-json', 'JSON is read from a string')
+  if (text.length > maxLength) {
+    throw new SpiffeError('invalid-json', `the JSON is longer than ${maxLength} characters`)
+  }
+  const scan = new Scan(text, maxDepth)
+  try {
+    scan.run()
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SpiffeError) throw error
+    throw invalidJson(text, syntaxFaultAt(text), 'this is no JSON')
+  }
+}
+
+/**
+ * Looks for what `JSON.parse` does not refuse. Of a text that is JSON it sees every key; what it makes of any other
+ * does not matter, since `JSON.parse` refuses that.
+ */
+class Scan {
+  readonly #text: string
+  readonly #maxDepth: number
+  /** The keys of the objects that are open; `null` for a list. */
+  readonly #open: (Keys | null)[] = []
+  #keys: Keys | null = null
+  #isKeyNext = false
+
+  constructor(text: string, maxDepth: number) {
+    this.#text = text
+    this.#maxDepth = maxDepth
+  }
+
+  run(): void {
+    const text = this.#text
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code === QUOTE) at = this.#string(at)
+      else if (code === COMMA) this.#isKeyNext = this.#keys !== null
+      else if (code >= LIST) this.#bracket(at, code)
+      else if (code === MINUS || (code >= ZERO && code <= NINE)) at = this.#number(at)
+    }
+  }
+
+  #bracket(at: number, code: number): void {
+    if (code === OBJECT) this.#enter(at, new Keys())
+    else if (code === LIST) this.#enter(at, null)
+    else if (code === OBJECT_END || code === LIST_END) this.#leave()
+  }
+
+  #enter(at: number, keys: Keys | null): void {
+    if (this.#open.push(this.#keys) > this.#maxDepth) {
+      throw invalidJson(this.#text, at, `the JSON is nested deeper than ${this.#maxDepth}`)
+    }
+    this.#keys = keys
+    this.#isKeyNext = keys !== null
+  }
+
+  #leave(): void {
+    this.#keys = this.#open.pop() ?? null
+    this.#isKeyNext = false
+  }
+
+  /** Returns where the string ends. */
+  #string(start: number): number {
+    const text = this.#text
+    let end = text.indexOf('"', start + 1)
+    while (end !== -1 && isEscaped(text, end, start)) end = text.indexOf('"', end + 1)
+    if (end === -1) return text.length
+    if (this.#isKeyNext) {
+      this.#isKeyNext = false
+      this.#key(start, text.slice(start, end + 1))
+    }
+    return end
+  }
+
+  #key(at: number, quoted: string): void {
+    const key = quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1)
+    if (key === '__proto__') {
+      throw invalidJson(this.#text, at, "the key '__proto__' has a meaning of its own")
+    }
+    if (this.#keys?.add(key) === false) {
+      throw invalidJson(this.#text, at, `the key "${describeName(key)}" occurs twice`)
+    }
+  }
+
+  /** Returns where the number ends. */
+  #number(start: number): number {
+    NUMBER.lastIndex = start
+    const length = NUMBER.exec(this.#text)?.[0].length ?? 1
+    const end = start + length - 1
+    if (length > LONG_NUMBER && !Number.isFinite(Number(this.#text.slice(start, end + 1)))) {
+      throw invalidJson(this.#text, start, 'the number is too large')
+    }
+    return end
+  }
+}
+
+/** The keys of one object. */
+class Keys {
+  #few: string[] | null = []
+  #many: Set<string> | null = null
+
+  /** Whether the key is new. */
+  add(key: string): boolean {
+    if (this.#few === null) {
+      const many = this.#many
+      return many !== null && !many.has(key) && many.add(key).has(key)
+    }
+    if (this.#few.includes(key)) return false
+    this.#few.push(key)
+    if (this.#few.length > FEW) [this.#many, this.#few] = [new Set(this.#few), null]
+    return true
+  }
+}
+
+/** Whether an odd number of backslashes stands before a quotation mark. */
+function isEscaped(text: string, quote: number, start: number): boolean {
+  let at = quote - 1
+  while (at > start && text.charCodeAt(at) === BACKSLASH) at--
+  return (quote - at) % 2 === 0
+}
+
+function invalidJson(text: string, at: number, what: string): SpiffeError {
+  const before = text.slice(0, at)
+  const line = before.split('\n').length
+  const column = at - before.lastIndexOf('\n')
+  return new SpiffeError('invalid-json', `line ${line}, column ${column}: ${what}`)
+}

@@ -1,0 +1,311 @@
+import { Authority, generateKeyPair, mintAuthority } from '@fastify-spiffe/authority'
+import { authz, protect } from '@fastify-spiffe/authz'
+import { authzen } from '@fastify-spiffe/authz/authzen'
+import { cedar } from '@fastify-spiffe/authz/cedar'
+import { cerbos } from '@fastify-spiffe/authz/cerbos'
+import { DeviceList, deviceTrust } from '@fastify-spiffe/authz/devices'
+import { extAuthz } from '@fastify-spiffe/authz/ext-authz'
+import { jwtClaims } from '@fastify-spiffe/authz/jwt'
+import { opa } from '@fastify-spiffe/authz/opa'
+import { opaWasm } from '@fastify-spiffe/authz/opa-wasm'
+import { redisBus } from '@fastify-spiffe/authz/redis'
+import { peer } from '@fastify-spiffe/peer'
+import * as spiffe from '@fastify-spiffe/spiffe'
+import { spiffeServer, svid } from '@fastify-spiffe/svid'
+import { connect, createSvidServer, createSvidTlsServer, SvidAgent } from '@fastify-spiffe/tls'
+import { parseEndpointAddress, WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { fastifySpiffe } from 'fastify-spiffe'
+import { canaries, leaks, misplaced } from './support/canaries.ts'
+
+type Options = Record<string, unknown>
+/** Takes options of any kind, as JavaScript can. */
+type Make = (options: never) => unknown
+
+const authority = await Authority.create({ trustDomain: 'example.org' })
+const source = await authority.source('spiffe://example.org/acme/orders')
+afterAll(async () => {
+  await source.close()
+  await authority.close()
+})
+
+const WEB = 'spiffe://example.org/acme/web'
+const MANY = (...names: readonly string[]): readonly string[] => [...names, 'unknownOption']
+
+async function boot(use: (app: FastifyInstance) => unknown): Promise<void> {
+  const app = Fastify()
+  try {
+    await use(app)
+    await app.ready()
+  } finally {
+    await app.close()
+  }
+}
+
+const withAuthz = (options: unknown): Promise<void> =>
+  boot(async (app) => {
+    await app.register(peer)
+    await app.register(authz, options as object)
+    app.get('/', { config: { spiffe: { allow: [WEB] } } }, () => 'in')
+  })
+
+const withRule = (rule: unknown): Promise<void> =>
+  boot(async (app) => {
+    await app.register(peer)
+    await app.register(authz, {
+      tenant: '/{tenant}/{workload}',
+      tenants: { trustDomain: 'example.org' },
+    })
+    app.get('/:id', { config: { spiffe: rule as object } }, () => 'in')
+  })
+
+const reload = (document: unknown): Promise<void> =>
+  boot(async (app) => {
+    await app.register(peer)
+    await app.register(authz)
+    app.get('/', { config: { spiffe: { allow: [WEB] } } }, () => 'in')
+    await app.ready()
+    await app.authz.reload(document as object)
+  })
+
+/** Closes what was made after all: not each canary is a mistake everywhere. */
+async function tried(make: () => unknown): Promise<void> {
+  const made = await make()
+  for (const end of ['close', 'destroy']) {
+    const close: unknown = typeof made === 'object' && made !== null && Reflect.get(made, end)
+    if (typeof close === 'function') await Reflect.apply(close, made, [])
+  }
+}
+
+const ENDPOINT = ['url', 'socketPath', 'agent', 'headers', 'maxResponseBytes', 'allowPlaintext']
+const ENGINE = [
+  'name',
+  'reads',
+  'timeoutMs',
+  'maxInFlight',
+  'slowMs',
+  'breaker',
+  'onError',
+  'lastDecisionMs',
+  'policyVersion',
+]
+const HTTP = { url: 'http://127.0.0.1:1' }
+const SERVER = [
+  'http2',
+  'allowHTTP1',
+  'clientCertificate',
+  'minVersion',
+  'sessionTicketLifetimeMs',
+  'handshakeTimeoutMs',
+  'maxCachedVerdicts',
+  'revocation',
+  'onPeerExpiry',
+  'graceMs',
+  'maxConnectionAgeMs',
+  'http',
+  'key',
+  'cert',
+  'ca',
+  'pfx',
+  'passphrase',
+]
+const AGENT = ['source', 'server', 'timeoutMs', 'minVersion', 'revocation', 'key', 'ca']
+const POOL = [
+  'maxSockets',
+  'maxTotalSockets',
+  'maxFreeSockets',
+  'scheduling',
+  'timeout',
+  'keepAlive',
+]
+/** Of Node's HTTP layer. */
+const HTTP_LAYER = ['maxHeaderSize', 'headersTimeout', 'settings', 'noDelay', 'uniqueHeaders']
+const server = spiffe.anyId()
+const LIST = ['allow', 'deny', 'roles', 'anyAuthenticated', 'public', 'tenant', 'where', 'engines']
+
+/** Who takes options, by name: what is good, and the options to put a canary in. */
+const TAKERS: readonly (readonly [string, Make, Options, readonly string[]])[] = [
+  ['authz', withAuthz, {}, MANY('tenant', 'tenants', 'notFound', 'policy', 'attributes')],
+  ['authz', withAuthz, {}, MANY('networks', 'trustedProxies', 'engines', 'cache', 'replicas')],
+  ['authz', withAuthz, {}, MANY('decisionLog', 'lastDecisionHeader', 'timeoutMs', 'clock')],
+  ['authz', withAuthz, {}, MANY('policyVersion', 'random')],
+  [
+    'authz tenants',
+    (tenants) => withAuthz({ tenant: '/{tenant}/{w}', tenants }),
+    {},
+    MANY('trustDomain', 'foreign', 'mismatchStatus', 'maxInFlight', 'maxEvaluationsPerSecond'),
+  ],
+  ['authz cache', (cache) => withAuthz({ cache }), {}, MANY('maxTenants', 'allowTtlMs')],
+  ['authz policy', (policy) => withAuthz({ policy }), {}, MANY('file', 'watch', 'version')],
+  ['authz policy', (policy) => withAuthz({ policy }), {}, ['roles', 'policies', 'routes']],
+  ['authz policy', (policy) => withAuthz({ policy }), {}, ['prefixes', 'tests']],
+  ['authz reload', reload, {}, MANY('version', 'roles', 'policies', 'routes', 'prefixes', 'tests')],
+  ['authz replicas', (replicas) => withAuthz({ replicas }), {}, MANY('bus', 'secret')],
+  [
+    'authz decisionLog',
+    (decisionLog) => withAuthz({ decisionLog }),
+    { write: () => undefined },
+    MANY('write', 'allowShare', 'mask', 'labels', 'flushMs', 'maxBatch', 'maxWaiting'),
+  ],
+  ['a rule', withRule, {}, LIST],
+  ['a rule', withRule, { allow: [WEB] }, MANY(...LIST, 'mode')],
+  ['a condition', (where) => withRule({ allow: [WEB], where }), {}, ['check', 'reads', 'equals']],
+  [
+    'a comparison',
+    (where) => withRule({ allow: [WEB], where }),
+    { attribute: 'params.id' },
+    ['attribute', 'equals', 'in', 'present', 'all', 'any', 'not', 'unknownOption'],
+  ],
+  ['a matcher', (matcher) => withRule({ allow: [matcher] }), {}, ['memberOf', 'oneOf', 'and']],
+  ['a matcher', (matcher) => withRule({ allow: [matcher] }), {}, ['or', 'not', 'unknownOption']],
+  ['opa', opa, { ...HTTP, path: 'a/b' }, MANY(...ENDPOINT, ...ENGINE, 'path', 'input')],
+  ['authzen', authzen, HTTP, MANY(...ENDPOINT, ...ENGINE, 'evaluation')],
+  ['cerbos', cerbos, HTTP, MANY(...ENDPOINT, 'roles', 'resource', 'action')],
+  ['ext-authz', extAuthz, { target: '127.0.0.1:1' }, MANY('target', 'credentials')],
+  ['ext-authz far', extAuthz, { target: 'h:1' }, MANY('target', 'credentials')],
+  ['opa-wasm', opaWasm, {}, MANY('wasm', 'entrypoint', 'data', 'input', 'builtins')],
+  ['cedar', cedar, { policies: 'permit(principal, action, resource);' }, ['policies']],
+  ['cedar', cedar, { policies: 'permit(principal, action, resource);' }, ['schema']],
+  ['cedar', cedar, { policies: 'x' }, MANY('request', 'entities', 'v8CrashGuard')],
+  ['registered engines', (engine) => withAuthz({ engines: [engine] }), {}, MANY(...ENGINE, 'cost')],
+  [
+    'jwtClaims',
+    jwtClaims,
+    {
+      issuer: 'https://issuer.example.org',
+      audience: 'orders',
+      algorithms: ['ES256'],
+      jwks: { url: 'https://issuer.example.org/keys' },
+    },
+    MANY(
+      'issuer',
+      'audience',
+      'algorithms',
+      'jwks',
+      'header',
+      'required',
+      'maxTokenBytes',
+      'clock',
+    ),
+  ],
+  ['deviceTrust', deviceTrust, {}, MANY('secret', 'trusted', 'blocked', 'header')],
+  ['DeviceList', (it) => new DeviceList([], it), {}, MANY('maxExact', 'falseShare', 'confirm')],
+  ['redisBus', redisBus, {}, MANY('client', 'prefix')],
+  ['peer', (it) => boot((app) => app.register(peer, it)), {}, MANY('logSpiffeId', 'clock')],
+  ['svid', (it) => boot((app) => app.register(svid, it)), {}, MANY('source', 'closeSource')],
+  ['spiffeServer', (it) => Fastify(spiffeServer(source, it)), {}, MANY(...SERVER)],
+  [
+    'fastify-spiffe',
+    (it) => boot((app) => app.register(fastifySpiffe, it)),
+    { source },
+    MANY('source', 'closeSource', 'logSpiffeId', 'tenant'),
+  ],
+  ['createSvidServer', (it) => createSvidServer(source, it, () => undefined), {}, MANY(...SERVER)],
+  [
+    'the HTTP layer',
+    (http) => createSvidServer(source, { http }, () => undefined),
+    {},
+    MANY(...HTTP_LAYER, 'requestTimeout', 'connectionsCheckingInterval'),
+  ],
+  [
+    'the HTTP/2 layer',
+    (http) => createSvidServer(source, { http, http2: true }, () => undefined),
+    {},
+    MANY(...HTTP_LAYER, 'paddingStrategy', 'maxSettings', 'unknownProtocolTimeout'),
+  ],
+  [
+    'createSvidTlsServer',
+    (it) => createSvidTlsServer(source, it, () => undefined),
+    {},
+    MANY(...SERVER),
+  ],
+  ['SvidAgent', (it) => new SvidAgent(it), { source, server }, MANY(...AGENT, ...POOL)],
+  [
+    'connect',
+    connect,
+    { source, server, host: '127.0.0.1', port: 1 },
+    // A text that can be a host name is looked up, and said to be unknown.
+    MANY(...AGENT, 'port', 'servername', 'lookup', 'localAddress', 'family'),
+  ],
+  [
+    'X509Source',
+    (it) => X509Source.open(it),
+    { timeoutMs: 50 },
+    MANY('address', 'pick', 'backoff'),
+  ],
+  ['WorkloadApiClient', (it) => new WorkloadApiClient(it), {}, MANY('address', 'backoff')],
+  [
+    'Authority',
+    (it) => Authority.create(it),
+    { trustDomain: 'example.org', keyType: 'ec-p256' },
+    MANY('trustDomain', 'svidTtlMs', 'authorityTtlMs', 'keyType', 'intermediates'),
+  ],
+  ['authority.serve', (it) => authority.serve(it), {}, MANY('spiffeId', 'identities', 'tcpPort')],
+  ['authority.serve', (it) => authority.serve(it), { spiffeId: WEB }, ['socketPath', 'shape']],
+  ['mintAuthority', mintAuthority, { trustDomain: 'example.org' }, MANY('trustDomain')],
+]
+
+const domain = spiffe.TrustDomain.parse('example.org')
+
+/** Who takes a value by itself. */
+const READERS: readonly (readonly [string, Make])[] = [
+  ['SpiffeId.parse', (it) => spiffe.SpiffeId.parse(it)],
+  ['SpiffeId.of', (it) => spiffe.SpiffeId.of(it)],
+  ['SpiffeId.of, a segment', (it) => spiffe.SpiffeId.of('example.org', it)],
+  ['TrustDomain.parse', (it) => spiffe.TrustDomain.parse(it)],
+  ['pattern', spiffe.pattern],
+  ['parseMatcher', spiffe.parseMatcher],
+  ['pathTemplate', spiffe.pathTemplate],
+  ['id', spiffe.id],
+  ['oneOf', spiffe.oneOf],
+  ['memberOf', spiffe.memberOf],
+  ['and', spiffe.and],
+  ['not', spiffe.not],
+  ['RevocationPolicies.of', (it) => spiffe.RevocationPolicies.of(it)],
+  ['X509Bundle.fromPem', (it) => spiffe.X509Bundle.fromPem(domain, it)],
+  ['X509Bundle.fromDer', (it) => spiffe.X509Bundle.fromDer(domain, it)],
+  ['X509Svid.fromPem', (it) => spiffe.X509Svid.fromPem({ certificates: it, privateKey: it })],
+  ['X509Svid.fromDer', (it) => spiffe.X509Svid.fromDer({ certificates: it, privateKey: it })],
+  ['RevocationList.fromPem', (it) => spiffe.RevocationList.fromPem(it)],
+  ['RevocationList.fromDer', (it) => spiffe.RevocationList.fromDer(it)],
+  ['splitCertificates', (it) => spiffe.splitCertificates(it)],
+  ['parseJson', spiffe.parseJson],
+  ['parseEndpointAddress', parseEndpointAddress],
+  ['generateKeyPair', generateKeyPair],
+  ['a whole rule', withRule],
+  ['protect', (rule) => boot((app) => app.register(async (inner) => protect(inner, rule)))],
+  ['a whole document', reload],
+  ['a device list', (devices) => new DeviceList(devices, { maxExact: 0 })],
+  ['deviceTrust, as a whole', deviceTrust],
+  ['authority.sign', (it) => authority.source(it)],
+]
+
+async function leaksOf(make: () => unknown): Promise<readonly string[]> {
+  try {
+    await tried(make)
+    return []
+  } catch (error) {
+    return leaks(error)
+  }
+}
+
+describe.each([...canaries])('%s in the wrong place is in no error', (_name, canary) => {
+  test.each(TAKERS)('of the options of %s (%#)', async (_taker, make, good, names) => {
+    const found: string[] = []
+    for (const name of names) {
+      for (const value of misplaced(canary)) {
+        const options = { ...good, [name]: value } as never
+        const leaked = await leaksOf(() => make(options))
+        if (leaked.length > 0) found.push(name)
+      }
+    }
+    expect(found).toEqual([])
+  })
+
+  test.each(READERS)('of %s', async (_reader, make) => {
+    for (const value of misplaced(canary)) {
+      expect(await leaksOf(() => make(value as never))).toEqual([])
+    }
+  })
+})
