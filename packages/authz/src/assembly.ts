@@ -14,6 +14,7 @@ import { EnforcedPolicy } from './policy/enforced-policy.ts'
 import { loadPolicy } from './policy/load.ts'
 import { Policy } from './policy/policy.ts'
 import type { RuleContext } from './rule/compile.ts'
+import { routerSettings } from './routing/router-settings.ts'
 import { RouteRules } from './rule/route-rules.ts'
 import type { RuleSet } from './rule/rule-set.ts'
 import { Candidate } from './shadow/candidate.ts'
@@ -55,7 +56,7 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
   const { tenantOf } = foundation
   const first = await openPolicy(settings.policy)
   const context = ruleContext(fastify, settings, foundation)
-  const rules = new RouteRules(context, settings.notFound, first)
+  const rules = new RouteRules(context, settings.notFound, first, routerSettings(fastify))
   // The cache asks the replicas whether it may be used, and they tell it what to forget.
   const link: { replicas: Replicas | null } = { replicas: null }
   const cache = new DecisionCache({

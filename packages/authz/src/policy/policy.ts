@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describeName } from '@fastify-spiffe/spiffe'
 import { compileCallers, type CompiledCallers } from '../rule/callers.ts'
 import { Place } from '../rule/place.ts'
+import type { UrlPattern } from '../routing/url-pattern.ts'
 import { describeRoute, type PolicyDocument, type PolicyTest } from './document.ts'
 import { readTests } from './tests.ts'
 
@@ -78,9 +79,18 @@ export class Policy {
   }
 
   /** The rules of the prefixes that a route stands under, the longest first. */
-  ofPrefixes(url: string): readonly PolicyRule[] {
+  ofPrefixes(pattern: UrlPattern): readonly PolicyRule[] {
+    return this.#rulesOf((prefix) => pattern.isBelow(prefix))
+  }
+
+  /** The rules of the prefixes that a route does not stand under, and below which it can match. */
+  ofReachedPrefixes(pattern: UrlPattern): readonly PolicyRule[] {
+    return this.#rulesOf((prefix) => !pattern.isBelow(prefix) && pattern.canMatchBelow(prefix))
+  }
+
+  #rulesOf(isMeant: (prefix: string) => boolean): readonly PolicyRule[] {
     return this.#prefixes
-      .filter(([prefix]) => isBelow(url, prefix))
+      .filter(([prefix]) => isMeant(prefix))
       .map(([prefix, rule]) => this.#resolve(`prefixes["${prefix}"]`, rule))
   }
 
@@ -126,9 +136,4 @@ function readVersion(place: Place, version: unknown, digest: string): string {
 function checkPrefix(place: Place, prefix: string): void {
   if (prefix.startsWith('/') && (prefix === '/' || !prefix.endsWith('/'))) return
   place.refuse('prefixes', prefix, 'must start with a slash and not end with one')
-}
-
-/** By whole segments: `/admin` is above `/admin/users`, and not above `/administration`. */
-function isBelow(url: string, prefix: string): boolean {
-  return prefix === '/' || url === prefix || url.startsWith(`${prefix}/`)
 }

@@ -94,8 +94,12 @@ export class Place {
 
   /** @throws {AuthzError} `invalid-rule`, naming route, key and the type of the value, which may be a secret */
   refuse(key: string, value: unknown, why: string): never {
-    const found = describeValue(value)
-    throw new AuthzError('invalid-rule', `${this.#label}: ${key}: ${why} (found: ${found})`)
+    return this.fail(key, `${why} (found: ${describeValue(value)})`)
+  }
+
+  /** @throws {AuthzError} `invalid-rule`, naming route and key */
+  fail(key: string, why: string): never {
+    throw new AuthzError('invalid-rule', `${this.#label}: ${key}: ${why}`)
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Policy } from '../policy/policy.ts'
+import type { Policy, PolicyRule } from '../policy/policy.ts'
+import type { UrlPattern } from '../routing/url-pattern.ts'
 import type { Group } from './group.ts'
 import type { Place } from './place.ts'
 
@@ -6,6 +7,7 @@ import type { Place } from './place.ts'
 export interface RouteFacts {
   readonly place: Place
   readonly url: string
+  readonly pattern: UrlPattern
   /** Its `config.spiffe`; `undefined` where it has none. */
   readonly own: unknown
   /** The rule of the instance that it was declared on. */
@@ -28,7 +30,8 @@ export interface Resolution {
  * Finds the rule of a route for one method. The nearest counts: the route's own, then that of the document for this
  * route, then that of its instance, then that of the document for the longest prefix. `null`: there is none.
  *
- * @throws {AuthzError} `invalid-rule` when the route has a rule of its own and one in the document
+ * @throws {AuthzError} `invalid-rule` when the route has a rule of its own and one in the document, and when it has the
+ *   rule of a prefix alone and can match below another one
  */
 export function resolveRule(route: RouteFacts, method: string, policy: Policy): Resolution | null {
   const { place, own } = route
@@ -37,13 +40,27 @@ export function resolveRule(route: RouteFacts, method: string, policy: Policy): 
     const { root } = ofDocument
     return place.within(policy.source, root).refuse(root, own, 'stands in the code already')
   }
-  const inherited = [...groupRules(route, policy), ...prefixRules(route, policy)]
+  const groups = groupRules(route, policy)
+  const inherited = [...groups, ...prefixRules(route, policy)]
   const single =
     own !== undefined
       ? placed(place, policy, own)
       : ofDocument && { place: place.within(policy.source, ofDocument.root), rule: ofDocument.rule }
   const [rule, ...around] = single === null ? inherited : [single, ...inherited]
-  return rule === undefined ? null : { rule, around }
+  if (rule === undefined) return null
+  const reached = reachedRules(route, policy)
+  if (single === null && groups.length === 0) assertReachesNone(rule, reached)
+  // Whom a prefix denies, a route that can match below it lets in no more than those that stand there.
+  return { rule, around: [...around, ...reached] }
+}
+
+/** Of two rules that could be meant, neither is taken. */
+function assertReachesNone({ place }: PlacedRule, [reached]: readonly PlacedRule[]): void {
+  if (reached === undefined) return
+  const why =
+    `would hold where ${reached.place.root} is to: the route can match below that prefix and does not stand there. ` +
+    'Declare it there, or give it a rule of its own'
+  place.fail(place.root, why)
 }
 
 function groupRules({ place, group }: RouteFacts, policy: Policy): readonly PlacedRule[] {
@@ -54,10 +71,16 @@ function groupRules({ place, group }: RouteFacts, policy: Policy): readonly Plac
   return rules
 }
 
-function prefixRules({ place, url }: RouteFacts, policy: Policy): readonly PlacedRule[] {
-  return policy
-    .ofPrefixes(url)
-    .map(({ root, rule }) => ({ place: place.within(policy.source, root), rule }))
+function prefixRules({ place, pattern }: RouteFacts, policy: Policy): readonly PlacedRule[] {
+  return within(place, policy, policy.ofPrefixes(pattern))
+}
+
+function reachedRules({ place, pattern }: RouteFacts, policy: Policy): readonly PlacedRule[] {
+  return within(place, policy, policy.ofReachedPrefixes(pattern))
+}
+
+function within(place: Place, policy: Policy, rules: readonly PolicyRule[]): readonly PlacedRule[] {
+  return rules.map(({ root, rule }) => ({ place: place.within(policy.source, root), rule }))
 }
 
 /** A rule that code gives, or names. */

@@ -2,6 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AuthzError } from '../errors.ts'
 import { describeRoute } from '../policy/document.ts'
 import type { Policy } from '../policy/policy.ts'
+import type { RouterSettings } from '../routing/router-settings.ts'
+import { UrlPattern } from '../routing/url-pattern.ts'
 import { AttachedRoute, numberOf, type ToldRoute } from './attached-route.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
 import { groupOf, noteRoute } from './group.ts'
@@ -34,6 +36,7 @@ export class RouteRules {
   readonly #key: symbol = Symbol('spiffe.authz.route')
   readonly #context: Omit<RuleContext, 'roles'>
   readonly #notFound: unknown
+  readonly #router: RouterSettings
   readonly #routes: KnownRoute[] = []
   /** By method and pattern: the routes that were declared before, whose rules only the document can name. */
   readonly #adopted = new Map<string, number>()
@@ -44,7 +47,13 @@ export class RouteRules {
    * @param notFound - the rule of requests that match no route; `undefined`: there is none
    * @throws {AuthzError} `invalid-rule`
    */
-  constructor(context: Omit<RuleContext, 'roles'>, notFound: unknown, policy: Policy) {
+  constructor(
+    context: Omit<RuleContext, 'roles'>,
+    notFound: unknown,
+    policy: Policy,
+    router: RouterSettings,
+  ) {
+    this.#router = router
     this.#context = context
     this.#notFound = notFound
     this.#policy = policy
@@ -64,7 +73,12 @@ export class RouteRules {
   attach(instance: FastifyInstance, options: ToldRoute): NotedRoute {
     const { config, method, url } = options
     noteRoute(instance)
-    const facts = { place: Place.ofRoute(options), url, group: groupOf(instance) }
+    const facts = {
+      place: Place.ofRoute(options),
+      url,
+      group: groupOf(instance),
+      ...this.#patternOf(url),
+    }
     const methods = [method].flat()
     const rules = this.#compileRoute({ ...facts, methods, own: config?.spiffe }, this.#policy)
     const route = new AttachedRoute(options, this.#key, this.#routes.length)
@@ -82,7 +96,7 @@ export class RouteRules {
   adopt(methods: readonly string[], url: string): boolean {
     if (methods.some((method) => this.#policy.ofRoute(method, url) === null)) return false
     const place = Place.ofRoute({ method: [...methods], url })
-    const route = { place, methods, url, own: undefined, group: null }
+    const route = { place, methods, url, own: undefined, group: null, ...this.#patternOf(url) }
     this.#active.rules.push(this.#compileRoute(route, this.#policy))
     for (const method of methods) this.#adopted.set(`${method} ${url}`, this.#routes.length)
     this.#routes.push(route)
@@ -160,6 +174,10 @@ export class RouteRules {
         'is no route',
       )
     }
+  }
+
+  #patternOf(url: string): Pick<RouteFacts, 'pattern'> {
+    return { pattern: new UrlPattern(url, this.#router) }
   }
 
   #compileRoute(route: KnownRoute, policy: Policy): RulesOfRoute {

@@ -1,0 +1,74 @@
+import type { RouterSettings } from './router-settings.ts'
+import { type SegmentPattern, segmentPattern } from './segment-pattern.ts'
+
+/** As in the router: one optional parameter, at the end. */
+const OPTIONAL = /(\/:[^/()]*?)\?(\/?)$/
+
+/** The URL pattern of a route, held against paths as the router matches: by what a request can ask for. */
+export class UrlPattern {
+  readonly #router: RouterSettings
+  /** As the router keeps it. */
+  readonly #text: string
+  /** Its segments; several lists where its last parameter is optional. */
+  readonly #variants: readonly (readonly SegmentPattern[])[]
+
+  constructor(url: string, router: RouterSettings) {
+    this.#router = router
+    this.#text = this.#normalized(url)
+    const urls = OPTIONAL.test(url)
+      ? [url.replace(OPTIONAL, '$1$2'), url.replace(OPTIONAL, '$2')]
+      : [url]
+    this.#variants = urls.map((each) => this.#segments(each))
+  }
+
+  /** Whether all that it matches is below a path, by whole segments: `/admin` is not above `/administration`. */
+  isBelow(path: string): boolean {
+    const above = this.#normalized(path)
+    return above === '/' || this.#text === above || this.#text.startsWith(`${above}/`)
+  }
+
+  /**
+   * Whether it can match something at a path or below. In doubt it can: `:area` stands for any segment, `*` for all that
+   * follows, and a path with parameters for every path that they could make.
+   */
+  canMatchBelow(path: string): boolean {
+    const above = this.#segments(path)
+    return this.#variants.some((segments) => meet(segments, above))
+  }
+
+  #normalized(url: string): string {
+    const { caseSensitive, ignoreDuplicateSlashes } = this.#router
+    const plain = ignoreDuplicateSlashes ? url.replaceAll(/\/{2,}/g, '/') : url
+    return caseSensitive ? plain : plain.toLowerCase()
+  }
+
+  /** Doubled slashes never count here: whoever puts a path together takes them for one. */
+  #segments(url: string): readonly SegmentPattern[] {
+    const { caseSensitive } = this.#router
+    return splitPath(url)
+      .filter((segment) => segment !== '')
+      .map((segment) => segmentPattern(segment, caseSensitive))
+  }
+}
+
+/** At each slash that is not within the expression of a parameter. */
+function splitPath(url: string): readonly string[] {
+  const segments = ['']
+  let depth = 0
+  for (const character of url) {
+    if (character === '(') depth++
+    if (character === ')') depth--
+    if (character === '/' && depth <= 0) segments.push('')
+    else segments[segments.length - 1] += character
+  }
+  return segments
+}
+
+function meet(segments: readonly SegmentPattern[], path: readonly SegmentPattern[]): boolean {
+  for (const [index, expected] of path.entries()) {
+    const segment = segments[index]
+    if (segment === undefined || !segment.canEqual(expected)) return false
+    if (segment.isOpen || expected.isOpen) return true
+  }
+  return true
+}
