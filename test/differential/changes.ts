@@ -26,7 +26,23 @@ const SERVER = oid(...PURPOSE, 1)
 const CLIENT = oid(...PURPOSE, 2)
 const CODE_SIGNING = oid(...PURPOSE, 3)
 const ANY_PURPOSE = oid(0x55, 0x1d, 0x25, 0)
-const ANY_POLICY = der(SEQUENCE, der(SEQUENCE, oid(0x55, 0x1d, 0x20, 0)))
+const ANY_POLICY = oid(0x55, 0x1d, 0x20, 0)
+const POLICY_A = oid(0x2b, 6, 1, 4, 1, 1, 1)
+const POLICY_B = oid(0x2b, 6, 1, 4, 1, 1, 2)
+
+/** Instead of those that the certificate would have. */
+const policies = (critical: boolean, ...asserted: readonly Buffer[]): Edit =>
+  extension({
+    oid: '2.5.29.32',
+    critical,
+    value: der(SEQUENCE, ...asserted.map((policy) => der(SEQUENCE, policy))),
+  })
+
+const mapping = (from: Buffer, to: Buffer): Edit =>
+  extension({ oid: '2.5.29.33', critical: true, value: der(SEQUENCE, der(SEQUENCE, from, to)) })
+
+const policyConstraints = (...parts: readonly Buffer[]): Edit =>
+  extension({ oid: '2.5.29.36', critical: true, value: der(SEQUENCE, ...parts) })
 
 /** Instead of those that the certificate would have. */
 const purposes = (critical: boolean, ...allowed: readonly Buffer[]): Edit =>
@@ -132,12 +148,21 @@ export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
     critical: true,
     value: der(SEQUENCE),
   }),
-  policies: extension({ oid: '2.5.29.32', value: ANY_POLICY }),
-  'critical policies': extension({ oid: '2.5.29.32', critical: true, value: ANY_POLICY }),
-  'an explicit policy required': extension({
-    oid: '2.5.29.36',
+  policies: policies(false, ANY_POLICY),
+  'critical policies': policies(true, ANY_POLICY),
+  'policy A': policies(true, POLICY_A),
+  'policies A and B': policies(false, POLICY_A, POLICY_B),
+  'a policy twice': policies(false, POLICY_A, POLICY_A),
+  'policy A is policy B': mapping(POLICY_A, POLICY_B),
+  'any policy is policy B': mapping(ANY_POLICY, POLICY_B),
+  'an explicit policy required': policyConstraints(der(0x80, Buffer.from([0]))),
+  'an explicit policy required below': policyConstraints(der(0x80, Buffer.from([1]))),
+  'no policies mapped': policyConstraints(der(0x81, Buffer.from([0]))),
+  'empty policy constraints': policyConstraints(),
+  'no anyPolicy': extension({
+    oid: '2.5.29.54',
     critical: true,
-    value: der(SEQUENCE, der(0x80, Buffer.from([0]))),
+    value: der(0x02, Buffer.from([0])),
   }),
   'key usage twice': shape({ duplicateExtensions: ['2.5.29.15'] }),
 

@@ -9,8 +9,10 @@ import { ACCEPTED, refused, type Judge, type Opinion, type Question } from './ju
 
 const SHELLS = 2
 
-// As strict as it gets: both ends of a connection, keys and hashes of 112 bits, and the form of what RFC 5280 §4 asks for.
-const OPTIONS = '-x509_strict -auth_level 2 -partial_chain -no-CAfile -no-CApath -no-CAstore'
+// As strict as it gets: both ends of a connection, keys and hashes of 112 bits, the form of what RFC 5280 §4 asks for, and
+// certificate policies, which it would pass over otherwise: all of them are acceptable, and not none.
+const OPTIONS =
+  '-x509_strict -policy_check -policy 2.5.29.32.0 -auth_level 2 -partial_chain -no-CAfile -no-CApath -no-CAstore'
 const PURPOSES = ['sslclient', 'sslserver'] as const
 
 /**

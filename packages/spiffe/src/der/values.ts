@@ -27,9 +27,12 @@ export function readFlag(reader: DerReader): boolean {
   return reader.peek() === TAG.boolean && readBoolean(reader)
 }
 
-/** The octets of an INTEGER, two's complement, in the fewest octets (X.690 §8.3.2). */
-export function readInteger(reader: DerReader): Uint8Array {
-  const content = reader.content(TAG.integer)
+/**
+ * The octets of an INTEGER, two's complement, in the fewest octets (X.690 §8.3.2).
+ * @param tag where the type is tagged implicitly
+ */
+export function readInteger(reader: DerReader, tag: number = TAG.integer): Uint8Array {
+  const content = reader.content(tag)
   const [first, second] = content
   if (first === undefined) throw invalidDer('an INTEGER is empty')
   if (second !== undefined && (first === 0x00 ? second < 0x80 : first === 0xff && second >= 0x80)) {
@@ -48,9 +51,10 @@ export function readSmallInteger(reader: DerReader): number {
 /**
  * An INTEGER from 0 to any size, for what ASN.1 writes as INTEGER (0..MAX). One above 2^53 - 1 counts
  * as that: more than there is of anything.
+ * @param tag where the type is tagged implicitly
  */
-export function readCount(reader: DerReader): number {
-  const content = readInteger(reader)
+export function readCount(reader: DerReader, tag: number = TAG.integer): number {
+  const content = readInteger(reader, tag)
   if (content[0]! >= 0x80) throw invalidDer('an INTEGER is negative')
   const value = content.reduce((total, octet) => total * 256 + octet, 0)
   return Math.min(value, Number.MAX_SAFE_INTEGER)

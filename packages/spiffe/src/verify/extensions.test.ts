@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { extension, NULL } from '../x509/x509.test.support.ts'
+import { policyExtensions } from './policies.test.support.ts'
 import { certify, party, selfSigned, svid, trusting, verdict } from './authorities.test.support.ts'
 
 const root = party('root')
@@ -9,10 +10,6 @@ const bundles = trusting(selfSigned(root))
 describe('an extension that is not evaluated is refused when critical, and passed over when not', () => {
   test.each([
     ['issuer alternative names', '2.5.29.18'],
-    ['certificate policies', '2.5.29.32'],
-    ['policy mappings', '2.5.29.33'],
-    ['policy constraints', '2.5.29.36'],
-    ['inhibit anyPolicy', '2.5.29.54'],
     ['CRL distribution points', '2.5.29.31'],
     ['freshest CRL', '2.5.29.46'],
     ['authority information access', '1.3.6.1.5.5.7.1.1'],
@@ -32,4 +29,23 @@ describe('an extension that is not evaluated is refused when critical, and passe
     expect(new Set(answers(false))).toEqual(new Set(['accepted']))
     expect(new Set(answers(true))).toEqual(new Set(['unknown-critical-extension']))
   })
+})
+
+test('certificate policies and what restricts them are evaluated, critical as they are', () => {
+  const shape = {
+    policies: 'A',
+    requireExplicitPolicy: 0,
+    inhibitPolicyMapping: 0,
+    inhibitAnyPolicy: 0,
+  }
+  const more = policyExtensions(shape)
+  const mapping = policyExtensions({ policies: 'A', mappings: 'A>A' })
+  expect(verdict([svid(root, { more })], bundles)).toBe('accepted')
+  expect(verdict([svid(middle, { more }), certify(middle, root, { more })], bundles)).toBe(
+    'accepted',
+  )
+  expect(verdict([svid(root, { more })], trusting(selfSigned(root, { more })))).toBe('accepted')
+  expect(verdict([svid(middle), certify(middle, root, { more: mapping })], bundles)).toBe(
+    'accepted',
+  )
 })

@@ -5,6 +5,7 @@ import { IssuerCandidates } from './candidates.ts'
 import { Frontier, type Step } from './frontier.ts'
 import { issuerRefusal, pathRefusal } from './issuer-rules.ts'
 import { NameConstraintChecks } from './name-constraints.ts'
+import { PolicyChecks } from './policy-checks.ts'
 import type { Refusal } from './refusal.ts'
 import { RefusalReason } from './refusal-reason.ts'
 import { Revocation, REVOKED } from './revocation.ts'
@@ -46,6 +47,7 @@ export class PathSearch {
   readonly #revocation: Revocation
   readonly #barred = new Set<Certificate>()
   readonly #nameConstraints = new NameConstraintChecks()
+  readonly #policies = new PolicyChecks()
   readonly #reason = new RefusalReason()
   readonly #setAside: [step: Step, refusal: Refusal][] = []
   readonly #verdicts = new Map<Certificate, Refusal | undefined>()
@@ -125,7 +127,11 @@ export class PathSearch {
       this.#reason.noteBadSignature(path)
       return false
     }
-    const refusal = pathRefusal(certificate, path, this.#nameConstraints)
+    return this.#holds(path, pathRefusal(certificate, path, this.#nameConstraints))
+  }
+
+  /** Whether a path keeps a rule that depends on the whole of it. */
+  #holds(path: readonly Certificate[], refusal: Refusal | undefined): boolean {
     if (refusal === undefined) return true
     this.#isBoundToPath = true
     this.#reason.note(path, true, refusal)
@@ -133,20 +139,21 @@ export class PathSearch {
   }
 
   /**
-   * Until when revocation lists cover a complete path; `undefined` when they do not let it through.
+   * Until when revocation lists cover a complete path; `undefined` when they, or certificate policies
+   * (RFC 5280 §6.1.5), do not let it through.
    *
    * RFC 5280 §4.1.2.2: the name of the issuer and the serial number stand for one certificate. Revoked,
    * it is lost on every path, and with the leaf the search is over. §6.1: another certificate of the
    * same name and key, from another issuer, is not touched: a path through that one may hold.
    */
   #coverage(path: readonly Certificate[]): number | undefined {
+    if (!this.#holds(path, this.#policies.refusal(path))) return undefined
     const coverage = this.#revocation.check(path)
     if (this.#signatures.isSpent) this.#isSpent = true
     if (this.#isSpent) return undefined
     if (coverage.ok) return coverage.until
     this.#barred.add(coverage.barred)
-    this.#isBoundToPath = true
-    this.#reason.note(path, true, coverage.refusal)
+    this.#holds(path, coverage.refusal)
     return undefined
   }
 

@@ -63,6 +63,8 @@ const codes = [
   'issuer-id-foreign',
   /** A name is outside an issuer's name constraints, or these cannot be honoured (RFC 5280 §4.2.1.10). */
   'name-constraints',
+  /** An issuer requires a certificate policy, and none is valid for the path (RFC 5280 §6.1.5, RFC 9618). */
+  'no-valid-policy',
   /** The issuer of a certificate on the path has revoked it (RFC 5280 §6.3). */
   'revoked',
   /** Revocation is `strict`, and no current list of its issuer stands for a certificate on the path. */

@@ -48,8 +48,8 @@ const DEFAULT_MAX_SIGNATURE_CHECKS = 400
  * other. Synchronous; one signature check for each link of the path.
  *
  * It never throws for what a peer sent: anything unexpected is a refusal. The extended key usage,
- * where the leaf has one, has to hold both serverAuth and clientAuth. Certificate policies are not
- * evaluated, so a certificate that marks them critical is refused.
+ * where the leaf has one, has to hold both serverAuth and clientAuth. Certificate policies refuse only
+ * where an issuer requires one and none is valid.
  * @param chain as sent, leaf first; the others are candidates in any order
  */
 export function verifyX509Svid(

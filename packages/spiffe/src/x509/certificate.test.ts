@@ -136,11 +136,6 @@ describe('what is critical and unknown', () => {
     )
     expect(certificate.extensions.unknownCritical).toEqual(['1.3.6.1.4.1.99999.1'])
   })
-
-  test('includes certificate policies', () => {
-    const certificate = read(withExtensions(extension('2.5.29.32', true, NULL)))
-    expect(certificate.extensions.unknownCritical).toEqual(['2.5.29.32'])
-  })
 })
 
 const san = extension('2.5.29.17', false, tlv(TAG.sequence, uriName('spiffe://example.org/a')))

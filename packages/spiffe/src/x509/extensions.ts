@@ -3,6 +3,14 @@ import { invalidDer, type DerReader } from '../der/reader.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
 import { readCount, readFlag, readWhole } from '../der/values.ts'
 import { hexadecimal } from './bytes.ts'
+import {
+  readCertificatePolicies,
+  readInhibitAnyPolicy,
+  readPolicyConstraints,
+  readPolicyMappings,
+  type PolicyConstraints,
+  type PolicyMapping,
+} from './certificate-policies.ts'
 import { readExtensionList } from './extension-list.ts'
 import { readSubjectName, type GeneralName } from './general-name.ts'
 import { readKeyUsage, type KeyUsagePurpose } from './key-usage.ts'
@@ -35,6 +43,12 @@ export interface Extensions {
   readonly extendedKeyUsage?: Extension<readonly string[]>
   readonly subjectAltName?: Extension<SubjectAltName>
   readonly nameConstraints?: Extension<NameConstraints>
+  /** Object identifiers, dotted. */
+  readonly certificatePolicies?: Extension<readonly string[]>
+  readonly policyMappings?: Extension<readonly PolicyMapping[]>
+  readonly policyConstraints?: Extension<PolicyConstraints>
+  /** How many more certificates may follow before anyPolicy counts no more. */
+  readonly inhibitAnyPolicy?: Extension<number>
   /** Hexadecimal. */
   readonly subjectKeyId?: Extension<string>
   /** Hexadecimal; `undefined` when the extension names the issuer in another way. */
@@ -45,38 +59,50 @@ export interface Extensions {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** Puts an extension that is known in its place; false for one that is not. */
-function place(
-  into: Mutable<Extensions>,
-  type: string,
-  ...found: [critical: boolean, value: Uint8Array]
-): boolean {
-  switch (type) {
-    case '2.5.29.14':
-      into.subjectKeyId = extension(readSubjectKeyId, ...found)
-      return true
-    case '2.5.29.15':
-      into.keyUsage = extension(readKeyUsage, ...found)
-      return true
-    case '2.5.29.17':
-      into.subjectAltName = extension(readSubjectAltName, ...found)
-      return true
-    case '2.5.29.19':
-      into.basicConstraints = extension(readBasicConstraints, ...found)
-      return true
-    case '2.5.29.30':
-      into.nameConstraints = extension(readNameConstraints, ...found)
-      return true
-    case '2.5.29.35':
-      into.authorityKeyId = extension(readAuthorityKeyId, ...found)
-      return true
-    case '2.5.29.37':
-      into.extendedKeyUsage = extension(readExtendedKeyUsage, ...found)
-      return true
-    default:
-      return false
-  }
-}
+/** Puts what an extension says in its place. */
+type Place = (into: Mutable<Extensions>, critical: boolean, value: Uint8Array) => void
+
+/** The extensions that are known, by their object identifiers. */
+const PLACES: ReadonlyMap<string, Place> = new Map<string, Place>([
+  ['2.5.29.14', (into, ...found) => (into.subjectKeyId = extension(readSubjectKeyId, ...found))],
+  ['2.5.29.15', (into, ...found) => (into.keyUsage = extension(readKeyUsage, ...found))],
+  [
+    '2.5.29.17',
+    (into, ...found) => (into.subjectAltName = extension(readSubjectAltName, ...found)),
+  ],
+  [
+    '2.5.29.19',
+    (into, ...found) => (into.basicConstraints = extension(readBasicConstraints, ...found)),
+  ],
+  [
+    '2.5.29.30',
+    (into, ...found) => (into.nameConstraints = extension(readNameConstraints, ...found)),
+  ],
+  [
+    '2.5.29.32',
+    (into, ...found) => (into.certificatePolicies = extension(readCertificatePolicies, ...found)),
+  ],
+  [
+    '2.5.29.33',
+    (into, ...found) => (into.policyMappings = extension(readPolicyMappings, ...found)),
+  ],
+  [
+    '2.5.29.35',
+    (into, ...found) => (into.authorityKeyId = extension(readAuthorityKeyId, ...found)),
+  ],
+  [
+    '2.5.29.36',
+    (into, ...found) => (into.policyConstraints = extension(readPolicyConstraints, ...found)),
+  ],
+  [
+    '2.5.29.37',
+    (into, ...found) => (into.extendedKeyUsage = extension(readExtendedKeyUsage, ...found)),
+  ],
+  [
+    '2.5.29.54',
+    (into, ...found) => (into.inhibitAnyPolicy = extension(readInhibitAnyPolicy, ...found)),
+  ],
+])
 
 function extension<T>(
   read: (reader: DerReader) => T,
@@ -96,7 +122,9 @@ export function readExtensions(list: DerReader): Extensions {
   const unknownCritical: string[] = []
   const extensions: Mutable<Extensions> = { unknownCritical }
   readExtensionList(list, (type, critical, value) => {
-    if (!place(extensions, type, critical, value) && critical) unknownCritical.push(type)
+    const place = PLACES.get(type)
+    if (place !== undefined) place(extensions, critical, value)
+    else if (critical) unknownCritical.push(type)
   })
   Object.freeze(unknownCritical)
   return Object.freeze(extensions)

@@ -28,6 +28,8 @@ const CRL_NUMBER = '2.5.29.20'
 const integer = (hex: string): Buffer => tlv(TAG.integer, Buffer.from(hex, 'hex'))
 const UNKNOWN = '1.3.6.1.4.1.99999.1'
 
+const generalized = (digits: string): Buffer => tlv(TAG.generalizedTime, `${digits}Z`)
+
 describe('a revocation list', () => {
   test('says who issued it, when, until when it is current, and which serial numbers are revoked', () => {
     const keyId = tlv(TAG.sequence, tlv(contextTag(0), Buffer.from('beef', 'hex')))
@@ -87,7 +89,6 @@ describe('a revocation list', () => {
   })
 
   test('may write all of its times as GeneralizedTime (RFC 5280 §5.1.2.4: both are processed)', () => {
-    const generalized = (digits: string): Buffer => tlv(TAG.generalizedTime, `${digits}Z`)
     const draft = { thisUpdate: utcTime('250101000000'), nextUpdate: utcTime('260101000000') }
     const [serialNumber, time] = [tlv(TAG.integer, Buffer.from([1])), generalized('20241231000000')]
     const list = read({
