@@ -6,7 +6,6 @@ import { Gate } from './decide/gate.ts'
 import { AuthzError } from './errors.ts'
 import { type AuthzOptions, readOptions, type Settings } from './options/options.ts'
 import type { EnforcedPolicy } from './policy/enforced-policy.ts'
-import { watchFile } from './policy/watch.ts'
 import { Coverage } from './route-coverage/coverage.ts'
 import {
   countRegistration,
@@ -16,6 +15,7 @@ import {
   outermostOf,
 } from './route-coverage/registrations.ts'
 import type { TenantResolver } from './tenant/tenant.ts'
+import { FileWatcher } from './watch/file-watcher.ts'
 
 /**
  * Lets in whom the routes name, by `config.spiffe`, and nobody else. It holds for every route of the instance that it is
@@ -45,9 +45,9 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   fastify.addHook('onRequest', gate.hook)
   markGuarded(fastify)
   refuseOutside(fastify, gate)
-  let endWatching: (() => void) | undefined
+  let watcher: FileWatcher | undefined
   fastify.addHook('onClose', async () => {
-    endWatching?.()
+    watcher?.close()
     await Promise.all([decisionLog?.close(), replicas?.close()])
     const closing = [...settings.engines.values(), ...settings.attributes.values()]
     await Promise.all(closing.map(async (it) => it.close?.()))
@@ -57,7 +57,9 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     await policy.boot()
     await replicas?.start()
     const { file, watch } = settings.policy
-    if (file !== null && watch) endWatching = follow(fastify, file, policy)
+    if (file === null || !watch) return
+    watcher = follow(fastify, file, policy)
+    await watcher.look()
   })
 }
 
@@ -106,14 +108,17 @@ function gateOf(
   return new Gate({ ...parts, name, lastDecisionHeader, mismatchStatus, clock })
 }
 
-/** Reads the file again whenever it changes. Returns the function that ends it. */
-function follow(fastify: FastifyInstance, file: string, policy: EnforcedPolicy): () => void {
-  return watchFile(file, () => {
+/** Reads the file again whenever it changes. */
+function follow(fastify: FastifyInstance, file: string, policy: EnforcedPolicy): FileWatcher {
+  const onChange = (): void => {
     policy.replace().catch((error: unknown) => {
       const fields = { err: error, policyVersion: policy.version }
       fastify.log.error(fields, 'policy refused: the last good one stays')
     })
-  })
+  }
+  const onUnavailable = (message: string): void =>
+    fastify.log.warn({ code: 'SPIFFE_AUTHZ_WATCH_UNAVAILABLE' }, message)
+  return new FileWatcher([file], { onChange, onUnavailable })
 }
 
 function decorateTenant(fastify: FastifyInstance, tenantOf: TenantResolver): void {

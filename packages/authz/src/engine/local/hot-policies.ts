@@ -1,6 +1,6 @@
 import { describeValue } from '@fastify-spiffe/spiffe'
 import { AuthzError } from '../../errors.ts'
-import { watchFile } from '../../policy/watch.ts'
+import { FileWatcher } from '../../watch/file-watcher.ts'
 import { enginePolicyChannel, type EnginePolicyEvent } from './events.ts'
 
 /** Policies as they are written down. */
@@ -16,7 +16,7 @@ export interface HotPoliciesParts<S extends PolicySource, P> {
   readonly prepare: (source: S) => Promise<P>
   /** Called with policies that are not asked again. */
   readonly release?: (policies: P) => void
-  /** The files that are watched. */
+  /** The files that are watched: all that are read. */
   readonly watched: readonly string[]
 }
 
@@ -26,7 +26,7 @@ export interface HotPoliciesParts<S extends PolicySource, P> {
  */
 export class HotPolicies<S extends PolicySource, P> {
   readonly #parts: HotPoliciesParts<S, P>
-  readonly #endings: readonly (() => void)[]
+  readonly #watcher: FileWatcher | null
   #current: P
   #version: string
   #isClosed = false
@@ -39,7 +39,13 @@ export class HotPolicies<S extends PolicySource, P> {
     this.#parts = parts
     this.#current = current
     this.#version = version
-    this.#endings = parts.watched.map((file) => watchFile(file, () => this.#changed()))
+    const onUnavailable = (message: string): void =>
+      process.emitWarning(`${parts.engine}: ${message}`, { code: 'SPIFFE_AUTHZ_WATCH_UNAVAILABLE' })
+    const onChange = (): void => this.#changed()
+    this.#watcher =
+      parts.watched.length === 0
+        ? null
+        : new FileWatcher(parts.watched, { onChange, onUnavailable })
   }
 
   /** @throws {AuthzError} `invalid-policy` */
@@ -48,7 +54,9 @@ export class HotPolicies<S extends PolicySource, P> {
   ): Promise<HotPolicies<S, P>> {
     try {
       const source = await parts.read()
-      return new HotPolicies(parts, await parts.prepare(source), source.version)
+      const policies = new HotPolicies(parts, await parts.prepare(source), source.version)
+      await policies.#watcher?.look()
+      return policies
     } catch (cause) {
       throw asPolicyError(parts.engine, cause)
     }
@@ -74,7 +82,7 @@ export class HotPolicies<S extends PolicySource, P> {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    for (const end of this.#endings) end()
+    this.#watcher?.close()
     this.#parts.release?.(this.#current)
   }
 

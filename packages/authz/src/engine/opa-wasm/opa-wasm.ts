@@ -1,10 +1,9 @@
-import { join } from 'node:path'
 import { HotPolicies } from '../local/hot-policies.ts'
 import { localEngine, sampleQuestion, type LocalEngine } from '../local/local-engine.ts'
 import { inputOf } from '../opa/input.ts'
 import { RegoModule } from './module.ts'
 import { ENGINE, type OpaWasmOptions, readOptions } from './options.ts'
-import { readSource, type WasmLocation, type WasmSource } from './source.ts'
+import { filesOf, readSource, type WasmSource } from './source.ts'
 
 /**
  * Evaluates Rego in this process, by OPA's interpreter for WebAssembly. Lets in by the result `true`; `false` refuses, and
@@ -26,12 +25,7 @@ export async function opaWasm(options: OpaWasmOptions): Promise<LocalEngine> {
       prepared.ask(inputOf(sampleQuestion))
       return prepared
     },
-    watched: watch ? [watchedFile(location)] : [],
+    watched: watch ? filesOf(location) : [],
   })
   return localEngine(ENGINE, settings, policies, (rego, question) => rego.ask(toInput(question)))
-}
-
-function watchedFile(location: WasmLocation): string {
-  if ('file' in location) return location.file
-  return 'directory' in location ? join(location.directory, 'policy.wasm') : ''
 }

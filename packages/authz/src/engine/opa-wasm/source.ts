@@ -31,6 +31,12 @@ const NAMES = [WASM, DATA, MANIFEST]
 
 const unzip = promisify(gunzip)
 
+/** The files that are read of a location. */
+export function filesOf(location: WasmLocation): readonly string[] {
+  if ('file' in location) return [location.file]
+  return 'directory' in location ? NAMES.map((name) => join(location.directory, name)) : []
+}
+
 /** @throws {AuthzError} `invalid-policy` */
 export async function readSource(location: WasmLocation, maxBytes: number): Promise<WasmSource> {
   if ('directory' in location) return readDirectory(location.directory, maxBytes)
