@@ -8,7 +8,12 @@ import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { peer } from '@fastify-spiffe/peer'
 import { memberOf, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import Fastify, { type FastifyInstance, type FastifyServerOptions, type HTTPMethods } from 'fastify'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyServerOptions,
+  type HTTPMethods,
+} from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import {
   authz,
@@ -17,6 +22,7 @@ import {
   where,
   type Condition,
   type DecisionEvent,
+  type Engine,
   type RouteRule,
   type Tenant,
 } from './index.ts'
@@ -991,17 +997,22 @@ describe('tenants', () => {
 describe('what is told', () => {
   interface LogLine {
     readonly level: number
+    readonly msg?: string
+    readonly statusCode?: number
     readonly reason?: string
     readonly route?: string
     readonly spiffeId?: string
     readonly err?: { message: string }
   }
 
-  async function logged(rule: RouteRule): Promise<[FastifyInstance, LogLine[]]> {
+  async function logged(
+    rule: RouteRule,
+    options: AuthzOptions = {},
+  ): Promise<[FastifyInstance, LogLine[]]> {
     const lines: LogLine[] = []
     const stream = { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }
     const app = await instance({ logger: { level: 'info', stream } })
-    await app.register(authz)
+    await app.register(authz, options)
     app.get('/:id', { config: { spiffe: rule } }, () => 'in')
     return [app, lines]
   }
@@ -1040,6 +1051,55 @@ describe('what is told', () => {
     const line = lines.find(({ reason }) => reason !== undefined)
     expect(line).toMatchObject({ level: 30, reason: 'not-allowed', route: '/:id', spiffeId: API })
     expect(JSON.stringify(line)).not.toContain('secret')
+  })
+
+  test('to the log: one line for each refusal, without a stack, whoever handles the error', async () => {
+    for (const handler of [
+      undefined,
+      (error: unknown, _request: unknown, reply: FastifyReply) => reply.send(error),
+      (_error: unknown, _request: unknown, reply: FastifyReply) => reply.code(418).send('mine'),
+    ]) {
+      const engine: Engine = { name: 'judge', cost: 'io', decide: () => true }
+      const [app, lines] = await logged(
+        { allow: [WEB], engines: [{ engine: 'judge', freshness: 'always' }] },
+        {
+          tenant: '/{tenant}/{workload}',
+          tenants: { maxEvaluationsPerSecond: 1 },
+          engines: [engine],
+        },
+      )
+      if (handler !== undefined) app.setErrorHandler(handler)
+      await call(app, '/1')
+      for (const [url, as] of [
+        ['/1', API],
+        ['/none/here', WEB],
+        ['/1', WEB],
+        ['/1', WEB],
+      ] as const) {
+        await call(app, url, { as })
+      }
+      const frame = ['incoming request', 'request completed']
+      const refusals = lines.filter(({ msg = '' }) => !frame.includes(msg))
+      expect(refusals.map(({ statusCode, level }) => [statusCode, level])).toEqual(
+        [401, 403, 404, 429].map((status) => [status, 30]),
+      )
+      expect(lines).toHaveLength(5 * frame.length + refusals.length)
+      expect(JSON.stringify(lines)).not.toContain('"stack"')
+    }
+  })
+
+  test('to the log: what an error handler of the application says of a refusal', async () => {
+    const [app, lines] = await logged({ allow: [WEB] })
+    app.setErrorHandler((error, _request, reply) => {
+      reply.log.info({ err: error }, 'mine')
+      reply.log.warn('mine as well')
+      return reply.send(error)
+    })
+    await call(app, '/1', { as: API })
+    expect(lines.filter(({ msg }) => String(msg).startsWith('mine'))).toMatchObject([
+      { level: 30, err: { code: 'forbidden', stack: 'AuthzError: Forbidden' } },
+      { level: 40 },
+    ])
   })
 
   test('to the log: a failing check as a warning, with its error', async () => {

@@ -1,3 +1,4 @@
+import { withoutStack } from '@fastify-spiffe/peer/internal'
 import { describeUncovered, type UncoveredRoute } from './uncovered-route.ts'
 
 /** The closed list of what {@link AuthzError} can say. */
@@ -53,7 +54,7 @@ export class AuthzError extends Error {
   /** The error of a refused request. It says no rule, no identity and no reason: those are in the log. */
   static refusal(statusCode: RefusalStatus): AuthzError {
     const [code, message] = REFUSALS[statusCode]
-    return Object.assign(new AuthzError(code, message), { statusCode })
+    return withoutStack(Object.assign(new AuthzError(code, message), { statusCode }))
   }
 
   /** The error of a boot with routes that nobody could reach. */

@@ -1,3 +1,5 @@
+import { withoutStack } from './internal/refusal-log.ts'
+
 /** The closed list of what {@link PeerError} can say. */
 export type PeerErrorCode =
   /** An option has a value that it cannot take. */
@@ -32,6 +34,7 @@ export class PeerError extends Error {
 
   /** The error of a refused request. It says no reason: that is in the log. */
   static unauthenticated(): PeerError {
-    return Object.assign(new PeerError('unauthenticated', 'Unauthorized'), { statusCode: 401 })
+    const error = new PeerError('unauthenticated', 'Unauthorized')
+    return withoutStack(Object.assign(error, { statusCode: 401 }))
   }
 }

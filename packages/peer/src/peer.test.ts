@@ -565,6 +565,9 @@ describe('the log of a request', () => {
     await injectAs(app, { spiffeId: WEB, notAfter: 1 }, '/')
     const reasons = lines.filter(({ reason }) => reason !== undefined)
     expect(reasons.map(({ reason }) => reason)).toEqual(['not-accepted', 'lapsed'])
+    // Once for each, without a stack, beside Fastify's first and last line.
+    expect(lines).toHaveLength(6)
+    expect(JSON.stringify(lines)).not.toContain('"stack"')
   })
 })
 

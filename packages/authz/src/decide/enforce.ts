@@ -1,3 +1,4 @@
+import { logOnce } from '@fastify-spiffe/peer/internal'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { AuthzError, type RefusalStatus } from '../errors.ts'
 import { decisionChannel, type DecisionEvent } from '../events.ts'
@@ -59,19 +60,27 @@ export function enforce(
     done()
     return
   }
-  log(request, decision, enforcement)
-  if (enforcement.isShadow) done()
-  else done(AuthzError.refusal(statusOf(request, decision, enforcement)))
+  const statusCode = statusOf(request, decision, enforcement)
+  log(request, decision, enforcement, statusCode)
+  if (enforcement.isShadow) {
+    done()
+    return
+  }
+  const error = AuthzError.refusal(statusCode)
+  logOnce(reply, error)
+  done(error)
 }
 
 function log(
   request: FastifyRequest,
   { reason, engine, error }: Refusal,
   { policyVersion, isShadow }: Enforcement,
+  statusCode: RefusalStatus,
 ): void {
   // Who called is on every line of `request.log` already.
   const fields = {
     reason,
+    statusCode,
     route: routeOf(request),
     policyVersion,
     ...(engine !== undefined && { engine }),

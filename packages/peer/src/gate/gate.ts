@@ -1,6 +1,7 @@
 import { isCurrent, peerOf, type ConnectionPeer } from '@fastify-spiffe/tls'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { PeerError } from '../errors.ts'
+import { logOnce } from '../internal/refusal-log.ts'
 import { fillSlot } from '../request/slot.ts'
 import { endConnection } from './end-connection.ts'
 
@@ -18,8 +19,7 @@ export const gate =
       done()
       return
     }
-    refuse(request, reply, refusal)
-    done(PeerError.unauthenticated())
+    done(refuse(request, reply, refusal))
   }
 
 type Refusal = 'not-accepted' | 'lapsed'
@@ -32,7 +32,10 @@ const refusalOf = (
   return peer === null || isCurrent(peer, clock()) ? null : 'lapsed'
 }
 
-const refuse = (request: FastifyRequest, reply: FastifyReply, reason: Refusal): void => {
+const refuse = (request: FastifyRequest, reply: FastifyReply, reason: Refusal): PeerError => {
+  const error = PeerError.unauthenticated()
   endConnection(request, reply)
-  request.log.info({ reason }, 'request refused: the caller is not proven')
+  request.log.info({ reason, statusCode: 401 }, 'request refused: the caller is not proven')
+  logOnce(reply, error)
+  return error
 }

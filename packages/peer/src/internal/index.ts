@@ -1,0 +1,1 @@
+export { logOnce, withoutStack } from './refusal-log.ts'
