@@ -13,6 +13,7 @@ import { losesEverything } from './policy/dismissal.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
 import { loadPolicy } from './policy/load.ts'
 import { Policy } from './policy/policy.ts'
+import { PublicRoutes } from './route-coverage/public-routes.ts'
 import type { RuleContext } from './rule/compile.ts'
 import { routerSettings } from './routing/router-settings.ts'
 import { RouteRules } from './rule/route-rules.ts'
@@ -30,6 +31,7 @@ export interface Parts {
   readonly provisions: Provisions
   readonly guards: ReadonlyMap<string, EngineGuard>
   readonly rules: RouteRules
+  readonly publicRoutes: PublicRoutes
   readonly cache: DecisionCache
   readonly policy: EnforcedPolicy
   /** `null`: this is the only replica. */
@@ -57,6 +59,7 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
   const first = await openPolicy(settings.policy)
   const context = ruleContext(fastify, settings, foundation)
   const rules = new RouteRules(context, settings.notFound, first, routerSettings(fastify))
+  const publicRoutes = new PublicRoutes(fastify, rules)
   // The cache asks the replicas whether it may be used, and they tell it what to forget.
   const link: { replicas: Replicas | null } = { replicas: null }
   const cache = new DecisionCache({
@@ -66,12 +69,14 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
   const policy = new EnforcedPolicy(rules, first, settings.policy.file, (before, after) => {
     link.replicas?.announcePolicy()
     dismissRefused(fastify, before, after)
+    publicRoutes.check()
   })
   link.replicas = replicasOf(fastify, settings, cache, policy)
   const makeDecider = (): Decider => deciderOf(settings, foundation, cache)
   return {
     ...foundation,
     rules,
+    publicRoutes,
     cache,
     policy,
     replicas: link.replicas,

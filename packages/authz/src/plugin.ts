@@ -33,7 +33,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   assertPlace(fastify)
   const settings = readOptions(options)
   const parts = await assemble(fastify, settings)
-  const { rules, policy, replicas, decisionLog, tenantOf } = parts
+  const { rules, publicRoutes, policy, replicas, decisionLog, tenantOf } = parts
   const gate = gateOf(settings, parts, countRegistration(fastify))
   const coverage = new Coverage(gate.hook.name)
 
@@ -55,6 +55,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   fastify.addHook('onReady', async () => {
     coverage.assertComplete(fastify, (methods, url) => rules.adopt(methods, url))
     await policy.boot()
+    publicRoutes.check()
     await replicas?.start()
     const { file, watch } = settings.policy
     if (file === null || !watch) return

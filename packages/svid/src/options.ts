@@ -19,6 +19,13 @@ const names: readonly (keyof SvidOptions)[] = ['source', 'closeSource']
 /** What Fastify itself understands in the options of any plugin. */
 const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 
+/** @throws {@link SvidPluginError} `invalid-option` */
+export const assertAwaited = (source: unknown): void => {
+  if (typeof source !== 'object' || source === null || !('then' in source)) return
+  const message = 'source is a promise: await it, as in `await X509Source.open()`'
+  throw new SvidPluginError('invalid-option', message)
+}
+
 /** @throws {@link SvidPluginError} `unknown-option` or `invalid-option` */
 export const readOptions = (options: SvidOptions): Required<SvidOptions> => {
   const unknown = unknownOption(options, [...names, ...fastifyNames])
@@ -26,6 +33,7 @@ export const readOptions = (options: SvidOptions): Required<SvidOptions> => {
     throw new SvidPluginError('unknown-option', `svid has no option '${describeName(unknown)}'`)
   }
   const { source, closeSource = false } = options
+  assertAwaited(source)
   if (typeof (source as Partial<X509MaterialSource> | undefined)?.onUpdate !== 'function') {
     throw new SvidPluginError('invalid-option', 'svid needs the source that spiffeServer was given')
   }

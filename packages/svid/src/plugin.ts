@@ -1,5 +1,5 @@
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
-import { identityOf, type ServerIdentity } from '@fastify-spiffe/tls'
+import { identityOf, otherCopyOf, type ServerIdentity } from '@fastify-spiffe/tls'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { SvidPluginError } from './errors.ts'
@@ -27,6 +27,7 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
   const identity = identityOf(fastify.server)
   if (identity === undefined) {
     const message =
+      otherCopyOf(fastify.server) ??
       'the server presents no SVID: make the application with Fastify(spiffeServer(source))'
     throw new SvidPluginError('foreign-server', message)
   }

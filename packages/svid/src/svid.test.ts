@@ -245,6 +245,16 @@ describe('an application does not boot', () => {
     })
   })
 
+  test('with a source that was not awaited', async () => {
+    const pending = open()
+    const refusal = { code: 'invalid-option', message: expect.stringContaining('await') }
+    const misused = pending as unknown as InProcessSource
+    expect(() => spiffeServer(misused)).toThrow(expect.objectContaining(refusal))
+    await using source = await pending
+    await using app = Fastify(spiffeServer(source))
+    await expect(app.register(svid, { source: misused })).rejects.toMatchObject(refusal)
+  })
+
   test('with a rule that nothing enforces, whatever was registered', async () => {
     await using source = await open()
     const config = { spiffe: { anyAuthenticated: true } } as object

@@ -79,6 +79,10 @@ export const assertPositiveInteger = (name: string, value: unknown, max: number)
 export const assertSource = (source: unknown): void => {
   if (typeof source === 'object' && source !== null && 'svid' in source && 'bundles' in source)
     return
+  if (typeof source === 'object' && source !== null && 'then' in source) {
+    const message = 'source is a promise: await it, as in `await X509Source.open()`'
+    throw new TlsError('invalid-option', message)
+  }
   throw new TlsError('invalid-option', 'source must be a source of X.509-SVIDs and bundles')
 }
 

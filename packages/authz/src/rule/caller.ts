@@ -75,6 +75,7 @@ function compileText(place: Place, key: string, text: string): SpiffeId | Spiffe
 
 function compileObject(place: Place, key: string, value: unknown): SpiffeIdMatcher {
   if (key.length > MAX_KEY_LENGTH) return place.refuse(key, value, 'is nested too deeply')
+  if (isOfOtherCopy(value)) return place.refuse(key, value, OTHER_COPY)
   const [[name = '', member] = [], ...more] = place.members(key, value, NAMES)
   const build = BUILDERS.get(name)
   if (build === undefined || more.length > 0) {
@@ -87,6 +88,19 @@ function compileObject(place: Place, key: string, value: unknown): SpiffeIdMatch
     if (cause instanceof AuthzError) throw cause
     return place.refuse(`${key}.${name}`, member, `cannot be used: ${describeCause(cause)}`)
   }
+}
+
+const OTHER_COPY =
+  'was made by another copy of @fastify-spiffe/spiffe: install one version of all @fastify-spiffe packages, which ' +
+  '`npm ls @fastify-spiffe/spiffe` shows'
+
+/** By the names of its classes, and by nothing that stands in the value itself. */
+function isOfOtherCopy(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const base: unknown = Object.getPrototypeOf(value)
+  if (typeof base !== 'object' || base === null) return false
+  const { name } = base.constructor
+  return name === SpiffeId.name || name === SpiffeIdMatcher.name || isOfOtherCopy(base)
 }
 
 function compileMatcher(place: Place, key: string, value: unknown): SpiffeIdMatcher {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { AuthzError } from '../errors.ts'
 import type { RouteRule } from './route-rule.ts'
+import { snapshotOf } from './snapshot.ts'
 
 /** The rule of an instance, for those of its routes that have none of their own. */
 export interface Group {
@@ -10,13 +11,14 @@ export interface Group {
   readonly outer: Group | null
 }
 
-const key: unique symbol = Symbol('spiffe.authz.group')
-
-/** Instances with routes, of their own or of instances within. */
-const populated = new WeakSet<object>()
+// By registered symbols: the copy of this package that guards an instance may be another one.
+const key: unique symbol = Symbol.for('@fastify-spiffe/authz.group')
+const populated: unique symbol = Symbol.for('@fastify-spiffe/authz.populated')
 
 interface Carrier {
   readonly [key]?: Group
+  /** It has routes, of its own or of instances within. */
+  readonly [populated]?: true
 }
 
 /**
@@ -30,23 +32,25 @@ export function protect(instance: FastifyInstance, rule: RouteRule | string): vo
   if (Object.hasOwn(instance, key)) {
     throw new AuthzError('invalid-rule', 'protect(): this instance has a rule already')
   }
-  if (populated.has(instance)) {
+  if (Object.hasOwn(instance, populated)) {
     const why = 'this instance has routes already, which the rule would not hold for'
     throw new AuthzError('invalid-rule', `protect(): ${why}`)
   }
   const { prefix } = instance
-  Object.defineProperty(instance, key, { value: { prefix, rule, outer: groupOf(instance) } })
+  Object.defineProperty(instance, key, {
+    value: { prefix, rule: snapshotOf(rule), outer: groupOf(instance) },
+  })
 }
 
 /** Takes note that an instance has a route: it is too late for {@link protect}, there and on the instances around. */
 export function noteRoute(instance: object): void {
-  for (let each: unknown = instance; isObject(each); each = Object.getPrototypeOf(each)) {
-    populated.add(each)
+  for (let each: unknown = instance; isInstance(each); each = Object.getPrototypeOf(each)) {
+    Object.defineProperty(each, populated, { value: true, configurable: true })
   }
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
+function isInstance(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && 'addHook' in value
 }
 
 /** An instance within inherits from the one around, by its prototype. */

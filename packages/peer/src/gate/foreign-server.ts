@@ -1,4 +1,5 @@
 import type { Server } from 'node:net'
+import { otherCopyOf } from '@fastify-spiffe/tls'
 import { PeerError } from '../errors.ts'
 
 /**
@@ -8,6 +9,7 @@ import { PeerError } from '../errors.ts'
 export const refuseToListen = (server: Server): void => {
   server.listen = () => {
     const message =
+      otherCopyOf(server) ??
       'peer cannot prove who calls this server: make the application with Fastify(spiffeServer(source))'
     process.nextTick(() => server.emit('error', new PeerError('foreign-server', message)))
     return server

@@ -1,1 +1,2 @@
+export { demandsCertificates } from './listener.ts'
 export { logOnce, withoutStack } from './refusal-log.ts'

@@ -4,6 +4,7 @@ import { describeValue, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { createSvidServer, type HttpOptions, type SvidServerOptions } from '@fastify-spiffe/tls'
 import type { FastifyServerFactory } from 'fastify'
 import { SvidPluginError } from '../errors.ts'
+import { assertAwaited } from '../options.ts'
 import { withTimeouts } from './fastify-timeouts.ts'
 import { refuseUnenforcedRules } from './unenforced-rules.ts'
 
@@ -48,7 +49,8 @@ type FastifyOwned = (typeof fastifyOwned)[number]
  * `invalid-option` when its options `https` or `http2` contradict the ones made here.
  *
  * @param source gives the SVID, and the bundles to verify clients with; it must hold an SVID already
- * @throws {@link SvidPluginError} `invalid-option` for an option of `http` that belongs to Fastify
+ * @throws {@link SvidPluginError} `invalid-option` for a source that was not awaited, or an option of `http` that belongs
+ *   to Fastify
  */
 export function spiffeServer(source: X509MaterialSource, options: Http2): SpiffeHttp2Options
 export function spiffeServer(source: X509MaterialSource, options?: Https): SpiffeHttpsOptions
@@ -56,6 +58,7 @@ export function spiffeServer(
   source: X509MaterialSource,
   options: Https | Http2 = {},
 ): SpiffeHttpsOptions | SpiffeHttp2Options {
+  assertAwaited(source)
   assertNotFastifyOwned(options.http ?? {})
   // Says "https" to Fastify. Whoever merges options may hand on a copy, such as `fastify start`.
   const https = Object.freeze({})

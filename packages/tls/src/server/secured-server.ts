@@ -36,7 +36,15 @@ export const secure = (
   const allowsResumption = settings.sessionTicketLifetimeMs !== 0
   const judging = { verifier, clientCertificate, allowsResumption }
   new Acceptor({ ...judging, connections, counters, clock }).interpose(server)
-  const identity = new ServerIdentity({ source, contexts, connections, counters, verifier, clock })
+  const identity = new ServerIdentity({
+    source,
+    contexts,
+    connections,
+    counters,
+    verifier,
+    clientCertificate,
+    clock,
+  })
   setIdentity(server, identity)
   // A server may listen again, and then hears late of its closing before.
   server.on('listening', () => identity.open())

@@ -2,6 +2,7 @@ import type { SourceState, X509MaterialSource, X509Svid } from '@fastify-spiffe/
 import type { SecureContextManager } from '../context/secure-context-manager.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { PeerVerifier } from '../peer/verifier.ts'
+import type { ClientCertificate } from './acceptor.ts'
 import type { ConnectionCounts, ConnectionRegistry } from './connection-registry.ts'
 import type { ServerCounters } from './server-counters.ts'
 
@@ -11,6 +12,7 @@ export interface ServerIdentityParts {
   readonly connections: ConnectionRegistry
   readonly counters: ServerCounters
   readonly verifier: PeerVerifier
+  readonly clientCertificate: ClientCertificate
   readonly clock: () => number
 }
 
@@ -47,6 +49,11 @@ export class ServerIdentity {
   /** The state of the source. */
   get state(): SourceState {
     return this.#parts.source.state
+  }
+
+  /** Whether a client has to show a certificate. */
+  get clientCertificate(): ClientCertificate {
+    return this.#parts.clientCertificate
   }
 
   /** The open connections, counted now. */
@@ -114,8 +121,27 @@ export class ServerIdentity {
 
 const identities = new WeakMap<object, ServerIdentity>()
 
-export const setIdentity = (server: object, identity: ServerIdentity): void =>
-  void identities.set(server, identity)
+/** Carries the place of the copy of this package that made a server. */
+const MADE_BY = Symbol.for('@fastify-spiffe/tls.made-by')
+const HERE = import.meta.url
+
+export const setIdentity = (server: object, identity: ServerIdentity): void => {
+  identities.set(server, identity)
+  Object.defineProperty(server, MADE_BY, { value: HERE })
+}
 
 /** The identity of a server that `createSvidServer` or `createSvidTlsServer` made; `undefined` for any other. */
 export const identityOf = (server: object): ServerIdentity | undefined => identities.get(server)
+
+/**
+ * Why {@link identityOf} does not know a server that was made for SVIDs all the same: another copy of this package made
+ * it. The text names both places and the cure; `null` where that is not so.
+ */
+export const otherCopyOf = (server: object): string | null => {
+  const place: unknown = Reflect.get(server, MADE_BY)
+  if (identities.has(server) || typeof place !== 'string') return null
+  return (
+    `another copy of @fastify-spiffe/tls made this server (${place}) than is asked here (${HERE}): install one version of all ` +
+    '@fastify-spiffe packages, which `npm ls @fastify-spiffe/tls` shows'
+  )
+}

@@ -1,0 +1,42 @@
+import { demandsCertificates } from '@fastify-spiffe/peer/internal'
+import type { FastifyInstance } from 'fastify'
+import type { CompiledRule } from '../rule/compile.ts'
+import type { RouteRules } from '../rule/route-rules.ts'
+
+const MESSAGE =
+  'routes with a public rule, on a server that demands certificates: who has none does not reach them. Make the server with ' +
+  "spiffeServer(source, { clientCertificate: 'optional' }), or let the rules name the callers"
+
+/** Warns of public routes that the public does not reach, once of each. */
+export class PublicRoutes {
+  readonly #fastify: FastifyInstance
+  readonly #rules: RouteRules
+  readonly #known = new Set<string>()
+
+  constructor(fastify: FastifyInstance, rules: RouteRules) {
+    this.#fastify = fastify
+    this.#rules = rules
+  }
+
+  /** Looks at the rules in force. */
+  check(): void {
+    if (!demandsCertificates(this.#fastify.server)) return
+    const routes = [...this.#list()].filter((route) => !this.#known.has(route))
+    if (routes.length === 0) return
+    for (const route of routes) this.#known.add(route)
+    this.#fastify.log.warn({ routes }, MESSAGE)
+  }
+
+  *#list(): Iterable<string> {
+    const { active } = this.#rules
+    for (const { method, url, rule } of this.#rules.list(active)) {
+      // HEAD goes with GET.
+      if (method !== 'HEAD' && isPublic(rule)) yield `${method} ${url}`
+    }
+    if (isPublic(active.notFound)) yield 'notFound'
+  }
+}
+
+function isPublic(rule: CompiledRule | null): boolean {
+  return rule?.description.grant === 'public'
+}
