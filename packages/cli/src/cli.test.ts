@@ -27,16 +27,18 @@ const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
   spawn(process.execPath, [main, ...args], {
     env: { ...process.env, TMPDIR: directory, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A command that does not end fails its test, and does not outlive it.
+    timeout: 25_000,
   })
 
 const run = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
   const child = start(args, env)
-  const [out, error, [code]] = await Promise.all([
+  const [out, error, [code, signal]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
     once(child, 'exit'),
   ])
-  return { out, error, code: Number(code) }
+  return { out, error, code: code ?? signal }
 }
 
 const end = async (child: ChildProcess, signal: NodeJS.Signals): Promise<unknown> => {
@@ -113,17 +115,24 @@ describe('table', () => {
   const fastify = pathToFileURL(require.resolve('fastify')).href
   const authz = pathToFileURL(require.resolve('@fastify-spiffe/authz')).href
   const peer = pathToFileURL(require.resolve('@fastify-spiffe/peer')).href
+  const svid = pathToFileURL(require.resolve('@fastify-spiffe/svid')).href
+  const authority = pathToFileURL(require.resolve('@fastify-spiffe/authority')).href
   const WEB = 'spiffe://example.org/acme/web'
 
   /** A module with an application that has these routes. */
-  const moduleWith = async (name: string, routes: string, exports: string): Promise<string> => {
+  const moduleWith = async (
+    name: string,
+    routes: string,
+    exports: string,
+    server = '',
+  ): Promise<string> => {
     const path = join(directory, `${name}.mjs`)
     const source = `
       import Fastify from '${fastify}'
       import { authz } from '${authz}'
       import { peer } from '${peer}'
       const make = async () => {
-        const app = Fastify()
+        const app = Fastify(${server})
         await app.register(peer)
         await app.register(authz)
         app.addHook('onClose', async () => console.error('closed'))
@@ -148,6 +157,46 @@ describe('table', () => {
     expect(JSON.parse((await run(['table', '--openapi', path])).out)).toMatchObject({
       paths: { '/orders/{id}': { put: { 'x-spiffe-authz': [{ allow: [WEB] }] } } },
     })
+  })
+
+  test('ends when the table is out, whatever the module has left open: a listener, timers, a long pipe', async () => {
+    const many = `for (let i = 0; i < 1500; i++) ${order(`'${WEB}'`).replace("'/orders/:id'", '`/orders/${i}`')}`
+    const open = `
+      import { createServer } from 'node:net'
+      import { Authority } from '${authority}'
+      import { spiffeServer } from '${svid}'
+      const authority = await Authority.create({ trustDomain: 'example.org' })
+      const source = await authority.source('${WEB}')
+      await new Promise((resolve) => createServer().listen(0, '127.0.0.1', resolve))
+      setInterval(() => {}, 1000)
+      export const app = await make()
+      await app.listen({ host: '127.0.0.1', port: 0 })`
+    const path = await moduleWith('listening', many, open, 'spiffeServer(source)')
+    const { code, out, error } = await run(['table', path, '--export', 'app'])
+    expect({ code, error }).toEqual({ code: 0, error: 'closed\n' })
+    // More than a pipe holds.
+    expect(Buffer.byteLength(out)).toBeGreaterThan(100_000)
+    expect(out.trimEnd().split('\n').at(-1)).toMatch(/\| PUT .*\|$/)
+  })
+
+  test('ends with 1 where it fails, whatever the module has left open', async () => {
+    const forgotten = "app.get('/forgotten', () => 'in'); setInterval(() => {}, 1000)"
+    const path = await moduleWith('failing', forgotten, 'export default make')
+    const { code, out, error } = await run(['table', path])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(error).toContain('/forgotten')
+  })
+
+  test('does not wait for ever for an application to close, and says so', async () => {
+    const hook = "app.addHook('onClose', () => new Promise(() => setInterval(() => {}, 1000)))"
+    const path = await moduleWith(
+      'unclosed',
+      `${order(`'${WEB}'`)}; ${hook}`,
+      'export default make',
+    )
+    const { code, out, error } = await run(['table', path])
+    expect([code, out]).toEqual([0, expect.stringContaining('/orders/:id')])
+    expect(error).toContain('has not closed')
   })
 
   test('takes an instance as well, under any name', async () => {

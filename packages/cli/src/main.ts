@@ -17,13 +17,26 @@ const run = async (command: Command): Promise<void> => {
       await dev(command)
       return
     case 'table':
-      await table(command)
+      try {
+        await table(command)
+      } finally {
+        endProcess = true
+      }
       return
     case 'table-diff':
       // As with `diff`: 1 says that they differ, 2 that they could not be compared.
       process.exitCode = (await tableDiff(command)) ? 0 : 1
   }
 }
+
+/** A module of the user's may have left open what would keep the process alive for ever. */
+let endProcess = false
+
+/** Resolves when everything that was written before has reached whoever reads it. */
+const flush = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => {
+    stream.write('', () => resolve())
+  })
 
 const readVersion = async (): Promise<string> => {
   const manifest = await readFile(new URL('../package.json', import.meta.url), 'utf8')
@@ -38,4 +51,8 @@ try {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`fastify-spiffe: ${message}${hint}\n`)
   process.exitCode = error instanceof UsageError ? 2 : 1
+}
+if (endProcess) {
+  await Promise.all([flush(process.stdout), flush(process.stderr)])
+  process.exit()
 }

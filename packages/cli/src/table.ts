@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { type Authz, type RouteTable, toMarkdown, toOpenApi } from '@fastify-spiffe/authz'
 import type { TableCommand, TableFormat } from './command.ts'
@@ -11,16 +12,45 @@ interface Application {
   readonly authz?: Pick<Authz, 'table'>
 }
 
-/** Boots an application without listening, prints who may call what, and closes it. */
+/** Long enough for a source that waits for its agent. */
+const BOOT_MS = 60_000
+
+/** What the module has left open is not worth more. */
+const CLOSE_MS = 2_000
+
+/**
+ * Boots an application without listening, prints who may call what, and closes it. What else the module has
+ * opened – a listener, timers, sources – stays open: the process has to be ended.
+ */
 export const table = async ({ module, exportName, format }: TableCommand): Promise<void> => {
-  const app = await load(module, exportName)
+  const app = await within(BOOT_MS, load(module, exportName), `${module}: not loaded`)
   try {
-    await app.ready()
+    await within(BOOT_MS, app.ready(), `${module}: the application has not booted`)
     if (app.authz === undefined) throw new Error(`${module}: the plugin authz is not registered`)
     process.stdout.write(formatted(app.authz.table(), format))
   } finally {
-    await app.close()
+    await within(CLOSE_MS, app.close(), `${module}: the application has not closed`).catch(warn)
   }
+}
+
+/** @throws Error when it takes longer */
+const within = async <T>(ms: number, work: PromiseLike<T>, complaint: string): Promise<T> => {
+  const finished = new AbortController()
+  const late = sleep(ms, undefined, { signal: finished.signal }).then(() => {
+    throw new Error(`${complaint} within ${ms / 1000} s`)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    finished.abort()
+  }
+}
+
+/** The table has been printed, or another error says why it has not. */
+const warn = (error: unknown): void => {
+  process.stderr.write(
+    `fastify-spiffe: ${error instanceof Error ? error.message : String(error)}\n`,
+  )
 }
 
 const load = async (path: string, exportName: string): Promise<Application> => {
