@@ -291,7 +291,7 @@ describe('the command line', () => {
     [['dev', 'more'], "'more'"],
     [['dev', '--trust', 'x'], "'--trust'"],
     [['dev', '--workload'], '--workload'],
-    [['dev', '--trust-domain', 'Example.org'], '"Example.org"'],
+    [['dev', '--trust-domain', 'Example.org'], '"E"'],
     [['dev', '--workload', '/acme/../web'], 'spiffe://example.org/acme/../web'],
     [['dev', '--workload', 'spiffe://example.org'], 'spiffe://example.org'],
     [['dev', '--workload', 'spiffe://other.org/web'], 'spiffe://other.org/web'],
