@@ -16,6 +16,7 @@ export type SpiffeErrorCode =
   | 'invalid-revocation-policy'
   | 'invalid-json'
   | 'unknown-option'
+  | 'invalid-option'
   | 'source-closed'
 
 /** An input that the SPIFFE standards do not allow. Tests and callers tell errors apart by `code`. */

@@ -27,6 +27,7 @@ export { RevocationList } from './x509/revocation-list.ts'
 export type { SignatureAlgorithm } from './x509/signature-algorithm.ts'
 export { X509Svid } from './x509/svid.ts'
 export type { DerSvid, PemSvid, SvidOptions } from './x509/svid.ts'
+export { sourceFault } from './source/source-fault.ts'
 export { unknownOption } from './unknown-option.ts'
 export type * from './source/source.ts'
 export { MAX_TIMER_MS, setUnreferencedTimer } from './source/timer.ts'
@@ -37,6 +38,7 @@ export type {
   RevocationListsByTrustDomain,
   RevocationListSource,
 } from './source/with-revocation-lists.ts'
+export { MAX_CLOCK_SKEW_MS } from './verify/clock-skew.ts'
 export { refusalCodes } from './verify/refusal.ts'
 export type { Refusal, RefusalCode } from './verify/refusal.ts'
 export { RevocationPolicies } from './verify/revocation-policy.ts'

@@ -1,8 +1,10 @@
 import {
+  MAX_CLOCK_SKEW_MS,
   describeName,
   describeValue,
   RevocationPolicies,
   SpiffeError,
+  sourceFault,
   unknownOption,
   type RevocationOptions,
   type RevocationPolicy,
@@ -77,14 +79,13 @@ export const assertPositiveInteger = (name: string, value: unknown, max: number)
 
 /** @throws {@link TlsError} `invalid-option` */
 export const assertSource = (source: unknown): void => {
-  if (typeof source === 'object' && source !== null && 'svid' in source && 'bundles' in source)
-    return
-  if (typeof source === 'object' && source !== null && 'then' in source) {
-    const message = 'source is a promise: await it, as in `await X509Source.open()`'
-    throw new TlsError('invalid-option', message)
-  }
-  throw new TlsError('invalid-option', 'source must be a source of X.509-SVIDs and bundles')
+  const fault = sourceFault(source)
+  if (fault !== undefined) throw new TlsError('invalid-option', `source ${fault}`)
 }
+
+/** @throws {@link TlsError} `invalid-option` */
+export const assertClockSkew = (clockSkewMs: unknown): void =>
+  assertInteger('clockSkewMs', clockSkewMs, 0, MAX_CLOCK_SKEW_MS)
 
 /** @throws {@link TlsError} `unknown-option` or `invalid-option` */
 export const revocationPolicies = (

@@ -9,6 +9,7 @@ import {
 } from '../x509/leaf-profile.ts'
 import type { NameConstraintChecks } from './name-constraints.ts'
 import type { Refusal } from './refusal.ts'
+import type { TimeWindow } from './clock-skew.ts'
 
 const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
 
@@ -19,7 +20,7 @@ const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
  */
 export function issuerRefusal(
   issuer: Certificate,
-  now: number,
+  now: TimeWindow,
   leaf: Certificate | undefined,
 ): Refusal | undefined {
   return (
@@ -50,14 +51,14 @@ export function pathRefusal(
 /** RFC 5280 §6.1.3 a 2. Written so that a clock which gives NaN refuses. */
 export function validityRefusal(
   { notBefore, notAfter }: Certificate,
-  now: number,
+  { earliest, latest }: TimeWindow,
   what: string,
 ): Refusal | undefined {
-  if (!(now >= notBefore)) {
+  if (!(latest >= notBefore)) {
     const since = new Date(notBefore).toISOString()
     return { code: 'not-yet-valid', message: `${what} is not valid before ${since}` }
   }
-  if (!(now <= notAfter)) {
+  if (!(earliest <= notAfter)) {
     const end = new Date(notAfter).toISOString()
     return { code: 'expired', message: `${what} expired at ${end}` }
   }

@@ -2,6 +2,7 @@ import { sameBytes } from '../x509/bytes.ts'
 import type { X509Bundle } from '../x509/bundle.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { IssuerCandidates } from './candidates.ts'
+import { timeWindow, type TimeWindow } from './clock-skew.ts'
 import { Frontier, type Step } from './frontier.ts'
 import { issuerRefusal, pathRefusal } from './issuer-rules.ts'
 import { NameConstraintChecks } from './name-constraints.ts'
@@ -20,6 +21,8 @@ export interface PathSearchParts {
   readonly sent: readonly Certificate[]
   readonly bundle: X509Bundle
   readonly now: number
+  /** How far the clock of the peer's authority may be from `now`. */
+  readonly clockSkewMs: number
   readonly maxSignatureChecks: number
   readonly revocation: RevocationPolicy
 }
@@ -42,7 +45,7 @@ export interface FoundPath {
 export class PathSearch {
   readonly #leaf: Certificate
   readonly #candidates: IssuerCandidates
-  readonly #now: number
+  readonly #window: TimeWindow
   readonly #signatures: SignatureChecks
   readonly #revocation: Revocation
   readonly #barred = new Set<Certificate>()
@@ -55,10 +58,18 @@ export class PathSearch {
   #isSpent = false
   #isBoundToPath = false
 
-  constructor({ leaf, sent, bundle, now, maxSignatureChecks, revocation }: PathSearchParts) {
+  constructor({
+    leaf,
+    sent,
+    bundle,
+    now,
+    clockSkewMs,
+    maxSignatureChecks,
+    revocation,
+  }: PathSearchParts) {
     this.#leaf = leaf
     this.#candidates = new IssuerCandidates(bundle, sent)
-    this.#now = now
+    this.#window = timeWindow(now, clockSkewMs)
     this.#signatures = new SignatureChecks(maxSignatureChecks)
     this.#revocation = new Revocation(bundle, revocation, now, this.#signatures)
   }
@@ -168,7 +179,7 @@ export class PathSearch {
   #judge({ certificate, isAnchor }: Step): Refusal | undefined {
     if (!this.#verdicts.has(certificate)) {
       const trusted = isAnchor ? undefined : this.#leaf
-      this.#verdicts.set(certificate, issuerRefusal(certificate, this.#now, trusted))
+      this.#verdicts.set(certificate, issuerRefusal(certificate, this.#window, trusted))
     }
     return this.#verdicts.get(certificate)
   }

@@ -13,7 +13,7 @@ export interface VerifiedX509Svid {
   /** When the first certificate on the path ends: milliseconds since the epoch, inclusive. */
   readonly notAfter: number
   /**
-   * When the proof ends if nothing else is learnt: `notAfter`, or where revocation is `strict` the next
+   * When the proof ends if nothing else is learnt: `notAfter` with the tolerance `clockSkewMs`, or where revocation is `strict` the next
    * update of the first revocation list that the path needs. Milliseconds since the epoch, inclusive.
    */
   readonly validUntil: number

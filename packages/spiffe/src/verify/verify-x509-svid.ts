@@ -5,6 +5,7 @@ import type { X509Bundle } from '../x509/bundle.ts'
 import type { BundleSet } from '../x509/bundle-set.ts'
 import { Certificate } from '../x509/certificate.ts'
 import { leafRefusal, readClaimedId } from '../x509/leaf-profile.ts'
+import { clockSkewOf, timeWindow } from './clock-skew.ts'
 import { validityRefusal } from './issuer-rules.ts'
 import { PathSearch, type PathSearchParts } from './path-search.ts'
 import type { Refusal } from './refusal.ts'
@@ -27,6 +28,12 @@ export interface VerificationBudget {
 export interface VerifyOptions {
   /** Milliseconds since the epoch; `Date.now` by default. */
   readonly clock?: () => number
+  /**
+   * How far the clock of the peer's authority may be from ours, in ms, up to {@link MAX_CLOCK_SKEW_MS}:
+   * each certificate of the path is valid by so much earlier and longer. 0 by default. Revocation
+   * lists keep their times.
+   */
+  readonly clockSkewMs?: number
   readonly budget?: VerificationBudget
   /** What the revocation lists of the bundles mean; `soft` by default. */
   readonly revocation?: RevocationPolicy | RevocationPolicies
@@ -50,6 +57,8 @@ const DEFAULT_MAX_SIGNATURE_CHECKS = 400
  * It never throws for what a peer sent: anything unexpected is a refusal. The extended key usage,
  * where the leaf has one, has to hold both serverAuth and clientAuth. Certificate policies refuse only
  * where an issuer requires one and none is valid.
+ *
+ * @throws {@link SpiffeError} `invalid-option` for a `clockSkewMs` that is out of bounds
  * @param chain as sent, leaf first; the others are candidates in any order
  */
 export function verifyX509Svid(
@@ -57,6 +66,7 @@ export function verifyX509Svid(
   bundles: BundleSet,
   options: VerifyOptions = {},
 ): Verification {
+  const clockSkewMs = clockSkewOf(options)
   try {
     const { clock = Date.now, budget = {} } = options
     const excess = budgetRefusal(chain, budget)
@@ -73,6 +83,7 @@ export function verifyX509Svid(
       sent: others,
       bundle,
       now: clock(),
+      clockSkewMs,
       maxSignatureChecks,
       revocation,
     }
@@ -123,14 +134,15 @@ function policyFor(
 }
 
 function verifyPath(parts: PathSearchParts, spiffeId: SpiffeId): Verification {
-  const { leaf, now } = parts
-  const refusal = leafRefusal(leaf, spiffeId) ?? validityRefusal(leaf, now, 'the leaf')
+  const { leaf, now, clockSkewMs } = parts
+  const window = timeWindow(now, clockSkewMs)
+  const refusal = leafRefusal(leaf, spiffeId) ?? validityRefusal(leaf, window, 'the leaf')
   if (refusal !== undefined) return refuse(refusal, spiffeId)
   const found = new PathSearch(parts).run()
   if ('code' in found) return refuse(found, spiffeId)
   const path = Object.freeze(found.path)
   const notAfter = Math.min(...path.map((certificate) => certificate.notAfter))
-  const validUntil = Math.min(notAfter, found.coveredUntil)
+  const validUntil = Math.min(notAfter + clockSkewMs, found.coveredUntil)
   const svid = { spiffeId, leaf, path, anchor: path.at(-1)!, notAfter, validUntil }
   return Object.freeze({ ok: true, svid: Object.freeze(svid) })
 }

@@ -10,6 +10,7 @@ import {
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {
+  assertClockSkew,
   assertKnownOptions,
   assertOneOf,
   assertPositiveInteger,
@@ -40,6 +41,11 @@ export interface ConnectOptions {
    * `{ default, trustDomains }` with exceptions by name. Default `soft`.
    */
   readonly revocation?: RevocationPolicy | RevocationOptions
+  /**
+   * How far the clock of the server's authority may be from ours, in ms, up to 300,000: its certificates
+   * count by so much earlier and longer. Default 0.
+   */
+  readonly clockSkewMs?: number
   /** As in `net.connect`. */
   readonly family?: number
   /** As in `net.connect`. */
@@ -53,7 +59,7 @@ export interface ConnectOptions {
 /** What may be left out of {@link ConnectOptions}, where that is decided once for many connections. */
 export type EndpointOptions = Pick<
   ConnectOptions,
-  'source' | 'server' | 'timeoutMs' | 'minVersion' | 'revocation' | 'clock'
+  'source' | 'server' | 'timeoutMs' | 'minVersion' | 'revocation' | 'clockSkewMs' | 'clock'
 >
 
 const connectOptionNames: ReadonlySet<string> = new Set([
@@ -67,6 +73,7 @@ const connectOptionNames: ReadonlySet<string> = new Set([
   'signal',
   'minVersion',
   'revocation',
+  'clockSkewMs',
   'family',
   'localAddress',
   'lookup',
@@ -85,6 +92,7 @@ export const assertEndpointOptions = (options: EndpointOptions): void => {
   if (options.minVersion !== undefined) {
     assertOneOf('minVersion', options.minVersion, MIN_VERSIONS)
   }
+  if (options.clockSkewMs !== undefined) assertClockSkew(options.clockSkewMs)
   revocationPolicies(options.revocation)
 }
 

@@ -42,10 +42,11 @@ export const dial = (endpoint: EndpointOptions, target: Target): TLSSocket => {
     server,
     timeoutMs = TIMEOUT_MS,
     minVersion = 'TLSv1.3',
+    clockSkewMs = 0,
     clock = Date.now,
   } = endpoint
   const svid = svidOf(source)
-  const verifier = verifierOf(source, revocationPolicies(endpoint.revocation))
+  const verifier = verifierOf(source, revocationPolicies(endpoint.revocation), clockSkewMs)
   const { servername = target.host } = target
   const options = {
     ...target,

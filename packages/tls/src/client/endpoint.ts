@@ -8,17 +8,19 @@ const MAX_CACHED_VERDICTS = 1000
 
 const verifiers = new WeakMap<X509MaterialSource, Map<string, PeerVerifier>>()
 
-/** The verifier that all outgoing connections of one source share, as far as their policies are the same. */
+/** The verifier that all outgoing connections of one source share, as far as their rules are the same. */
 export const verifierOf = (
   source: X509MaterialSource,
   revocation: RevocationPolicies,
+  clockSkewMs: number,
 ): PeerVerifier => {
   const ofSource = verifiers.get(source) ?? new Map<string, PeerVerifier>()
   verifiers.set(source, ofSource)
-  let verifier = ofSource.get(revocation.key)
+  const key = `${clockSkewMs} ${revocation.key}`
+  let verifier = ofSource.get(key)
   if (verifier === undefined) {
-    verifier = new PeerVerifier(source, revocation, MAX_CACHED_VERDICTS)
-    ofSource.set(revocation.key, verifier)
+    verifier = new PeerVerifier(source, revocation, MAX_CACHED_VERDICTS, clockSkewMs)
+    ofSource.set(key, verifier)
   }
   return verifier
 }

@@ -33,6 +33,7 @@ const optionNames: ReadonlySet<string> = new Set([
   'timeoutMs',
   'minVersion',
   'revocation',
+  'clockSkewMs',
   'clock',
   'keepAlive',
   'keepAliveMsecs',

@@ -11,10 +11,16 @@ import type { LapseReason, Standing } from './standing.ts'
 
 const LOST = Number.NEGATIVE_INFINITY
 
+/** By what a chain is judged, besides the bundles. */
+export interface TrustRules {
+  readonly revocation: RevocationPolicy
+  readonly clockSkewMs: number
+}
+
 /** The trust in one verified chain, kept true while the bundles of its source change. */
 export class ChainTrust implements Standing {
   readonly #editions: BundleEditions
-  readonly #revocation: RevocationPolicy
+  readonly #rules: TrustRules
   // As DER, which takes a quarter of the memory of OpenSSL's objects.
   readonly #chain: readonly Buffer[]
   readonly #trustDomain: TrustDomain
@@ -30,13 +36,13 @@ export class ChainTrust implements Standing {
 
   constructor(
     editions: BundleEditions,
-    revocation: RevocationPolicy,
+    rules: TrustRules,
     chain: readonly Buffer[],
     edition: BundleEdition,
     verified: VerifiedX509Svid,
   ) {
     this.#editions = editions
-    this.#revocation = revocation
+    this.#rules = rules
     this.#chain = chain
     this.#trustDomain = verified.spiffeId.trustDomain
     this.#judgedBy = edition.number
@@ -60,7 +66,7 @@ export class ChainTrust implements Standing {
     const edition = this.#editions.currentOrLast
     if (edition !== undefined && edition.number !== this.#judgedBy) this.#judgeBy(edition, now)
     if (now < this.#validUntil) return true
-    this.end(now < this.#notAfter ? 'revocation-unknown' : 'untrusted')
+    this.end(now < this.#notAfter + this.#rules.clockSkewMs ? 'revocation-unknown' : 'untrusted')
     return false
   }
 
@@ -82,9 +88,8 @@ export class ChainTrust implements Standing {
     this.#bundle = new WeakRef(bundle)
     if (this.#isUntouchedBy(bundle)) return
     const chain = this.#chain.map((der) => Certificate.fromDer(der))
-    const revocation = this.#revocation
     // With the budget of a handshake: what was good there must not be lost to a smaller one here.
-    const verification = verifyX509Svid(chain, bundles, { clock: () => now, revocation })
+    const verification = verifyX509Svid(chain, bundles, { clock: () => now, ...this.#rules })
     if (!verification.ok) return this.end(lapseBy(verification.code))
     this.#anchor = verification.svid.anchor
     this.#serialNumbers = serialNumbersOf(verification.svid)
@@ -95,7 +100,8 @@ export class ChainTrust implements Standing {
   /** Whether the path that was found stays good, without looking at it again. */
   #isUntouchedBy(bundle: X509Bundle): boolean {
     if (!bundle.has(this.#anchor)) return false
-    if (this.#revocation !== 'soft') return this.#revocation === 'off'
+    const { revocation } = this.#rules
+    if (revocation !== 'soft') return revocation === 'off'
     // A serial number that no list names is revoked by none, whoever signed them.
     return !this.#serialNumbers.some((serialNumber) =>
       bundle.revocationLists.some((list) => list.has(serialNumber)),

@@ -5,7 +5,10 @@ import type { LapseReason, Standing } from './standing.ts'
 export interface ConnectionPeer {
   readonly spiffeId: SpiffeId
   readonly trustDomain: TrustDomain
-  /** When the proof ends, in ms since the epoch: the earliest notAfter on the verified path. */
+  /**
+   * When the proof ends, in ms since the epoch: the earliest notAfter on the verified path, with the
+   * tolerance `clockSkewMs` where one is given.
+   */
   readonly notAfter: number
   /** SHA-256 of the leaf certificate, as `node:crypto` writes it (`AA:BB:…`). */
   readonly fingerprint256: string

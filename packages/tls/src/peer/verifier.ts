@@ -31,11 +31,19 @@ export class PeerVerifier {
   readonly #revocation: RevocationPolicies
   // By fingerprint of the leaf. Only good verdicts, so that a chain sent whole gets its fair hearing.
   readonly #accepted: FairCache<Acceptance>
+  readonly #clockSkewMs: number
   #hits = 0
 
-  constructor(source: X509BundleSource, revocation: RevocationPolicies, maxCachedVerdicts: number) {
+  /** @param clockSkewMs how much longer, and earlier, the certificates of peers are valid */
+  constructor(
+    source: X509BundleSource,
+    revocation: RevocationPolicies,
+    maxCachedVerdicts: number,
+    clockSkewMs = 0,
+  ) {
     this.#editions = new BundleEditions(source)
     this.#revocation = revocation
+    this.#clockSkewMs = clockSkewMs
     // Each weighs so much at least that there are never more than `maxCachedVerdicts`.
     const minWeight = MAX_CHAIN_BYTES / maxCachedVerdicts
     this.#accepted = new FairCache({
@@ -69,6 +77,7 @@ export class PeerVerifier {
     const edition = this.#editions.current
     const verification = verifyX509Svid(chain, edition.bundles, {
       clock: () => now,
+      clockSkewMs: this.#clockSkewMs,
       revocation: this.#revocation,
     })
     if (!verification.ok) {
@@ -77,17 +86,19 @@ export class PeerVerifier {
     const { svid } = verification
     const facts = {
       spiffeId: svid.spiffeId,
-      notAfter: svid.notAfter,
+      // The end of the proof: whatever is remembered or kept open because of it ends with it.
+      notAfter: svid.notAfter + this.#clockSkewMs,
       fingerprint256: svid.leaf.fingerprint256,
       serialNumber: svid.leaf.serialNumber,
       proof: 'x509-svid',
     } as const
     const sent = chain.map(({ raw }) => raw)
-    const revocation = this.#revocation.for(svid.spiffeId.trustDomain)
+    const clockSkewMs = this.#clockSkewMs
+    const rules = { revocation: this.#revocation.for(svid.spiffeId.trustDomain), clockSkewMs }
     return {
       ok: true,
       chainBytes: sent.reduce((sum, { length }) => sum + length, 0),
-      peer: new ProvenPeer(facts, new ChainTrust(this.#editions, revocation, sent, edition, svid)),
+      peer: new ProvenPeer(facts, new ChainTrust(this.#editions, rules, sent, edition, svid)),
     }
   }
 }

@@ -25,11 +25,9 @@ export const secure = (
   settings: ServerSettings,
 ): void => {
   const { clock, clientCertificate } = settings
-  const verifier = new PeerVerifier(
-    source,
-    revocationPolicies(settings.revocation),
-    settings.maxCachedVerdicts,
-  )
+  const { clockSkewMs, maxCachedVerdicts } = settings
+  const revocation = revocationPolicies(settings.revocation)
+  const verifier = new PeerVerifier(source, revocation, maxCachedVerdicts, clockSkewMs)
   const connections = new ConnectionRegistry(server, settings)
   const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
   const contexts = new SecureContextManager(server, source, settings)

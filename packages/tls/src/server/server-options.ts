@@ -10,6 +10,7 @@ import {
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {
+  assertClockSkew,
   assertInteger,
   assertKnownOptions,
   assertOneOf,
@@ -49,6 +50,12 @@ export interface SvidServerOptions {
   readonly handshakeTimeoutMs?: number
   /** How many verified client certificates are remembered, at about 4 KB each. Default 10,000. */
   readonly maxCachedVerdicts?: number
+  /**
+   * How far the clocks of peers' authorities may be from ours, in ms, up to 300,000: a certificate of a
+   * peer counts by so much earlier and longer. Remembered proofs and live connections end with that time
+   * too. It never concerns the own SVID, nor revocation lists. Default 0.
+   */
+  readonly clockSkewMs?: number
   /**
    * What the revocation lists of the bundles mean.
    *
@@ -106,6 +113,7 @@ const defaults: ServerSettings = {
   sessionTicketLifetimeMs: 0,
   handshakeTimeoutMs: 10_000,
   maxCachedVerdicts: 10_000,
+  clockSkewMs: 0,
   revocation: 'soft',
   onPeerExpiry: 'graceful',
   graceMs: 10_000,
@@ -131,6 +139,7 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   assertOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
   assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_TIMER_MS)
   assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
+  assertClockSkew(settings.clockSkewMs)
   revocationPolicies(settings.revocation)
   assertSessionSettings(settings)
   assertConnectionSettings(settings)
