@@ -2,7 +2,7 @@ import { describeValue, TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { Parts } from './assembly.ts'
 import type { Authz, TenantName } from './authz.ts'
-import { EVERYBODY, scopeOf } from './invalidation/scope.ts'
+import { ALL_TENANTS, scopeOf } from './invalidation/scope.ts'
 import { AuthzError } from './errors.ts'
 import { explainQuestion, explainRequest } from './explain/explain.ts'
 import type { Question } from './explain/explanation.ts'
@@ -27,9 +27,13 @@ export function authzOf({
     invalidate: (tenant?: TenantName) => {
       const key = tenant === undefined ? undefined : keyOf(tenant)
       cache.invalidate(key)
-      replicas?.announce(key === undefined ? EVERYBODY : scopeOf(key))
+      replicas?.publish(key === undefined ? ALL_TENANTS : scopeOf(key))
     },
-    reload: (document?: PolicyDocument) => policy.replace(document),
+    reload: async (document?: PolicyDocument) => {
+      const version = await policy.replace(document)
+      replicas?.affirmPolicy()
+      return version
+    },
     get policyVersion() {
       return policy.version
     },
@@ -44,6 +48,7 @@ export function authzOf({
     findSvid: (tenant: TenantName, key: string) => svids.find(keyOf(tenant), key),
     decisionLog: () => decisionLog?.stats() ?? null,
     engines: () => Array.from(guards.values(), (guard) => guard.stats()),
+    replicas: () => replicas?.state ?? null,
     stats: () => cache.stats(),
   })
 }

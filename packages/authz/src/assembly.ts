@@ -5,8 +5,9 @@ import { Provisions } from './condition/provisions.ts'
 import { Decider } from './decide/decider.ts'
 import { EngineGuard } from './engine/guard.ts'
 import { cacheChannel, type CacheEvent } from './events.ts'
+import type { PolicyInForce } from './invalidation/policy-agreement.ts'
 import { Replicas } from './invalidation/replicas.ts'
-import { EVERYBODY, tenantKeyOf } from './invalidation/scope.ts'
+import { ALL_TENANTS, tenantKeyOf } from './invalidation/scope.ts'
 import { DecisionLog, type LostDecisions } from './log/decision-log.ts'
 import type { Settings } from './options/options.ts'
 import { losesEverything } from './policy/dismissal.ts'
@@ -66,11 +67,16 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
     ...settings,
     isCurrent: () => link.replicas?.isCurrent ?? true,
   })
-  const policy = new EnforcedPolicy(rules, first, settings.policy.file, (before, after) => {
-    link.replicas?.announcePolicy()
-    dismissRefused(fastify, before, after)
-    publicRoutes.check()
-  })
+  const policy = new EnforcedPolicy(
+    rules,
+    first,
+    settings.policy.file,
+    ({ before, after, isAdopted }) => {
+      if (!isAdopted) link.replicas?.publishPolicy()
+      dismissRefused(fastify, before, after)
+      publicRoutes.check()
+    },
+  )
   link.replicas = replicasOf(fastify, settings, cache, policy)
   const makeDecider = (): Decider => deciderOf(settings, foundation, cache)
   return {
@@ -155,29 +161,50 @@ function decisionLogOf(
 
 /** What the replicas of this service hear of this one, and tell it. */
 function replicasOf(
-  fastify: FastifyInstance,
+  { log }: FastifyInstance,
   { replicas, clock }: Settings,
   cache: DecisionCache,
   policy: EnforcedPolicy,
 ): Replicas | null {
   if (replicas === null) return null
-  const readPolicy = async (): Promise<void> => {
-    await policy.replace().catch((error: unknown) => {
-      const fields = { err: error, policyVersion: policy.version }
-      fastify.log.error(fields, 'the policy that other replicas have cannot be read here')
-    })
-  }
   return new Replicas({
     ...replicas,
     clock,
-    invalidate: (scope) => cache.invalidate(scope === EVERYBODY ? undefined : tenantKeyOf(scope)),
-    policyVersion: () => policy.version,
-    adoptPolicy: readPolicy,
-    // What code has put in force is not given up for a file without need.
-    checkPolicy: async () => {
-      if (policy.isOfFile) await readPolicy()
-    },
+    log,
+    policy: adoptable(policy, log),
+    invalidate: (scope) => cache.invalidate(scope === ALL_TENANTS ? undefined : tenantKeyOf(scope)),
   })
+}
+
+/** The policy in force as replicas know it: they can put in force what the policy file holds, and nothing else. */
+function adoptable(policy: EnforcedPolicy, log: FastifyInstance['log']): PolicyInForce {
+  let failure = ''
+  return {
+    get version() {
+      return policy.version
+    },
+    get digest() {
+      return policy.digest
+    },
+    adopt: async (digest, isWanted) => {
+      const { isFromFile, version } = policy
+      try {
+        const isAdopted = await policy.adopt(digest, isWanted)
+        if (!isAdopted || isFromFile) return
+        const fields = { former: version, policyVersion: policy.version }
+        log.warn(
+          fields,
+          'the policy document that code put in force gave way to a later policy file',
+        )
+      } catch (error) {
+        // It is tried again with each heartbeat.
+        if (String(error) === failure) return
+        failure = String(error)
+        const fields = { err: error, policyVersion: version }
+        log.error(fields, 'the policy that other replicas have cannot be put in force here')
+      }
+    },
+  }
 }
 
 /** Sends away the callers for whom the former rules had something, and the new ones have nothing. */

@@ -4,6 +4,7 @@ import type { DecisionCacheStats } from './cache/decision-cache.ts'
 import type { DecisionLogStats } from './log/decision-log.ts'
 import type { EngineStats } from './engine/guard.ts'
 import type { Explanation, Question } from './explain/explanation.ts'
+import type { ReplicasState } from './invalidation/state.ts'
 import type { PolicyDocument } from './policy/document.ts'
 import type { RouteRule } from './rule/route-rule.ts'
 import type { Comparisons } from './shadow/tally.ts'
@@ -29,6 +30,8 @@ export interface Authz {
   /**
    * Puts a policy document in the place of the one in force, by default what the file of the option `policy` holds now.
    * It is compiled and tested aside; when anything is wrong, the one in force stays. Resolves with the version in force.
+   * Replicas are told. A document that is given here stays in force until code puts another one there, or until the content
+   * of the policy file changes after that.
    *
    * @throws {AuthzError} `invalid-policy`, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
@@ -73,6 +76,8 @@ export interface Authz {
   decisionLog(): DecisionLogStats | null
   /** What became of the questions to each engine since the boot, and how it stands. */
   engines(): readonly EngineStats[]
+  /** How this replica stands with the others; `null` without the option `replicas`. */
+  replicas(): ReplicasState | null
   /** What the cache holds, and what it has done since the boot. */
   stats(): DecisionCacheStats
 }

@@ -67,10 +67,5 @@ export interface CacheEvent {
 
 export const cacheChannel: Channel = channel('spiffe:authz:cache')
 
-/** What `spiffe:authz:replicas` carries, frozen, when the invalidation bus gets out of reach for too long, or is back. */
-export interface ReplicasEvent {
-  /** `stale`: nothing that is remembered is used. */
-  readonly state: 'current' | 'stale'
-}
-
+/** Carries the state of this replica among the others, frozen, when its `state` or `policy` changes, or `pending` begins or ends. */
 export const replicasChannel: Channel = channel('spiffe:authz:replicas')

@@ -22,11 +22,11 @@ export type {
   DecisionEvent,
   EngineEvent,
   PolicyEvent,
-  ReplicasEvent,
 } from './events.ts'
 export type { Explanation, Finding, Question } from './explain/explanation.ts'
 export type { InvalidationBus, InvalidationListener } from './invalidation/bus.ts'
 export type { ReplicasOptions } from './invalidation/options.ts'
+export type { ReplicasState } from './invalidation/state.ts'
 export type { DecisionLogStats } from './log/decision-log.ts'
 export type { DecisionLogEvent } from './log/event.ts'
 export type { DecisionLogOptions } from './log/options.ts'

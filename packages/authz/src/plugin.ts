@@ -112,7 +112,7 @@ function gateOf(
 /** Reads the file again whenever it changes. */
 function follow(fastify: FastifyInstance, file: string, policy: EnforcedPolicy): FileWatcher {
   const onChange = (): void => {
-    policy.replace().catch((error: unknown) => {
+    policy.refresh().catch((error: unknown) => {
       const fields = { err: error, policyVersion: policy.version }
       fastify.log.error(fields, 'policy refused: the last good one stays')
     })

@@ -1,32 +1,32 @@
-/** An epoch that is further ahead of the time than this was made by nobody. A replica whose clock is so slow forgets too much. */
-export const MAX_AHEAD_MS: number = 10 * 60_000
-
 /**
- * Carries invalidations between the replicas of a service: what has changed and when, never a decision. It makes the
- * epochs, so that the clocks of replicas do not matter. It need not be reliable: what it stores is read again after each
- * interruption, and where it cannot be reached for long, nothing that is remembered is used.
+ * Carries messages between the replicas of a service. It stores nothing and keeps nothing secret, and need not be
+ * reliable: a message may be lost, repeated or late, and anybody may add some. Replicas sign and number their messages,
+ * and forget everything when one is missing.
  *
- * An epoch is a whole number: the bus's own time in milliseconds since 1970, or one more than the last if that is greater.
- * So no two are the same, of whatever scopes, and a later one is always greater.
+ * A bus has to promise three things. What `publish` resolves for reaches every subscription that is in place, also that of
+ * the replica which published it, and otherwise `publish` rejects. `onSubscribed` is called each time that a subscription
+ * comes into place, also after an interruption. Messages of one replica keep their order, or else replicas forget too much.
  */
 export interface InvalidationBus {
-  /** Gives a scope a new epoch, greater than `known` and than all before, stores it, and resolves with it. */
-  advance(scope: string, known: number): Promise<number>
-  /** Tells the other replicas. */
-  publish(notice: string): Promise<void>
-  /** Tells the listener of every notice from now on. */
-  subscribe(listener: InvalidationListener): Promise<void>
+  /** Tells this bus from others that have the same secret: a message that is signed for one is not believed on another. */
+  readonly name: string
+  /** Sends a message of at most 4096 characters to all replicas. Called for one message after another. */
+  publish(message: string): Promise<void>
   /**
-   * The scopes whose epoch is greater than `readUpTo`, with their epochs. Where the bus knows none as great as `known`, which
-   * is `readUpTo` or greater, or may have lost some since `readUpTo`, `*` stands for what was lost: it gets a new epoch,
-   * greater than `known`, which is stored for all replicas.
+   * Begins a subscription, which reconnects by itself as far as it can. Returns the function that ends it. A replica that
+   * does not hear its own messages ends its subscription and begins another one.
    */
-  read(readUpTo: number, known: number): Promise<ReadonlyMap<string, number>>
-  close(): Promise<void>
+  subscribe(listener: InvalidationListener): () => void | Promise<void>
 }
 
+/** What a subscription calls. None of these functions throws. */
 export interface InvalidationListener {
-  readonly onNotice: (notice: string) => void
-  /** Notices may have been lost: called when the connection is there again. */
-  readonly onReconnected: () => void
+  readonly onMessage: (message: string) => void
+  /** The subscription is in place, for the first time or again: messages before this moment may have been lost. */
+  readonly onSubscribed: () => void
+  /** Why the subscription is not in place at present, for the log. */
+  readonly onError: (error: unknown) => void
 }
+
+/** No message is longer. */
+export const MAX_MESSAGE_LENGTH = 4096

@@ -4,11 +4,11 @@ import type { InvalidationBus } from './bus.ts'
 /** How the replicas of a service keep their caches in step. */
 export interface ReplicasOptions {
   readonly bus: InvalidationBus
-  /** Known to all replicas and to nobody else, at least 16 characters: notices are authenticated by it. */
+  /** Known to all replicas and to nobody else, at least 16 characters: messages are signed with it. */
   readonly secret: string
-  /** How often what the bus stores is read, in milliseconds. Default 5000. */
+  /** How often each replica says where it stands, in milliseconds. Default 5000, or a third of `maxStaleMs` if that is less. */
   readonly heartbeatMs?: number
-  /** For how long the bus may be out of reach before nothing that is remembered is used, in milliseconds. Default 60 000. */
+  /** For how long the bus may be out of touch before nothing that is remembered is used, in milliseconds. Default 60 000. */
   readonly maxStaleMs?: number
 }
 
@@ -16,6 +16,7 @@ export interface ReplicasOptions {
 export type ReplicasSettings = Required<ReplicasOptions>
 
 const MIN_SECRET_LENGTH = 16
+const HEARTBEAT_MS = 5000
 
 /**
  * The option `replicas`.
@@ -28,16 +29,26 @@ export function readReplicas(options: ReplicasOptions): ReplicasSettings {
   }
   checkKeys('replicas.', options, ['bus', 'secret', 'heartbeatMs', 'maxStaleMs'])
   const { bus, secret } = options
-  if (typeof bus !== 'object' || bus === null || typeof bus.publish !== 'function') {
-    return refuse('replicas.bus', bus, 'must be an invalidation bus')
+  if (!isBus(bus)) {
+    const why = 'must be an invalidation bus, with `name`, `publish` and `subscribe`'
+    return refuse('replicas.bus', bus, why)
   }
   if (typeof secret !== 'string' || secret.length < MIN_SECRET_LENGTH) {
     return refuse('replicas.secret', secret, `must have ${MIN_SECRET_LENGTH} characters or more`)
   }
+  const maxStaleMs = duration('replicas.maxStaleMs', options.maxStaleMs, 60_000)
+  const heartbeatMs = Math.min(HEARTBEAT_MS, Math.ceil(maxStaleMs / 3))
   return {
     bus,
     secret,
-    heartbeatMs: duration('replicas.heartbeatMs', options.heartbeatMs, 5000),
-    maxStaleMs: duration('replicas.maxStaleMs', options.maxStaleMs, 60_000),
+    heartbeatMs: duration('replicas.heartbeatMs', options.heartbeatMs, heartbeatMs),
+    maxStaleMs,
   }
+}
+
+function isBus(bus: Partial<InvalidationBus> | null | undefined): boolean {
+  if (typeof bus !== 'object' || bus === null) return false
+  const { name, publish, subscribe } = bus
+  if (typeof name !== 'string' || name === '') return false
+  return typeof publish === 'function' && typeof subscribe === 'function'
 }

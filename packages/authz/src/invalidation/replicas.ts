@@ -1,198 +1,262 @@
-import { LRUCache } from 'lru-cache'
-import { replicasChannel, type ReplicasEvent } from '../events.ts'
-import { Deadline } from '../step/deadline.ts'
-import { MAX_AHEAD_MS } from './bus.ts'
-import { openNotice, sealNotice } from './notice.ts'
+import { randomBytes } from 'node:crypto'
+import { BusError, within } from './bus-calls.ts'
+import { BusLink } from './bus-link.ts'
+import { type InvalidationMessage, signMessage, type SigningKey, verifyMessage } from './message.ts'
 import type { ReplicasSettings } from './options.ts'
-import { EVERYBODY, MAX_SCOPES } from './scope.ts'
+import { PendingScopes } from './pending-scopes.ts'
+import { PolicyAgreement, type PolicyInForce } from './policy-agreement.ts'
+import { type ReplicasLog, ReplicasReport } from './report.ts'
+import { ALL_TENANTS } from './scope.ts'
+import { SenderCounts } from './sender-counts.ts'
+import type { ReplicasState } from './state.ts'
 
 export interface ReplicasParts extends ReplicasSettings {
   /** Forgets what is remembered about a scope, `*` for all. */
   readonly invalidate: (scope: string) => void
-  /** The policy document in force here. */
-  readonly policyVersion: () => string
-  /** Reads the policy document anew, since another replica has another one in force. Never rejects. */
-  readonly adoptPolicy: () => Promise<void>
-  /** Reads it anew in case another replica has another one in force. Never rejects. */
-  readonly checkPolicy: () => Promise<void>
+  readonly policy: PolicyInForce
+  readonly log: ReplicasLog
   /** Milliseconds since the epoch. */
   readonly clock: () => number
 }
 
-/** What a bus may take for one answer. */
-const PATIENCE_MS = 2000
+/** More than this in one heartbeat is not verified: all is forgotten, which is the most that it could say. */
+const MAX_MESSAGES_PER_HEARTBEAT = 20_000
 
 /**
- * Keeps the cache of this replica in step with those of the others. The bus makes the epochs, each greater than all before,
- * so that notices may come late, twice or out of order, and an old one that is sent again does nothing.
+ * Keeps the cache of this replica in step with those of the others. Each replica numbers its invalidations, and repeats
+ * the last number with each heartbeat: whoever missed one forgets everything. A replica is in touch when it hears its own
+ * heartbeat: then the bus takes what is published, and brings it.
  */
 export class Replicas {
   readonly #parts: ReplicasParts
-  /**
-   * The last epoch of each scope by notices alone, which are authenticated: what anybody may have stored hides none of
-   * them. One about a scope that is not here any more is news.
-   */
-  readonly #heard = new LRUCache<string, number>({ max: MAX_SCOPES })
-  /** What is stored has been read up to this epoch. */
-  #readUpTo = 0
-  /** The greatest epoch that was made, heard of or read. A bus that knows none as great has lost some. */
-  #known = 0
-  /** The scopes that could not be told yet, with the number of the last announcement. */
-  readonly #untold = new Map<string, number>()
-  #announcements = 0
-  #isTelling = false
+  readonly #key: SigningKey
+  readonly #link: BusLink
+  readonly #agreement: PolicyAgreement
+  readonly #report: ReplicasReport
+  readonly #sender = randomBytes(16).toString('base64url')
+  readonly #senders: SenderCounts
+  readonly #pending = new PendingScopes()
+  /** What is being published. When that fails it is sent again as it is: to whoever heard it, it says nothing new. */
+  #current: string | null = null
+  #count = 0
+  #flushing: Promise<void> | null = null
+  /** The last attempt to publish invalidations failed. */
+  #isFlushFailing = false
+  #isSyncing = false
+  #isSyncWanted = false
+  #isClosed = false
   #heartbeat: NodeJS.Timeout | undefined
-  #isSubscribed = false
-  /** The version that another replica has told of, until this one has a say of its own. */
-  #versionOfOthers: string | null = null
-  #isCurrent = false
-  #lastContact = -Infinity
+  #error: unknown = null
+  #received = 0
+  /** When all was last forgotten because another replica is silent. */
+  #forgottenAt = -Infinity
+  #unverified = 0
+  #misdated = 0
 
   constructor(parts: ReplicasParts) {
+    const { bus, secret, policy, log, clock } = parts
     this.#parts = parts
+    this.#key = { secret, bus: bus.name }
+    this.#agreement = new PolicyAgreement(policy, clock)
+    this.#report = new ReplicasReport(log, clock)
+    this.#senders = new SenderCounts(clock)
+    this.#link = new BusLink({
+      bus,
+      clock,
+      onMessage: (text) => this.#onMessage(text),
+      onSubscribed: () => {
+        parts.invalidate(ALL_TENANTS)
+        void this.#sync()
+      },
+    })
   }
 
-  /** Whether what is remembered here can be used: the bus was in reach not long ago. */
+  /** Whether what is remembered here can be used: this replica was in touch not long ago. */
   get isCurrent(): boolean {
-    const staleMs = this.#parts.clock() - this.#lastContact
+    const staleMs = this.#parts.clock() - this.#link.lastContact
     // When the clock is set back, nobody knows for how long.
-    const isCurrent = staleMs >= 0 && staleMs <= this.#parts.maxStaleMs
-    if (isCurrent !== this.#isCurrent) this.#become(isCurrent)
-    return isCurrent
+    return staleMs >= 0 && staleMs <= this.#parts.maxStaleMs
+  }
+
+  get state(): ReplicasState {
+    return Object.freeze<ReplicasState>({
+      state: this.isCurrent ? 'current' : 'stale',
+      pending: this.#isFlushFailing ? this.#unpublished : 0,
+      problem: this.#error instanceof BusError ? this.#error.code : null,
+      policy: this.#agreement.differingVersion === null ? 'agreed' : 'differs',
+      unverified: this.#unverified,
+    })
   }
 
   /** Begins to listen. Where the bus is out of reach, nothing that is remembered is used until it is. */
   async start(): Promise<void> {
-    this.#heartbeat = setInterval(() => void this.#beat(), this.#parts.heartbeatMs).unref()
-    await this.#beat()
+    this.#heartbeat = setInterval(() => {
+      this.#received = 0
+      this.#forgetForSilent()
+      void this.#sync()
+    }, this.#parts.heartbeatMs).unref()
+    await this.#sync()
   }
 
   /** Tells the other replicas that everything remembered about a scope is void. */
-  announce(scope: string): void {
-    const isFull = this.#untold.size >= MAX_SCOPES
-    if (isFull) this.#untold.clear()
-    const told = isFull ? EVERYBODY : scope
-    // It goes to the end: whoever is telling has yet to come there.
-    this.#untold.delete(told)
-    this.#untold.set(told, ++this.#announcements)
-    void this.#tell()
-  }
-
-  /** Tells the other replicas that this one has another policy document in force. */
-  announcePolicy(): void {
-    // Whoever took it over from another does not pass it on.
-    const isTakenOver = this.#parts.policyVersion() === this.#versionOfOthers
-    this.#versionOfOthers = null
-    if (!isTakenOver) this.announce(EVERYBODY)
-  }
-
-  async close(): Promise<void> {
-    clearInterval(this.#heartbeat)
-    await this.#within(this.#parts.bus.close()).catch(() => undefined)
-  }
-
-  async #beat(): Promise<void> {
-    try {
-      if (!this.#isSubscribed) await this.#subscribe()
-      await this.#read()
-      await this.#tell()
-    } catch {
-      // Out of reach: `isCurrent` tells when that has lasted too long.
-    }
-  }
-
-  async #subscribe(): Promise<void> {
-    const listener = {
-      onNotice: (notice: string) => this.#hear(notice),
-      onReconnected: () => void this.#beat(),
-    }
-    await this.#within(this.#parts.bus.subscribe(listener))
-    this.#isSubscribed = true
-  }
-
-  /** Notices may have been lost: what is stored has them all. */
-  async #read(): Promise<void> {
-    const { clock, bus } = this.#parts
-    const askedAt = clock()
-    const stored = await this.#within(bus.read(this.#readUpTo, this.#known))
-    for (const [scope, epoch] of stored) {
-      const isMissed = !this.#isHeard(scope, epoch)
-      if (isMissed && !this.#forget(scope, epoch)) continue
-      this.#readUpTo = Math.max(epoch, this.#readUpTo)
-      // The notice that was missed may have told of another policy.
-      if (isMissed && scope === EVERYBODY) void this.#parts.checkPolicy()
-    }
-    this.#lastContact = askedAt
-    void this.isCurrent
-  }
-
-  /** One at a time: what is announced meanwhile is told by the same. */
-  async #tell(): Promise<void> {
-    if (this.#isTelling) return
-    this.#isTelling = true
-    try {
-      for (const [scope, announcement] of this.#untold) {
-        await this.#tellOf(scope)
-        if (this.#untold.get(scope) === announcement) this.#untold.delete(scope)
-      }
-    } catch {
-      // The next heartbeat tries again.
-    } finally {
-      this.#isTelling = false
-    }
-  }
-
-  async #tellOf(scope: string): Promise<void> {
-    const { bus, secret, policyVersion } = this.#parts
-    const epoch = await this.#within(bus.advance(scope, this.#known))
-    this.#learn(epoch)
-    const notice = sealNotice({ scope, epoch, policyVersion: policyVersion() }, secret)
-    await this.#within(bus.publish(notice))
-  }
-
-  #hear(text: string): void {
-    const { secret, policyVersion } = this.#parts
-    const notice = openNotice(text, secret)
-    if (notice === null) return
-    const { scope, epoch } = notice
-    if (this.#isHeard(scope, epoch) || !this.#forget(scope, epoch)) return
-    this.#heard.set(scope, epoch)
-    if (notice.policyVersion === policyVersion()) return
-    this.#versionOfOthers = notice.policyVersion
-    void this.#parts.adoptPolicy()
-  }
-
-  /** Whether the notice of this epoch, or of a later one, has been heard. */
-  #isHeard(scope: string, epoch: number): boolean {
-    return epoch <= (this.#heard.get(scope) ?? -Infinity)
-  }
-
-  /** Forgets a scope. Of an epoch that nobody made it returns `false`: others may be hidden behind it, so all are forgotten. */
-  #forget(scope: string, epoch: number): boolean {
-    const isPlausible = this.#learn(epoch)
-    this.#parts.invalidate(isPlausible ? scope : EVERYBODY)
-    return isPlausible
-  }
-
-  /** Keeps in mind that there is this epoch; `false` for one that nobody made. */
-  #learn(epoch: number): boolean {
-    const isPlausible = epoch <= this.#parts.clock() + MAX_AHEAD_MS
-    if (isPlausible) this.#known = Math.max(epoch, this.#known)
-    return isPlausible
-  }
-
-  #become(isCurrent: boolean): void {
-    this.#isCurrent = isCurrent
-    if (!replicasChannel.hasSubscribers) return
-    replicasChannel.publish(
-      Object.freeze<ReplicasEvent>({ state: isCurrent ? 'current' : 'stale' }),
+  publish(scope: string): void {
+    this.#pending.add(scope)
+    this.#flush().then(
+      () => this.#update(this.#error),
+      (error: unknown) => this.#update(error),
     )
   }
 
-  async #within<T>(answer: Promise<T>): Promise<T> {
-    const late = Symbol('late')
-    const outcome = await new Deadline().race<T | typeof late>(answer, PATIENCE_MS, late)
-    if (outcome === late) throw new Error('the invalidation bus does not answer')
-    return outcome
+  /** Tells the other replicas that a policy document was put in force here. */
+  publishPolicy(): void {
+    this.#agreement.onReplaced()
+    void this.#sync()
+  }
+
+  /** Tells them that code wants the policy document that is in force here already, if they have others. */
+  affirmPolicy(): void {
+    if (this.#agreement.differingVersion !== null) this.publishPolicy()
+  }
+
+  /** Publishes what is pending, as far as that does not take long. */
+  async close(): Promise<void> {
+    clearInterval(this.#heartbeat)
+    await within(this.#end(), 'bus-timeout').catch(() => undefined)
+    this.#isClosed = true
+    await this.#link.close()
+    const pending = this.#unpublished
+    if (pending === 0) return
+    const message = 'invalidations were not published before the application closed'
+    this.#parts.log.warn({ code: 'invalidations-lost', pending }, message)
+  }
+
+  async #end(): Promise<void> {
+    await this.#flush()
+    await this.#link.publish(this.#sign({ kind: 'end', sender: this.#sender, count: this.#count }))
+  }
+
+  /** A replica that cannot publish cannot tell what it has invalidated: nothing is remembered for longer than a bus may be out of touch. */
+  #forgetForSilent(): void {
+    const { clock, maxStaleMs, invalidate } = this.#parts
+    const sinceMs = clock() - this.#forgottenAt
+    if (sinceMs >= 0 && sinceMs <= maxStaleMs) return
+    if (!this.#senders.isAnySilent(maxStaleMs)) return
+    this.#forgottenAt = clock()
+    invalidate(ALL_TENANTS)
+  }
+
+  get #unpublished(): number {
+    return this.#pending.size + (this.#current === null ? 0 : 1)
+  }
+
+  /** Publishes what is pending and where this replica stands, and waits until it hears that itself. One at a time. */
+  async #sync(): Promise<void> {
+    this.#isSyncWanted = true
+    if (this.#isSyncing) return
+    this.#isSyncing = true
+    let error: unknown = null
+    try {
+      while (this.#isSyncWanted && !this.#isClosed) {
+        this.#isSyncWanted = false
+        void this.#agreement.sync()
+        await this.#flush()
+        await this.#link.confirm((beat) => this.#writeSync(beat))
+      }
+    } catch (cause) {
+      // The next heartbeat tries again.
+      error = cause
+    }
+    this.#isSyncing = false
+    this.#update(error)
+  }
+
+  /** What is invalidated meanwhile is published by the same. */
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#publishAll()
+    return this.#flushing
+  }
+
+  async #publishAll(): Promise<void> {
+    // Begins when it is known that it is under way.
+    await Promise.resolve()
+    try {
+      for (let text = this.#next(); text !== null; text = this.#next()) {
+        await this.#link.publish(text)
+        this.#current = null
+      }
+      this.#isFlushFailing = false
+    } catch (error) {
+      this.#isFlushFailing = true
+      throw error
+    } finally {
+      this.#flushing = null
+    }
+  }
+
+  #next(): string | null {
+    if (this.#isClosed) return null
+    const scope = this.#current === null ? this.#pending.take() : undefined
+    if (scope !== undefined) {
+      this.#current = this.#sign({
+        kind: 'invalidation',
+        sender: this.#sender,
+        count: ++this.#count,
+        scope,
+      })
+    }
+    return this.#current
+  }
+
+  #writeSync(beat: number): string {
+    return this.#sign({
+      kind: 'sync',
+      sender: this.#sender,
+      count: this.#count,
+      beat,
+      sentAt: this.#parts.clock(),
+      policy: this.#agreement.statement,
+    })
+  }
+
+  #sign(message: InvalidationMessage): string {
+    return signMessage(message, this.#key)
+  }
+
+  #onMessage(text: string): void {
+    if (++this.#received > MAX_MESSAGES_PER_HEARTBEAT) {
+      this.#parts.invalidate(ALL_TENANTS)
+      return
+    }
+    const message = verifyMessage(text, this.#key)
+    if (message === null) this.#unverified++
+    else if (message.sender === this.#sender) this.#onOwnMessage(message)
+    else this.#onVerified(message)
+  }
+
+  #onOwnMessage(message: InvalidationMessage): void {
+    // What was lost of the own messages shows that others may have been lost as well.
+    if (this.#senders.record(message) === 'gap') this.#parts.invalidate(ALL_TENANTS)
+    if (message.kind === 'sync') this.#link.heard(message.beat)
+  }
+
+  #onVerified(message: InvalidationMessage): void {
+    const order = this.#senders.record(message)
+    if (order === 'repeated') return
+    if (order === 'gap') this.#parts.invalidate(ALL_TENANTS)
+    else if (message.kind === 'invalidation') this.#parts.invalidate(message.scope)
+    if (message.kind !== 'sync') return
+    const { policy, sender, sentAt } = message
+    if (!this.#agreement.onStatement({ ...policy, sender, sentAt })) this.#misdated++
+  }
+
+  #update(error: unknown): void {
+    this.#error = error
+    this.#report.update({
+      ...this.state,
+      cause: error,
+      policyVersion: this.#parts.policy.version,
+      differingVersion: this.#agreement.differingVersion,
+      misdated: this.#misdated,
+    })
   }
 }

@@ -3,6 +3,7 @@ import { describeName } from '@fastify-spiffe/spiffe'
 import { compileCallers, type CompiledCallers } from '../rule/callers.ts'
 import { Place } from '../rule/place.ts'
 import type { UrlPattern } from '../routing/url-pattern.ts'
+import { contentDigest } from './content-digest.ts'
 import { describeRoute, type PolicyDocument, type PolicyTest } from './document.ts'
 import { readTests } from './tests.ts'
 
@@ -18,6 +19,8 @@ const KEYS = ['version', 'roles', 'policies', 'routes', 'prefixes', 'tests'] as 
 /** A policy document, read: well-formed as a whole. Its rules are compiled for each route that they cover. */
 export class Policy {
   readonly version: string
+  /** Of its content, whatever the order of its keys: the same for a file and for a document that code has. */
+  readonly digest: string
   /** Where it comes from: the name of a file, or of an option. */
   readonly source: string
   readonly roles: ReadonlyMap<string, CompiledCallers>
@@ -41,11 +44,8 @@ export class Policy {
       place.entries(name, members.get(name) ?? {})
     this.source = source
     this.#fileDigest = fileDigest
-    this.version = readVersion(
-      place,
-      members.get('version'),
-      fileDigest ?? digestOf(textOf(place, document)),
-    )
+    this.digest = digestOfContent(place, document)
+    this.version = readVersion(place, members.get('version'), fileDigest ?? this.digest)
     this.roles = new Map(
       Array.from(section('roles'), ([name, callers]) => [
         name,
@@ -62,6 +62,11 @@ export class Policy {
   /** Whether both were read from the same bytes. */
   isSameFileAs(other: Policy): boolean {
     return this.#fileDigest !== null && this.#fileDigest === other.#fileDigest
+  }
+
+  /** Whether it was read from a file. */
+  get isFromFile(): boolean {
+    return this.#fileDigest !== null
   }
 
   /** The keys of `routes`. */
@@ -118,10 +123,10 @@ export function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** What holds itself, or nests without end, has no text. */
-function textOf(place: Place, document: PolicyDocument): string {
+/** What holds itself, or nests without end, has none. */
+function digestOfContent(place: Place, document: PolicyDocument): string {
   try {
-    return JSON.stringify(document)
+    return contentDigest(document)
   } catch {
     return place.refuse('policy', document, 'cannot be written as JSON')
   }
