@@ -73,19 +73,12 @@ export class PolicyAgreement {
 
   /** Another replica has a document in force. Returns `false` when one of both clocks must be wrong: it is not believed. */
   onStatement(statement: DatedStatement): boolean {
-    const now = this.#clock()
-    const { epoch, digest, sender, sentAt } = statement
-    if (Math.abs(now - sentAt) > MAX_CLOCK_SKEW_MS || epoch > now + MAX_CLOCK_SKEW_MS) return false
+    if (!this.#isPlausible(statement)) return false
+    const { epoch, digest, sender } = statement
     this.#latest = Math.max(this.#latest, epoch)
     if (sender === this.#other?.sender) this.#other = null
-    const known = this.#wanted ?? this.statement
     if (digest === this.#policy.digest) this.#agree(epoch)
-    else if (isLater(statement, known)) this.#want(statement)
-    else if (epoch === 0 && this.#epoch === 0) {
-      this.#other = statement
-      this.#otherAt = now
-    }
-    if (digest === this.#wanted?.digest) this.#wantedAt = now
+    else this.#disagree(statement)
     return true
   }
 
@@ -102,6 +95,11 @@ export class PolicyAgreement {
     if (isWanted()) this.#missed = wanted
     // Another document has come meanwhile.
     else await this.sync()
+  }
+
+  #isPlausible({ epoch, sentAt }: DatedStatement): boolean {
+    const now = this.#clock()
+    return Math.abs(now - sentAt) <= MAX_CLOCK_SKEW_MS && epoch <= now + MAX_CLOCK_SKEW_MS
   }
 
   #forgetUnsaid(): void {
@@ -121,6 +119,17 @@ export class PolicyAgreement {
   #agree(epoch: number): void {
     this.#epoch = Math.max(this.#epoch, epoch)
     if (this.#wanted !== null && !isLater(this.#wanted, this.statement)) this.#want(null)
+  }
+
+  /** Another replica has another document. */
+  #disagree(statement: DatedStatement): void {
+    const now = this.#clock()
+    if (statement.digest === this.#wanted?.digest) this.#wantedAt = now
+    if (isLater(statement, this.#wanted ?? this.statement)) this.#want(statement)
+    else if (statement.epoch === 0 && this.#epoch === 0) {
+      this.#other = statement
+      this.#otherAt = now
+    }
   }
 
   /** Whether what is in force now is what was wanted. */

@@ -94,7 +94,7 @@ export async function replica(
     text
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as LogLine)
+      .map((line): LogLine => JSON.parse(line))
       .filter(({ reqId }) => reqId === undefined)
   return { app, ask, asked, lines }
 }
@@ -207,6 +207,7 @@ export class ScriptedReplica {
 /** What the channel carries until the test ends. */
 export function replicasEvents(): ReplicasState[] {
   const events: ReplicasState[] = []
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the channel is documented to carry
   const listen = (event: unknown): void => void events.push(event as ReplicasState)
   subscribe('spiffe:authz:replicas', listen)
   endings.push(() => unsubscribe('spiffe:authz:replicas', listen))

@@ -118,15 +118,15 @@ export class EnforcedPolicy {
     if (!this.#isBooted) throw new AuthzError('invalid-policy', 'the application is not ready')
   }
 
-  async #inTurn(next: () => Promise<NextPolicy | null>): Promise<boolean> {
-    const turn = this.#turn.then(() => this.#replace(next))
+  async #inTurn(read: () => Promise<NextPolicy | null>): Promise<boolean> {
+    const turn = this.#turn.then(() => this.#replace(read))
     this.#turn = turn.catch(() => undefined)
     return turn
   }
 
-  async #replace(next: () => Promise<NextPolicy | null>): Promise<boolean> {
+  async #replace(read: () => Promise<NextPolicy | null>): Promise<boolean> {
     try {
-      const found = await next()
+      const found = await read()
       if (found === null || found.policy.isSameFileAs(this.#policy)) return false
       const { policy, olderFile = null, isAdopted = false } = found
       const rules = this.#routes.compile(policy)

@@ -198,13 +198,13 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     test('whose subscriptions are killed over and over hides no invalidation', async () => {
       const [one, other] = await two()
       await other.ask()
-      let isOver = false
+      const killer = { isDone: false }
       const killing = (async () => {
-        while (!isOver) await command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+        while (!killer.isDone) await command('CLIENT', 'KILL', 'TYPE', 'pubsub')
       })()
       one.app.authz.invalidate(ACME)
       await turn()
-      isOver = true
+      killer.isDone = true
       await killing
       await askUntilAsked(other)
       await until(() => isCurrent(other))
@@ -361,13 +361,13 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
 })
 
 describeRedis(`a bus on a cluster${leftOut}`, () => {
-  const server = new RedisServer('--cluster-enabled', 'yes')
+  const server = new RedisServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
   beforeAll(async () => {
     await server.start()
     const client = createClient({ socket: { host: '127.0.0.1', port: server.port } })
     await client.connect()
     await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
-    while (!String(await client.sendCommand(['CLUSTER', 'INFO'])).includes('cluster_state:ok')) {
+    while (!/cluster_state:ok/.test(await client.sendCommand<string>(['CLUSTER', 'INFO']))) {
       await turn()
     }
     client.destroy()
@@ -406,8 +406,6 @@ describeRedis(`a bus on a cluster${leftOut}`, () => {
 })
 
 describe('a bus', () => {
-  const functions = (...names: string[]): Record<string, () => undefined> =>
-    Object.fromEntries(names.map((name) => [name, () => undefined]))
   const COMMON = functions('duplicate', 'connect', 'publish', 'subscribe', 'del', 'on')
 
   test.each<[string, unknown]>([
@@ -432,7 +430,7 @@ describe('a bus', () => {
     expect(() => redisBus({ client: client as never })).toThrow(
       expect.objectContaining({
         code: 'invalid-option',
-        message: expect.stringMatching(/ioredis/),
+        message: expect.stringMatching(/^(?!.*password).*ioredis/),
       }),
     )
   })
@@ -447,6 +445,11 @@ describe('a bus', () => {
     )
   })
 })
+
+/** As much of a client as its functions. */
+function functions(...names: string[]): Record<string, () => undefined> {
+  return Object.fromEntries(names.map((name) => [name, () => undefined]))
+}
 
 /** Stands before a server, and can swallow what the server says on one connection. */
 class Tap {

@@ -19,7 +19,8 @@ export interface NodeRedisClient extends RedisCommands {
 /** What is needed of a client of the package `ioredis`, version 4 or later, as `@fastify/redis` gives it, or of a cluster of it. */
 export interface IoRedisClient extends RedisCommands {
   readonly status: string
-  duplicate(): IoRedisClient
+  /** A cluster takes other arguments than a client. */
+  duplicate(...args: unknown[]): IoRedisClient
   connect(): Promise<unknown>
   on(event: 'error' | 'ready', listener: (error?: unknown) => void): unknown
   on(event: 'message', listener: (channel: string, message: string) => void): unknown
@@ -45,7 +46,8 @@ export function checkClient(key: string, client: unknown): RedisClient {
   if (isClient(client)) return client
   const hint = client instanceof Promise ? '; this one has to be awaited first' : ''
   const why = `must be a client of the package redis (4 or later, without legacyMode) or ioredis (4 or later)${hint}`
-  return refuse(key, client, why)
+  // A client shows its password, and so does a URL.
+  return refuse(key, '(hidden)', why)
 }
 
 const COMMON = ['duplicate', 'connect', 'publish', 'subscribe', 'del', 'on']

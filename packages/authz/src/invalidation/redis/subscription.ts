@@ -73,7 +73,5 @@ function duplicateIoRedis(client: IoRedisClient): IoRedisClient {
   const options = { lazyConnect: true, autoResubscribe: false }
   const isCluster = Reflect.get(client, 'isCluster') === true
   // A cluster takes other nodes first, and none stand for its own.
-  const args = isCluster ? [[], options] : [options]
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `duplicate` is documented to return
-  return Reflect.apply(client.duplicate, client, args) as IoRedisClient
+  return isCluster ? client.duplicate([], options) : client.duplicate(options)
 }
