@@ -31,7 +31,7 @@ export function readReplicas(options: ReplicasOptions): ReplicasSettings {
   const { bus, secret } = options
   if (!isBus(bus)) {
     const why = 'must be an invalidation bus, with `name`, `publish` and `subscribe`'
-    return refuse('replicas.bus', '(hidden)', why)
+    return refuse('replicas.bus', bus, why)
   }
   if (typeof secret !== 'string' || secret.length < MIN_SECRET_LENGTH) {
     return refuse('replicas.secret', secret, `must have ${MIN_SECRET_LENGTH} characters or more`)

@@ -46,8 +46,7 @@ export function checkClient(key: string, client: unknown): RedisClient {
   if (isClient(client)) return client
   const hint = client instanceof Promise ? '; this one has to be awaited first' : ''
   const why = `must be a client of the package redis (4 or later, without legacyMode) or ioredis (4 or later)${hint}`
-  // A client shows its password, and so does a URL.
-  return refuse(key, '(hidden)', why)
+  return refuse(key, client, why)
 }
 
 const COMMON = ['duplicate', 'connect', 'publish', 'subscribe', 'del', 'on']
