@@ -304,11 +304,10 @@ describe('replicas on a bus', () => {
   test('are out of touch on a bus that takes messages and does not bring them, and subscribe again', async () => {
     const bus = new MemoryBus()
     const { app } = await replica(bus)
+    const { subscriptions } = bus
     bus.isDeaf = true
     await until(() => app.authz.replicas()?.problem === 'bus-deaf')
-    expect(bus.listeners.size).toBe(0)
     bus.isDeaf = false
-    const { subscriptions } = bus
     await until(() => bus.subscriptions > subscriptions)
     await until(() => app.authz.replicas()?.problem === null)
     expect(bus.listeners.size).toBe(1)
