@@ -54,6 +54,8 @@ export class ConnectionRegistry {
   #nextTurn: NodeJS.Immediate | undefined
   #isStale = false
   #closed = false
+  #isEnding = false
+  #cancelEnd = (): void => {}
 
   constructor(server: Server, settings: ConnectionSettings) {
     this.#server = server
@@ -63,10 +65,50 @@ export class ConnectionRegistry {
 
   add(socket: TLSSocket, peer: ConnectionPeer | null): void {
     const times = { leaveAt: this.#farewell(peer), retireAt: this.#retirement() }
-    const connection = new LiveConnection(socket, peer, times)
+    const { graceMs, setTimer } = this.#settings
+    const connection = new LiveConnection(socket, peer, times, setTimer)
     this.#connections.add(connection)
-    socket.once('close', () => this.#connections.delete(connection))
+    socket.once('close', () => this.#remove(connection))
     if (!this.#closed) this.#wakeUp.by(this.#dueAt(connection))
+    // Only then is it known what it speaks.
+    if (this.#isEnding) setImmediate(() => connection.drain(graceMs))
+  }
+
+  /**
+   * Sends all connections away, and those that still come: an idle one at once, a busy one after its
+   * response, and what is left after `graceMs` is cut. Safe to call twice.
+   */
+  end(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    const connections = [...this.#connections]
+    for (const connection of connections) connection.leave()
+    if (connections.length === 0) return
+    const { graceMs, setTimer } = this.#settings
+    // One timer for all of them.
+    this.#cancelEnd = setTimer(() => {
+      for (const connection of connections) connection.cut()
+    }, graceMs)
+  }
+
+  #remove(connection: LiveConnection): void {
+    this.#connections.delete(connection)
+    if (this.#isEnding && this.#connections.size === 0) this.#cancelEnd()
+  }
+
+  /** Cuts all connections, whatever they are busy with. */
+  cut(): void {
+    for (const connection of this.#connections) connection.cut()
+  }
+
+  /** Lets connections stay that come from now on. */
+  begin(): void {
+    this.#isEnding = false
+  }
+
+  /** Nobody is left to be cut. */
+  ended(): void {
+    this.#cancelEnd()
   }
 
   /**
@@ -126,15 +168,15 @@ export class ConnectionRegistry {
   #visit(connection: LiveConnection, now: number): number {
     const { socket, peer, leaveAt, retireAt } = connection
     if (socket.destroyed) return Infinity
-    const { onPeerExpiry, graceMs, setTimer } = this.#settings
+    const { onPeerExpiry, graceMs } = this.#settings
     if (peer !== null && !isCurrent(peer, now) && onPeerExpiry !== 'ignore') {
       this.#tell(peer, now)
       if (onPeerExpiry === 'immediate') connection.cut()
-      else connection.drain(graceMs, setTimer)
+      else connection.drain(graceMs)
       return Infinity
     }
     if (now >= leaveAt) connection.leave()
-    if (now >= retireAt) connection.drain(graceMs, setTimer)
+    if (now >= retireAt) connection.drain(graceMs)
     return this.#dueAt(connection)
   }
 

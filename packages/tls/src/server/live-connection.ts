@@ -11,6 +11,9 @@ interface Carrier {
   readonly [boundConnection]?: LiveConnection
 }
 
+/** How long a client that was answered and told to go may take to hang up, before it is cut. */
+const LINGER_MS = 1000
+
 /** One open connection: whose it is, what runs on it, and how it is sent away. */
 export class LiveConnection {
   readonly socket: TLSSocket
@@ -19,6 +22,7 @@ export class LiveConnection {
   readonly leaveAt: number
   /** When it has lived long enough, in ms since the epoch; `Infinity`: never. */
   readonly retireAt: number
+  readonly #setTimer: SetTimer
   // Responses go out in the order of their requests: when the last is done, all are. To follow each would cost
   // every request a listener.
   #lastResponse: ServerResponse | undefined
@@ -31,11 +35,13 @@ export class LiveConnection {
     socket: TLSSocket,
     peer: ConnectionPeer | null,
     times: { readonly leaveAt: number; readonly retireAt: number },
+    setTimer: SetTimer,
   ) {
     this.socket = socket
     this.peer = peer
     this.leaveAt = times.leaveAt
     this.retireAt = times.retireAt
+    this.#setTimer = setTimer
     Object.defineProperty(socket, boundConnection, { value: this })
   }
 
@@ -68,13 +74,10 @@ export class LiveConnection {
   }
 
   /** Lets what runs finish, then ends the connection; cuts it after `graceMs`. */
-  drain(graceMs: number, setTimer: SetTimer): void {
+  drain(graceMs: number): void {
     if (this.#isDraining) return
     this.#isDraining = true
-    this.socket.once(
-      'close',
-      setTimer(() => this.cut(), graceMs),
-    )
+    this.#cutAfter(graceMs)
     this.leave()
   }
 
@@ -83,12 +86,18 @@ export class LiveConnection {
     if (this.#isLeaving) return
     this.#isLeaving = true
     if (this.#session !== undefined) {
+      this.#cutOnceEnded()
       // RFC 9113 §6.8: GOAWAY; streams that are open go on.
       this.#session.close()
       return
     }
-    if (this.#lastResponse === undefined || this.#lastResponse.closed) this.#end()
-    else this.#endAfter(this.#lastResponse)
+    if (this.#isUpgraded) return
+    if (this.#lastResponse !== undefined && !this.#lastResponse.closed) {
+      this.#endAfter(this.#lastResponse)
+      return
+    }
+    // Idle: whatever was answered has arrived, and nobody waits for the client to hang up too.
+    this.socket.destroySoon()
   }
 
   cut(): void {
@@ -103,8 +112,21 @@ export class LiveConnection {
     })
   }
 
+  // Not at once: who closes with something unread resets, and may cut off the end of the last response.
   #end(): void {
-    if (!this.#isUpgraded) this.socket.end()
+    if (this.#isUpgraded) return
+    this.#cutOnceEnded()
+    this.socket.end()
+  }
+
+  #cutOnceEnded(): void {
+    this.socket.once('finish', () => this.#cutAfter(LINGER_MS))
+  }
+
+  #cutAfter(delayMs: number): void {
+    if (this.socket.destroyed) return
+    const cancel = this.#setTimer(() => this.cut(), delayMs)
+    this.socket.once('close', cancel)
   }
 }
 

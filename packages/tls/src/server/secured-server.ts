@@ -5,6 +5,7 @@ import { SecureContextManager } from '../context/secure-context-manager.ts'
 import { revocationPolicies } from '../options.ts'
 import { PeerVerifier } from '../peer/verifier.ts'
 import { Acceptor } from './acceptor.ts'
+import { endOnClose } from './closing.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { ServerIdentity, setIdentity } from './server-identity.ts'
 import type { ServerSettings } from './server-options.ts'
@@ -44,6 +45,7 @@ export const secure = (
     clock,
   })
   setIdentity(server, identity)
+  endOnClose(server, connections)
   // A server may listen again, and then hears late of its closing before.
   server.on('listening', () => identity.open())
   server.on('close', () => {

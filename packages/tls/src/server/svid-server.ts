@@ -22,9 +22,9 @@ export type Http2RequestListener = (
  * Makes an HTTP server that presents the SVID of `source`, follows its rotations without dropping a
  * connection, and lets in only peers that prove a SPIFFE ID of a trust domain in its bundles.
  *
- * It is a plain `https.Server` or `Http2SecureServer`: listen and close as usual; `close()` ends
- * idle connections and, on HTTP/2, tells the sessions to go. `peerOf(request.socket)` says who calls,
- * `identityOf(server)` what is on the wire.
+ * It is a plain `https.Server` or `Http2SecureServer`: listen and close as usual. `close()` ends all
+ * connections: idle ones at once, busy ones after their responses, and what is left after `graceMs` is
+ * cut. `peerOf(request.socket)` says who calls, `identityOf(server)` what is on the wire.
  *
  * Listeners for `secureConnection` that are added later are also called for connections that were
  * cut: they ask `peerOf` first.

@@ -14,7 +14,7 @@ import { tlsServerSettings, type SvidTlsServerOptions } from './tls-server-optio
  * `peerOf(socket)` says who that is; as with any `tls.Server`, it listens for the `error` of each.
  *
  * What a connection is busy with is known to the application alone. So one that is told to go
- * (`onPeerExpiry: 'graceful'`, `maxConnectionAgeMs`) is cut after `graceMs`; until then
+ * (`onPeerExpiry: 'graceful'`, `maxConnectionAgeMs`, `close()`) is cut after `graceMs`; until then
  * `spiffe:peer:lapsed` is its chance to end well.
  *
  * Listeners for `secureConnection` that are added later are also called for connections that were
