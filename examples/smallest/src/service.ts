@@ -3,7 +3,7 @@ import fastifySpiffe, { spiffeServer, X509Source } from 'fastify-spiffe'
 
 const source = await X509Source.open() // $SPIFFE_ENDPOINT_SOCKET
 const app = Fastify({ ...spiffeServer(source), logger: true })
-await app.register(fastifySpiffe, { source, closeSource: true })
+await app.register(fastifySpiffe, { source })
 
 app.get(
   '/orders',

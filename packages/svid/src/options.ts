@@ -10,7 +10,11 @@ import { SvidPluginError } from './errors.ts'
 export interface SvidOptions {
   /** The source that `spiffeServer` was given. */
   readonly source: X509MaterialSource
-  /** Close the source when the application closes, after its server. Default false: whoever opened it does. */
+  /**
+   * Close the source when the application closes, after its server. By default it is closed unless
+   * others need it: another server that follows it, or whoever has subscribed to it, such as the next
+   * application on the same source. An open source keeps the process alive.
+   */
   readonly closeSource?: boolean
 }
 
@@ -27,21 +31,21 @@ export const assertAwaited = (source: unknown): void => {
 }
 
 /** @throws {@link SvidPluginError} `unknown-option` or `invalid-option` */
-export const readOptions = (options: SvidOptions): Required<SvidOptions> => {
+export const readOptions = (options: SvidOptions): SvidOptions => {
   const unknown = unknownOption(options, [...names, ...fastifyNames])
   if (unknown !== undefined) {
     throw new SvidPluginError('unknown-option', `svid has no option '${describeName(unknown)}'`)
   }
-  const { source, closeSource = false } = options
+  const { source, closeSource } = options
   assertAwaited(source)
   if (typeof (source as Partial<X509MaterialSource> | undefined)?.onUpdate !== 'function') {
     throw new SvidPluginError('invalid-option', 'svid needs the source that spiffeServer was given')
   }
-  if (typeof closeSource !== 'boolean') {
+  if (closeSource !== undefined && typeof closeSource !== 'boolean') {
     throw new SvidPluginError(
       'invalid-option',
       `closeSource must be a boolean, not ${describeValue(closeSource)}`,
     )
   }
-  return { source, closeSource }
+  return closeSource === undefined ? { source } : { source, closeSource }
 }

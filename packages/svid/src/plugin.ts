@@ -42,7 +42,7 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
     for (const end of logs) end()
     // A server that never listened does not close, and would follow its source for ever.
     identity.close()
-    if (closeSource) await source.close()
+    if (closeSource ?? !identity.isSourceShared) await source.close()
   })
 }
 

@@ -5,7 +5,7 @@ import type { Http2SecureServer } from 'node:http2'
 import type { Server } from 'node:https'
 import { setImmediate } from 'node:timers/promises'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
-import type { X509Svid } from '@fastify-spiffe/spiffe'
+import { withRevocationLists, type X509MaterialSource, type X509Svid } from '@fastify-spiffe/spiffe'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify from 'fastify'
 import {
@@ -453,7 +453,7 @@ describe('closing the application', () => {
     await using source = await open()
     const { lines, logger } = memory()
     const app = Fastify({ ...spiffeServer(source), logger })
-    await app.register(svid, { source })
+    await app.register(svid, { source, closeSource: false })
     await app.ready()
     await app.close()
 
@@ -472,5 +472,76 @@ describe('closing the application', () => {
     await listen(app)
     await app.close()
     expect(source.state).toBe('closed')
+  })
+})
+
+describe('the source of an application that closes', () => {
+  test('is closed, unless that is not wanted', async () => {
+    for (const [options, state] of [
+      [{}, 'closed'],
+      [{ closeSource: true }, 'closed'],
+      [{ closeSource: false }, 'ready'],
+    ] as const) {
+      await using source = await open()
+      const app = Fastify(spiffeServer(source))
+      await app.register(svid, { source, ...options })
+      await listen(app)
+      await app.close()
+      expect(source.state).toBe(state)
+    }
+  })
+
+  test('stays open while another server follows it, which is served its rotations', async () => {
+    await using source = await open()
+    const apps = [Fastify(spiffeServer(source)), Fastify(spiffeServer(source))]
+    for (const app of apps) await app.register(svid, { source })
+    const [, place] = [await listen(apps[0]!), await listen(apps[1]!)]
+    await apps[0]!.close()
+    expect(source.state).toBe('ready')
+    await authority.rotateSvids()
+    expect(await presentedSerial(place, client)).toBe(source.svid!.leaf.serialNumber)
+    await apps[1]!.close()
+    expect(source.state).toBe('closed')
+  })
+
+  test('stays open while somebody else has subscribed to it, or to what stands on it', async () => {
+    await using source = await open()
+    const listed = withRevocationLists(source)
+    const unsubscribe = source.onUpdate(() => undefined)
+    const app = Fastify(spiffeServer(listed))
+    await app.register(svid, { source: listed })
+    await listen(app)
+    await app.close()
+    expect(source.state).toBe('ready')
+    unsubscribe()
+    await listed.close()
+    expect(source.state).toBe('closed')
+  })
+
+  test('is known to be shared among servers although it counts nobody', async () => {
+    await using held = await open()
+    // A source of someone else's: the contract does not ask it to count.
+    const source: X509MaterialSource = {
+      get svid() {
+        return held.svid
+      },
+      get bundles() {
+        return held.bundles
+      },
+      get state() {
+        return held.state
+      },
+      onUpdate: (listener) => held.onUpdate(listener),
+      nextUpdate: (options) => held.nextUpdate(options),
+      close: () => held.close(),
+      [Symbol.asyncDispose]: () => held.close(),
+    }
+    const apps = [Fastify(spiffeServer(source)), Fastify(spiffeServer(source))]
+    for (const app of apps) await app.register(svid, { source })
+    for (const app of apps) await listen(app)
+    await apps[0]!.close()
+    expect(held.state).toBe('ready')
+    await apps[1]!.close()
+    expect(held.state).toBe('closed')
   })
 })

@@ -71,6 +71,10 @@ export class InProcessSource implements X509MaterialSource {
     return this.#held.bundles
   }
 
+  get subscriptions(): number {
+    return this.#updates.size
+  }
+
   onUpdate(listener: () => void): () => void {
     return this.#updates.onUpdate(listener)
   }

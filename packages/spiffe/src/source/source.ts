@@ -31,6 +31,9 @@ export interface WaitOptions {
 export interface Source extends AsyncDisposable {
   readonly state: SourceState
 
+  /** How many subscriptions and waits there are, where the source counts them: each is somebody who needs it. */
+  readonly subscriptions?: number
+
   /**
    * Calls `listener` synchronously after each change of the held material or of `state`.
    * Returns the function that ends the subscription. What a listener throws is an uncaught exception;

@@ -6,6 +6,11 @@ export class Updates {
   readonly #listeners = new Set<() => void>()
   readonly #closed = new AbortController()
 
+  /** How many subscriptions and waits there are. */
+  get size(): number {
+    return this.#listeners.size
+  }
+
   /** Adds a listener; the returned function removes it. */
   onUpdate(listener: () => void): () => void {
     // Wrapped, so that the same function subscribed twice is two subscriptions.

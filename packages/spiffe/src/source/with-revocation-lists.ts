@@ -56,6 +56,11 @@ export class RevocationListSource implements X509MaterialSource {
     this.#updates.notify()
   }
 
+  /** Those of the source it stands on count too, without its own: closing ends both. */
+  get subscriptions(): number {
+    return this.#updates.size + Math.max(0, (this.#source.subscriptions ?? 1) - 1)
+  }
+
   onUpdate(listener: () => void): () => void {
     return this.#updates.onUpdate(listener)
   }

@@ -16,6 +16,9 @@ export interface ServerIdentityParts {
   readonly clock: () => number
 }
 
+/** How many servers follow a source. */
+const followers = new WeakMap<X509MaterialSource, number>()
+
 /** The identity of one server: what it presents, to whom, and the link to its source. */
 export class ServerIdentity {
   readonly #parts: ServerIdentityParts
@@ -29,6 +32,15 @@ export class ServerIdentity {
 
   get source(): X509MaterialSource {
     return this.#parts.source
+  }
+
+  /** Whether others need the source: a server that follows it, or whoever has subscribed to it. */
+  get isSourceShared(): boolean {
+    const { source } = this.#parts
+    const own = this.#unsubscribe === undefined ? 0 : 1
+    const followed = (followers.get(source) ?? 0) - own
+    // Not every source counts; those who do count the servers too.
+    return followed > 0 || (source.subscriptions ?? 0) - own > 0
   }
 
   /** The SVID on the wire; `null` while the source has none, and every new handshake fails. */
@@ -100,7 +112,13 @@ export class ServerIdentity {
   }
 
   #subscribe(): void {
-    this.#unsubscribe = this.#parts.source.onUpdate(() => this.#schedule())
+    const { source } = this.#parts
+    const unsubscribe = source.onUpdate(() => this.#schedule())
+    followers.set(source, (followers.get(source) ?? 0) + 1)
+    this.#unsubscribe = () => {
+      unsubscribe()
+      followers.set(source, (followers.get(source) ?? 1) - 1)
+    }
   }
 
   // A burst of updates is one new context; no handshake can come in between.

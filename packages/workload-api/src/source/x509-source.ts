@@ -124,6 +124,10 @@ export class X509Source implements X509MaterialSource {
     return this.#channel.address.uri
   }
 
+  get subscriptions(): number {
+    return this.#updates.size
+  }
+
   onUpdate(listener: () => void): () => void {
     return this.#updates.onUpdate(listener)
   }
