@@ -32,7 +32,8 @@ export async function gateOf(
   await app.register(authz, { tenant: '/{tenant}/{workload}', ...options })
   const configs = new Map<string, unknown>()
   app.addHook('onRoute', ({ method, url, config }) => {
-    if (method === 'GET') configs.set(url, config)
+    // As Fastify completes it for requests.
+    if (method === 'GET') configs.set(url, { ...config, url, method })
   })
   for (const [name, spiffe] of Object.entries(rules)) {
     app.get(`/${name}/:id`, { config: { spiffe } }, () => 'in')
