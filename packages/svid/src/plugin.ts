@@ -28,7 +28,8 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
   if (identity === undefined) {
     const message =
       otherCopyOf(fastify.server) ??
-      'the server presents no SVID: make the application with Fastify(spiffeServer(source))'
+      'the server presents no SVID: make the application with Fastify(spiffeServer(source)); ' +
+        '`fastify start` takes the options that a module exports with --options only'
     throw new SvidPluginError('foreign-server', message)
   }
   if (identity.source !== source) {

@@ -23,9 +23,15 @@ export const refuseUnenforcedRules = (instances: ReadonlySet<FastifyInstance>): 
 }
 
 const unenforced = (routes: readonly RouteOptions[]): PeerError => {
-  const list = new Set(routes.map(({ method, url }) => `\n  ${[method].flat().join(', ')} ${url}`))
+  const list = routes
+    .filter((route) => route.method !== 'HEAD' || !routes.some((other) => isGetOf(route, other)))
+    .map(({ method, url }) => `\n  ${[method].flat().join(', ')} ${url}`)
   const message =
     'routes with a rule (`config.spiffe`) that nothing enforces: register @fastify-spiffe/authz after ' +
-    `@fastify-spiffe/peer, and before them:${[...list].join('')}`
+    `@fastify-spiffe/peer, and before them:${list.join('')}`
   return new PeerError('unenforced-rules', message)
 }
+
+/** Fastify adds a HEAD route to it. */
+const isGetOf = ({ url }: RouteOptions, other: RouteOptions): boolean =>
+  other.url === url && [other.method].flat().includes('GET')

@@ -33,9 +33,15 @@ const watch = (fastify: FastifyInstance): void => {
 }
 
 const unenforced = (routes: readonly RouteOptions[]): SvidPluginError => {
-  const list = new Set(routes.map(({ method, url }) => `\n  ${[method].flat().join(', ')} ${url}`))
+  const list = routes
+    .filter((route) => route.method !== 'HEAD' || !routes.some((other) => isGetOf(route, other)))
+    .map(({ method, url }) => `\n  ${[method].flat().join(', ')} ${url}`)
   const message =
     'routes with a rule (`config.spiffe`) that nothing enforces: register @fastify-spiffe/peer and ' +
-    `@fastify-spiffe/authz on the outermost instance, before them:${[...list].join('')}`
+    `@fastify-spiffe/authz on the outermost instance, before them:${list.join('')}`
   return new SvidPluginError('unenforced-rules', message)
 }
+
+/** Fastify adds a HEAD route to it. */
+const isGetOf = ({ url }: RouteOptions, other: RouteOptions): boolean =>
+  other.url === url && [other.method].flat().includes('GET')
