@@ -16,6 +16,7 @@ export type AuthzErrorCode =
   | 'undeclared-attribute'
   | 'engine-unreachable'
   | 'invalid-answer'
+  | 'keys-unavailable'
   | 'unauthenticated'
   | 'forbidden'
   | 'not-found'
@@ -35,7 +36,7 @@ export type RefusalStatus = keyof typeof REFUSALS
 /**
  * Everything this plugin throws. `unknown-option`, `invalid-option`, `already-registered`, `peer-missing`, `invalid-rule`, `uncovered-routes`, `invalid-policy`
  * and `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` one of
- * `explain`, `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, and the last
+ * `explain`, `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, `keys-unavailable` the claims of a token, and the last
  * four refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the application.
  */
 export class AuthzError extends Error {

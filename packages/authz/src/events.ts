@@ -7,6 +7,8 @@ import type { AuthzErrorCode } from './errors.ts'
 export interface DecisionEvent {
   readonly decision: 'allow' | 'deny'
   readonly reason: Decision['reason']
+  /** Which rule was broken, where a provider of attributes says so, such as `jwt-expired`. */
+  readonly detail?: string
   /** Whether what decided came from the cache. */
   readonly cached: boolean
   /** The engine that decided; `null` for a rule or a condition. */

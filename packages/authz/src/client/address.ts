@@ -13,11 +13,12 @@ export function clientAddress(
   trusted: BlockList | null,
 ): (request: FastifyRequest) => string | undefined {
   return (request) => {
-    const own = normalized(request.raw.socket.remoteAddress)
+    // An address of the link itself comes with its interface, which no list names.
+    const own = canonicalAddress(request.raw.socket.remoteAddress?.replace(/%.*$/s, ''))
     if (own === undefined || trusted === null || !isWithin(trusted, own)) return own
     const forwarded = request.headers['x-forwarded-for']
     if (typeof forwarded !== 'string') return own
-    const hops = forwarded.split(',', MAX_HOPS + 1).map((hop) => normalized(hop.trim()))
+    const hops = forwarded.split(',', MAX_HOPS + 1).map((hop) => canonicalAddress(hop.trim()))
     if (hops.length > MAX_HOPS) return undefined
     for (const hop of hops.toReversed()) {
       if (hop === undefined || !isWithin(trusted, hop)) return hop
@@ -41,18 +42,43 @@ export function parseNetworks(networks: readonly string[]): BlockList | null {
 }
 
 function addNetwork(list: BlockList, network: string): boolean {
-  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(network) ?? []
-  const family = isIP(address)
-  if (family === 0) return false
-  const longest = family === 6 ? 128 : 32
-  const prefix = bits === undefined ? longest : Number(bits)
-  if (prefix > longest) return false
-  list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
+  const [, text = '', bits] = /^([^/]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(network) ?? []
+  const address = canonicalAddress(text)
+  if (address === undefined) return false
+  const longest = bitsOf(text)
+  const given = bits === undefined ? longest : Number(bits)
+  // A network that is written as one of mapped addresses is that of the addresses themselves.
+  const prefix = given - (longest - bitsOf(address))
+  if (given > longest || prefix < 0) return false
+  list.addSubnet(address, prefix, bitsOf(address) === 128 ? 'ipv6' : 'ipv4')
   return true
 }
 
-/** `::ffff:10.0.0.1` is `10.0.0.1`. `undefined` for what is no address. */
-function normalized(address: string | undefined): string | undefined {
-  const plain = address?.replace(/^::ffff:(?=\d+\.)/i, '')
-  return plain !== undefined && isIP(plain) !== 0 ? plain : undefined
+function bitsOf(address: string): number {
+  return isIP(address) === 6 ? 128 : 32
+}
+
+/** RFC 4291 §2.5.5.2, as `URL` writes it. */
+const MAPPED = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/
+
+/**
+ * The one text of an address (RFC 5952), without an interface. An IPv4 address that is mapped into IPv6 is itself:
+ * `::FFFF:A00:1` is `10.0.0.1`. `undefined` for what is no address.
+ */
+export function canonicalAddress(address: string | undefined): string | undefined {
+  if (address === undefined || address.includes('%')) return undefined
+  const family = isIP(address)
+  if (family !== 6) return family === 4 ? address : undefined
+  const { hostname } = new URL(`http://[${address}]`)
+  const canonical = hostname.slice(1, -1)
+  const [, high, low] = MAPPED.exec(canonical) ?? []
+  return high === undefined || low === undefined ? canonical : dotted(high, low)
+}
+
+function dotted(...words: readonly string[]): string {
+  const octets = words.flatMap((word) => {
+    const number = Number.parseInt(word, 16)
+    return [number >> 8, number & 0xff]
+  })
+  return octets.join('.')
 }

@@ -8,7 +8,7 @@ export interface Attributes {
   readonly method: string
   /** The URL pattern of the route. */
   readonly route: string
-  /** Fastify's `request.hostname`, without a port. */
+  /** The host that the request is for, without a port. A request that names several is refused. */
   readonly host: string
   /**
    * The address of the client: that of the socket, or what a proxy of the option `trustedProxies` says of it. Absent where

@@ -1,4 +1,5 @@
 import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import { canonicalAddress } from '../client/address.ts'
 import type { Place } from '../rule/place.ts'
 import type { AttributeName, AttributeValue } from './attributes.ts'
 
@@ -99,7 +100,10 @@ class ComparisonCompiler {
   }
 
   #equals(key: string, name: string, value: unknown): Holds {
-    if (typeof value === 'string') return (attributes) => textOf(attributes[name]) === value
+    if (typeof value === 'string') {
+      this.#assertComparable(key, name, value)
+      return (attributes) => textOf(attributes[name]) === value
+    }
     const other = this.#read(
       `${key}.attribute`,
       this.#place.members(key, value, ['attribute']).get('attribute'),
@@ -114,8 +118,15 @@ class ComparisonCompiler {
     if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) {
       return this.#place.refuse(key, value, 'must be a list of texts')
     }
+    for (const each of value) this.#assertComparable(key, name, each)
     const texts: ReadonlySet<string | undefined> = new Set<string>(value)
     return (attributes) => texts.has(textOf(attributes[name]))
+  }
+
+  /** An address has one text: any other one would equal nothing. */
+  #assertComparable(key: string, name: string, value: string): void {
+    if (name !== 'ip' || canonicalAddress(value) === value) return
+    this.#place.refuse(key, value, 'must be an address as RFC 5952 writes it')
   }
 
   #read(key: string, name: unknown): string {

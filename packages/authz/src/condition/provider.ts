@@ -34,4 +34,6 @@ export interface ProvidedAttributes {
 /** What the caller brought is not valid: the request is refused with 401. */
 export interface RefusedAttributes {
   readonly refused: true
+  /** Which rule was broken, for the log: lower-case letters and hyphens, and nothing of what the caller brought. */
+  readonly code?: string
 }

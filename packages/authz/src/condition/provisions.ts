@@ -7,6 +7,7 @@ import type { AttributeProvider, ProvidedAttributes, Provision } from './provide
 
 const REFUSED = deny('attribute-refused')
 const LATE = deny('attribute-timeout')
+const CODE = /^[a-z]+(?:-[a-z]+)*$/
 
 type Outcome = ProvidedAttributes | Refusal
 
@@ -60,7 +61,11 @@ export class Provisions {
     const tenant = this.#tenantOf?.(spiffeId) ?? null
     try {
       const answer = Promise.resolve(provider.provide(request, { spiffeId, tenant }))
-      return await new Deadline().race<Outcome>(answer.then(outcomeOf), this.#timeoutMs, LATE)
+      return await new Deadline().race<Outcome>(
+        answer.then((it) => outcomeOf(it, provider)),
+        this.#timeoutMs,
+        LATE,
+      )
     } catch (error) {
       return Object.freeze({ ...deny('attribute-failed'), error })
     }
@@ -74,9 +79,14 @@ export class Provisions {
 }
 
 /** Only what a provision is made of: whatever else the provider's object has must not pass for a decision. */
-function outcomeOf(provision: Provision): Outcome {
-  if ('refused' in provision) return REFUSED
+function outcomeOf(provision: Provision, { group }: AttributeProvider): Outcome {
+  if ('refused' in provision) return refusalOf(group, provision.code)
   const { notAfter = Infinity } = provision
   if (typeof provision.get !== 'function') throw new TypeError('a provision has a function `get`')
   return { get: (name) => provision.get(name), notAfter }
+}
+
+function refusalOf(group: string, code: unknown): Refusal {
+  const isCode = typeof code === 'string' && CODE.test(code)
+  return isCode ? Object.freeze({ ...REFUSED, detail: `${group}-${code}` }) : REFUSED
 }

@@ -4,6 +4,8 @@ import { type Decision, deny } from '../decide/decision.ts'
 import type { Place } from '../rule/place.ts'
 import type { TenantResolver } from '../tenant/tenant.ts'
 import { isWithin } from '../client/address.ts'
+import { isRepeated } from '../client/header-values.ts'
+import { hostOf } from '../client/host.ts'
 import type { NetworkClasses } from '../client/options.ts'
 import type { AttributeValue } from './attributes.ts'
 import type { AttributeProvider } from './provider.ts'
@@ -59,7 +61,7 @@ const NO_CAPTURE = deny('no-capture')
 
 const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
   ['method', compileMethod],
-  ['host', () => ofRequest((request) => request.hostname)],
+  ['host', () => ofRequest(hostOf)],
   ['ip', ({ addressOf }) => ofRequest(addressOf)],
   ['network', compileNetwork],
   ['notAfter', () => ofRequest(({ peer }) => peer && String(peer.notAfter))],
@@ -145,7 +147,12 @@ function compileHeader({ place }: SourceContext, key: string, name: string): Rea
   if (name !== name.toLowerCase()) {
     return place.refuse(key, `headers.${name}`, 'header names are written in lower case')
   }
-  return ofRequest((request) => member(request.headers, name))
+  return ofRequest((request) => {
+    if (isRepeated(request, name)) return null
+    // Whatever else names the host has to name the same.
+    const isHost = name === 'host' || name === ':authority'
+    return isHost && hostOf(request) === null ? null : member(request.headers, name)
+  })
 }
 
 function compileCapture({ place, allow }: SourceContext, key: string, name: string): Reader {

@@ -76,6 +76,8 @@ export interface Allowance extends Verdict {
 export interface Refusal extends Verdict {
   readonly allowed: false
   readonly reason: DenyReason
+  /** Which rule was broken, where a provider says so, such as `jwt-expired`. */
+  readonly detail?: string
   /** What was thrown, where the reason is a failure. */
   readonly error?: unknown
 }

@@ -73,7 +73,7 @@ export function enforce(
 
 function log(
   request: FastifyRequest,
-  { reason, engine, error }: Refusal,
+  { reason, engine, detail, error }: Refusal,
   { policyVersion, isShadow }: Enforcement,
   statusCode: RefusalStatus,
 ): void {
@@ -84,6 +84,7 @@ function log(
     route: routeOf(request),
     policyVersion,
     ...(engine !== undefined && { engine }),
+    ...(detail !== undefined && { detail }),
     ...(error !== undefined && { err: error }),
   }
   if (isShadow) request.log.warn(fields, 'request let in although its rule refuses: shadow mode')
@@ -110,14 +111,17 @@ function statusOf(
 
 function eventOf(
   request: FastifyRequest,
-  { allowed, reason, cached, engine }: Decision,
+  decision: Decision,
   { policyVersion, isShadow }: Enforcement,
 ): DecisionEvent {
+  const { allowed, reason, cached, engine } = decision
+  const detail = allowed ? undefined : decision.detail
   return Object.freeze({
     decision: allowed ? 'allow' : 'deny',
     reason,
     cached,
     engine: engine ?? null,
+    ...(detail !== undefined && { detail }),
     mode: isShadow ? 'shadow' : 'enforce',
     policyVersion,
     method: request.method,

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { isRepeated } from '../client/header-values.ts'
 import type { AttributeCaller, AttributeProvider, Provision } from '../condition/provider.ts'
 import { checkKeys, refuse } from '../options/check.ts'
 import type { Tenant } from '../tenant/tenant.ts'
@@ -44,10 +45,10 @@ export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
   return {
     group: 'device',
     provide: async (request: FastifyRequest, { tenant }: AttributeCaller): Promise<Provision> => {
-      const sealed = request.headers[header]
+      const sealed = isRepeated(request, header) ? [] : request.headers[header]
       if (sealed === undefined) return UNKNOWN
       const id = typeof sealed === 'string' ? openDeviceId(sealed, secret) : null
-      if (id === null) return { refused: true }
+      if (id === null) return { refused: true, code: 'not-sealed' }
       const isBlocked: unknown = (await blocked(tenant)?.has(id)) ?? false
       // Whatever is not a clear no blocks, and whatever is not a clear yes does not trust.
       if (isBlocked !== false) return provisionOf(id, 'blocked')

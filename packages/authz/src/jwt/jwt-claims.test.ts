@@ -77,7 +77,8 @@ async function service(options: Partial<JwtClaimsOptions> = {}) {
     ...options,
   })
   const clock = options.clock ?? Date.now
-  await app.register(authz, { attributes: [provider], clock })
+  // The first `fetch` of a process takes long on a machine that is busy.
+  await app.register(authz, { attributes: [provider], clock, timeoutMs: 10_000 })
   const seen: unknown[] = []
   const reads = where(
     (it) => {

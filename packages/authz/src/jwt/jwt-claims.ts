@@ -1,12 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import {
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-  type JWTVerifyGetKey,
-} from 'jose'
+import { type JWTPayload, jwtVerify, type JWTVerifyGetKey } from 'jose'
+import { isRepeated } from '../client/header-values.ts'
 import type {
   AttributeCaller,
   AttributeProvider,
@@ -15,17 +10,11 @@ import type {
 } from '../condition/provider.ts'
 import { keysOf, MAX_AGE_MS } from './keys.ts'
 import { type JwtClaimsOptions, type JwtClaimsSettings, readJwtOptions } from './options.ts'
+import { assertPlainToken } from './token.ts'
 import { TokenCache } from './token-cache.ts'
+import { type TokenFault, tokenFaultOf } from './token-fault.ts'
 
-const REFUSED: RefusedAttributes = { refused: true }
 const NOTHING: Provision = { get: () => undefined }
-
-/** Not the token's fault: the keys could not be had. */
-const FAULTS: ReadonlySet<string> = new Set([
-  'ERR_JOSE_GENERIC',
-  'ERR_JWKS_TIMEOUT',
-  'ERR_JWKS_INVALID',
-])
 
 /**
  * Brings the claims of a bearer token (RFC 7519) as the attributes `jwt.<claim>`: texts as they are, numbers and booleans as
@@ -63,16 +52,17 @@ class JwtClaims {
   async provide(request: FastifyRequest, caller: AttributeCaller): Promise<Provision> {
     const { header, required, maxTokenBytes, certificateBound } = this.#settings
     const value = request.headers[header]
-    if (value === undefined) return required ? REFUSED : NOTHING
-    if (typeof value !== 'string' || value.length > maxTokenBytes) return REFUSED
+    if (value === undefined) return required ? refused('missing') : NOTHING
+    if (typeof value !== 'string' || isRepeated(request, header)) return refused('malformed')
+    if (value.length > maxTokenBytes) return refused('too-long')
     const claims = await this.#verify(value.replace(/^Bearer +/i, ''), caller)
-    if (claims === null) return REFUSED
-    if (certificateBound && !isBoundTo(claims, request)) return REFUSED
+    if (typeof claims === 'string') return refused(claims)
+    if (certificateBound && !isBoundTo(claims, request)) return refused('not-bound')
     return { get: (name) => textOf(claims, name), notAfter: (claims.exp ?? 0) * 1000 }
   }
 
-  /** The claims of a good token; `null` for any other. Rejects when the keys cannot be had. */
-  async #verify(token: string, caller: AttributeCaller): Promise<JWTPayload | null> {
+  /** The claims of a good token; of any other what is wrong with it. Rejects when the keys cannot be had. */
+  async #verify(token: string, caller: AttributeCaller): Promise<JWTPayload | TokenFault> {
     const { clock, clockToleranceMs } = this.#settings
     const digest = createHash('sha256').update(token).digest('base64')
     const known = this.#verified.get(caller, digest)
@@ -86,15 +76,15 @@ class JwtClaims {
       this.#verified.set(caller, digest, { claims, verifiedAt: now, endsAt })
       return claims
     } catch (error) {
-      if (error instanceof errors.JOSEError && !FAULTS.has(error.code)) return null
-      throw error
+      const fault = tokenFaultOf(error)
+      if (fault === null) throw error
+      return fault
     }
   }
 
   async #verifyAnew(token: string): Promise<JWTPayload> {
     const { issuer, audience, algorithms, clock, clockToleranceMs } = this.#settings
-    // No extension is understood here, so none may be critical (RFC 7515 §4.1.11).
-    if (decodeHeader(token).crit !== undefined) throw new errors.JWSInvalid('critical extensions')
+    assertPlainToken(token)
     const { payload } = await jwtVerify(token, this.#keys, {
       issuer,
       audience: [audience].flat(),
@@ -107,12 +97,8 @@ class JwtClaims {
   }
 }
 
-function decodeHeader(token: string): ReturnType<typeof decodeProtectedHeader> {
-  try {
-    return decodeProtectedHeader(token)
-  } catch (cause) {
-    throw new errors.JWSInvalid('no header', { cause })
-  }
+function refused(code: TokenFault): RefusedAttributes {
+  return { refused: true, code }
 }
 
 /** RFC 8705 §3.1: `x5t#S256` is the SHA-256 digest of the caller's certificate. */
@@ -126,5 +112,9 @@ function textOf(claims: JWTPayload, name: string): string | undefined {
   if (!Object.hasOwn(claims, name)) return undefined
   const value = claims[name]
   if (value === undefined || value === null) return undefined
+  // Of what JavaScript rounds, two different numbers have one text.
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw new RangeError(`the claim is a whole number that is not read exactly`)
+  }
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

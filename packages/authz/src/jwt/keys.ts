@@ -1,14 +1,17 @@
-import { readFile } from 'node:fs/promises'
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  type JSONWebKeySet,
-  type JWTVerifyGetKey,
-} from 'jose'
+import { describeCause, parseJson } from '@fastify-spiffe/spiffe'
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { AuthzError } from '../errors.ts'
+import { type ReadText, readerOf } from './key-source.ts'
 import type { JwksLocation } from './options.ts'
 
 /** For how long keys, and tokens that were verified by them, are believed without looking again, in milliseconds. */
 export const MAX_AGE_MS: number = 10 * 60_000
+
+/** For how long keys are believed that cannot be looked at again, in milliseconds. */
+const MAX_STALE_MS = 60 * 60_000
+
+/** The wait after the first read that fails; it doubles up to the cooldown. */
+const FIRST_RETRY_MS = 250
 
 /** Finds the key of a token in a JSON Web Key Set. One that is not there makes it read the set again, within bounds. */
 export function keysOf(
@@ -16,25 +19,31 @@ export function keysOf(
   cooldownMs: number,
   clock: () => number,
 ): JWTVerifyGetKey {
-  if ('file' in location) return new KeyFile(location.file, cooldownMs, clock).find
-  const options = { cooldownDuration: cooldownMs, cacheMaxAge: MAX_AGE_MS }
-  return createRemoteJWKSet(new URL(location.url), options)
+  return new KeySet(readerOf(location), cooldownMs, clock).find
 }
 
 type FindKey = ReturnType<typeof createLocalJWKSet>
 
-class KeyFile {
-  readonly #file: string
+/**
+ * The keys of an issuer. Whatever tokens say, the set is read once at a time, at most once within the cooldown, and while
+ * that fails, at growing intervals: the last good keys go on meanwhile.
+ */
+class KeySet {
+  readonly #readText: ReadText
   readonly #cooldownMs: number
   readonly #clock: () => number
   /** The last good ones. */
   #keys: FindKey | undefined
+  /** By the clock that tokens are judged by. */
   #readAt = -Infinity
-  #triedAt = -Infinity
-  #reading: Promise<void> = Promise.resolve()
+  #reading: Promise<void> | undefined
+  /** By the clock of the process, which nobody sets. */
+  #mayReadAt = -Infinity
+  #retryMs = FIRST_RETRY_MS
+  #failure: AuthzError | undefined
 
-  constructor(file: string, cooldownMs: number, clock: () => number) {
-    this.#file = file
+  constructor(readText: ReadText, cooldownMs: number, clock: () => number) {
+    this.#readText = readText
     this.#cooldownMs = cooldownMs
     this.#clock = clock
   }
@@ -44,30 +53,58 @@ class KeyFile {
     try {
       return await keys(header, token)
     } catch (error) {
-      // A key that is not there may have come since. While the file is being written, it stays not there.
-      if (performance.now() - this.#triedAt < this.#cooldownMs) throw error
-      await this.#read().catch(() => undefined)
-      return (this.#keys ?? keys)(header, token)
+      // A key that is not there may have come since.
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+      await this.#refresh()
+      const newer = this.#keys ?? keys
+      if (newer === keys) throw error
+      return newer(header, token)
     }
   }
 
+  /** @throws {AuthzError} `keys-unavailable` */
   async #current(): Promise<FindKey> {
-    await this.#reading.catch(() => undefined)
-    const isOld = !(Math.abs(this.#clock() - this.#readAt) < MAX_AGE_MS)
-    if (this.#keys === undefined || isOld) await this.#read()
-    if (this.#keys === undefined) throw new Error(`${this.#file} has not been read`)
-    return this.#keys
+    if (!this.#isYoungerThan(MAX_AGE_MS)) await this.#refresh()
+    if (this.#keys !== undefined && this.#isYoungerThan(MAX_STALE_MS)) return this.#keys
+    throw this.#failure ?? unavailable('they are being read')
   }
 
-  #read(): Promise<void> {
-    this.#triedAt = performance.now()
-    this.#reading = this.#load()
+  #isYoungerThan(ms: number): boolean {
+    return Math.abs(this.#clock() - this.#readAt) < ms
+  }
+
+  /** Never rejects. */
+  #refresh(): Promise<void> {
+    if (this.#reading === undefined) {
+      if (performance.now() < this.#mayReadAt) return Promise.resolve()
+      this.#reading = this.#read().finally(() => {
+        this.#reading = undefined
+      })
+    }
     return this.#reading
   }
 
-  async #load(): Promise<void> {
-    const set: JSONWebKeySet = JSON.parse(await readFile(this.#file, 'utf8'))
-    this.#keys = createLocalJWKSet(set)
-    this.#readAt = this.#clock()
+  async #read(): Promise<void> {
+    try {
+      this.#keys = keysIn(await this.#readText())
+      this.#readAt = this.#clock()
+      this.#failure = undefined
+      this.#retryMs = FIRST_RETRY_MS
+      this.#mayReadAt = performance.now() + this.#cooldownMs
+    } catch (error) {
+      this.#failure = unavailable(describeCause(error))
+      this.#mayReadAt = performance.now() + Math.min(this.#retryMs, this.#cooldownMs)
+      this.#retryMs *= 2
+    }
   }
+}
+
+/** RFC 7517 §5. `createLocalJWKSet` looks at its form. */
+function keysIn(text: string): FindKey {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return createLocalJWKSet(parseJson(text) as JSONWebKeySet)
+}
+
+function unavailable(why: string): AuthzError {
+  return new AuthzError('keys-unavailable', `the keys of the issuer cannot be had: ${why}`)
 }

@@ -1,4 +1,4 @@
-import { check, checkKeys, count, duration, flag, refuse } from '../options/check.ts'
+import { callable, check, checkKeys, count, duration, flag, refuse } from '../options/check.ts'
 
 /** Signatures that whoever reads the keys cannot make himself. `none` and the symmetric ones are not among them. */
 const ALGORITHMS = [
@@ -100,7 +100,7 @@ export function readJwtOptions(options: JwtClaimsOptions): JwtClaimsSettings {
     cooldownMs: duration('jwtClaims.cooldownMs', options.cooldownMs, 30_000),
     maxTokenBytes: count('jwtClaims.maxTokenBytes', options.maxTokenBytes, 8192, 1),
     maxCachedTokens: count('jwtClaims.maxCachedTokens', options.maxCachedTokens, 1000, 1),
-    clock: options.clock ?? Date.now,
+    clock: callable('jwtClaims.clock', options.clock, Date.now),
   }
 }
 
@@ -110,14 +110,19 @@ function readLocation(jwks: unknown): JwksLocation {
     if ('file' in jwks && !('url' in jwks) && isText(jwks.file)) return { file: jwks.file }
     if ('url' in jwks && !('file' in jwks) && isUrl(jwks.url)) return { url: jwks.url }
   }
-  return refuse('jwtClaims.jwks', jwks, 'must be { file } or { url }, over https')
+  return refuse(
+    'jwtClaims.jwks',
+    jwks,
+    'must be { file } or { url }, over https and without a password',
+  )
 }
 
 /** Keys that come in the clear are anybody's keys. On loopback nobody stands between. */
 function isUrl(url: unknown): url is string | URL {
   if (!(typeof url === 'string' || url instanceof URL) || !URL.canParse(url.toString()))
     return false
-  const { protocol, hostname } = new URL(url)
+  const { protocol, hostname, username, password } = new URL(url)
+  if (username !== '' || password !== '') return false
   const isLoopback = /^(?:127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
 }

@@ -42,13 +42,21 @@ export function eventOf(
 ): DecisionLogEvent {
   const { decision, time, method, route, spiffeId, trustDomain, tenant, mode } = record
   const { allowed, reason, cached, engine = null } = decision
+  const detail = decision.allowed ? undefined : decision.detail
   const event = {
     decision_id: randomUUID(),
     // A copy: what is masked here is not masked everywhere.
     labels: { ...labels },
     path: 'spiffe/authz/allow',
     input: { method, route, spiffe_id: spiffeId, trust_domain: trustDomain, tenant },
-    result: { allow: allowed, reason, cached, engine, mode },
+    result: {
+      allow: allowed,
+      reason,
+      cached,
+      engine,
+      mode,
+      ...(detail !== undefined && { detail }),
+    },
     requested_by: record.remoteAddress,
     timestamp: new Date(time).toISOString(),
     req_id: record.requestId,
