@@ -14,6 +14,7 @@ import { losesEverything } from './policy/dismissal.ts'
 import { EnforcedPolicy } from './policy/enforced-policy.ts'
 import { loadPolicy } from './policy/load.ts'
 import { Policy } from './policy/policy.ts'
+import { warnOfUnprovable } from './policy/unprovable.ts'
 import { PublicRoutes } from './route-coverage/public-routes.ts'
 import type { RuleContext } from './rule/compile.ts'
 import { routerSettings } from './routing/router-settings.ts'
@@ -75,6 +76,7 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
       if (!isAdopted) link.replicas?.publishPolicy()
       dismissRefused(fastify, before, after)
       publicRoutes.check()
+      warnOfUnprovable(fastify, after)
     },
   )
   link.replicas = replicasOf(fastify, settings, cache, policy)

@@ -6,6 +6,7 @@ import { Gate } from './decide/gate.ts'
 import { AuthzError } from './errors.ts'
 import { type AuthzOptions, readOptions, type Settings } from './options/options.ts'
 import type { EnforcedPolicy } from './policy/enforced-policy.ts'
+import { warnOfUnprovable } from './policy/unprovable.ts'
 import { Coverage } from './route-coverage/coverage.ts'
 import {
   countRegistration,
@@ -56,6 +57,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     coverage.assertComplete(fastify, (methods, url) => rules.adopt(methods, url))
     await policy.boot()
     publicRoutes.check()
+    warnOfUnprovable(fastify, rules.active)
     await replicas?.start()
     const { file, watch } = settings.policy
     if (file === null || !watch) return

@@ -34,6 +34,11 @@ declare module 'fastify' {
      * @throws `TlsError` `invalid-option` when the predicate says neither true nor false
      */
     readonly dismissPeers: (predicate: (peer: Peer) => boolean) => number
+    /**
+     * By name, the trust domains whose bundles the service has at this moment: only their members can be proven. `null` where
+     * the server proves nobody, as under `inject`.
+     */
+    readonly provableTrustDomains: () => ReadonlySet<string> | null
   }
 }
 
@@ -50,6 +55,10 @@ async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<v
   decorateRequests(fastify)
   // A server that proves nobody has nobody to send away.
   fastify.decorate('dismissPeers', (predicate) => identity?.dismiss(predicate) ?? 0)
+  fastify.decorate('provableTrustDomains', () => {
+    if (identity === undefined) return null
+    return new Set(Array.from(identity.source.bundles, ({ trustDomain }) => trustDomain.name))
+  })
   fastify.addHook('onRequest', gate(clock))
   const isFirst = register(fastify)
   const outermost = outermostOf(fastify)

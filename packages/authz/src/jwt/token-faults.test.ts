@@ -157,10 +157,10 @@ describe('which rule a token broke', () => {
   })
 })
 
-describe('the keys of an issuer', () => {
-  const find = async (keys: ReturnType<typeof keysOf>, kid = 'own'): Promise<unknown> =>
-    keys({ alg: 'ES256', kid }, { payload: '', signature: '' })
+const find = async (keys: ReturnType<typeof keysOf>, kid = 'own'): Promise<unknown> =>
+  keys({ alg: 'ES256', kid }, { payload: '', signature: '' })
 
+describe('the keys of an issuer', () => {
   test('are asked for once, however many tokens come while it fails', async () => {
     issuer.answer = { status: 503, body: '' }
     const keys = keysOf(jwks, 30_000, Date.now)

@@ -21,10 +21,15 @@ function readTest(place: Place, key: string, test: unknown): PolicyTest {
   if (expect !== 'allow' && expect !== 'deny') {
     return place.refuse(`${key}.expect`, expect, 'must be allow or deny')
   }
-  if (as !== null && (typeof as !== 'string' || !SpiffeId.safeParse(as).ok)) {
-    return place.refuse(`${key}.as`, as, 'must be a SPIFFE ID or null')
+  if (as !== null && !isWorkload(as)) {
+    return place.refuse(`${key}.as`, as, 'must be the SPIFFE ID of a workload or null')
   }
   return { route, as, expect, attributes: readAttributes(place, key, members.get('attributes')) }
+}
+
+function isWorkload(as: unknown): as is string {
+  const id = SpiffeId.safeParse(as)
+  return id.ok && id.value.path !== ''
 }
 
 function readAttributes(

@@ -39,6 +39,9 @@ const NAMES = [...BUILDERS.keys()]
 const WILDCARD = /[*{]/
 /** The same texts stand in many rules. What they are compiled to cannot change. */
 const compiled = new LRUCache<string, SpiffeId | SpiffeIdMatcher>({ max: 1000 })
+/** X509-SVID §2: the SPIFFE ID of a workload has a path. */
+const NOBODY =
+  'names nobody: no workload has such a SPIFFE ID. One has a path; `memberOf` names a whole trust domain'
 /** Longer than the key of any rule that people can read: what nests without end ends here. */
 const MAX_KEY_LENGTH = 1000
 
@@ -52,6 +55,11 @@ export function compileCaller(
   key: string,
   entry: unknown,
 ): SpiffeId | SpiffeIdMatcher {
+  const caller = readCaller(place, key, entry)
+  return domainsOf(caller)?.size === 0 ? place.refuse(key, entry, NOBODY) : caller
+}
+
+function readCaller(place: Place, key: string, entry: unknown): SpiffeId | SpiffeIdMatcher {
   if (entry instanceof SpiffeId || entry instanceof SpiffeIdMatcher) return entry
   if (typeof entry !== 'string') return compileObject(place, key, entry)
   const known = compiled.get(entry)
@@ -59,6 +67,12 @@ export function compileCaller(
   const caller = compileText(place, key, entry)
   compiled.set(entry, caller)
   return caller
+}
+
+/** By name, the trust domains of the workloads that an entry names; `null` where that is not known. */
+export function domainsOf(caller: SpiffeId | SpiffeIdMatcher): ReadonlySet<string> | null {
+  if (caller instanceof SpiffeIdMatcher) return caller.trustDomains
+  return new Set(caller.path === '' ? [] : [caller.trustDomain.name])
 }
 
 function compileText(place: Place, key: string, text: string): SpiffeId | SpiffeIdMatcher {
@@ -117,9 +131,14 @@ function compileAll(place: Place, key: string, value: unknown): readonly SpiffeI
 function compileOneOf(place: Place, key: string, value: unknown): SpiffeIdMatcher {
   return oneOf(
     ...asList(place, key, value).map((entry, position) =>
-      asText(place, `${key}[${position}]`, entry),
+      asWorkload(place, `${key}[${position}]`, entry),
     ),
   )
+}
+
+function asWorkload(place: Place, key: string, value: unknown): SpiffeId {
+  const caller = compileCaller(place, key, asText(place, key, value))
+  return caller instanceof SpiffeId ? caller : place.refuse(key, value, 'must be a SPIFFE ID')
 }
 
 function asText(place: Place, key: string, value: unknown): string {

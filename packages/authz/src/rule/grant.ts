@@ -46,7 +46,9 @@ function compileCallersOf(
     const names = someOf(place, key, given.get('roles'))
     lists.push(...names.map((name, at) => findRole(place, `${key}[${at}]`, name, roles)))
   }
-  return union(lists)
+  const callers = union(lists)
+  if (callers.entries.length > 0) return callers
+  return place.fail(`${place.root}.roles`, 'lets nobody in: there is nobody who has one of them')
 }
 
 function someOf(place: Place, key: string, list: unknown): readonly unknown[] {

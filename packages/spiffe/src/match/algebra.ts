@@ -61,6 +61,13 @@ class And extends SpiffeIdMatcher {
     return all
   }
 
+  override get trustDomains(): ReadonlySet<string> | null {
+    const known = this.#matchers.flatMap(({ trustDomains }) => trustDomains ?? [])
+    const [first, ...others] = known
+    if (first === undefined) return null
+    return new Set([...first].filter((name) => others.every((each) => each.has(name))))
+  }
+
   toString(): string {
     return `and(${this.#matchers.join(', ')})`
   }
@@ -87,6 +94,15 @@ class Or extends SpiffeIdMatcher {
       if (captures !== null) return captures
     }
     return null
+  }
+
+  override get trustDomains(): ReadonlySet<string> | null {
+    const all = new Set<string>()
+    for (const { trustDomains } of this.#matchers) {
+      if (trustDomains === null) return null
+      for (const name of trustDomains) all.add(name)
+    }
+    return all
   }
 
   toString(): string {

@@ -24,6 +24,14 @@ export abstract class SpiffeIdMatcher {
     return answerOf(this, id) ? new Map() : null
   }
 
+  /**
+   * By name, the trust domains of all workloads that it can match; `null` where that is not known, as for a class of your
+   * own. Without any it matches nobody: a workload's SPIFFE ID has a path (X509-SVID §2).
+   */
+  get trustDomains(): ReadonlySet<string> | null {
+    return null
+  }
+
   /** The source text that builds this matcher. */
   abstract toString(): string
 

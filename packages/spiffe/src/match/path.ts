@@ -25,6 +25,11 @@ export class PathPattern {
     this.names = Object.freeze(names)
   }
 
+  /** Whether it is of no segments. */
+  get isEmpty(): boolean {
+    return !this.#open && this.#segments.length === 0
+  }
+
   /** Allocates nothing. */
   matches(candidate: readonly string[]): boolean {
     const expected = this.#segments

@@ -59,6 +59,10 @@ class Pattern extends SpiffeIdMatcher {
     return this.#path.capture(candidate.segments)
   }
 
+  override get trustDomains(): ReadonlySet<string> {
+    return new Set(this.#path.isEmpty ? [] : [this.#trustDomain])
+  }
+
   toString(): string {
     return `pattern('${this.#text}')`
   }

@@ -55,6 +55,10 @@ class Exactly extends SpiffeIdMatcher {
     return this.#expected.equals(candidate)
   }
 
+  override get trustDomains(): ReadonlySet<string> {
+    return domainsOf([this.#expected])
+  }
+
   toString(): string {
     return `id('${this.#expected.toString()}')`
   }
@@ -70,6 +74,10 @@ class OneOf extends SpiffeIdMatcher {
 
   matches(candidate: SpiffeId): boolean {
     return this.#expected.has(candidate.toString())
+  }
+
+  override get trustDomains(): ReadonlySet<string> {
+    return domainsOf(Array.from(this.#expected, (text) => SpiffeId.parse(text)))
   }
 
   toString(): string {
@@ -89,9 +97,17 @@ class MemberOf extends SpiffeIdMatcher {
     return this.#trustDomain.equals(candidate.trustDomain)
   }
 
+  override get trustDomains(): ReadonlySet<string> {
+    return new Set([this.#trustDomain.name])
+  }
+
   toString(): string {
     return `memberOf('${this.#trustDomain.name}')`
   }
+}
+
+function domainsOf(ids: readonly SpiffeId[]): ReadonlySet<string> {
+  return new Set(ids.filter(({ path }) => path !== '').map(({ trustDomain }) => trustDomain.name))
 }
 
 function toSpiffeId(value: SpiffeId | string): SpiffeId {
