@@ -1,4 +1,6 @@
-/** One segment of a URL pattern. */
+import { escapedText, type Part, type Segment } from './path-segments.ts'
+
+/** One segment of a URL pattern, held against those of others. */
 export interface SegmentPattern {
   /** What it is, where that is one text. */
   readonly literal: string | null
@@ -9,27 +11,17 @@ export interface SegmentPattern {
   matches(segment: string): boolean
 }
 
-/** A parameter with an expression, a parameter, or the star; in which `::` is a colon. */
-const PART = /::|:[^/\-.(:]*(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))?|\*$/g
-
-/** Reads a segment as the router does. An expression that cannot be read stands for any text. */
-export function segmentPattern(text: string, caseSensitive: boolean): SegmentPattern {
-  let source = ''
-  let [from, isDynamic] = [0, false]
-  for (const match of text.matchAll(PART)) {
-    const [part, expression] = match
-    source += escaped(decoded(text.slice(from, match.index)))
-    from = match.index + part.length
-    isDynamic ||= part !== '::'
-    source += part === '::' ? ':' : readable(expression)
-  }
-  const rest = decoded(text.slice(from))
-  const literal = isDynamic ? null : fold(decoded(text.replaceAll('::', ':')), caseSensitive)
-  const expression = new RegExp(`^(?:${source}${escaped(rest)})$`, caseSensitive ? 's' : 'is')
+/** Compiles a segment as the router does. An expression that cannot be read stands for any text. */
+export function segmentPattern(parts: Segment, caseSensitive: boolean): SegmentPattern {
+  const texts = parts.map(({ kind, text }) => (kind === 'text' ? decoded(text) : null))
+  const isLiteral = !texts.includes(null)
+  const literal = isLiteral ? fold(texts.join(''), caseSensitive) : null
+  const source = parts.map((part) => sourceOf(part)).join('')
+  const expression = new RegExp(`^(?:${source})$`, caseSensitive ? 's' : 'is')
   const matches = (segment: string): boolean => expression.test(segment)
   return {
     literal,
-    isOpen: text.endsWith('*'),
+    isOpen: parts.some(({ kind }) => kind === 'rest'),
     matches,
     canEqual: (other) => canEqual({ literal, matches }, other),
   }
@@ -42,10 +34,14 @@ function canEqual(one: Matching, other: Matching): boolean {
   return other.literal === null || one.matches(other.literal)
 }
 
+function sourceOf({ kind, text }: Part): string {
+  if (kind === 'text') return escapedText(decoded(text))
+  return kind === 'expression' ? readable(text) : '.*'
+}
+
 /** The expression of a parameter without its anchors, which the router leaves out as well. */
-function readable(expression: string | undefined): string {
-  if (expression === undefined) return '.*'
-  const source = `(?:${expression.slice(1, -1).replace(/^\^/, '').replace(/\$$/, '')})`
+function readable(expression: string): string {
+  const source = `(?:${expression.replace(/^\^/, '').replace(/\$$/, '')})`
   try {
     return new RegExp(source).source
   } catch {
@@ -64,8 +60,4 @@ function decoded(text: string): string {
 
 function fold(text: string, caseSensitive: boolean): string {
   return caseSensitive ? text : text.toLowerCase()
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`)
 }

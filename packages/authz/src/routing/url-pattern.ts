@@ -1,3 +1,4 @@
+import { pathSegments } from './path-segments.ts'
 import type { RouterSettings } from './router-settings.ts'
 import { type SegmentPattern, segmentPattern } from './segment-pattern.ts'
 
@@ -45,23 +46,8 @@ export class UrlPattern {
   /** Doubled slashes never count here: whoever puts a path together takes them for one. */
   #segments(url: string): readonly SegmentPattern[] {
     const { caseSensitive } = this.#router
-    return splitPath(url)
-      .filter((segment) => segment !== '')
-      .map((segment) => segmentPattern(segment, caseSensitive))
+    return pathSegments(url).map((segment) => segmentPattern(segment, caseSensitive))
   }
-}
-
-/** At each slash that is not within the expression of a parameter. */
-function splitPath(url: string): readonly string[] {
-  const segments = ['']
-  let depth = 0
-  for (const character of url) {
-    if (character === '(') depth++
-    if (character === ')') depth--
-    if (character === '/' && depth <= 0) segments.push('')
-    else segments[segments.length - 1] += character
-  }
-  return segments
 }
 
 function meet(segments: readonly SegmentPattern[], path: readonly SegmentPattern[]): boolean {
