@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mintAuthority } from '@fastify-spiffe/authority'
 import { TRUST_DOMAIN } from '../driver/agent.ts'
+import { refusedServers } from '../driver/refused-servers.ts'
+import type { Stage } from '../driver/stage.ts'
 import { expectEqual, expectThat, type ConformanceCase } from '../suite/case.ts'
 import { inBothRoles, PEER_ID } from './peer-case.ts'
 
@@ -30,6 +32,15 @@ function addressOf(server: Server): string {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new TypeError('not listening')
   return `127.0.0.1:${address.port}`
+}
+
+/** Listens, until the case has ended. */
+async function addressOfOpen(stage: Stage, server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async (): Promise<void> => void server.close()
+  await stage.use(Promise.resolve({ [Symbol.asyncDispose]: close }))
+  return addressOf(server)
 }
 
 export const contract: readonly ConformanceCase[] = [
@@ -109,17 +120,14 @@ export const contract: readonly ConformanceCase[] = [
   {
     name: 'HARNESS-6',
     level: 'core',
-    title: 'a dial that reaches no TLS server answers 500 error, and is no refusal',
+    title: 'a dial that reaches no server answers 500 error, and is no refusal',
     rule: 'contract v1',
     run: async (stage) => {
       const { control } = await stage.start(await stage.agent())
-      const plain = createServer((socket) => socket.end('no TLS here\n')).listen(0, '127.0.0.1')
-      await once(plain, 'listening')
-      const close = async (): Promise<void> => void plain.close()
-      await stage.use(Promise.resolve({ [Symbol.asyncDispose]: close }))
+      const closing = createServer((socket) => socket.destroy())
       for (const body of [
         { address: await closedPort() },
-        { address: addressOf(plain) },
+        { address: await addressOfOpen(stage, closing) },
         { address: 'nonsense' },
         {},
         'no JSON',
@@ -172,4 +180,21 @@ export const contract: readonly ConformanceCase[] = [
       hasPlainName: true,
     }),
   ),
+  {
+    name: 'HARNESS-11',
+    level: 'core',
+    title: 'a server that the TLS stack refuses is rejected, as one that the library refuses is',
+    rule: 'contract v1',
+    run: async (stage) => {
+      const agent = await stage.agent()
+      const { control } = await stage.start(agent)
+      const good = await stage.server(await agent.authority.mint(PEER_ID))
+      expectEqual((await control.dial(good.address)).verdict, 'accepted', 'a good server is')
+      for (const [what, server] of await refusedServers(agent.authority, PEER_ID)) {
+        const address = await addressOfOpen(stage, server)
+        const { code, body } = await control.post('/v1/x509/dial', { address })
+        expectEqual(`${code} ${String(body['status'])}`, '422 rejected', what)
+      }
+    },
+  },
 ]

@@ -20,7 +20,17 @@ export async function dial(source: X509Source, address: string): Promise<Answer>
     socket.resume().end()
     return { code: 200, body: { status: 'ok', spiffe_id: String(peerOf(socket)?.spiffeId) } }
   } catch (error) {
-    if (error instanceof TlsError && error.code === 'server-refused') return rejected(error)
+    if (error instanceof TlsError && isRefusal(error)) return rejected(error)
     throw error
   }
+}
+
+/** Whether the verifier refused the server, or the TLS stack did before: a server that was not reached is another thing. */
+function isRefusal({ code, cause }: TlsError): boolean {
+  return code === 'server-refused' || (cause instanceof Error && isOfTls(cause))
+}
+
+// Node names the errors of OpenSSL by its library; with EPROTO where it was writing.
+function isOfTls(cause: Error): boolean {
+  return 'code' in cause && /^(?:ERR_(?:SSL|OSSL)_|EPROTO$)/.test(String(cause.code))
 }

@@ -1,5 +1,12 @@
 import type { Explanation } from '../disagreement.ts'
-import { caIs, hasSeveralCandidates, sentIs, somethingIs, trustIs } from '../predicates.ts'
+import {
+  anchorIs,
+  caIs,
+  hasSeveralCandidates,
+  sentIs,
+  somethingIs,
+  trustIs,
+} from '../predicates.ts'
 
 /** Rules of RFC 5280 that one side does not apply, or applies in its own way. */
 export const pathRules: readonly Explanation[] = [
@@ -82,16 +89,6 @@ export const pathRules: readonly Explanation[] = [
     why: 'pkijs looks at the extensions that it knows.',
   },
   {
-    title: 'a critical extension about policies',
-    judges: ['openssl', 'pkijs', 'go-spiffe'],
-    refuses: 'ours',
-    codes: ['unknown-critical-extension'],
-    when: somethingIs('critical policies', 'an explicit policy required'),
-    rule: 'RFC 5280 §4.2',
-    right: 'either',
-    why: 'Ours does not evaluate policies, so it refuses who insists on them, as the RFC has it; the others evaluate them.',
-  },
-  {
     title: 'an RSA key of 1024 bits',
     judges: ['pkijs', 'go-spiffe'],
     refuses: 'ours',
@@ -132,16 +129,6 @@ export const pathRules: readonly Explanation[] = [
     rule: 'RFC 5280 §7.1',
     right: 'ours',
     why: 'Names are compared without regard to case. Go compares their octets.',
-  },
-  {
-    title: 'more certificates than are looked at',
-    judges: ['openssl', 'pkijs', 'go-spiffe'],
-    refuses: 'ours',
-    codes: ['too-many-certificates'],
-    when: sentIs('more than the limit'),
-    rule: 'RFC 5280 §6.1 leaves it open',
-    right: 'either',
-    why: 'Ours bounds what a peer can make it spend; 16 certificates by default.',
   },
   {
     title: 'a leaf that is itself an authority of the bundle',

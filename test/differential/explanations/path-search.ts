@@ -83,7 +83,6 @@ export const pathSearch: readonly Explanation[] = [
         'for servers, critical',
         'for clients, critical',
         'for code, critical',
-        'critical policies',
         'an explicit policy required',
         'an RSA key of 1024 bits',
         'permits org',

@@ -120,7 +120,10 @@ export const spiffeRules: readonly Explanation[] = [
     judges: ['openssl', 'pkijs'],
     refuses: 'ours',
     codes: ['leaf-is-ca'],
-    when: anyOf(leafIs('a CA', 'a CA, not critical'), sentIs('the leaf last')),
+    when: anyOf(
+      leafIs('a CA', 'a CA, not critical', 'path length 2^31', 'path length 2^64'),
+      sentIs('the leaf last'),
+    ),
     rule: 'X509-SVID §4.1, §5.2',
     right: 'ours',
     why: 'Signing certificates do not authenticate anybody. RFC 5280 has no such rule.',

@@ -4,7 +4,7 @@ import { TrustDomain } from '../id/trust-domain.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { Certificate } from '../x509/certificate.ts'
-import { newKeyPair } from '../x509/x509.test.support.ts'
+import { newKeyPair, type KeyPair } from '../x509/x509.test.support.ts'
 import {
   certify,
   checksFor,
@@ -58,7 +58,7 @@ describe('authorities that all certify one another', () => {
     expect(checksFor(sent, trusting(selfSigned(last, shape)), ROOMY)).toBeLessThanOrEqual(91)
   })
 
-  test('are given up after 4,096 steps where every way through them has to be tried', () => {
+  test('are given up where every way through them has to be tried', () => {
     const stranger = party('stranger')
     // Breaks a rule that depends on the path, wherever it is reached over another certificate.
     const narrow = certify(members[5]!, stranger, { pathLength: 0 })
@@ -165,10 +165,31 @@ describe('look-alikes in the chain', () => {
   const right = party('authority')
   const bundles = trusting(selfSigned(root))
 
-  test('a hundred of them are refused by their number, or told apart by key identifiers', () => {
+  test('a hundred of them are told apart by key identifiers, or refused by a budget for their number', () => {
     const chain = [svid(right), ...lookAlikes(100, {}), certify(right, root)]
-    expect(verdict(chain, bundles)).toBe('too-many-certificates')
-    expect(checksFor(chain, bundles, ROOMY)).toBe(2)
+    expect(verdict(chain, bundles)).toBe('accepted')
+    expect(checksFor(chain, bundles)).toBe(2)
+    expect(verdict(chain, bundles, { maxCertificates: 101 })).toBe('too-many-certificates')
+  })
+
+  test('as many as a message of TLS carries, without key identifiers, do not hide a path', () => {
+    const plain = { keyIds: false }
+    const [leaf, link] = [svid(right, plain), certify(right, root, plain)]
+    const room = 102_400 - leaf.raw.length - link.raw.length
+    const each = lookAlikes(1, plain)[0]!.raw.length + 3
+    const crowd = lookAlikes(Math.floor(room / each), plain)
+    expect(crowd.length).toBeGreaterThan(300)
+    expect(verdict([leaf, ...crowd, link], bundles)).toBe('accepted')
+    expect(checksFor([leaf, ...crowd, link], bundles)).toBe(crowd.length + 2)
+  })
+
+  test('with dear keys are refused within the budget', () => {
+    const plain = { keyIds: false }
+    const keys = (): KeyPair => keysOn('P-521')
+    const dear = Array.from({ length: 20 }, () => selfSigned(party('authority', keys()), plain))
+    const chain = [svid(right, plain), ...dear, certify(right, root, plain)]
+    expect(verdict(chain, bundles)).toBe('budget-exceeded')
+    expect(verdict([chain[0]!, ...dear.slice(0, 19), chain.at(-1)!], bundles)).toBe('accepted')
   })
 
   test('a hundred of them without key identifiers are gone through once', () => {
@@ -215,11 +236,12 @@ describe('many authorities', () => {
   })
 })
 
-/** A leaf and the intermediates below an anchor. */
-const ladder = (count: number, on = newKeyPair): [Certificate[], Certificate] => {
+/** A leaf and the intermediates below an anchor, and who that is. */
+const ladder = (count: number, on = newKeyPair): [Certificate[], Certificate, Party] => {
   const members = Array.from({ length: count }, (_, index) => party(`step ${index}`, on()))
   const links = members.slice(1).map((issuer, index) => certify(members[index]!, issuer))
-  return [[svid(members[0]!), ...links], selfSigned(members.at(-1)!)]
+  const top = members.at(-1)!
+  return [[svid(members[0]!), ...links], selfSigned(top), top]
 }
 
 describe('long chains', () => {
@@ -229,12 +251,37 @@ describe('long chains', () => {
     const [leaf, ...links] = chain
     expect(verdict(chain, trusting(anchor))).toBe('accepted')
     expect(verdict([leaf!, ...links.toReversed()], trusting(anchor))).toBe('accepted')
-    expect(verdict([...chain, links[0]!], trusting(anchor))).toBe('too-many-certificates')
   })
 
-  test('of more are accepted where the budget allows them', () => {
-    const [chain, anchor] = ladder(120)
-    expect(verdict(chain, trusting(anchor), ROOMY)).toBe('accepted')
-    expect(checksFor(chain, trusting(anchor), ROOMY)).toBe(120)
+  test.each([17, 32, 100, 220])('of %d certificates are accepted, in any order', (count) => {
+    const [chain, anchor] = ladder(count)
+    const [leaf, ...links] = chain
+    expect(verdict(chain, trusting(anchor))).toBe('accepted')
+    expect(verdict([leaf!, ...links.toReversed()], trusting(anchor))).toBe('accepted')
+    expect(checksFor(chain, trusting(anchor))).toBe(count)
+  })
+
+  test('of more than 512 certificates are refused before they are read, or of what the budget says', () => {
+    const [chain, anchor] = ladder(2)
+    const sent = (count: number): Certificate[] => [
+      ...chain,
+      ...Array.from({ length: count - 2 }, () => chain[1]!),
+    ]
+    const room = { maxBytes: 1_000_000 }
+    expect(verdict(sent(512), trusting(anchor), room)).toBe('accepted')
+    expect(verdict(sent(513), trusting(anchor), room)).toBe('too-many-certificates')
+    expect(verdict(sent(3), trusting(anchor), { maxCertificates: 2 })).toBe('too-many-certificates')
+  })
+
+  test('are given up where they lead to authorities that certify one another', () => {
+    const [chain, , top] = ladder(200)
+    const members = parties(6)
+    const ways = [certify(top, members[0]!), ...mesh(members)]
+    const narrow = certify(members[5]!, party('stranger'), { pathLength: 0 })
+    const other = trusting(selfSigned(party('other')))
+    const sent = [...chain, ...ways, narrow]
+    // Hundreds of ways, each two hundred certificates from the leaf.
+    expect(verdict(sent, other)).toBe('budget-exceeded')
+    expect(verdict([svid(top), ...ways, narrow], other)).toBe('path-too-long')
   })
 })

@@ -13,8 +13,11 @@ import { Revocation, REVOKED } from './revocation.ts'
 import type { RevocationPolicy } from './revocation-policy.ts'
 import { SignatureChecks } from './signature-checks.ts'
 
-/** Candidates that are looked at, signature checks or not: a backstop against crowded names. */
-const MAX_STEPS = 4096
+/**
+ * How far the paths go together that candidates are looked at for, signature checks or not: a backstop
+ * against crowded names and long ways around. A path of 360 certificates is within it.
+ */
+const MAX_STEPS = 65_536
 
 export interface PathSearchParts {
   readonly leaf: Certificate
@@ -93,7 +96,7 @@ export class PathSearch {
     this.#leadOn([this.#leaf], frontier)
     for (let step = frontier.take(); step !== undefined; step = frontier.take()) {
       const { path, certificate, isAnchor } = step
-      if (this.#isOutOfSteps()) return undefined
+      if (this.#isOutOfSteps(path)) return undefined
       if (reached?.has(certificate) === true || this.#isClosed(step)) continue
       if (!this.#accepts(step)) continue
       const longer = [...path, certificate]
@@ -108,8 +111,8 @@ export class PathSearch {
     return undefined
   }
 
-  #isOutOfSteps(): boolean {
-    this.#steps += 1
+  #isOutOfSteps(path: readonly Certificate[]): boolean {
+    this.#steps += path.length
     if (this.#steps > MAX_STEPS) this.#isSpent = true
     return this.#isSpent
   }

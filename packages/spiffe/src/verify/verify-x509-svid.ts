@@ -14,9 +14,9 @@ import type { Verification, VerificationRefusal } from './verification.ts'
 
 /** What one verification may cost. */
 export interface VerificationBudget {
-  /** Certificates that a peer may send, the leaf included; 16 by default. */
+  /** Certificates that a peer may send, the leaf included; 512 by default. */
   readonly maxCertificates?: number
-  /** Octets that they may take together; 65,536 by default. */
+  /** Octets that they may take together; 102,400 by default. */
   readonly maxBytes?: number
   /**
    * Signature checks with P-256, about 0.05 ms each; 400 by default. One with P-384 counts as 9, with
@@ -41,11 +41,13 @@ export interface VerifyOptions {
 
 type Sent = readonly (Certificate | X509Certificate)[]
 
-const DEFAULT_MAX_CERTIFICATES = 16
-const DEFAULT_MAX_BYTES = 64 * 1024
+/** More than the octets have room for: the smallest certificates take some 200. */
+const DEFAULT_MAX_CERTIFICATES = 512
+/** What OpenSSL takes in one message of TLS. */
+const DEFAULT_MAX_BYTES = 100 * 1024
 /**
- * The longest path that may be sent takes 320 with the dearest keys, and a bundle of a hundred
- * kilobytes whose authorities cannot be told apart as many as there are of them.
+ * A path of sixteen certificates takes 320 with the dearest keys. A hundred kilobytes of authorities
+ * that cannot be told apart, sent or in a bundle, take as many as there are of them.
  */
 const DEFAULT_MAX_SIGNATURE_CHECKS = 400
 

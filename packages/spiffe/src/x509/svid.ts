@@ -9,8 +9,8 @@ import { leafRefusal, readClaimedId } from './leaf-profile.ts'
 import { writePem } from './pem.ts'
 import { readPemPrivateKey, readPkcs8 } from './private-key.ts'
 
-/** More than any chain that a TLS peer takes. */
-const MAX_CERTIFICATES = 16
+/** More than fit into a message of TLS. */
+const MAX_CERTIFICATES = 512
 
 export interface SvidOptions {
   /** The operator's word for what the SVID is for (Workload API §5.2.1); none by default. */

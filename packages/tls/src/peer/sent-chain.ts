@@ -1,7 +1,8 @@
 import type { X509Certificate } from 'node:crypto'
 
-// One more than the verifier takes, so that it sees (and refuses) a chain that is too long.
-const MAX_CERTIFICATES = 17
+// One more than the verifier takes, so that it sees (and refuses) a chain that is too long. What fits into a message of TLS
+// is fewer.
+const MAX_CERTIFICATES = 513
 
 /**
  * The certificates as the peer sent them, leaf first. `issuerCertificate` means "the next one
