@@ -1,12 +1,5 @@
 import type { Explanation } from '../disagreement.ts'
-import {
-  anchorIs,
-  caIs,
-  hasSeveralCandidates,
-  sentIs,
-  somethingIs,
-  trustIs,
-} from '../predicates.ts'
+import { caIs, hasSeveralCandidates, somethingIs, trustIs } from '../predicates.ts'
 
 /** Rules of RFC 5280 that one side does not apply, or applies in its own way. */
 export const pathRules: readonly Explanation[] = [
