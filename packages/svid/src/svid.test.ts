@@ -5,7 +5,12 @@ import type { Http2SecureServer } from 'node:http2'
 import type { Server } from 'node:https'
 import { setImmediate } from 'node:timers/promises'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
-import { withRevocationLists, type X509MaterialSource, type X509Svid } from '@fastify-spiffe/spiffe'
+import {
+  withRevocationLists,
+  type SourceProblem,
+  type X509MaterialSource,
+  type X509Svid,
+} from '@fastify-spiffe/spiffe'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify from 'fastify'
 import {
@@ -429,6 +434,90 @@ describe('the log tells', () => {
       { code: 'invalid-svid', reason: 'not DER' },
       { code: 'invalid-svid', reason: 'not DER' },
     ])
+  })
+
+  test('why the source is not ready: code, cause and cure, once each, and its recovery', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    const endpoint = 'unix:///own.sock'
+    const supply = Object.assign(source, { endpoint, error: null as SourceProblem | null })
+    await app.register(svid, { source: supply })
+    const fail = (code: string): void => {
+      supply.error = { code, message: `${code}: start it` }
+      channel('spiffe:source:problem').publish({ endpoint, state: 'stale', code })
+      channel('spiffe:source:problem').publish({ endpoint: 'unix:///other.sock', code: 'other' })
+    }
+    // The stream ends without a word; why, the next attempt says.
+    source.interrupt()
+    fail('unreachable')
+    fail('unreachable')
+    fail('no-identity')
+    supply.error = null
+    source.resume()
+    source.interrupt()
+    fail('unreachable')
+    expect(lines.map(({ level, state, code, reason }) => [level, state, code, reason])).toEqual([
+      [40, 'stale', undefined, undefined],
+      [40, 'stale', 'unreachable', 'unreachable: start it'],
+      [40, 'stale', 'no-identity', 'no-identity: start it'],
+      [30, 'ready', undefined, undefined],
+      [40, 'stale', undefined, undefined],
+      [40, 'stale', 'unreachable', 'unreachable: start it'],
+    ])
+  })
+
+  test('why it is not ready also through a source with further revocation lists', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    const error = { code: 'unreachable', message: 'start it' }
+    const wrapped = withRevocationLists(
+      Object.assign(source, { endpoint: 'unix:///own.sock', error }),
+    )
+    await using app = Fastify({ ...spiffeServer(wrapped), logger })
+    await app.register(svid, { source: wrapped })
+    source.interrupt()
+    channel('spiffe:svid:rejected').publish({
+      endpoint: 'unix:///own.sock',
+      code: 'invalid-svid',
+      message: 'not DER',
+    })
+    expect(lines.map(({ code }) => code)).toEqual(['unreachable', 'invalid-svid'])
+  })
+
+  test('of a source that goes up and down without end ten lines', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await app.register(svid, { source })
+    for (let times = 0; times < 50; times++) {
+      source.interrupt()
+      source.resume()
+    }
+    expect(lines).toHaveLength(10)
+  })
+
+  test('that the own SVID has expired', async () => {
+    let now = Date.now()
+    const timers: (() => void)[] = []
+    await using own = await Authority.create({
+      trustDomain: 'example.org',
+      clock: () => now,
+      setTimer: (callback) => {
+        timers.push(callback)
+        return () => undefined
+      },
+    })
+    const shape = { notAfter: now + 60_000 }
+    await using source = await own.source('spiffe://example.org/acme/orders', { shape })
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source, { clock: () => now }), logger })
+    await app.register(svid, { source })
+    now += 61_000
+    for (const ring of timers.splice(0)) ring()
+    await setImmediate()
+    expect(app.svid.spiffeId).toBe(null)
+    expect(lines).toContainEqual(expect.objectContaining({ level: 50, state: 'expired' }))
   })
 
   test('where the source stands, once for each change', async () => {

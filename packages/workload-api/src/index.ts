@@ -9,6 +9,7 @@ export type { X509Context } from './messages/x509-context.ts'
 export type {
   BundleUpdatedEvent,
   RejectedEvent,
+  SourceProblemEvent,
   SourceStateEvent,
   SvidUpdatedEvent,
 } from './source/events.ts'

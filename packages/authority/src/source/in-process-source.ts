@@ -98,14 +98,13 @@ export class InProcessSource implements X509MaterialSource {
   /** Cuts the supply: what is held serves on until it expires, and changes do not arrive. */
   interrupt(): void {
     this.#interrupted = true
-    this.#expiry.arm((this.#held.svid?.notAfter ?? Infinity) + 1)
+    this.#await()
     this.#updates.notify()
   }
 
   /** Takes {@link interrupt} back: what has changed arrives now. */
   resume(): void {
     this.#interrupted = false
-    this.#expiry.disarm()
     this.#follow()
   }
 
@@ -130,7 +129,10 @@ export class InProcessSource implements X509MaterialSource {
   }
 
   #await(): void {
-    const { waiting } = this.#held
+    const { svid, waiting } = this.#held
+    // Whoever gets news gets a new SVID long before this one ends, unless nobody renews it.
+    const isRenewed = !this.#interrupted && this.#workload.state.identities[0]!.rotateAt < Infinity
+    this.#expiry.arm(isRenewed ? Infinity : (svid?.notAfter ?? Infinity) + 1)
     this.#start.arm(waiting === null ? Infinity : validFrom(waiting))
   }
 
@@ -139,6 +141,7 @@ export class InProcessSource implements X509MaterialSource {
     const { waiting } = this.#held
     if (waiting === null || validFrom(waiting) > this.#clock()) return this.#await()
     this.#held = { ...this.#held, svid: waiting, waiting: null }
+    this.#await()
     this.#updates.notify()
   }
 

@@ -34,6 +34,27 @@ function assignments(id: SpiffeId, trustDomain: TrustDomain): void {
   void new SpiffeId('spiffe://example.org', trustDomain, id)
 }
 
+/** Never called either: the compiler says of each that it is never the case. */
+const comparisons = [
+  // @ts-expect-error TS2367
+  (id: SpiffeId) => id === 'spiffe://example.org/acme/web',
+  // @ts-expect-error TS2367
+  (id: SpiffeId) => id !== 'spiffe://example.org/acme/web',
+  (id: SpiffeId) => {
+    switch (id) {
+      // @ts-expect-error TS2678
+      case 'spiffe://example.org/acme/web':
+        return true
+      default:
+        return false
+    }
+  },
+  // @ts-expect-error TS2345
+  (id: SpiffeId) => ['spiffe://example.org/acme/web'].includes(id),
+  // @ts-expect-error TS2345
+  (id: SpiffeId) => new Set(['spiffe://example.org/acme/web']).has(id),
+]
+
 describe('a SPIFFE ID', () => {
   const web = SpiffeId.parse('spiffe://example.org/acme/web')
 
@@ -77,6 +98,7 @@ describe('a SPIFFE ID', () => {
 
   test('has only properties that types call readonly', () => {
     expect(assignments).toBeInstanceOf(Function)
+    expect(comparisons).toHaveLength(5)
   })
 
   test('is built from a trust domain and segments', () => {
@@ -92,6 +114,39 @@ describe('a SPIFFE ID', () => {
       // @ts-expect-error what only a caller without types can do
       expect(errorOf(() => SpiffeId.of('example.org', value)).code).toBe('invalid-spiffe-id')
     }
+  })
+})
+
+describe('a SPIFFE ID and a string', () => {
+  const web = SpiffeId.parse('spiffe://example.org/acme/web')
+
+  test('are equal when the string is the same, byte for byte', () => {
+    expect(web.equals('spiffe://example.org/acme/web')).toBe(true)
+    expect(web.equals('spiffe://example.org/acme/web2')).toBe(false)
+    expect(web.equals('spiffe://example.org')).toBe(false)
+    expect(web.toString() === 'spiffe://example.org/acme/web').toBe(true)
+  })
+
+  test.each([
+    'spiffe://Example.org/acme/web',
+    'SPIFFE://example.org/acme/web',
+    'spiffe://example.org/acme/web/',
+    ' spiffe://example.org/acme/web',
+    'example.org/acme/web',
+    '',
+    undefined,
+    null,
+    5,
+    ['spiffe://example.org/acme/web'],
+    { toString: () => 'spiffe://example.org/acme/web' },
+  ])('are an error to compare when it is no SPIFFE ID: %p', (value) => {
+    expect(errorOf(() => web.equals(value as string)).code).toBe('invalid-spiffe-id')
+  })
+
+  test('of another copy of this package compares by its text', () => {
+    const text = 'spiffe://example.org/acme/web'
+    const foreign = { trustDomain: {}, toJSON: () => text } as unknown as SpiffeId
+    expect(web.equals(foreign)).toBe(true)
   })
 })
 

@@ -75,11 +75,20 @@ export class SpiffeId {
     return new SpiffeId(input, trustDomain ?? TrustDomain.parse(parts.name), parts)
   }
 
-  /** Whether both are the same, byte for byte. */
-  equals(other: SpiffeId): boolean {
-    return this.#text === other.toString()
+  /**
+   * Whether both are the same, byte for byte. A string has to be a SPIFFE ID: one that is misspelt could
+   * never be equal, and would answer no for ever. `===` with a string is always false.
+   * @throws {@link SpiffeError} `invalid-spiffe-id` for what is no SPIFFE ID
+   */
+  equals(other: SpiffeId | string): boolean {
+    if (other === this.#text) return true
+    if (other instanceof SpiffeId) return this.#text === other.#text
+    const parsed = SpiffeId.safeParse(textOf(other))
+    if (!parsed.ok) throw parsed.error
+    return this.#text === parsed.value.#text
   }
 
+  /** The SPIFFE ID itself; templates and `==` call it too. */
   toString(): string {
     return this.#text
   }
@@ -87,4 +96,10 @@ export class SpiffeId {
   toJSON(): string {
     return this.#text
   }
+}
+
+/** Another copy of this package makes instances of a class of its own: their text is what counts. */
+function textOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('trustDomain' in value)) return value
+  return 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value
 }

@@ -27,12 +27,25 @@ export interface WaitOptions {
   readonly signal?: AbortSignal
 }
 
+/** What stands in the way of a source. An error with a code is one. */
+export interface SourceProblem {
+  readonly code: string
+  /** What happened, and the cure. Without secrets. */
+  readonly message: string
+}
+
 /** What all sources have in common. They are narrow on purpose, so that files or a test can stand in. */
 export interface Source extends AsyncDisposable {
   readonly state: SourceState
 
   /** How many subscriptions and waits there are, where the source counts them: each is somebody who needs it. */
   readonly subscriptions?: number
+
+  /** Why the state is not `ready`, where the source says it. */
+  readonly error?: SourceProblem | null | undefined
+
+  /** The address of its supply, where it has one: events on `node:diagnostics_channel` name it. */
+  readonly endpoint?: string | undefined
 
   /**
    * Calls `listener` synchronously after each change of the held material or of `state`.

@@ -1,9 +1,11 @@
+import { SpiffeError } from '../errors.ts'
 import { TrustDomain } from '../id/trust-domain.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import type { X509Bundle } from '../x509/bundle.ts'
 import type { RevocationList } from '../x509/revocation-list.ts'
 import type { X509Svid } from '../x509/svid.ts'
-import type { SourceState, WaitOptions, X509MaterialSource } from './source.ts'
+import type { SourceProblem, SourceState, WaitOptions, X509MaterialSource } from './source.ts'
+import { sourceFault } from './source-fault.ts'
 import { Updates } from './updates.ts'
 
 /** Revocation lists by the name of their trust domain, such as `example.org`. */
@@ -34,6 +36,14 @@ export class RevocationListSource implements X509MaterialSource {
 
   get state(): SourceState {
     return this.#source.state
+  }
+
+  get error(): SourceProblem | null {
+    return this.#source.error ?? null
+  }
+
+  get endpoint(): string | undefined {
+    return this.#source.endpoint
   }
 
   get bundles(): BundleSet {
@@ -102,12 +112,14 @@ export class RevocationListSource implements X509MaterialSource {
  *
  * A list counts once the issuer of a certificate in question has signed it; who supplies it need not be
  * trusted for more than not to hold it back.
- * @throws {@link SpiffeError} `invalid-trust-domain`
+ * @throws {@link SpiffeError} `invalid-trust-domain`, or `invalid-option` for what is no source
  */
 export function withRevocationLists(
   source: X509MaterialSource,
   lists: RevocationListsByTrustDomain = new Map(),
 ): RevocationListSource {
+  const fault = sourceFault(source)
+  if (fault !== undefined) throw new SpiffeError('invalid-option', `the source ${fault}`)
   return new RevocationListSource(source, lists)
 }
 

@@ -9,7 +9,15 @@ export interface MaterialRejection {
   readonly message: string
 }
 
+/** What stands in the way of a source. */
+export interface SourceProblemNotice {
+  /** The address of the Workload API. */
+  readonly endpoint: string
+  readonly code: string
+}
+
 interface Events {
+  readonly 'spiffe:source:problem': SourceProblemNotice
   readonly 'spiffe:svid:rejected': MaterialRejection
   readonly 'spiffe:bundle:rejected': MaterialRejection
   readonly 'spiffe:server:svid-applied': SvidAppliedEvent

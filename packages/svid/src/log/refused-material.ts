@@ -20,14 +20,11 @@ export const logRefusedMaterial = (
       if (event.server === server) tell('SVID', event)
     }),
     listen('spiffe:svid:rejected', (event) => {
-      if (event.endpoint === endpointOf(source)) tell('SVID', event)
+      if (event.endpoint === source.endpoint) tell('SVID', event)
     }),
     listen('spiffe:bundle:rejected', (event) => {
-      if (event.endpoint === endpointOf(source)) tell('bundle', event)
+      if (event.endpoint === source.endpoint) tell('bundle', event)
     }),
   ]
   return () => ends.forEach((end) => end())
 }
-
-const endpointOf = (source: X509MaterialSource): unknown =>
-  'endpoint' in source ? source.endpoint : undefined

@@ -1,21 +1,60 @@
-import type { SourceState, X509MaterialSource } from '@fastify-spiffe/spiffe'
+import type { SourceProblem, SourceState, X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { FastifyBaseLogger } from 'fastify'
-import type { End } from './listen.ts'
+import { listen, type End } from './listen.ts'
+import { LineBudget } from './line-budget.ts'
 
-/** Logs where the source of an SVID stands, each time that changes. */
+type Level = 'info' | 'warn' | 'error'
+
+/**
+ * Logs where the source of an SVID stands each time that changes, with the code and the cause where the
+ * source says them, and each further cause once until the source is ready again. A source that goes up
+ * and down without end gets ten lines in ten seconds; where it stands then follows.
+ */
 export const logSourceStates = (source: X509MaterialSource, log: FastifyBaseLogger): End => {
   let logged = source.state
-  return source.onUpdate(() => {
+  const causes = new Set<string>()
+  const write = (problem: SourceProblem | null | undefined, suppressed: number): void => {
     const { state } = source
-    if (state === logged) return
-    logged = state
-    const [level, message] = news[state]
-    log[level]({ state }, message)
+    if (state === 'ready') causes.clear()
+    const [level, message] = STATE_MESSAGES[state]
+    // What was last in the way of a source that is ready is over.
+    const cause = state === 'ready' || state === 'closed' ? null : problem
+    if (cause) causes.add(cause.code)
+    log[levelOf(level, state, cause)](
+      { state, ...causeFields(cause), ...(suppressed > 0 && { suppressed }) },
+      message,
+    )
+  }
+  const budget = new LineBudget((suppressed) => {
+    logged = source.state
+    write(source.error, suppressed)
   })
+  const unsubscribe = source.onUpdate(() => {
+    if (source.state === logged) return
+    logged = source.state
+    budget.spend()
+  })
+  const endProblems = listen('spiffe:source:problem', ({ endpoint, code }) => {
+    if (endpoint !== source.endpoint || causes.has(code) || source.state === 'closed') return
+    causes.add(code)
+    budget.spend()
+  })
+  return () => {
+    unsubscribe()
+    endProblems()
+    budget.close()
+  }
 }
 
-const news: Readonly<Record<SourceState, readonly ['info' | 'warn' | 'error', string]>> = {
-  starting: ['info', 'source of the SVID is starting'],
+const causeFields = (cause: SourceProblem | null | undefined): object =>
+  cause ? { code: cause.code, reason: cause.message } : {}
+
+// An SVID that waits for its time is worth a look: clocks are apart.
+const levelOf = (level: Level, state: SourceState, cause: unknown): Level =>
+  state === 'starting' && cause ? 'warn' : level
+
+const STATE_MESSAGES: Readonly<Record<SourceState, readonly [Level, string]>> = {
+  starting: ['info', 'source of the SVID is starting: there is no SVID to present yet'],
   ready: ['info', 'source of the SVID is ready'],
   stale: ['warn', 'source of the SVID is interrupted: the last SVID serves on'],
   denied: ['error', 'source says that this service has no SVID: new handshakes fail'],

@@ -11,19 +11,37 @@ export interface FailedCall {
   readonly connected: boolean
 }
 
-type Meaning = readonly [code: WorkloadApiErrorCode, text: string]
+type Meaning = readonly [code: WorkloadApiErrorCode, text: string, cure?: string]
 
 // SPIFFE_Workload_Endpoint §6: what a status means to a workload.
 const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [status.INVALID_ARGUMENT, ['invalid-request', 'the Workload API calls the request invalid']],
-  [status.PERMISSION_DENIED, ['no-identity', 'no registration entry matches this workload']],
-  [status.UNIMPLEMENTED, ['unimplemented', 'there is a gRPC server, but no Workload API']],
+  [
+    status.PERMISSION_DENIED,
+    [
+      'no-identity',
+      'no registration entry matches this workload',
+      'create one whose selectors match this process and whose parent is its agent',
+    ],
+  ],
+  [
+    status.UNIMPLEMENTED,
+    [
+      'unimplemented',
+      'there is a gRPC server, but no Workload API',
+      'give the address of the agent, not of another server',
+    ],
+  ],
   [status.RESOURCE_EXHAUSTED, ['limit-exceeded', 'the Workload API goes over the limits']],
   [status.UNAVAILABLE, ['unavailable', 'the Workload API cannot answer now']],
 ])
 
 /** gRPC reports a failed connection with the status that an endpoint uses for "not now". */
-const NO_CONNECTION: Meaning = ['unreachable', 'no Workload API can be reached']
+const NO_CONNECTION: Meaning = [
+  'unreachable',
+  'no Workload API can be reached',
+  'see that the agent runs, and that this process can open its socket',
+]
 
 /** Says in the terms of this package why a call failed: `internal` when no status says so. */
 export function fromStatus({ endpoint, error, connected }: FailedCall): WorkloadApiError {
@@ -32,10 +50,10 @@ export function fromStatus({ endpoint, error, connected }: FailedCall): Workload
   const other: Meaning = ['unavailable', `the Workload API failed (${status[code] ?? code})`]
   const meaning = MEANINGS.get(code) ?? other
   const lost = !connected && meaning[0] === 'unavailable'
-  const [ours, text] = lost ? NO_CONNECTION : meaning
-  return new WorkloadApiError(ours, `${text} at ${endpoint}: ${details.slice(0, 300)}`, {
-    cause: error,
-  })
+  const [ours, text, cure] = lost ? NO_CONNECTION : meaning
+  const advice = cure === undefined ? '' : `; ${cure}`
+  const message = `${text} at ${endpoint}: ${details.slice(0, 300)}${advice}`
+  return new WorkloadApiError(ours, message, { cause: error })
 }
 
 function isStatus(error: unknown): error is { code: number; details: string } {

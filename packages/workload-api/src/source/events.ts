@@ -17,6 +17,15 @@ export interface SourceStateEvent {
   readonly code: WorkloadApiErrorCode | null
 }
 
+/** `spiffe:source:problem`: what stands in the way of a source, each code once until it is ready again. */
+export interface SourceProblemEvent {
+  readonly endpoint: string
+  readonly state: SourceState
+  readonly code: WorkloadApiErrorCode
+  /** What happened, and the cure. */
+  readonly message: string
+}
+
 /** `spiffe:svid:updated`: there is another SVID to present; `null` when there is none any more. */
 export interface SvidUpdatedEvent {
   readonly endpoint: string
@@ -45,6 +54,7 @@ export interface RejectedEvent {
 }
 
 const sourceState = channel('spiffe:source:state')
+const sourceProblem = channel('spiffe:source:problem')
 const svidUpdated = channel('spiffe:svid:updated')
 const svidRejected = channel('spiffe:svid:rejected')
 const bundleUpdated = channel('spiffe:bundle:updated')
@@ -72,6 +82,17 @@ export function publishChanges(endpoint: string, before: Snapshot, after: Snapsh
     }
     sourceState.publish(Object.freeze(event))
   }
+}
+
+/** Publishes what stands in the way of a source. */
+export function publishProblem(
+  endpoint: string,
+  state: SourceState,
+  { code, message }: { readonly code: WorkloadApiErrorCode; readonly message: string },
+): void {
+  sourceProblem.publish(
+    Object.freeze({ endpoint, state, code, message } satisfies SourceProblemEvent),
+  )
 }
 
 /** Publishes that a message, or a part of one, was not used. */

@@ -1,3 +1,4 @@
+import { WorkloadApiError } from '../errors.ts'
 import { checkOptionNames } from '../options.ts'
 import type { BackoffOptions } from '../watch/retry-policy.ts'
 import type { X509SvidPick } from './pick.ts'
@@ -14,15 +15,23 @@ export interface X509SourceOptions {
   readonly pick?: X509SvidPick
   /** The waits between the attempts to reach the Workload API. */
   readonly backoff?: BackoffOptions
+  /**
+   * Hears of what stands in the way, each code once until the source is ready again, with the cure in
+   * the message. It must not throw. By default `process.emitWarning` while the source opens, and later
+   * nobody: the plugin `svid` logs it, from `node:diagnostics_channel`.
+   */
+  readonly onProblem?: (problem: WorkloadApiError) => void
   /** The time in milliseconds since the epoch; default `Date.now`. */
   readonly clock?: () => number
   /** A number from 0 to 1, for the jitter; default `Math.random`. */
   readonly random?: () => number
 }
 
-const NAMES = ['address', 'timeoutMs', 'signal', 'pick', 'backoff', 'clock', 'random']
+const NAMES = ['address', 'timeoutMs', 'signal', 'pick', 'backoff', 'onProblem', 'clock', 'random']
 
-/** @throws `WorkloadApiError` `unknown-option` */
+/** @throws `WorkloadApiError` `unknown-option`, `invalid-option` */
 export function checkX509SourceOptions(options: X509SourceOptions): void {
   checkOptionNames(options, NAMES)
+  if (options.onProblem === undefined || typeof options.onProblem === 'function') return
+  throw new WorkloadApiError('invalid-option', 'onProblem must be a function')
 }

@@ -24,6 +24,7 @@ import { checkX509SourceOptions } from './options.ts'
 import type { X509SourceOptions } from './options.ts'
 import { toPicker } from './pick.ts'
 import type { X509SvidPicker } from './pick.ts'
+import { Problems } from './problems.ts'
 import { STARTING, accept, asOf, compare, fail, interrupt } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { Vigil } from './vigil.ts'
@@ -44,6 +45,7 @@ export class X509Source implements X509MaterialSource {
   readonly #closing = new AbortController()
   readonly #vigil: Vigil
   readonly #opening = new Opening()
+  readonly #problems: Problems
   #held: Snapshot = STARTING
   /** What everybody has been told. */
   #told: Snapshot = STARTING
@@ -56,6 +58,7 @@ export class X509Source implements X509MaterialSource {
     this.#pick = toPicker(options.pick)
     this.#retry = new RetryPolicy(options.backoff, options.random)
     this.#channel = new Channel(findEndpointAddress(options.address))
+    this.#problems = new Problems({ endpoint: this.endpoint, onProblem: options.onProblem })
     this.#vigil = new Vigil({
       clock: this.#clock,
       onLook: () => this.#tell(),
@@ -89,6 +92,8 @@ export class X509Source implements X509MaterialSource {
       } catch (error) {
         await source.close()
         throw error
+      } finally {
+        source.#problems.opened()
       }
     } finally {
       scope.release()
@@ -213,5 +218,6 @@ export class X509Source implements X509MaterialSource {
     this.#opening.note(present)
     publishChanges(this.endpoint, before, present)
     if (Object.values(compare(before, present)).includes(true)) this.#updates.notify()
+    this.#problems.note(present)
   }
 }

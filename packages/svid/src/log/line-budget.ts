@@ -1,0 +1,43 @@
+const WINDOW_MS = 10_000
+const LINES_PER_WINDOW = 10
+
+/** Lets ten lines through in ten seconds; those that are too many are one line when that time is over. */
+export class LineBudget {
+  readonly #write: (suppressed: number) => void
+  #left = LINES_PER_WINDOW
+  #suppressed = 0
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param write writes a line about how things stand by then */
+  constructor(write: (suppressed: number) => void) {
+    this.#write = write
+  }
+
+  /** Asks for a line. */
+  spend(): void {
+    if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => this.#renew(), WINDOW_MS)
+      this.#timer.unref()
+    }
+    if (this.#left === 0) {
+      this.#suppressed += 1
+      return
+    }
+    this.#left -= 1
+    this.#write(0)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #renew(): void {
+    const suppressed = this.#suppressed
+    this.#timer = undefined
+    this.#left = LINES_PER_WINDOW
+    this.#suppressed = 0
+    if (suppressed === 0) return
+    this.#left -= 1
+    this.#write(suppressed)
+  }
+}
