@@ -571,11 +571,12 @@ describe('the socket', () => {
   test('has no name while it is open to others, whatever the umask is', async () => {
     const socketPath = join(directory, 'umask.sock')
     const seen: object[] = []
+    // oxlint-disable-next-line typescript/unbound-method -- it is called with its server below
     const { listen: original } = NetServer.prototype
     const umask = process.umask(0)
     NetServer.prototype.listen = function observed(this: NetServer, ...args: never[]): NetServer {
       const result: NetServer = Reflect.apply(original, this, args)
-      const bound = String(this.address())
+      const bound = this.address() as string
       // A bind is done in the same turn: this is what another process finds until the mode is set.
       seen.push({
         hasName: existsSync(socketPath),

@@ -4,7 +4,7 @@ import { TrustDomain } from '../id/trust-domain.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { Certificate } from '../x509/certificate.ts'
-import { newKeyPair, type KeyPair } from '../x509/x509.test.support.ts'
+import { newKeyPair } from '../x509/x509.test.support.ts'
 import {
   certify,
   checksFor,
@@ -185,8 +185,9 @@ describe('look-alikes in the chain', () => {
 
   test('with dear keys are refused within the budget', () => {
     const plain = { keyIds: false }
-    const keys = (): KeyPair => keysOn('P-521')
-    const dear = Array.from({ length: 20 }, () => selfSigned(party('authority', keys()), plain))
+    const dear = Array.from({ length: 20 }, () =>
+      selfSigned(party('authority', keysOn('P-521')), plain),
+    )
     const chain = [svid(right, plain), ...dear, certify(right, root, plain)]
     expect(verdict(chain, bundles)).toBe('budget-exceeded')
     expect(verdict([chain[0]!, ...dear.slice(0, 19), chain.at(-1)!], bundles)).toBe('accepted')
