@@ -16,7 +16,7 @@ const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
 /**
  * The first rule for issuers that `issuer` breaks whatever path it stands on, `undefined` when it
  * keeps them all. Whether it made a signature is another question.
- * @param leaf given for an intermediate, which is held against its trust domain too
+ * @param leaf given for an intermediate that is held against its trust domain too
  */
 export function issuerRefusal(
   issuer: Certificate,

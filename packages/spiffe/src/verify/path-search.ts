@@ -26,6 +26,8 @@ export interface PathSearchParts {
   readonly now: number
   /** How far the clock of the peer's authority may be from `now`. */
   readonly clockSkewMs: number
+  /** Whether intermediates may have SPIFFE IDs of other trust domains than the leaf's. */
+  readonly allowsOtherTrustDomains: boolean
   readonly maxSignatureChecks: number
   readonly revocation: RevocationPolicy
 }
@@ -49,6 +51,7 @@ export class PathSearch {
   readonly #leaf: Certificate
   readonly #candidates: IssuerCandidates
   readonly #window: TimeWindow
+  readonly #allowsOtherTrustDomains: boolean
   readonly #signatures: SignatureChecks
   readonly #revocation: Revocation
   readonly #barred = new Set<Certificate>()
@@ -67,11 +70,13 @@ export class PathSearch {
     bundle,
     now,
     clockSkewMs,
+    allowsOtherTrustDomains,
     maxSignatureChecks,
     revocation,
   }: PathSearchParts) {
     this.#leaf = leaf
     this.#candidates = new IssuerCandidates(bundle, sent)
+    this.#allowsOtherTrustDomains = allowsOtherTrustDomains
     this.#window = timeWindow(now, clockSkewMs)
     this.#signatures = new SignatureChecks(maxSignatureChecks)
     this.#revocation = new Revocation(bundle, revocation, now, this.#signatures)
@@ -181,8 +186,9 @@ export class PathSearch {
   /** The rules for issuers that hold on every path, looked at once for each certificate. */
   #judge({ certificate, isAnchor }: Step): Refusal | undefined {
     if (!this.#verdicts.has(certificate)) {
-      const trusted = isAnchor ? undefined : this.#leaf
-      this.#verdicts.set(certificate, issuerRefusal(certificate, this.#window, trusted))
+      const mayBeForeign = isAnchor || this.#allowsOtherTrustDomains
+      const leaf = mayBeForeign ? undefined : this.#leaf
+      this.#verdicts.set(certificate, issuerRefusal(certificate, this.#window, leaf))
     }
     return this.#verdicts.get(certificate)
   }

@@ -35,6 +35,12 @@ export interface VerifyOptions {
    */
   readonly clockSkewMs?: number
   readonly budget?: VerificationBudget
+  /**
+   * Whether an intermediate whose SPIFFE ID is of another trust domain than the leaf's may stand on the
+   * path, against X509-SVID §3.2 (SHOULD). It gives up that trust domains below one root cannot issue
+   * for one another, where their names are all that keeps them apart. `false` by default.
+   */
+  readonly allowIntermediatesOfOtherTrustDomains?: boolean
   /** What the revocation lists of the bundles mean; `soft` by default. */
   readonly revocation?: RevocationPolicy | RevocationPolicies
 }
@@ -86,6 +92,8 @@ export function verifyX509Svid(
       bundle,
       now: clock(),
       clockSkewMs,
+      // Written so that only `true` allows.
+      allowsOtherTrustDomains: options.allowIntermediatesOfOtherTrustDomains === true,
       maxSignatureChecks,
       revocation,
     }

@@ -46,6 +46,11 @@ export interface ConnectOptions {
    * count by so much earlier and longer. Default 0.
    */
   readonly clockSkewMs?: number
+  /**
+   * Whether an intermediate whose SPIFFE ID is of another trust domain than the server's is let in. It
+   * gives up that trust domains below one root cannot issue for one another. Default `false`.
+   */
+  readonly allowIntermediatesOfOtherTrustDomains?: boolean
   /** As in `net.connect`. */
   readonly family?: number
   /** As in `net.connect`. */
@@ -59,7 +64,14 @@ export interface ConnectOptions {
 /** What may be left out of {@link ConnectOptions}, where that is decided once for many connections. */
 export type EndpointOptions = Pick<
   ConnectOptions,
-  'source' | 'server' | 'timeoutMs' | 'minVersion' | 'revocation' | 'clockSkewMs' | 'clock'
+  | 'source'
+  | 'server'
+  | 'timeoutMs'
+  | 'minVersion'
+  | 'revocation'
+  | 'clockSkewMs'
+  | 'allowIntermediatesOfOtherTrustDomains'
+  | 'clock'
 >
 
 const connectOptionNames: ReadonlySet<string> = new Set([
@@ -74,6 +86,7 @@ const connectOptionNames: ReadonlySet<string> = new Set([
   'minVersion',
   'revocation',
   'clockSkewMs',
+  'allowIntermediatesOfOtherTrustDomains',
   'family',
   'localAddress',
   'lookup',
@@ -93,6 +106,8 @@ export const assertEndpointOptions = (options: EndpointOptions): void => {
     assertOneOf('minVersion', options.minVersion, MIN_VERSIONS)
   }
   if (options.clockSkewMs !== undefined) assertClockSkew(options.clockSkewMs)
+  const { allowIntermediatesOfOtherTrustDomains: allows = false } = options
+  assertOneOf('allowIntermediatesOfOtherTrustDomains', allows, [true, false])
   revocationPolicies(options.revocation)
 }
 

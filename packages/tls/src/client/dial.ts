@@ -43,10 +43,16 @@ export const dial = (endpoint: EndpointOptions, target: Target): TLSSocket => {
     timeoutMs = TIMEOUT_MS,
     minVersion = 'TLSv1.3',
     clockSkewMs = 0,
+    allowIntermediatesOfOtherTrustDomains = false,
     clock = Date.now,
   } = endpoint
   const svid = svidOf(source)
-  const verifier = verifierOf(source, revocationPolicies(endpoint.revocation), clockSkewMs)
+  const verifier = verifierOf(
+    source,
+    revocationPolicies(endpoint.revocation),
+    clockSkewMs,
+    allowIntermediatesOfOtherTrustDomains,
+  )
   const { servername = target.host } = target
   const options = {
     ...target,

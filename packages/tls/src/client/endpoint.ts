@@ -13,13 +13,20 @@ export const verifierOf = (
   source: X509MaterialSource,
   revocation: RevocationPolicies,
   clockSkewMs: number,
+  allowsOtherTrustDomains: boolean,
 ): PeerVerifier => {
   const ofSource = verifiers.get(source) ?? new Map<string, PeerVerifier>()
   verifiers.set(source, ofSource)
-  const key = `${clockSkewMs} ${revocation.key}`
+  const key = `${clockSkewMs} ${allowsOtherTrustDomains} ${revocation.key}`
   let verifier = ofSource.get(key)
   if (verifier === undefined) {
-    verifier = new PeerVerifier(source, revocation, MAX_CACHED_VERDICTS, clockSkewMs)
+    verifier = new PeerVerifier(
+      source,
+      revocation,
+      MAX_CACHED_VERDICTS,
+      clockSkewMs,
+      allowsOtherTrustDomains,
+    )
     ofSource.set(key, verifier)
   }
   return verifier

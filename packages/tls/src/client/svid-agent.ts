@@ -34,6 +34,7 @@ const optionNames: ReadonlySet<string> = new Set([
   'minVersion',
   'revocation',
   'clockSkewMs',
+  'allowIntermediatesOfOtherTrustDomains',
   'clock',
   'keepAlive',
   'keepAliveMsecs',
@@ -75,7 +76,8 @@ export class SvidAgent extends https.Agent {
   constructor(options: SvidAgentOptions) {
     assertKnownOptions(options, optionNames, 'SvidAgent')
     assertEndpointOptions(options)
-    const { source, server, timeoutMs, minVersion, revocation, clock, ...pool } = options
+    const { source, server, timeoutMs, minVersion, revocation, clock, ...others } = options
+    const { clockSkewMs, allowIntermediatesOfOtherTrustDomains, ...pool } = others
     // A resumed session would skip the proof.
     super({ ...checkedPool(pool), maxCachedSessions: 0 })
     this.#endpoint = {
@@ -84,6 +86,10 @@ export class SvidAgent extends https.Agent {
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(minVersion !== undefined && { minVersion }),
       ...(revocation !== undefined && { revocation }),
+      ...(clockSkewMs !== undefined && { clockSkewMs }),
+      ...(allowIntermediatesOfOtherTrustDomains !== undefined && {
+        allowIntermediatesOfOtherTrustDomains,
+      }),
       ...(clock !== undefined && { clock }),
     }
     this.#clock = clock ?? Date.now

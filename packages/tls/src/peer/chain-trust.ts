@@ -15,6 +15,7 @@ const LOST = Number.NEGATIVE_INFINITY
 export interface TrustRules {
   readonly revocation: RevocationPolicy
   readonly clockSkewMs: number
+  readonly allowIntermediatesOfOtherTrustDomains: boolean
 }
 
 /** The trust in one verified chain, kept true while the bundles of its source change. */

@@ -32,18 +32,24 @@ export class PeerVerifier {
   // By fingerprint of the leaf. Only good verdicts, so that a chain sent whole gets its fair hearing.
   readonly #accepted: FairCache<Acceptance>
   readonly #clockSkewMs: number
+  readonly #allowsOtherTrustDomains: boolean
   #hits = 0
 
-  /** @param clockSkewMs how much longer, and earlier, the certificates of peers are valid */
+  /**
+   * @param clockSkewMs how much longer, and earlier, the certificates of peers are valid
+   * @param allowsOtherTrustDomains whether intermediates of other trust domains than the peer's are let in
+   */
   constructor(
     source: X509BundleSource,
     revocation: RevocationPolicies,
     maxCachedVerdicts: number,
     clockSkewMs = 0,
+    allowsOtherTrustDomains = false,
   ) {
     this.#editions = new BundleEditions(source)
     this.#revocation = revocation
     this.#clockSkewMs = clockSkewMs
+    this.#allowsOtherTrustDomains = allowsOtherTrustDomains
     // Each weighs so much at least that there are never more than `maxCachedVerdicts`.
     const minWeight = MAX_CHAIN_BYTES / maxCachedVerdicts
     this.#accepted = new FairCache({
@@ -78,6 +84,7 @@ export class PeerVerifier {
     const verification = verifyX509Svid(chain, edition.bundles, {
       clock: () => now,
       clockSkewMs: this.#clockSkewMs,
+      allowIntermediatesOfOtherTrustDomains: this.#allowsOtherTrustDomains,
       revocation: this.#revocation,
     })
     if (!verification.ok) {
@@ -93,8 +100,11 @@ export class PeerVerifier {
       proof: 'x509-svid',
     } as const
     const sent = chain.map(({ raw }) => raw)
-    const clockSkewMs = this.#clockSkewMs
-    const rules = { revocation: this.#revocation.for(svid.spiffeId.trustDomain), clockSkewMs }
+    const rules = {
+      revocation: this.#revocation.for(svid.spiffeId.trustDomain),
+      clockSkewMs: this.#clockSkewMs,
+      allowIntermediatesOfOtherTrustDomains: this.#allowsOtherTrustDomains,
+    }
     return {
       ok: true,
       chainBytes: sent.reduce((sum, { length }) => sum + length, 0),

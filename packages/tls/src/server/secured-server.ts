@@ -26,9 +26,15 @@ export const secure = (
   settings: ServerSettings,
 ): void => {
   const { clock, clientCertificate } = settings
-  const { clockSkewMs, maxCachedVerdicts } = settings
+  const { clockSkewMs, maxCachedVerdicts, allowIntermediatesOfOtherTrustDomains } = settings
   const revocation = revocationPolicies(settings.revocation)
-  const verifier = new PeerVerifier(source, revocation, maxCachedVerdicts, clockSkewMs)
+  const verifier = new PeerVerifier(
+    source,
+    revocation,
+    maxCachedVerdicts,
+    clockSkewMs,
+    allowIntermediatesOfOtherTrustDomains,
+  )
   const connections = new ConnectionRegistry(server, settings)
   const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
   const contexts = new SecureContextManager(server, source, settings)

@@ -57,6 +57,11 @@ export interface SvidServerOptions {
    */
   readonly clockSkewMs?: number
   /**
+   * Whether an intermediate whose SPIFFE ID is of another trust domain than the peer's is let in. It
+   * gives up that trust domains below one root cannot issue for one another. Default `false`.
+   */
+  readonly allowIntermediatesOfOtherTrustDomains?: boolean
+  /**
    * What the revocation lists of the bundles mean.
    *
    * - `off`: they are not looked at.
@@ -114,6 +119,7 @@ const defaults: ServerSettings = {
   handshakeTimeoutMs: 10_000,
   maxCachedVerdicts: 10_000,
   clockSkewMs: 0,
+  allowIntermediatesOfOtherTrustDomains: false,
   revocation: 'soft',
   onPeerExpiry: 'graceful',
   graceMs: 10_000,
@@ -140,6 +146,11 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_TIMER_MS)
   assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
   assertClockSkew(settings.clockSkewMs)
+  assertOneOf(
+    'allowIntermediatesOfOtherTrustDomains',
+    settings.allowIntermediatesOfOtherTrustDomains,
+    [true, false],
+  )
   revocationPolicies(settings.revocation)
   assertSessionSettings(settings)
   assertConnectionSettings(settings)
