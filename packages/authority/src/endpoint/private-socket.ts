@@ -22,7 +22,8 @@ export interface BoundSocket {
  */
 export async function listenPrivately(server: Server, path: string): Promise<BoundSocket> {
   // mkdtemp makes it with mode 0700. In the same directory, because a name cannot move to another file system.
-  const directory = await mkdtemp(join(dirname(path), '.'))
+  // Not by `join`, which takes a dot at the end away.
+  const directory = await mkdtemp(`${dirname(path)}/.`)
   try {
     const socket = join(directory, basename(directory))
     await listenOn(server, socket)

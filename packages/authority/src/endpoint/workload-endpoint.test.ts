@@ -571,17 +571,19 @@ describe('the socket', () => {
   test('has no name while it is open to others, whatever the umask is', async () => {
     const socketPath = join(directory, 'umask.sock')
     const seen: object[] = []
-    // oxlint-disable-next-line typescript/unbound-method -- it is called with its server below
-    const { listen: original } = NetServer.prototype
+    // oxlint-disable-next-line typescript/unbound-method -- it is put back as it was
+    const original = NetServer.prototype.listen
     const umask = process.umask(0)
     NetServer.prototype.listen = function observed(this: NetServer, ...args: never[]): NetServer {
       const result: NetServer = Reflect.apply(original, this, args)
-      const bound = this.address() as string
+      const bound = this.address()
+      if (typeof bound !== 'string') throw new TypeError('the socket is none of the file system')
       // A bind is done in the same turn: this is what another process finds until the mode is set.
       seen.push({
         hasName: existsSync(socketPath),
         socket: statSync(bound).isSocket(),
         directory: statSync(join(bound, '..')).mode & 0o777,
+        beside: join(bound, '../..') === directory,
       })
       return result
     }
@@ -596,7 +598,7 @@ describe('the socket', () => {
       NetServer.prototype.listen = original
       process.umask(umask)
     }
-    const privately = { hasName: false, socket: true, directory: 0o700 }
+    const privately = { hasName: false, socket: true, directory: 0o700, beside: true }
     expect(seen).toEqual([privately, privately])
   })
 
@@ -637,7 +639,8 @@ describe('the socket', () => {
   test('belongs to one of two that begin at once, and the other has left nothing', async () => {
     const socketPath = join(directory, 'twice.sock')
     const both = [WEB, JOBS].map((spiffeId) => authority.serve({ spiffeId, socketPath }))
-    const [lost] = (await Promise.allSettled(both)).filter(({ status: end }) => end === 'rejected')
+    const ends = await Promise.allSettled(both)
+    const lost = ends.find(({ status: end }) => end === 'rejected')
     expect(lost).toMatchObject({ reason: rejected('socket-in-use') })
     expect(await readdir(directory)).toEqual(['twice.sock'])
     const endpoint = await Promise.any(both)
