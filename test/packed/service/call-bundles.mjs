@@ -35,7 +35,9 @@ function portOf(child) {
 }
 
 const { WEB_SOCKET, OTHER_SOCKET, SPIFFE_ENDPOINT_SOCKET } = process.env
-const files = readdirSync(bundles, { recursive: true }).filter((name) => /\.[cm]js$/.test(name))
+const files = readdirSync(bundles, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  /\.[cm]js$/.test(name),
+)
 if (files.length !== 8) throw new Error(`bundles: ${files.join(', ')}`)
 for (const file of files) {
   const child = spawn(process.execPath, [join(bundles, file)], {
