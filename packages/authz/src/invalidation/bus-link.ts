@@ -36,6 +36,11 @@ export class BusLink {
     return this.#lastContact
   }
 
+  /** Why there is no subscription, as far as the bus has said that. */
+  get subscriptionError(): unknown {
+    return this.#subscriptionError
+  }
+
   /** @throws {BusError} */
   async publish(message: string): Promise<void> {
     await this.#calls.run(async () => this.#parts.bus.publish(message))
@@ -80,7 +85,7 @@ export class BusLink {
     if (isInPlace === true) return
     void this.#unsubscribe()
     const code = isInPlace === false ? 'bus-failed' : 'bus-timeout'
-    throw new BusError(code, 'there is no subscription', { cause: this.#subscriptionError })
+    throw new BusError(code, 'there is no subscription')
   }
 
   async #unlessDeaf<T>(echo: Promise<T>): Promise<T> {

@@ -251,9 +251,11 @@ export class Replicas {
 
   #update(error: unknown): void {
     this.#error = error
+    // What is behind silence, a client says where it listens.
+    const cause = error instanceof BusError ? (error.cause ?? this.#link.subscriptionError) : error
     this.#report.update({
       ...this.state,
-      cause: error,
+      cause,
       policyVersion: this.#parts.policy.version,
       differingVersion: this.#agreement.differingVersion,
       misdated: this.#misdated,

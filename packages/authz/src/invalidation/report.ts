@@ -1,6 +1,6 @@
 import { replicasChannel } from '../events.ts'
 import { MAX_CLOCK_SKEW_MS } from './policy-agreement.ts'
-import { BusError, type BusProblem } from './bus-calls.ts'
+import type { BusProblem } from './bus-calls.ts'
 import type { ReplicasState } from './state.ts'
 
 /** As much of a logger as is needed. */
@@ -115,8 +115,7 @@ export class ReplicasReport {
 }
 
 /** Name, code and message alone: errors of clients carry the command that failed, and AUTH is one. */
-function causeOf(error: unknown): string | undefined {
-  const cause = error instanceof BusError ? error.cause : error
+function causeOf(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return cause === undefined ? undefined : typeof cause
   const code = 'code' in cause && typeof cause.code === 'string' ? ` (${cause.code})` : ''
   return `${cause.name}${code}: ${cause.message}`.slice(0, 200)
