@@ -3,6 +3,7 @@ import dns from 'node:dns'
 import { once } from 'node:events'
 import type { Http2SecureServer } from 'node:http2'
 import type { Server } from 'node:https'
+import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import {
@@ -387,6 +388,42 @@ describe('the log tells', () => {
     await get(await listen(app), null)
     expect(lines.filter(({ msg }) => msg === 'client cut at the handshake')).toEqual([
       expect.objectContaining({ level: 30, code: 'no-certificate', remoteAddress: '127.0.0.1' }),
+    ])
+  })
+
+  test('the SPIFFE ID that a cut client claims, as one that nobody has verified', async () => {
+    await using elsewhere = await Authority.create({ trustDomain: 'foreign.test' })
+    await using source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await app.register(svid, { source })
+    await get(await listen(app), await elsewhere.issueX509Svid('spiffe://foreign.test/acme/web'))
+    const cut = lines.filter(({ msg }) => msg === 'client cut at the handshake')
+    expect(cut).toMatchObject([
+      {
+        code: 'unknown-trust-domain',
+        claimedSpiffeId: 'spiffe://foreign.test/acme/web',
+        cure: expect.any(String),
+      },
+    ])
+    expect(cut[0]).not.toHaveProperty('spiffeId')
+  })
+
+  test('a handshake that failed, with cause and cure, and port checks only where that is wanted', async () => {
+    await using source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await app.register(svid, { source })
+    const { host, port } = await listen(app)
+    const failed = async (attempt: () => void): Promise<void> => {
+      const failure = once(app.server, 'tlsClientError')
+      attempt()
+      await failure
+    }
+    await failed(() => void connect(port, host).end())
+    await failed(() => void connect(port, host).end('GET / HTTP/1.1\r\nhost: x\r\n\r\n'))
+    expect(lines.filter(({ msg }) => msg === 'handshake failed')).toMatchObject([
+      { level: 30, code: 'plain-http', reason: expect.stringContaining('https:') },
     ])
   })
 

@@ -47,7 +47,49 @@ export interface PeerRejectedEvent {
   /** The server that cut the peer; `null` on the side of a client. */
   readonly server: Server | null
   readonly code: RejectionCode | 'server-not-allowed'
-  /** On a server at most ten a second carry their reason: an attacker must not fill the log. */
+  /**
+   * On a server ten a second carry their reason, so that an attacker does not fill the log; a code that
+   * has had none in that second has one even then, at the expense of the next.
+   */
+  readonly message: string | null
+  readonly remoteAddress: string | undefined
+  /**
+   * The SPIFFE ID that the peer's certificate claims, **verified by nobody**: printable ASCII, everything
+   * else escaped, and at most 256 characters. `null` where it claims none, and with `message`.
+   * For the eyes of operators: never decide by it, nor make a metric label of it.
+   */
+  readonly claimedSpiffeId: string | null
+}
+
+/**
+ * Why a client's TLS handshake failed.
+ *
+ * - `tls-version`: it speaks no TLS version that the server does.
+ * - `plain-http`: it spoke HTTP without TLS.
+ * - `not-tls`: it sent something else that is no TLS.
+ * - `no-application-protocol`: no protocol in common (ALPN), such as HTTP/2.
+ * - `no-shared-cipher`: no cipher suite, group or signature algorithm in common.
+ * - `handshake-timeout`: it did not finish within `handshakeTimeoutMs`.
+ * - `no-svid`: the server has none to present.
+ * - `client-gone`: it hung up, as port checks do, and clients that do not trust the server.
+ * - `tls-error`: anything else.
+ */
+export type HandshakeFailureCode =
+  | 'tls-version'
+  | 'plain-http'
+  | 'not-tls'
+  | 'no-application-protocol'
+  | 'no-shared-cipher'
+  | 'handshake-timeout'
+  | 'no-svid'
+  | 'client-gone'
+  | 'tls-error'
+
+/** `spiffe:server:handshake-failed`: a client got no TLS connection, and so has no certificate to speak of. */
+export interface HandshakeFailedEvent {
+  readonly server: Server
+  readonly code: HandshakeFailureCode
+  /** Cause and cure; ten a second carry one, together with `spiffe:peer:rejected`. */
   readonly message: string | null
   readonly remoteAddress: string | undefined
 }
@@ -65,6 +107,7 @@ export interface PeerLapsedEvent {
 export const svidApplied: Channel = channel('spiffe:server:svid-applied')
 export const svidRefused: Channel = channel('spiffe:server:svid-refused')
 export const svidWithdrawn: Channel = channel('spiffe:server:svid-withdrawn')
+export const handshakeFailed: Channel = channel('spiffe:server:handshake-failed')
 export const peerVerified: Channel = channel('spiffe:peer:verified')
 export const peerRejected: Channel = channel('spiffe:peer:rejected')
 export const peerLapsed: Channel = channel('spiffe:peer:lapsed')

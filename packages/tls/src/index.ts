@@ -6,6 +6,8 @@ export type { MinVersion } from './context/context-options.ts'
 export { TlsError } from './errors.ts'
 export type { TlsErrorCode, TlsErrorOptions } from './errors.ts'
 export type {
+  HandshakeFailedEvent,
+  HandshakeFailureCode,
   PeerLapsedEvent,
   PeerRejectedEvent,
   PeerVerifiedEvent,

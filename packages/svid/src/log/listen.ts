@@ -1,5 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { PeerRejectedEvent, SvidAppliedEvent, SvidRefusedEvent } from '@fastify-spiffe/tls'
+import type {
+  HandshakeFailedEvent,
+  PeerRejectedEvent,
+  SvidAppliedEvent,
+  SvidRefusedEvent,
+} from '@fastify-spiffe/tls'
 
 /** What a source says of an SVID or a bundle that it does not use. */
 export interface MaterialRejection {
@@ -22,6 +27,7 @@ interface Events {
   readonly 'spiffe:bundle:rejected': MaterialRejection
   readonly 'spiffe:server:svid-applied': SvidAppliedEvent
   readonly 'spiffe:server:svid-refused': SvidRefusedEvent
+  readonly 'spiffe:server:handshake-failed': HandshakeFailedEvent
   readonly 'spiffe:peer:rejected': PeerRejectedEvent
 }
 

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
@@ -8,6 +9,7 @@ import {
   type PeerVerifiedEvent,
 } from '../events.ts'
 import { bindPeer } from '../peer/binding.ts'
+import { claimedSpiffeId } from '../peer/claimed-id.ts'
 import type { Acceptance, PeerVerifier } from '../peer/verifier.ts'
 import type { Rejection } from '../peer/rejection.ts'
 
@@ -21,9 +23,11 @@ export const proveServer = (
   allowed: SpiffeIdMatcher,
   now: number,
 ): void => {
-  const verdict = judge(socket, verifier, now)
+  // Once and first: a second call finds nothing on Node 20, 22 and 24.
+  const leaf = socket.getPeerX509Certificate()
+  const verdict = judge(socket, leaf, verifier, now)
   if (!verdict.ok) {
-    tellRejected(socket, verdict.code, verdict.message)
+    tellRejected(socket, leaf, verdict.code, verdict.message)
     const message = `the server proved no SPIFFE ID: ${verdict.message}`
     throw new TlsError('server-refused', message, { rejection: verdict.code })
   }
@@ -32,7 +36,7 @@ export const proveServer = (
   const answer: unknown = allowed.matches(peer.spiffeId)
   if (answer !== true) {
     const message = `the server is ${peer.spiffeId.toString()}, wanted: ${allowed.toString()}`
-    tellRejected(socket, 'server-not-allowed', message)
+    tellRejected(socket, leaf, 'server-not-allowed', message)
     throw new TlsError('server-not-allowed', message)
   }
   bindPeer(socket, peer)
@@ -43,9 +47,12 @@ export const proveServer = (
   peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
 }
 
-const judge = (socket: TLSSocket, verifier: PeerVerifier, now: number): Acceptance | Rejection => {
-  // Once and first: a second call finds nothing on Node 20, 22 and 24.
-  const leaf = socket.getPeerX509Certificate()
+const judge = (
+  socket: TLSSocket,
+  leaf: X509Certificate | undefined,
+  verifier: PeerVerifier,
+  now: number,
+): Acceptance | Rejection => {
   if (socket.isSessionReused()) {
     const message = 'the session was resumed, and carries no chain to verify'
     return { ok: false, code: 'session-resumed', message }
@@ -58,10 +65,12 @@ const judge = (socket: TLSSocket, verifier: PeerVerifier, now: number): Acceptan
 
 const tellRejected = (
   { remoteAddress }: TLSSocket,
+  leaf: X509Certificate | undefined,
   code: PeerRejectedEvent['code'],
   message: string,
 ): void => {
   if (!peerRejected.hasSubscribers) return
-  const event = { side: 'client', server: null, code, message, remoteAddress } as const
+  const said = { message, remoteAddress, claimedSpiffeId: claimedSpiffeId(leaf) }
+  const event = { side: 'client', server: null, code, ...said } as const
   peerRejected.publish(Object.freeze<PeerRejectedEvent>(event))
 }

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Server, TLSSocket } from 'node:tls'
 import {
   peerRejected,
@@ -6,6 +7,7 @@ import {
   type PeerVerifiedEvent,
 } from '../events.ts'
 import { bindPeer } from '../peer/binding.ts'
+import { claimedSpiffeId } from '../peer/claimed-id.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { Rejection } from '../peer/rejection.ts'
 import type { PeerVerifier } from '../peer/verifier.ts'
@@ -22,6 +24,8 @@ export interface AcceptorParts {
   readonly clientCertificate: ClientCertificate
   readonly allowsResumption: boolean
   readonly clock: () => number
+  /** Shared with what else is told of a server's clients. */
+  readonly messages?: MessageBudget
 }
 
 interface Anonymity {
@@ -42,10 +46,11 @@ const anonymity: Anonymity = { ok: true, peer: null }
  */
 export class Acceptor {
   readonly #parts: AcceptorParts
-  readonly #messages = new MessageBudget()
+  readonly #messages: MessageBudget
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
+    this.#messages = parts.messages ?? new MessageBudget()
   }
 
   /** Takes the place of the server's `secureConnection` listeners and calls them for good peers. */
@@ -68,21 +73,22 @@ export class Acceptor {
   }
 
   #admit(server: Server, socket: TLSSocket): boolean {
+    let leaf: X509Certificate | undefined
     try {
-      const verdict = this.#judge(socket)
+      // Once and first: on Node 20, 22 and 24 a second call finds the chain gone.
+      leaf = socket.getPeerX509Certificate()
+      const verdict = this.#judge(socket, leaf)
       if (verdict.ok) this.#accept(server, socket, verdict.peer)
-      else this.#reject(server, socket, verdict)
+      else this.#reject(server, socket, verdict, leaf)
       return verdict.ok
     } catch (error) {
-      this.#reject(server, socket, failure(error))
+      this.#reject(server, socket, failure(error), leaf)
       return false
     }
   }
 
-  #judge(socket: TLSSocket): Verdict {
+  #judge(socket: TLSSocket, leaf: X509Certificate | undefined): Verdict {
     const { verifier, clientCertificate, allowsResumption, clock } = this.#parts
-    // Once and first: on Node 20, 22 and 24 a second call finds the chain gone.
-    const leaf = socket.getPeerX509Certificate()
     if (socket.isSessionReused() && !allowsResumption) return resumed
     // A resumed session carries the leaf alone: its chain is known from the handshake, or not at all.
     if (leaf !== undefined) return verifier.verify(leaf, clock())
@@ -102,13 +108,21 @@ export class Acceptor {
     peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
   }
 
-  #reject(server: Server, socket: TLSSocket, { code, message }: Reason): void {
+  #reject(
+    server: Server,
+    socket: TLSSocket,
+    { code, message }: Reason,
+    leaf?: X509Certificate,
+  ): void {
     const remoteAddress = socket.remoteAddress
     socket.destroy()
     this.#parts.counters.rejected++
     if (!peerRejected.hasSubscribers) return
-    const reason = this.#messages.take(this.#parts.clock()) ? message : null
-    const event = { side: 'server', server, code, message: reason, remoteAddress } as const
+    const isTold = this.#messages.take(this.#parts.clock(), code)
+    const said = isTold
+      ? { message, claimedSpiffeId: claimedSpiffeId(leaf) }
+      : { message: null, claimedSpiffeId: null }
+    const event = { side: 'server', server, code, remoteAddress, ...said } as const
     peerRejected.publish(Object.freeze<PeerRejectedEvent>(event))
   }
 }

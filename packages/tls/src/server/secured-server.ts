@@ -7,6 +7,8 @@ import { PeerVerifier } from '../peer/verifier.ts'
 import { Acceptor } from './acceptor.ts'
 import { endOnClose } from './closing.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
+import { HandshakeFailures } from './handshake-failures.ts'
+import { MessageBudget } from './message-budget.ts'
 import { ServerIdentity, setIdentity } from './server-identity.ts'
 import type { ServerSettings } from './server-options.ts'
 
@@ -24,7 +26,7 @@ export const secure = (
   server: Server,
   source: X509MaterialSource,
   settings: ServerSettings,
-): void => {
+): HandshakeFailures => {
   const { clock, clientCertificate } = settings
   const { clockSkewMs, maxCachedVerdicts, allowIntermediatesOfOtherTrustDomains } = settings
   const revocation = revocationPolicies(settings.revocation)
@@ -40,7 +42,14 @@ export const secure = (
   const contexts = new SecureContextManager(server, source, settings)
   const allowsResumption = settings.sessionTicketLifetimeMs !== 0
   const judging = { verifier, clientCertificate, allowsResumption }
-  new Acceptor({ ...judging, connections, counters, clock }).interpose(server)
+  const messages = new MessageBudget()
+  new Acceptor({ ...judging, connections, counters, clock, messages }).interpose(server)
+  const failures = new HandshakeFailures(server, {
+    messages,
+    clock,
+    minVersion: settings.minVersion,
+    hasSvid: () => contexts.svid !== null,
+  })
   const identity = new ServerIdentity({
     source,
     contexts,
@@ -57,4 +66,5 @@ export const secure = (
   server.on('close', () => {
     if (!server.listening) identity.close()
   })
+  return failures
 }

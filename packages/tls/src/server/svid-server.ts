@@ -9,6 +9,7 @@ import { describeCause, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { assertSource } from '../options.ts'
 import { followExchanges } from './http1-exchanges.ts'
+import type { HandshakeFailures } from './handshake-failures.ts'
 import { followSessions } from './http2-sessions.ts'
 import { secure, tlsOptions } from './secured-server.ts'
 import { serverSettings, type ServerSettings, type SvidServerOptions } from './server-options.ts'
@@ -51,7 +52,14 @@ export function createSvidServer(
   const settings = serverSettings(options)
   const server = createChecked(settings)
   followExchanges(server)
-  secure(server, source, settings)
+  let failures: HandshakeFailures | undefined
+  if (settings.http2 && !settings.allowHTTP1) {
+    // Node answers 403 by HTTP/1.0, and tells nobody.
+    server.on('secureConnection', (socket) => {
+      if (socket.alpnProtocol !== 'h2') failures?.tell('no-application-protocol', socket)
+    })
+  }
+  failures = secure(server, source, settings)
   if (requestListener !== undefined) server.on('request', requestListener)
   return server
 }
