@@ -58,7 +58,7 @@ export function resolveRule(route: RouteFacts, method: string, policy: Policy): 
 function assertReachesNone({ place }: PlacedRule, [reached]: readonly PlacedRule[]): void {
   if (reached === undefined) return
   const why =
-    `would hold where ${reached.place.root} is to: the route can match below that prefix and does not stand there. ` +
+    `the route can match below ${reached.place.root} as well, and does not stand there. ` +
     'Declare it there, or give it a rule of its own'
   place.fail(place.root, why)
 }

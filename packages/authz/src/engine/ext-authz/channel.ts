@@ -1,6 +1,7 @@
 import { Client, Metadata, status } from '@grpc/grpc-js'
 import type { ChannelCredentials, ClientOptions, ServiceError } from '@grpc/grpc-js'
-import { invalidAnswer, unreachable } from '../remote/answer.ts'
+import { AuthzError } from '../../errors.ts'
+import { invalidAnswer } from '../remote/answer.ts'
 import { checkMethod, type CheckMethod } from './definition.ts'
 
 export interface ChannelParts {
@@ -66,7 +67,11 @@ export class CheckChannel {
   #errorOf(error: Error | ServiceError): Error {
     const { engine } = this.#parts
     const code = 'code' in error ? error.code : status.UNKNOWN
-    if (code === status.UNAVAILABLE || code === status.CANCELLED) return unreachable(engine, error)
+    if (code === status.UNAVAILABLE || code === status.CANCELLED) {
+      // What gRPC says of the connection. The error itself has the metadata of the call.
+      const details = 'details' in error ? error.details.slice(0, 300) : status[code]
+      return new AuthzError('engine-unreachable', `${engine} cannot be reached: ${details}`)
+    }
     return invalidAnswer(engine, `the status ${status[code]}`, error.message)
   }
 }
