@@ -8,6 +8,7 @@ import * as fc from 'fast-check'
 import { codeOf } from '../support/own-error.ts'
 import { edited, edits } from '../support/mutation.ts'
 import { ACCEPTED, check, type Target } from '../support/target.ts'
+import { jsonFault } from './json.ts'
 
 interface Input {
   readonly status: number
@@ -114,6 +115,7 @@ function decisionIn({ status, type, body, echoes }: Input): boolean | undefined 
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
     const answer: unknown = JSON.parse(text)
+    if (jsonFault(text) !== null) return undefined
     if (typeof answer !== 'object' || answer === null) return undefined
     const decision = Object.getOwnPropertyDescriptor(answer, 'decision')?.value as unknown
     return typeof decision === 'boolean' ? decision : undefined

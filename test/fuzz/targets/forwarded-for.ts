@@ -93,7 +93,7 @@ export async function openForwardedFor(): Promise<Target<Input>> {
       check(address === expected, `it is ${String(address)}, and should be ${String(expected)}`)
       if (address === undefined) return 'none'
       check(isIP(address) !== 0, `${address} is no address`)
-      return address === plain(socket) ? 'of the socket' : 'of the header'
+      return address === plain(socket.replace(/%.*$/, '')) ? 'of the socket' : 'of the header'
     },
     bytesOf: (input) => Buffer.from(JSON.stringify(input)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -101,26 +101,61 @@ export async function openForwardedFor(): Promise<Target<Input>> {
 }
 
 /** Who spoke to the last trusted one, going back from the socket for as long as those who speak are trusted. */
-function expectedAddress(socket: string, header: string | undefined): string | undefined {
+function expectedAddress(peer: string, header: string | undefined): string | undefined {
+  const [socket = ''] = peer.split('%')
   if (!isTrusted(socket) || header === undefined) return plain(socket)
   const spoken = header.split(',')
   if (spoken.length > MAX_HOPS) return undefined
   let speaker = socket
   while (isTrusted(speaker) && spoken.length > 0) {
     speaker = (spoken.pop() ?? '').trim()
-    if (isIP(plain(speaker)) === 0) return undefined
+    if (isIP(speaker) === 0 || speaker.includes('%')) return undefined
   }
   return plain(speaker)
 }
 
+/** RFC 5952, word by word; a mapped address is the one within. What is no address stays as it is. */
 function plain(address: string): string {
-  const [, mapped = address] = /^::ffff:([\d.]+)$/i.exec(address) ?? []
-  return mapped
+  if (isIP(address) !== 6 || address.includes('%')) return address
+  const words = wordsOf(address)
+  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) {
+    return words
+      .slice(6)
+      .flatMap((word) => [word >> 8, word & 255])
+      .join('.')
+  }
+  const texts = words.map((word) => word.toString(16))
+  for (let length = 8; length > 1; length--) {
+    const start = words.findIndex((_, at) => {
+      return at + length <= 8 && words.slice(at, at + length).every((word) => word === 0)
+    })
+    if (start === -1) continue
+    return `${texts.slice(0, start).join(':')}::${texts.slice(start + length).join(':')}`
+  }
+  return texts.join(':')
+}
+
+function wordsOf(address: string): readonly number[] {
+  const [head = '', tail] = address.split('::')
+  const [front, back] = [wordsIn(head), wordsIn(tail ?? '')]
+  const zeros = Array.from({ length: 8 - front.length - back.length }, () => 0)
+  return [...front, ...zeros, ...back]
+}
+
+function wordsIn(text: string): readonly number[] {
+  return text
+    .split(':')
+    .filter((word) => word !== '')
+    .flatMap((word) => {
+      if (!word.includes('.')) return [Number.parseInt(word, 16)]
+      const [a = 0, b = 0, c = 0, d = 0] = word.split('.').map(Number)
+      return [(a << 8) | b, (c << 8) | d]
+    })
 }
 
 /** {@link PROXIES}, spelled out. */
 function isTrusted(address: string): boolean {
-  const dotted = /^::ffff:a([0-9a-f]{2}):/i.test(address) ? '10.0.0.0' : plain(address)
+  const dotted = plain(address)
   if (isIP(dotted) === 4) return dotted.startsWith('10.') || dotted === '192.0.2.7'
   return isIP(dotted) === 6 && /^fd[0-9a-f]{2}:/i.test(dotted)
 }

@@ -65,7 +65,7 @@ export const openJson = (): Target<string> => ({
   inputs: texts,
   read(text) {
     const native = nativeOf(text)
-    const fault = native === undefined ? 'no JSON' : faultOf(new SlowReader(text))
+    const fault = native === undefined ? 'no JSON' : jsonFault(text)
     try {
       const read = parseJson(text)
       check(fault === null, `it is read, and has ${fault ?? ''}`)
@@ -89,7 +89,9 @@ function nativeOf(text: string): { readonly value: unknown } | undefined {
   }
 }
 
-function faultOf(reader: SlowReader): string | null {
+/** What strict readers refuse of a text that is JSON; `null`: nothing. */
+export function jsonFault(text: string): string | null {
+  const reader = new SlowReader(text)
   reader.value(0)
   return [...reader.faults].toSorted()[0] ?? null
 }
