@@ -113,13 +113,15 @@ function decisionIn({ status, type, body, echoes }: Input): boolean | undefined 
   const isJson = /^application\/json(?:;|$)/.test(type)
   if (status !== 200 || !isJson || !echoes || body.length > 65_536) return undefined
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
-    const answer: unknown = JSON.parse(text)
-    if (jsonFault(text) !== null) return undefined
-    if (typeof answer !== 'object' || answer === null) return undefined
-    const decision = Object.getOwnPropertyDescriptor(answer, 'decision')?.value as unknown
-    return typeof decision === 'boolean' ? decision : undefined
+    return decisionOf(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body))
   } catch {
     return undefined
   }
+}
+
+function decisionOf(text: string): boolean | undefined {
+  const answer: unknown = JSON.parse(text)
+  if (jsonFault(text) !== null || typeof answer !== 'object' || answer === null) return undefined
+  const decision = Object.getOwnPropertyDescriptor(answer, 'decision')?.value as unknown
+  return typeof decision === 'boolean' ? decision : undefined
 }
