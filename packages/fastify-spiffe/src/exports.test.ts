@@ -21,11 +21,14 @@ const sisters = Object.keys(own.dependencies ?? {})
   .filter((name) => name.startsWith(SCOPE))
   .map((name) => manifestOf(name.slice(SCOPE.length)))
 
+/** What is nobody's to import, or of sister packages alone. */
+const PRIVATE = /^\.\/internal$|\.(?:json|proto)$/
+
 /** Which modules a subpath of this package stands for. A package's own subpath needs no name of its package. */
 const sourcesBySubpath = (): ReadonlyMap<string, readonly string[]> => {
   const sources = new Map<string, string[]>()
   for (const { name, exports } of sisters) {
-    for (const key of Object.keys(exports).filter((path) => !/\.(?:json|proto)$/.test(path))) {
+    for (const key of Object.keys(exports).filter((path) => !PRIVATE.test(path))) {
       const subpath = key === '.' ? `./${name.slice(SCOPE.length)}` : key
       sources.set(subpath, [...(sources.get(subpath) ?? []), name + key.slice(1)])
     }
