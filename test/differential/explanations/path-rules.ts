@@ -137,6 +137,8 @@ export const pathRules: readonly Explanation[] = [
       'issuer-not-ca',
       'path-too-long',
       'name-constraints',
+      'extended-key-usage',
+      'no-valid-policy',
       'weak-key',
       'weak-signature',
     ],
