@@ -270,6 +270,48 @@ describe('what a later onRoute hook changes', () => {
   })
 })
 
+describe('the path of a prefix, with a slash at its end', () => {
+  test('goes with the rule that a policy document names for the one without, HEAD as well', async () => {
+    const app = application()
+    await app.register(peer)
+    await app.register(authz, { policy: { routes: { 'GET /p': FOR_WEB } } })
+    await app.register(async (child) => void child.get('/', ok), { prefix: '/p' })
+    for (const method of ['GET', 'HEAD'] as const) {
+      for (const url of ['/p', '/p/']) {
+        expect(await statusOf(app, url, WEB, method)).toBe(200)
+        expect(await statusOf(app, url, API, method)).toBe(403)
+      }
+    }
+  })
+
+  test('and does not where it is a route of its own', async () => {
+    const app = application()
+    await app.register(peer)
+    const routes = { 'GET /p': OPEN, 'GET /q': FOR_WEB, 'HEAD /q/': OPEN }
+    await app.register(authz, { policy: { routes, prefixes: { '/p': FOR_WEB } } })
+    app.get('/p', ok)
+    const options = { prefixTrailingSlash: 'slash' } as const
+    await app.register(async (child) => void child.get('/', options, ok), { prefix: '/p' })
+    await app.register(async (child) => void child.get('/', ok), { prefix: '/q' })
+    expect(await statusOf(app, '/p', null, 'HEAD')).toBe(200)
+    expect(await statusOf(app, '/p/', API, 'HEAD')).toBe(403)
+    expect(await statusOf(app, '/q/', null, 'HEAD')).toBe(200)
+    expect(await statusOf(app, '/q', API, 'HEAD')).toBe(403)
+  })
+
+  test('has its rule where Fastify writes the slash into the configuration, as older releases do', async () => {
+    const app = application()
+    app.addHook('onRequest', async ({ url, routeOptions }) => {
+      Object.assign(routeOptions.config, { url })
+    })
+    await plugins(app)
+    await app.register(async (child) => void child.get('/', ruled, ok), { prefix: '/p' })
+    expect(await statusOf(app, '/p/')).toBe(200)
+    expect(await statusOf(app, '/p/', API)).toBe(403)
+    expect(await statusOf(app, '/p', API)).toBe(403)
+  })
+})
+
 describe('a route that was declared before the plugin', () => {
   test('has the rule that the policy document names for it', async () => {
     const app = await withDocument({ 'OPTIONS *': OPEN, 'GET /health/:id': FOR_WEB })

@@ -3,7 +3,7 @@ import type { RouteOptions } from 'fastify'
 import { snapshotOf } from './snapshot.ts'
 
 /** What Fastify hands to an `onRoute` hook. */
-export type ToldRoute = RouteOptions & { readonly prefix: string }
+export type ToldRoute = RouteOptions & { readonly prefix: string; readonly routePath: string }
 
 /** A route that a rule was read for, and what Fastify is to know of it from then on. */
 export class AttachedRoute {

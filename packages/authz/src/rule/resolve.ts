@@ -7,6 +7,8 @@ import type { Place } from './place.ts'
 export interface RouteFacts {
   readonly place: Place
   readonly url: string
+  /** By which a policy document names it, if not by its own. */
+  readonly documentUrl: string
   readonly pattern: UrlPattern
   /** Its `config.spiffe`; `undefined` where it has none. */
   readonly own: unknown
@@ -35,7 +37,7 @@ export interface Resolution {
  */
 export function resolveRule(route: RouteFacts, method: string, policy: Policy): Resolution | null {
   const { place, own } = route
-  const ofDocument = policy.ofRoute(method, route.url)
+  const ofDocument = policy.ofRoute(method, route.url) ?? policy.ofRoute(method, route.documentUrl)
   if (own !== undefined && ofDocument !== null) {
     const { root } = ofDocument
     return place.within(policy.source, root).refuse(root, own, 'stands in the code already')

@@ -22,6 +22,8 @@ export interface RuledRoute {
 
 interface KnownRoute extends RouteFacts {
   readonly methods: readonly string[]
+  /** What `request.routeOptions.config.url` may be. */
+  readonly urls: readonly string[]
 }
 
 /** A route that `onRoute` has told of. */
@@ -80,9 +82,10 @@ export class RouteRules {
       ...this.#patternOf(url),
     }
     const methods = [method].flat()
-    const rules = this.#compileRoute({ ...facts, methods, own: config?.spiffe }, this.#policy)
+    const known = { ...facts, methods, urls: urlsOf(options), documentUrl: this.#nameOf(options) }
+    const rules = this.#compileRoute({ ...known, own: config?.spiffe }, this.#policy)
     const route = new AttachedRoute(options, this.#key, this.#routes.length)
-    this.#routes.push({ ...facts, methods, own: route.own })
+    this.#routes.push({ ...known, own: route.own })
     this.#active.rules.push(rules)
     return { route, hasRule: rules !== null }
   }
@@ -96,7 +99,8 @@ export class RouteRules {
   adopt(methods: readonly string[], url: string): boolean {
     if (methods.some((method) => this.#policy.ofRoute(method, url) === null)) return false
     const place = Place.ofRoute({ method: [...methods], url })
-    const route = { place, methods, url, own: undefined, group: null, ...this.#patternOf(url) }
+    const names = { url, urls: [url], documentUrl: url }
+    const route = { place, methods, ...names, own: undefined, group: null, ...this.#patternOf(url) }
     this.#active.rules.push(this.#compileRoute(route, this.#policy))
     for (const method of methods) this.#adopted.set(`${method} ${url}`, this.#routes.length)
     this.#routes.push(route)
@@ -111,7 +115,8 @@ export class RouteRules {
       return request.is404 ? notFound : ofMethod(rules[this.#adoptedBy(request)], request.method)
     }
     // Whoever copies configurations while the application runs copies the number.
-    return this.#routes[number]?.url === config.url ? ofMethod(rules[number], request.method) : null
+    const isSame = this.#routes[number]?.urls.includes(config.url) === true
+    return isSame ? ofMethod(rules[number], request.method) : null
   }
 
   /** The number of a route that was adopted, unless it has a rule of its own, or its instance has one. */
@@ -176,6 +181,16 @@ export class RouteRules {
     }
   }
 
+  /**
+   * What a policy document may call a route. Where Fastify takes in the `GET` of a prefix with and without a slash at its end,
+   * and tells of the one without, it tells of both routes of `HEAD` that it adds.
+   */
+  #nameOf({ url, method, prefix }: ToldRoute): string {
+    if (method !== 'HEAD' || prefix === '' || url !== `${prefix}/`) return url
+    const isTold = this.#routes.some((route) => route.url === url && route.methods.includes('GET'))
+    return isTold ? url : prefix
+  }
+
   #patternOf(url: string): Pick<RouteFacts, 'pattern'> {
     return { pattern: new UrlPattern(url, this.#router) }
   }
@@ -205,6 +220,11 @@ export class RouteRules {
   #contextOf({ roles }: Policy): RuleContext {
     return { ...this.#context, roles }
   }
+}
+
+/** Older releases of Fastify write the slash, which they add to the path of a prefix, into the configuration. */
+function urlsOf({ url, prefix, routePath }: ToldRoute): readonly string[] {
+  return prefix !== '' && routePath === '' ? [url, `${url}/`] : [url]
 }
 
 function ofMethod(rules: RulesOfRoute | undefined, method: string): CompiledRule | null {
