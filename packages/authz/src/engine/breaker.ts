@@ -6,7 +6,10 @@ export interface BreakerOptions {
   readonly failureRate?: number
   /** Default 20. */
   readonly minimumCalls?: number
-  /** For how long, ± 20 %, in milliseconds. Then a single call tries whether it works again. Default 1000. */
+  /**
+   * For how long, ± 20 %, in milliseconds. Then a single call tries whether it works again. While the engine fails for
+   * several tenants, one of them tries after so long, and each by itself after up to ten times as long. Default 1000.
+   */
   readonly openMs?: number
 }
 
@@ -43,7 +46,8 @@ export class Breaker {
   readonly #window: { slot: number; calls: number; failures: number }[] = []
   #state: BreakerState = 'closed'
   #consecutive = 0
-  #reopensAt = 0
+  #openedAt = 0
+  #openForMs = 0
   #isProbing = false
   #era = 0
 
@@ -60,11 +64,15 @@ export class Breaker {
     return this.#era
   }
 
-  /** Whether a call may be made now. Each call that may is followed by one of the three below, if its era lasts. */
-  admits(): boolean {
+  /**
+   * Whether a call may be made now. Each call that may is followed by one of the three below, if its era lasts.
+   *
+   * @param patience - how many times as long as usual an open breaker waits
+   */
+  admits(patience: number): boolean {
     if (this.#state === 'closed') return true
     if (this.#state === 'open') {
-      if (this.#parts.clock() < this.#reopensAt) return false
+      if (this.#parts.clock() - this.#openedAt < this.#openForMs * patience) return false
       this.#become('half-open')
     }
     if (this.#isProbing) return false
@@ -124,7 +132,8 @@ export class Breaker {
   #open(): void {
     const { options, clock, random } = this.#parts
     this.#isProbing = false
-    this.#reopensAt = clock() + options.openMs * (1 - JITTER + 2 * JITTER * random())
+    this.#openedAt = clock()
+    this.#openForMs = options.openMs * (1 - JITTER + 2 * JITTER * random())
     this.#become('open')
   }
 

@@ -83,4 +83,43 @@ describe('the breakers of an engine', () => {
     expect(asked).toBeLessThanOrEqual(2000 * 5)
     expect(ask('victim', 'succeeded', 10)).toBe(10)
   })
+
+  test('shed an engine that is down for all, however seldom each tenant asks', () => {
+    const { breakers, time, ask } = scene()
+    const tenants = Array.from({ length: 200 }, (_, number) => `tenant${number}`)
+    for (const tenant of tenants) ask(tenant, 'succeeded')
+    // Each tenant asks every two seconds, after its breaker has closed for a probe.
+    let asked = 0
+    for (let step = 0; step < 30 * tenants.length; step++) {
+      time.now += 10
+      asked += ask(tenants[step % tenants.length] ?? '', 'failed')
+    }
+    expect(breakers.state).toBe('open')
+    // Of 6000: once each, once each in ten seconds, and a probe each second.
+    expect(asked).toBeLessThan(200 + 200 * 6 + 60 + 20)
+  })
+
+  test('close for all within about a second after the engine is back, however many it failed for', () => {
+    const { breakers, time, ask } = scene()
+    const tenants = Array.from({ length: 50 }, (_, number) => `tenant${number}`)
+    for (const tenant of tenants) expect(ask(tenant, 'failed', 10)).toBeLessThanOrEqual(5)
+    time.now += 1001
+    expect(tenants.filter((tenant) => ask(tenant, 'failed') === 1)).toEqual(['tenant0'])
+    time.now += 1001
+    expect(ask('tenant1', 'succeeded')).toBe(1)
+    expect(breakers.state).toBe('closed')
+    expect(tenants.slice(2).filter((tenant) => ask(tenant, 'succeeded') === 0)).toEqual([])
+  })
+
+  test('keep a tenant waiting for ten times as long at most, although others take all probes', () => {
+    const { time, ask } = scene()
+    const noisy = Array.from({ length: 50 }, (_, number) => `noisy${number}`)
+    ask('victim', 'failed', 5)
+    for (const tenant of noisy) ask(tenant, 'failed', 5)
+    for (let second = 0; second < 10; second++) {
+      time.now += 1000
+      for (const tenant of noisy) ask(tenant, 'failed')
+    }
+    expect(ask('victim', 'succeeded')).toBe(1)
+  })
 })
