@@ -305,6 +305,10 @@ describe('the boot', () => {
     ['a freshness that there is not', [{ engine: 'judge', freshness: 'stale' }]],
     ['a freshness without bound', [{ engine: 'judge', freshness: { boundedMs: Infinity } }]],
     ['a deadline of zero', [{ engine: 'judge', timeoutMs: 0 }]],
+    ...['reads', 'freshness', 'timeoutMs'].map((key): [string, unknown] => [
+      `null for ${key}`,
+      [{ engine: 'judge', [key]: null }],
+    ]),
   ])('refuses a rule with %s', async (_, engines) => {
     const rule = { engines: engines as RouteRule['engines'] } as Partial<RouteRule>
     await expect(service([judge], rule)).rejects.toMatchObject({ code: 'invalid-rule' })

@@ -7,6 +7,9 @@ import type { JwksLocation } from './options.ts'
 /** For how long keys, and tokens that were verified by them, are believed without looking again, in milliseconds. */
 export const MAX_AGE_MS: number = 10 * 60_000
 
+/** From this age on keys are read again while the former ones are used, in milliseconds. */
+const RENEW_AT_MS = 9 * 60_000
+
 /** For how long keys are believed that cannot be looked at again, in milliseconds. */
 const MAX_STALE_MS = 60 * 60_000
 
@@ -64,7 +67,12 @@ class KeySet {
 
   /** @throws {AuthzError} `keys-unavailable` */
   async #current(): Promise<FindKey> {
-    if (!this.#isYoungerThan(MAX_AGE_MS)) await this.#refresh()
+    if (!this.#isYoungerThan(RENEW_AT_MS)) {
+      const refreshed = this.#refresh()
+      // An issuer that is known to fail may hang: nobody waits for it while the last good keys go on.
+      const mayGoOn = this.#failure !== undefined && this.#isYoungerThan(MAX_STALE_MS)
+      if (!mayGoOn && !this.#isYoungerThan(MAX_AGE_MS)) await refreshed
+    }
     if (this.#keys !== undefined && this.#isYoungerThan(MAX_STALE_MS)) return this.#keys
     throw this.#failure ?? unavailable('they are being read')
   }

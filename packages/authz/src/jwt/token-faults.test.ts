@@ -2,6 +2,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals'
@@ -29,9 +30,10 @@ const TWINS = [jwkOf(own.publicKey, 'twin'), jwkOf(other.publicKey, 'twin')]
 const KEYS = JSON.stringify({ keys: [jwkOf(own.publicKey, 'own'), ...TWINS] })
 
 /** An issuer that answers with `issuer.answer`. */
-const issuer = { answer: { status: 200, body: KEYS }, asked: 0 }
+const issuer = { answer: { status: 200, body: KEYS }, asked: 0, hangs: false }
 const server: Server = createServer((_request, response) => {
   issuer.asked++
+  if (issuer.hangs) return
   response.writeHead(issuer.answer.status, { 'content-type': 'application/json' })
   response.end(issuer.answer.body)
 })
@@ -48,6 +50,7 @@ afterEach(async () => {
   await Promise.all(apps.splice(0).map((app) => app.close()))
   issuer.answer = { status: 200, body: KEYS }
   issuer.asked = 0
+  issuer.hangs = false
 })
 
 const base64url = (text: string): string => Buffer.from(text).toString('base64url')
@@ -194,6 +197,34 @@ describe('the keys of an issuer', () => {
     now += 31 * MINUTE
     await expect(find(keys)).rejects.toMatchObject({ code: 'keys-unavailable' })
   })
+
+  test('are waited for by nobody once the issuer is known to fail, not even while it hangs', async () => {
+    let now = Date.now()
+    const keys = keysOf(jwks, 1, () => now)
+    expect(await find(keys)).toBeTruthy()
+    issuer.answer = { status: 500, body: '' }
+    now += 11 * MINUTE
+    while (issuer.asked < 2) expect(await find(keys)).toBeTruthy()
+    issuer.hangs = true
+    while (issuer.asked < 3) {
+      expect(await find(keys)).toBeTruthy()
+      await setImmediate()
+    }
+    expect(await find(keys)).toBeTruthy()
+  }, 4000)
+
+  test('are renewed before they are too old to be used, and nobody waits for it', async () => {
+    let now = Date.now()
+    const keys = keysOf(jwks, 1, () => now)
+    expect(await find(keys)).toBeTruthy()
+    issuer.hangs = true
+    now += 9.5 * MINUTE
+    while (issuer.asked < 2) {
+      expect(await find(keys)).toBeTruthy()
+      await setImmediate()
+    }
+    expect(await find(keys)).toBeTruthy()
+  }, 4000)
 
   test('are asked for once within the cooldown, however many tokens name unknown ones', async () => {
     const keys = keysOf(jwks, 30_000, Date.now)

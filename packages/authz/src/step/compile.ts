@@ -62,6 +62,23 @@ export function compileReads(
   return sources
 }
 
+/**
+ * The members of a step. A document can write `null`, which is no way to leave one out.
+ *
+ * @throws {AuthzError} `invalid-rule`
+ */
+export function stepMembers(
+  { place, key }: StepPlace,
+  value: unknown,
+  names: readonly string[],
+): ReadonlyMap<string, unknown> {
+  const members = place.members(key, value, names)
+  for (const [name, member] of members) {
+    if (member === null) place.refuse(`${key}.${name}`, member, 'must not be null')
+  }
+  return members
+}
+
 /** @throws {AuthzError} `invalid-rule` */
 export function compileFreshness({ place, key }: StepPlace, freshness: unknown): number {
   if (isFreshness(freshness)) return maxAgeMs(freshness)

@@ -6,6 +6,7 @@ import {
   compileTimeout,
   providersOf,
   type StepContext,
+  stepMembers,
   type StepPlace,
 } from './compile.ts'
 import { evaluate } from './evaluate.ts'
@@ -23,7 +24,7 @@ export function compileCondition(at: StepPlace, condition: unknown, context: Ste
   const { place, key } = at
   const given = isComparison(condition)
     ? conditionOf(at, condition)
-    : place.members(key, condition, KEYS)
+    : stepMembers(at, condition, KEYS)
   const { check, reads, freshness = 'cached', ...times } = Object.fromEntries(given)
   const sources = compileReads(at, reads, context)
   if (!isCheck(check)) return place.refuse(`${key}.check`, check, 'must be a function')

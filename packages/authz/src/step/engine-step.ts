@@ -10,6 +10,7 @@ import {
   compileTimeout,
   providersOf,
   type StepContext,
+  stepMembers,
   type StepPlace,
 } from './compile.ts'
 import type { Freshness } from './freshness.ts'
@@ -34,7 +35,7 @@ const FRESHNESS: Readonly<Record<EngineCost, Freshness>> = {
  */
 export function compileEngineUse(at: StepPlace, use: unknown, context: StepContext): Step {
   const { place, key } = at
-  const given = typeof use === 'string' ? new Map([['engine', use]]) : place.members(key, use, KEYS)
+  const given = typeof use === 'string' ? new Map([['engine', use]]) : stepMembers(at, use, KEYS)
   const { engine: name, ...options }: Record<string, unknown> = Object.fromEntries(given)
   const guard = findEngine(at, name, context)
   const { engine, policyVersion } = guard

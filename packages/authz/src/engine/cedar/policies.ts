@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { AuthzError } from '../../errors.ts'
-import { reasonOf } from '../local/hot-policies.ts'
+import { evaluationFault } from '../local/evaluation-fault.ts'
 import { sampleQuestion } from '../local/local-engine.ts'
 import { invalidAnswer } from '../remote/answer.ts'
 import { type Cedar, messages, type ParsedPolicy, parsePolicies, policySet } from './parse.ts'
@@ -96,8 +95,7 @@ export class CedarPolicies {
         ...(schema !== null && { preparsedSchemaName: schema, validateRequest: true }),
       })
     } catch (cause) {
-      const message = `${engine} failed to evaluate: ${reasonOf(cause).slice(0, 300)}`
-      throw new AuthzError('invalid-answer', message, { cause })
+      throw evaluationFault(engine, cause)
     }
   }
 }

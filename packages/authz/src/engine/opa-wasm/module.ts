@@ -1,7 +1,6 @@
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
 import { parseJson } from '@fastify-spiffe/spiffe'
-import { AuthzError } from '../../errors.ts'
-import { reasonOf } from '../local/hot-policies.ts'
+import { evaluationFault } from '../local/evaluation-fault.ts'
 import { invalidAnswer, ownProperty } from '../remote/answer.ts'
 import type { WasmSource } from './source.ts'
 
@@ -85,9 +84,7 @@ export class RegoModule {
     try {
       return this.#policy.evaluate(input, this.#entrypoint)
     } catch (cause) {
-      const why = reasonOf(cause).slice(0, 300)
-      const message = `${this.#engine} failed to evaluate: ${why}`
-      throw new AuthzError('invalid-answer', message, { cause })
+      throw evaluationFault(this.#engine, cause)
     }
   }
 }

@@ -3,6 +3,7 @@
 import { copyFile, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { describe, expect, jest, test } from '@jest/globals'
@@ -110,6 +111,23 @@ describe('Rego in WebAssembly', () => {
     expect(() => bare.decide(question({ attributes }))).toThrow(
       expect.objectContaining({ code: 'invalid-answer' }),
     )
+  })
+
+  test('shows nothing of the request where a built-in function quotes it', async () => {
+    const quoting = (host: unknown): unknown => JSON.parse(String(host))
+    const engine = await open({
+      entrypoint: 'orders/resolved',
+      builtins: { 'net.lookup_ip_addr': quoting },
+    })
+    let error: unknown = null
+    try {
+      engine.decide(question({ attributes: { host: 'TopSecret' } }))
+    } catch (thrown) {
+      error = thrown
+    }
+    expect(error).toMatchObject({ code: 'invalid-answer' })
+    expect(inspect(error)).not.toContain('TopSecret')
+    expect(inspect(error)).toContain('SyntaxError')
   })
 
   test('asks what `input` makes of the question, and fails when that is no object', async () => {
