@@ -46,7 +46,9 @@ describe('public routes on a server that demands certificates', () => {
   test('are warned of once, by name, with the cure', async () => {
     const [app, lines] = await service('required')
     await app.ready()
-    expect(lines).toMatchObject([{ level: 40, routes: ['GET /health', 'GET /ruled', 'notFound'] }])
+    const code = 'public-behind-certificates'
+    const routes = ['GET /health', 'GET /ruled', 'notFound']
+    expect(lines).toMatchObject([{ level: 40, code, routes }])
     expect(lines[0]?.msg).toContain("clientCertificate: 'optional'")
     await app.authz.reload({ routes: { 'GET /ruled': { anyAuthenticated: true } } })
     await app.authz.reload({ routes: { 'GET /ruled': OPEN } })

@@ -1,3 +1,4 @@
+import { outermostOf } from '@fastify-spiffe/peer/internal'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { authzOf } from './api.ts'
@@ -13,7 +14,6 @@ import {
   isFirstOutside,
   isGuarded,
   markGuarded,
-  outermostOf,
 } from './route-coverage/registrations.ts'
 import type { TenantResolver } from './tenant/tenant.ts'
 import { FileWatcher } from './watch/file-watcher.ts'

@@ -358,6 +358,23 @@ describe('a rule that nothing enforces', () => {
     }
   })
 
+  test('is found where a later onRoute hook took it away, and nothing else is', async () => {
+    for (const [options, outcome] of [
+      [{ config }, 'unenforced-rules'],
+      [{}, 'ready'],
+    ] as const) {
+      await using app = Fastify()
+      await app.register(peer)
+      app.addHook('onRoute', (route) => void Object.assign(route, { config: null }))
+      app.get('/orders', options, () => 'open')
+      const ready = app.ready().then(
+        () => 'ready',
+        ({ code }: { code: string }) => code,
+      )
+      expect(await ready).toBe(outcome)
+    }
+  })
+
   test('is found among those that were declared before, where spiffeServer made the server', async () => {
     await using own = await authority.source('spiffe://example.org/acme/orders')
     await using app = Fastify(spiffeServer(own))

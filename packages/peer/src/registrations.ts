@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { outermostOf } from './internal/outermost.ts'
 
 // By registered symbols, so that several copies of this package in one process know of each other.
 const REGISTERED = Symbol.for('@fastify-spiffe/peer.registered')
@@ -25,14 +26,4 @@ export function register(instance: FastifyInstance): boolean {
   Object.defineProperty(outermost, KNOWN, { value: true, configurable: true })
   Object.defineProperty(instance, REGISTERED, { value: true })
   return isFirst
-}
-
-/** The instance that the application began with. Those within inherit from it, by their prototypes. */
-export function outermostOf(instance: FastifyInstance): FastifyInstance {
-  const around: unknown = Object.getPrototypeOf(instance)
-  return isInstance(around) ? outermostOf(around) : instance
-}
-
-function isInstance(value: unknown): value is FastifyInstance {
-  return typeof value === 'object' && value !== null && 'addHook' in value
 }

@@ -276,6 +276,21 @@ describe('an application does not boot', () => {
     }
   })
 
+  test('with a rule that a later onRoute hook took away, and no other reason', async () => {
+    await using source = await open()
+    const config = { spiffe: { anyAuthenticated: true } } as object
+    for (const url of ['/ruled', '/free']) {
+      await using app = Fastify(spiffeServer(source))
+      app.addHook('onRoute', (route) => void Object.assign(route, { config: null }))
+      app.get(url, url === '/ruled' ? { config } : {}, () => 'open')
+      const outcome = app.ready().then(
+        () => 'ready',
+        ({ code }: { code: string }) => code,
+      )
+      expect(await outcome).toBe(url === '/ruled' ? 'unenforced-rules' : 'ready')
+    }
+  })
+
   test('when options of Fastify contradict those of spiffeServer', async () => {
     await using source = await open()
     const mistakes = [

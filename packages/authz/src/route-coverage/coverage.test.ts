@@ -378,6 +378,9 @@ describe('the list of uncovered routes', () => {
         fastifyPlugin(async (it: FastifyInstance) => void it.get('/more', ok)),
       )
       await instance.register(async (it) => void it.get('/nameless', ok))
+      // As a module with `export default` has it.
+      const exported = { default: async (it: FastifyInstance) => void it.get('/exported', ok) }
+      await instance.register(exported.default)
     }
     await app.register(billing)
     app.get('/own', ok)
@@ -386,6 +389,7 @@ describe('the list of uncovered routes', () => {
       ['/invoices', 'billing'],
       ['/more', 'billing'],
       ['/nameless', undefined],
+      ['/exported', undefined],
       ['/own', undefined],
     ])
     expect(message).toContain('plugin billing')

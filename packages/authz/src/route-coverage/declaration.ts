@@ -12,8 +12,8 @@ export interface Declaration {
 const FRAME = /\(?([^\s()]+):(\d+):\d+\)?$/
 /** Enough for wrappers around `route()`. */
 const MAX_FRAMES = 30
-/** Not the source text by which Fastify calls plugins that have no name, nor the application itself. */
-const NAME = /^(?!fastify$|anonymous|null)[\w@/.:-]{1,200}$/
+/** Not the source text by which Fastify calls plugins that have no name, nor the application itself, nor an export. */
+const NAME = /^(?!(?:fastify|default)$|anonymous|null)[\w@/.:-]{1,200}$/
 
 /** Found while Fastify tells of the route, on the instance that declares it. */
 export function declarationOf(instance: FastifyInstance): Declaration {

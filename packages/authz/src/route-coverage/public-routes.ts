@@ -24,7 +24,7 @@ export class PublicRoutes {
     const routes = [...this.#list()].filter((route) => !this.#known.has(route))
     if (routes.length === 0) return
     for (const route of routes) this.#known.add(route)
-    this.#fastify.log.warn({ routes }, MESSAGE)
+    this.#fastify.log.warn({ code: 'public-behind-certificates', routes }, MESSAGE)
   }
 
   *#list(): Iterable<string> {

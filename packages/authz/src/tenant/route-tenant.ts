@@ -22,8 +22,6 @@ export interface RouteTenant {
   readonly admits: (id: SpiffeId, named: AttributeValue | null) => boolean
 }
 
-/** SPIFFE-ID §2.2: what a path segment is made of, and so the name of a tenant. */
-
 /**
  * Compiles `tenant` of a rule.
  *

@@ -11,16 +11,22 @@ const AUTHZ_REGISTRATIONS = Symbol.for('@fastify-spiffe/authz.registrations')
  * @param instances those that tell of the routes which are declared from now on, and of those within
  */
 export const refuseUnenforcedRules = (instances: ReadonlySet<FastifyInstance>): void => {
-  const routes: RouteOptions[] = []
+  // A later hook may give a route a rule, or take it away.
+  const routes: { readonly route: RouteOptions; readonly hadRule: boolean }[] = []
   for (const instance of instances) {
-    instance.addHook('onRoute', (route) => void routes.push(route))
+    instance.addHook('onRoute', (route) => void routes.push({ route, hadRule: hasRule(route) }))
     instance.addHook('onReady', async () => {
       if (AUTHZ_REGISTRATIONS in instance.server) return
-      const ruled = routes.filter(({ config }) => config !== undefined && 'spiffe' in config)
+      const ruled = routes.flatMap(({ route, hadRule }) =>
+        hadRule || hasRule(route) ? [route] : [],
+      )
       if (ruled.length > 0) throw unenforced(ruled)
     })
   }
 }
+
+const hasRule = ({ config }: { readonly config?: unknown }): boolean =>
+  typeof config === 'object' && config !== null && 'spiffe' in config
 
 const unenforced = (routes: readonly RouteOptions[]): PeerError => {
   const list = routes

@@ -22,15 +22,19 @@ const isInitialization = (message: unknown): message is { readonly fastify: Fast
   typeof message === 'object' && message !== null && 'fastify' in message
 
 const watch = (fastify: FastifyInstance): void => {
-  const routes: RouteOptions[] = []
-  fastify.addHook('onRoute', (route) => void routes.push(route))
+  // A later hook may give a route a rule, or take it away.
+  const routes: { readonly route: RouteOptions; readonly hadRule: boolean }[] = []
+  fastify.addHook('onRoute', (route) => void routes.push({ route, hadRule: hasRule(route) }))
   fastify.addHook('onReady', async () => {
     const ruled = routes
       .splice(0)
-      .filter(({ config }) => config !== undefined && 'spiffe' in config)
+      .flatMap(({ route, hadRule }) => (hadRule || hasRule(route) ? [route] : []))
     if (ruled.length > 0 && !(AUTHZ_REGISTRATIONS in fastify.server)) throw unenforced(ruled)
   })
 }
+
+const hasRule = ({ config }: { readonly config?: unknown }): boolean =>
+  typeof config === 'object' && config !== null && 'spiffe' in config
 
 const unenforced = (routes: readonly RouteOptions[]): SvidPluginError => {
   const list = routes
