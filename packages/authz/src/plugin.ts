@@ -15,6 +15,7 @@ import {
   isGuarded,
   markGuarded,
 } from './route-coverage/registrations.ts'
+import { routerSettings } from './routing/router-settings.ts'
 import type { TenantResolver } from './tenant/tenant.ts'
 import { FileWatcher } from './watch/file-watcher.ts'
 
@@ -36,7 +37,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const parts = await assemble(fastify, settings)
   const { rules, publicRoutes, policy, replicas, decisionLog, tenantOf } = parts
   const gate = gateOf(settings, parts, countRegistration(fastify))
-  const coverage = new Coverage(gate.hook.name)
+  const coverage = new Coverage(gate.hook.name, routerSettings(fastify))
 
   fastify.decorate('authz', authzOf(parts))
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)

@@ -12,6 +12,7 @@ const FOR_WEB: RouteRule = { allow: [WEB] }
 const OPEN: RouteRule = { public: { reason: 'a test' } }
 const ruled = { config: { spiffe: FOR_WEB } }
 const ok = (): string => 'in'
+const FORGIVING = { caseSensitive: false, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true }
 
 const apps: FastifyInstance[] = []
 afterEach(async () => {
@@ -243,6 +244,16 @@ describe('what a later onRoute hook changes', () => {
     }
   })
 
+  test('is let be as well where the router takes several URLs for the same', async () => {
+    const app = application({ routerOptions: FORGIVING })
+    await plugins(app)
+    app.addHook('onRoute', (route) => void Object.assign(route, { onError: [] }))
+    app.get('/Orders//All/', ruled, ok)
+    app.get('/:Id/Bills', ruled, ok)
+    expect(await statusOf(app, '/orders/all')).toBe(200)
+    expect(await statusOf(app, '/1/bills', API)).toBe(403)
+  })
+
   test('or what is written into a configuration while requests run, lets nobody in', async () => {
     const app = application()
     let open: object = {}
@@ -329,6 +340,17 @@ describe('a route that was declared before the plugin', () => {
     })
     await app.authz.reload({ routes: { 'OPTIONS *': OPEN, 'GET /health/:id': { allow: [API] } } })
     expect(await statusOf(app, '/health/1')).toBe(403)
+  })
+
+  test('has it where the router takes several URLs for the same', async () => {
+    const app = application({ routerOptions: FORGIVING })
+    app.get('/Health//Live/', ok)
+    await app.register(peer)
+    await app.register(authz, { policy: { routes: { 'GET /health/live': FOR_WEB } } })
+    for (const url of ['/health/live', '/HEALTH/Live/']) {
+      expect(await statusOf(app, url)).toBe(200)
+      expect(await statusOf(app, url, API)).toBe(403)
+    }
   })
 
   test('does not boot without one, whatever stands under prefixes', async () => {

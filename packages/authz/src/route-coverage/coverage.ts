@@ -1,6 +1,7 @@
 import type { FastifyInstance, onErrorHookHandler, RouteOptions } from 'fastify'
 import { AuthzError } from '../errors.ts'
 import type { NotedRoute } from '../rule/route-rules.ts'
+import type { RouterSettings } from '../routing/router-settings.ts'
 import type { UncoveredReason, UncoveredRoute } from '../uncovered-route.ts'
 import { type Declaration, declarationOf } from './declaration.ts'
 import { withoutDerived } from './listing.ts'
@@ -31,11 +32,13 @@ const GATE = /^spiffeAuthz\d+$/
 export class Coverage {
   readonly #gate: string
   readonly #mark: onErrorHookHandler
+  readonly #router: RouterSettings
   readonly #routes: DeclaredRoute[] = []
 
   /** @param gate - the name of the hook that refuses routes without a rule */
-  constructor(gate: string) {
+  constructor(gate: string, router: RouterSettings) {
     this.#gate = gate
+    this.#router = router
     this.#mark = Object.defineProperty(pass.bind(undefined), 'name', { value: `${gate}Route` })
   }
 
@@ -79,7 +82,7 @@ export class Coverage {
   /** Whether `onRoute` told of it, and a later hook took the mark away, or the application does not print it. */
   #isNoted({ methods, url, constraints }: PrintedRoute): boolean {
     const candidates = this.#routes.filter(({ route, ...noted }) => {
-      return noted.constraints === constraints && isShownAs(route.url, url)
+      return noted.constraints === constraints && isShownAs(route.url, url, this.#router)
     })
     return methods.every((method) => {
       return candidates.some(({ route }) => route.methods.includes(method))

@@ -1,6 +1,14 @@
-/** How the printed tree of the router may show a pattern, which `::`, an optional parameter and a slash at its end change. */
-export function isShownAs(url: string, shown: string): boolean {
-  return shownTexts(url.replaceAll('::', ':')).some((text) => isSame(text, shown))
+import { normalizedUrl, type RouterSettings } from '../routing/router-settings.ts'
+
+/**
+ * Whether the printed tree of the router may show a pattern so. It changes `::`, an optional parameter and a slash at the
+ * end, and whatever the router takes for the same.
+ */
+export function isShownAs(url: string, shown: string, router: RouterSettings): boolean {
+  const normalized = normalizedUrl(shown, router)
+  return shownTexts(url.replaceAll('::', ':')).some((text) => {
+    return isSame(normalizedUrl(text, router), normalized)
+  })
 }
 
 function shownTexts(url: string): readonly string[] {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { UrlPattern } from './url-pattern.ts'
 
-const STRICT = { caseSensitive: true, ignoreDuplicateSlashes: false }
-const LAX = { caseSensitive: false, ignoreDuplicateSlashes: true }
+const STRICT = { caseSensitive: true, ignoreDuplicateSlashes: false, ignoreTrailingSlash: false }
+const LAX = { caseSensitive: false, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true }
 
 const placeOf = (url: string, path: string, router = STRICT): string => {
   const pattern = new UrlPattern(url, router)

@@ -1,5 +1,5 @@
 import { pathSegments } from './path-segments.ts'
-import type { RouterSettings } from './router-settings.ts'
+import { normalizedUrl, type RouterSettings } from './router-settings.ts'
 import { type SegmentPattern, segmentPattern } from './segment-pattern.ts'
 
 /** As in the router: one optional parameter, at the end. */
@@ -15,7 +15,7 @@ export class UrlPattern {
 
   constructor(url: string, router: RouterSettings) {
     this.#router = router
-    this.#text = this.#normalized(url)
+    this.#text = normalizedUrl(url, router)
     const urls = OPTIONAL.test(url)
       ? [url.replace(OPTIONAL, '$1$2'), url.replace(OPTIONAL, '$2')]
       : [url]
@@ -24,7 +24,7 @@ export class UrlPattern {
 
   /** Whether all that it matches is below a path, by whole segments: `/admin` is not above `/administration`. */
   isBelow(path: string): boolean {
-    const above = this.#normalized(path)
+    const above = normalizedUrl(path, this.#router)
     return above === '/' || this.#text === above || this.#text.startsWith(`${above}/`)
   }
 
@@ -35,12 +35,6 @@ export class UrlPattern {
   canMatchBelow(path: string): boolean {
     const above = this.#segments(path)
     return this.#variants.some((segments) => meet(segments, above))
-  }
-
-  #normalized(url: string): string {
-    const { caseSensitive, ignoreDuplicateSlashes } = this.#router
-    const plain = ignoreDuplicateSlashes ? url.replaceAll(/\/{2,}/g, '/') : url
-    return caseSensitive ? plain : plain.toLowerCase()
   }
 
   /** Doubled slashes never count here: whoever puts a path together takes them for one. */

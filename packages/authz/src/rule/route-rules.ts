@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AuthzError } from '../errors.ts'
 import { describeRoute } from '../policy/document.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { RouterSettings } from '../routing/router-settings.ts'
+import { normalizedUrl, type RouterSettings } from '../routing/router-settings.ts'
 import { UrlPattern } from '../routing/url-pattern.ts'
 import { AttachedRoute, numberOf, type ToldRoute } from './attached-route.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
@@ -102,7 +102,7 @@ export class RouteRules {
     const names = { url, urls: [url], documentUrl: url }
     const route = { place, methods, ...names, own: undefined, group: null, ...this.#patternOf(url) }
     this.#active.rules.push(this.#compileRoute(route, this.#policy))
-    for (const method of methods) this.#adopted.set(`${method} ${url}`, this.#routes.length)
+    for (const method of methods) this.#adopted.set(this.#keyOf(method, url), this.#routes.length)
     this.#routes.push(route)
     return true
   }
@@ -122,7 +122,12 @@ export class RouteRules {
   /** The number of a route that was adopted, unless it has a rule of its own, or its instance has one. */
   #adoptedBy({ method, routeOptions: { config }, server }: FastifyRequest): number {
     if (config.spiffe !== undefined || groupOf(server) !== null) return -1
-    return this.#adopted.get(`${method} ${config.url}`) ?? -1
+    return this.#adopted.get(this.#keyOf(method, config.url)) ?? -1
+  }
+
+  /** The router prints the one text, and the configuration has what was declared. */
+  #keyOf(method: string, url: string): string {
+    return `${method} ${normalizedUrl(url, this.#router)}`
   }
 
   /** Every method of every route, with its rule, in the order of declaration. */
