@@ -183,6 +183,43 @@ describe('replicas on a bus', () => {
     expect(await forgets(one, beats)).toBe(true)
   })
 
+  test('miss one that is silent though its heartbeats are sent again', async () => {
+    const time = { now: Date.now() }
+    const bus = new MemoryBus()
+    const one = await replica(bus, { clock: () => time.now })
+    const recorded = new ScriptedReplica(bus).sync()
+    const beats = async (): Promise<void> => {
+      bus.deliver(recorded)
+      const { length } = bus.sent
+      await until(() => bus.sent.length > length + 1)
+    }
+    time.now += 59_000
+    expect(await forgets(one, beats)).toBe(false)
+    time.now += 2_000
+    expect(await forgets(one, beats)).toBe(true)
+  })
+
+  test.each<[string, number, (bus: MemoryBus) => void]>([
+    ['subscriptions are interrupted', 20, (bus) => bus.resume()],
+    ['messages are added', 20_001, (bus) => bus.deliver('noise')],
+  ])('refuse nobody while %s over and over, and use nothing', async (_, times, disturb) => {
+    const bus = new MemoryBus()
+    let asked = 0
+    const decide = async (): Promise<boolean> => {
+      asked++
+      disturb(bus)
+      await turn()
+      return true
+    }
+    const engines = [{ name: 'judge', cost: 'io', decide }] as const
+    const replicas = { bus, secret: SECRET, heartbeatMs: 600_000 }
+    const one = await replica(bus, { engines, replicas })
+    for (let time = 0; time < times; time++) disturb(bus)
+    await one.ask()
+    await one.ask()
+    expect(asked).toBe(2)
+  })
+
   test('do not wait for one that has said that it ends, nor listen to it any more', async () => {
     const time = { now: Date.now() }
     const bus = new MemoryBus()

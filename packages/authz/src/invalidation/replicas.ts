@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { BusError, within } from './bus-calls.ts'
 import { BusLink } from './bus-link.ts'
+import { Forgetting } from './forgetting.ts'
 import { type InvalidationMessage, signMessage, type SigningKey, verifyMessage } from './message.ts'
 import type { ReplicasSettings } from './options.ts'
 import { PendingScopes } from './pending-scopes.ts'
@@ -19,7 +20,7 @@ export interface ReplicasParts extends ReplicasSettings {
   readonly clock: () => number
 }
 
-/** More than this in one heartbeat is not verified: all is forgotten, which is the most that it could say. */
+/** More than this in one heartbeat is not verified: until the next one, nothing that is remembered is used. */
 const MAX_MESSAGES_PER_HEARTBEAT = 20_000
 
 /**
@@ -35,6 +36,7 @@ export class Replicas {
   readonly #report: ReplicasReport
   readonly #sender = randomBytes(16).toString('base64url')
   readonly #senders: SenderCounts
+  readonly #forgetting: Forgetting
   readonly #pending = new PendingScopes()
   /** What is being published. When that fails it is sent again as it is: to whoever heard it, it says nothing new. */
   #current: string | null = null
@@ -60,19 +62,24 @@ export class Replicas {
     this.#agreement = new PolicyAgreement(policy, clock)
     this.#report = new ReplicasReport(log, clock)
     this.#senders = new SenderCounts(clock)
+    this.#forgetting = new Forgetting(() => parts.invalidate(ALL_TENANTS))
     this.#link = new BusLink({
       bus,
       clock,
       onMessage: (text) => this.#onMessage(text),
       onSubscribed: () => {
-        parts.invalidate(ALL_TENANTS)
+        this.#forgetting.forget()
         void this.#sync()
       },
     })
   }
 
-  /** Whether what is remembered here can be used: this replica was in touch not long ago. */
+  /** Whether what is remembered here can be used. */
   get isCurrent(): boolean {
+    return this.#isInTouch && !this.#forgetting.isDue
+  }
+
+  get #isInTouch(): boolean {
     const staleMs = this.#parts.clock() - this.#link.lastContact
     // When the clock is set back, nobody knows for how long.
     return staleMs >= 0 && staleMs <= this.#parts.maxStaleMs
@@ -80,7 +87,7 @@ export class Replicas {
 
   get state(): ReplicasState {
     return Object.freeze<ReplicasState>({
-      state: this.isCurrent ? 'current' : 'stale',
+      state: this.#isInTouch ? 'current' : 'stale',
       pending: this.#isFlushFailing ? this.#unpublished : 0,
       problem: this.#error instanceof BusError ? this.#error.code : null,
       policy: this.#agreement.differingVersion === null ? 'agreed' : 'differs',
@@ -92,6 +99,7 @@ export class Replicas {
   async start(): Promise<void> {
     this.#heartbeat = setInterval(() => {
       this.#received = 0
+      this.#forgetting.onHeartbeat()
       this.#forgetForSilent()
       void this.#sync()
     }, this.#parts.heartbeatMs).unref()
@@ -137,12 +145,12 @@ export class Replicas {
 
   /** A replica that cannot publish cannot tell what it has invalidated: nothing is remembered for longer than a bus may be out of touch. */
   #forgetForSilent(): void {
-    const { clock, maxStaleMs, invalidate } = this.#parts
+    const { clock, maxStaleMs } = this.#parts
     const sinceMs = clock() - this.#forgottenAt
     if (sinceMs >= 0 && sinceMs <= maxStaleMs) return
     if (!this.#senders.isAnySilent(maxStaleMs)) return
     this.#forgottenAt = clock()
-    invalidate(ALL_TENANTS)
+    this.#forgetting.forget()
   }
 
   get #unpublished(): number {
@@ -224,7 +232,7 @@ export class Replicas {
 
   #onMessage(text: string): void {
     if (++this.#received > MAX_MESSAGES_PER_HEARTBEAT) {
-      this.#parts.invalidate(ALL_TENANTS)
+      this.#forgetting.suspend()
       return
     }
     const message = verifyMessage(text, this.#key)
@@ -235,14 +243,14 @@ export class Replicas {
 
   #onOwnMessage(message: InvalidationMessage): void {
     // What was lost of the own messages shows that others may have been lost as well.
-    if (this.#senders.record(message) === 'gap') this.#parts.invalidate(ALL_TENANTS)
+    if (this.#senders.record(message) === 'gap') this.#forgetting.forget()
     if (message.kind === 'sync') this.#link.heard(message.beat)
   }
 
   #onVerified(message: InvalidationMessage): void {
     const order = this.#senders.record(message)
     if (order === 'repeated') return
-    if (order === 'gap') this.#parts.invalidate(ALL_TENANTS)
+    if (order === 'gap') this.#forgetting.forget()
     else if (message.kind === 'invalidation') this.#parts.invalidate(message.scope)
     if (message.kind !== 'sync') return
     const { policy, sender, sentAt } = message

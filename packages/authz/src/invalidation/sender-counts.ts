@@ -8,6 +8,8 @@ const MAX_SILENCES = 10
 
 interface Heard {
   readonly count: number
+  /** Of the last heartbeat. */
+  readonly beat: number
   /** When the sender was last heard of, in milliseconds since the epoch; `null` for one that has said that it ends. */
   readonly at: number | null
 }
@@ -28,12 +30,16 @@ export class SenderCounts {
    * `next`: no message of the sender was lost before this one. `gap`: some were, or may have been. `repeated`: this one was
    * heard before, or a later one was.
    */
-  record({ kind, sender, count }: InvalidationMessage): 'next' | 'gap' | 'repeated' {
-    const { count: known, at } = this.#senders.get(sender) ?? { count: 0, at: 0 }
-    const expected = kind === 'invalidation' ? known + 1 : known
+  record(message: InvalidationMessage): 'next' | 'gap' | 'repeated' {
+    const { kind, sender, count } = message
+    const known = this.#senders.get(sender) ?? { count: 0, beat: 0, at: 0 }
+    const expected = kind === 'invalidation' ? known.count + 1 : known.count
     // Nothing comes after the end.
-    if (count < expected || at === null) return 'repeated'
-    this.#senders.set(sender, { count, at: kind === 'end' ? null : this.#clock() })
+    if (count < expected || known.at === null) return 'repeated'
+    // Or heartbeats that are sent again would hide that their sender is silent.
+    if (kind === 'sync' && message.beat <= known.beat) return 'repeated'
+    const beat = kind === 'sync' ? message.beat : known.beat
+    this.#senders.set(sender, { count, beat, at: kind === 'end' ? null : this.#clock() })
     return count === expected ? 'next' : 'gap'
   }
 

@@ -1,0 +1,36 @@
+/** How often everything is forgotten at once in one heartbeat. */
+const MAX_PER_HEARTBEAT = 10
+
+/**
+ * Forgets everything when messages may have been lost. An evaluation that is overtaken twice is refused, so whoever can
+ * interrupt subscriptions over and over could have all requests refused: after a few times nothing that is remembered is
+ * used until the next heartbeat, and then everything is forgotten once.
+ */
+export class Forgetting {
+  readonly #forgetAll: () => void
+  #times = 0
+
+  constructor(forgetAll: () => void) {
+    this.#forgetAll = forgetAll
+  }
+
+  /** Whether nothing that is remembered may be used until the next heartbeat. */
+  get isDue(): boolean {
+    return this.#times > MAX_PER_HEARTBEAT
+  }
+
+  forget(): void {
+    if (++this.#times <= MAX_PER_HEARTBEAT) this.#forgetAll()
+  }
+
+  /** There is no knowing what is to be forgotten until the next heartbeat. */
+  suspend(): void {
+    if (!this.isDue) this.#forgetAll()
+    this.#times = Infinity
+  }
+
+  onHeartbeat(): void {
+    if (this.isDue) this.#forgetAll()
+    this.#times = 0
+  }
+}
