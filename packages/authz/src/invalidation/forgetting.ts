@@ -1,5 +1,5 @@
 /** How often everything is forgotten at once in one heartbeat. */
-const MAX_PER_HEARTBEAT = 10
+const MAX_PER_HEARTBEAT = 3
 
 /**
  * Forgets everything when messages may have been lost. An evaluation that is overtaken twice is refused, so whoever can

@@ -311,4 +311,14 @@ describe('the policies of replicas', () => {
     time.now += 601_000
     await until(() => agreement(one) === 'agreed')
   })
+
+  test('of the boot of a replica that has ended count no more', async () => {
+    const bus = new MemoryBus()
+    const one = await replica(bus, { policy: policyOf('v1') })
+    const other = new ScriptedReplica(bus)
+    other.sync(statement(policyOf('v2'), 0))
+    expect(agreement(one)).toBe('differs')
+    other.end()
+    expect(agreement(one)).toBe('agreed')
+  })
 })

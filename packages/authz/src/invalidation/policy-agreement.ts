@@ -82,6 +82,11 @@ export class PolicyAgreement {
     return true
   }
 
+  /** A replica has ended: what it has booted with counts no more. */
+  onEnd(sender: string): void {
+    if (sender === this.#other?.sender) this.#other = null
+  }
+
   /** Tries again to put in force what others have. */
   async sync(): Promise<void> {
     this.#forgetUnsaid()

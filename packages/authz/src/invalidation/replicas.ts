@@ -252,6 +252,7 @@ export class Replicas {
     if (order === 'repeated') return
     if (order === 'gap') this.#forgetting.forget()
     else if (message.kind === 'invalidation') this.#parts.invalidate(message.scope)
+    if (message.kind === 'end') this.#agreement.onEnd(message.sender)
     if (message.kind !== 'sync') return
     const { policy, sender, sentAt } = message
     if (!this.#agreement.onStatement({ ...policy, sender, sentAt })) this.#misdated++
