@@ -342,6 +342,22 @@ describe('a route that was declared before the plugin', () => {
     expect(await statusOf(app, '/health/1')).toBe(403)
   })
 
+  test('has one with its optional parameter, and one without', async () => {
+    for (const base of ['/o', '/o/:x', '']) {
+      const app = application()
+      app.get(`${base}/:id?`, ok)
+      await app.register(peer)
+      const routes = { [`GET ${base}/:id`]: FOR_WEB, [`GET ${base || '/'}`]: OPEN }
+      await app.register(authz, { policy: { routes } })
+      const path = base.replace(':x', 'x')
+      expect(await statusOf(app, `${path}/1`)).toBe(200)
+      for (const asked of [`${path}/1`, ...(path === '' ? [] : [`${path}/`])]) {
+        expect(await statusOf(app, asked, API)).toBe(403)
+      }
+      expect(await statusOf(app, path || '/', API)).toBe(200)
+    }
+  })
+
   test('has it where the router takes several URLs for the same', async () => {
     const app = application({ routerOptions: FORGIVING })
     app.get('/Health//Live/', ok)

@@ -5,6 +5,17 @@ import { type SegmentPattern, segmentPattern } from './segment-pattern.ts'
 /** As in the router: one optional parameter, at the end. */
 const OPTIONAL = /(\/:[^/()]*?)\?(\/?)$/
 
+/**
+ * Which of its two patterns a request asks for, where the last parameter is optional: the one with the parameter, or the
+ * one without. Else the pattern itself.
+ */
+export function requestedUrl(url: string, params: unknown): string {
+  const [, name] = /\/:(\w+)\?\/?$/.exec(url) ?? []
+  if (name === undefined || typeof params !== 'object' || params === null) return url
+  const isGiven = Reflect.get(params, name) !== undefined
+  return url.replace(OPTIONAL, isGiven ? '$1$2' : '$2') || '/'
+}
+
 /** The URL pattern of a route, held against paths as the router matches: by what a request can ask for. */
 export class UrlPattern {
   readonly #router: RouterSettings

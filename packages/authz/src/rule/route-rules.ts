@@ -3,7 +3,7 @@ import { AuthzError } from '../errors.ts'
 import { describeRoute } from '../policy/document.ts'
 import type { Policy } from '../policy/policy.ts'
 import { normalizedUrl, type RouterSettings } from '../routing/router-settings.ts'
-import { UrlPattern } from '../routing/url-pattern.ts'
+import { requestedUrl, UrlPattern } from '../routing/url-pattern.ts'
 import { AttachedRoute, numberOf, type ToldRoute } from './attached-route.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
 import { groupOf, noteRoute } from './group.ts'
@@ -120,9 +120,9 @@ export class RouteRules {
   }
 
   /** The number of a route that was adopted, unless it has a rule of its own, or its instance has one. */
-  #adoptedBy({ method, routeOptions: { config }, server }: FastifyRequest): number {
+  #adoptedBy({ method, params, routeOptions: { config }, server }: FastifyRequest): number {
     if (config.spiffe !== undefined || groupOf(server) !== null) return -1
-    return this.#adopted.get(this.#keyOf(method, config.url)) ?? -1
+    return this.#adopted.get(this.#keyOf(method, requestedUrl(config.url, params))) ?? -1
   }
 
   /** The router prints the one text, and the configuration has what was declared. */
