@@ -42,6 +42,15 @@ describe('a cache that groups share', () => {
     expect(cache.size).toBe(10)
   })
 
+  test('lets a new group in where as many as there is room for have one value each', () => {
+    const cache = new FairCache<number>({ maxWeight: 3 })
+    for (const group of ['a', 'b', 'c']) cache.set(group, group, 1)
+    expect(cache.set('d', 'd', 1)).toBe(true)
+    expect([...'abcd'].map((key) => cache.peek(key))).toEqual([undefined, 1, 1, 1])
+    cache.set('d', 'more', 2)
+    expect([...'bcd'].map((key) => cache.peek(key))).toEqual([1, 1, undefined])
+  })
+
   test('counts the weight of values, and keeps none that is heavier than its group may be', () => {
     const cache = new FairCache<number>({
       maxWeight: 20,

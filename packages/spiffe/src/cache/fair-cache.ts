@@ -116,12 +116,16 @@ export class FairCache<V> {
     return this.#groups.get(group)?.weight ?? 0
   }
 
-  /** Of two that are equally heavy, the one that wants more gives way. */
+  /**
+   * Of two that are equally heavy, the one that wants more gives way. One that has nothing yet cannot: the other that came
+   * first does, or groups that are gone would keep new ones out for good.
+   */
   #heaviest(group: string, weight: number): Group<V> | undefined {
     let heaviest = this.#groups.get(group)
     let most = this.#weightIn(group) + weight
     for (const other of this.#groups.values()) {
-      if (other.weight <= most) continue
+      const isTie = other.weight === most && heaviest === undefined
+      if (other.weight <= most && !isTie) continue
       heaviest = other
       most = other.weight
     }
