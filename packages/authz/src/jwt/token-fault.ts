@@ -34,7 +34,8 @@ const BY_CLAIM: ReadonlyMap<string, TokenFault> = new Map<string, TokenFault>([
 
 /** Which rule a token broke; `null` for an error that is not the token's. */
 export function tokenFaultOf(error: unknown): TokenFault | null {
-  if (!(error instanceof errors.JOSEError)) return null
+  // A key set with a private key is a fault of the issuer.
+  if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSInvalid) return null
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.reason === 'missing') return 'missing-claim'
     return error.reason === 'invalid' ? 'malformed' : (BY_CLAIM.get(error.claim) ?? 'malformed')

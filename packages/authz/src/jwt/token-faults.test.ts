@@ -160,6 +160,13 @@ describe('which rule a token broke', () => {
   })
 })
 
+test('a key set that gives away a private key is blamed on no token', async () => {
+  const key = { ...own.privateKey.export({ format: 'jwk' }), kid: 'own', alg: 'ES256' }
+  issuer.answer = { status: 200, body: JSON.stringify({ keys: [key] }) }
+  const { answer, detail } = await (await service())(GOOD)
+  expect([answer.statusCode, detail]).toEqual([403, undefined])
+})
+
 const find = async (keys: ReturnType<typeof keysOf>, kid = 'own'): Promise<unknown> =>
   keys({ alg: 'ES256', kid }, { payload: '', signature: '' })
 
