@@ -43,6 +43,13 @@ describe('JSON that carries a decision', () => {
     expect(errorOf(() => parseJson(text)).message).toContain('occurs twice')
   })
 
+  test('the name of a key is left out of the error where that is wanted', () => {
+    const text = '{"TopSecret":1,"TopSecret":2}'
+    const error = errorOf(() => parseJson(text, { hidesKeys: true }))
+    expect(error.message).toContain('line 1, column 16')
+    expect(error.message).not.toContain('TopSecret')
+  })
+
   test.each(['{"__proto__":{"a":1}}', String.raw`[{"\u005f_proto__":1}]`])(
     'the key of the prototype is refused: %s',
     (text) => {

@@ -8,6 +8,8 @@ export interface JsonLimits {
   readonly maxLength?: number
   /** Objects and lists within one another. Default 500. */
   readonly maxDepth?: number
+  /** Whether errors leave out the names of keys, which may be a secret in what others made. Default `false`. */
+  readonly hidesKeys?: boolean
 }
 
 const MAX_LENGTH = 16 * 1024 * 1024
@@ -29,12 +31,12 @@ const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
  * @throws {@link SpiffeError} `invalid-json`, which says where, and nothing of the text but the name of a key
  */
 export function parseJson(text: string, limits: JsonLimits = {}): unknown {
-  const { maxLength = MAX_LENGTH, maxDepth = MAX_DEPTH } = limits
+  const { maxLength = MAX_LENGTH, maxDepth = MAX_DEPTH, hidesKeys = false } = limits
   if (typeof text !== 'string') throw new SpiffeError('invalid-json', 'JSON is read from a string')
   if (text.length > maxLength) {
     throw new SpiffeError('invalid-json', `the JSON is longer than ${maxLength} characters`)
   }
-  const scan = new Scan(text, maxDepth)
+  const scan = new Scan(text, maxDepth, hidesKeys)
   try {
     scan.run()
     return JSON.parse(text)
@@ -51,14 +53,16 @@ export function parseJson(text: string, limits: JsonLimits = {}): unknown {
 class Scan {
   readonly #text: string
   readonly #maxDepth: number
+  readonly #hidesKeys: boolean
   /** The keys of the objects that are open; `null` for a list. */
   readonly #open: (Keys | null)[] = []
   #keys: Keys | null = null
   #isKeyNext = false
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, hidesKeys: boolean) {
     this.#text = text
     this.#maxDepth = maxDepth
+    this.#hidesKeys = hidesKeys
   }
 
   run(): void {
@@ -110,7 +114,8 @@ class Scan {
       throw invalidJson(this.#text, at, "the key '__proto__' has a meaning of its own")
     }
     if (this.#keys?.add(key) === false) {
-      throw invalidJson(this.#text, at, `the key "${describeName(key)}" occurs twice`)
+      const name = this.#hidesKeys ? 'a key' : `the key "${describeName(key)}"`
+      throw invalidJson(this.#text, at, `${name} occurs twice`)
     }
   }
 

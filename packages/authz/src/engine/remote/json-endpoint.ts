@@ -132,7 +132,7 @@ export class JsonEndpoint {
     if (encoding !== 'identity')
       throw invalidAnswer(this.#engine, withName('content encoding', encoding), encoding)
     try {
-      return parseJson(UTF_8.decode(bytes), { maxLength: bytes.length })
+      return parseJson(UTF_8.decode(bytes), { maxLength: bytes.length, hidesKeys: true })
     } catch (cause) {
       throw invalidAnswer(this.#engine, `no JSON (${describeCause(cause)})`, bytes)
     }
