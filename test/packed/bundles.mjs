@@ -1,7 +1,7 @@
 // One bundle of each kind, run against the development authority, which runs unbundled in a process of its own.
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { folder, here, npmInstall, show, startAuthority, step } from './project.mjs'
+import { folder, npmInstall, show, startAuthority, step } from './project.mjs'
 
 const BUNDLERS = [
   'esbuild@0.28.2',
@@ -17,7 +17,6 @@ export async function checkBundles(app) {
   const service = join(app, 'service')
   const bundles = join(folder, 'bundles')
   await step('bundlers installed', () => npmInstall(app, BUNDLERS))
-  cpSync(join(here, 'service'), service, { recursive: true })
   await step('bundled', () => show(process.execPath, ['service/bundle.mjs'], app))
   // To where no package can be found.
   cpSync(join(service, 'bundles'), bundles, { recursive: true })

@@ -1,11 +1,13 @@
 // Packs every package, and uses the tarballs outside the workspace as users do: installed by npm and by pnpm, compiled,
-// and bundled. Needs nothing but the npm registry.
-import { readdirSync, rmSync } from 'node:fs'
+// loaded in the usual layouts, and bundled. Needs nothing but the npm registry, and redis-server for one step.
+import { cpSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkBundles } from './bundles.mjs'
 import { checkIsolated } from './isolated.mjs'
+import { checkLayouts, checkReplicas, NEIGHBOURS } from './layouts.mjs'
 import {
   folder,
+  here,
   npmInstall,
   pinned,
   project,
@@ -59,9 +61,13 @@ try {
       ...[...tarballs.values()].map((file) => join(folder, file)),
       pinned('typescript'),
       pinned('@types/node'),
+      ...NEIGHBOURS,
     ]),
   )
+  cpSync(join(here, 'service'), join(app, 'service'), { recursive: true })
   await step("the README's example", () => checkReadme(app))
+  await step('fastify start and autoload', () => checkLayouts(app))
+  await step('replicas on ioredis', () => checkReplicas(app))
   await step('bundles', () => checkBundles(app))
 } finally {
   rmSync(folder, { recursive: true, force: true })
