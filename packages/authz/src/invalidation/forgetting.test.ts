@@ -16,16 +16,26 @@ describe('everything is forgotten', () => {
     forgetting.onHeartbeat()
     expect([times(), forgetting.isDue]).toEqual([4, false])
     forgetting.onHeartbeat()
-    expect(times()).toBe(4)
+    forgetting.forget()
+    expect([times(), forgetting.isDue]).toEqual([5, false])
   })
 
-  test('once where nobody knows what is lost, and with the next heartbeat', () => {
+  test('with each heartbeat alone while it goes on', () => {
+    const { forgetting, times } = counted()
+    for (let heartbeat = 1; heartbeat < 4; heartbeat++) {
+      for (let time = 0; time < 10; time++) forgetting.forget()
+      expect([times(), forgetting.isDue]).toEqual([2 + heartbeat, true])
+      forgetting.onHeartbeat()
+    }
+  })
+
+  test('with the next heartbeat where nobody knows what is lost', () => {
     const { forgetting, times } = counted()
     forgetting.suspend()
     forgetting.suspend()
     forgetting.forget()
-    expect([times(), forgetting.isDue]).toEqual([1, true])
+    expect([times(), forgetting.isDue]).toEqual([0, true])
     forgetting.onHeartbeat()
-    expect([times(), forgetting.isDue]).toEqual([2, false])
+    expect([times(), forgetting.isDue]).toEqual([1, false])
   })
 })

@@ -25,12 +25,13 @@ export class Forgetting {
 
   /** There is no knowing what is to be forgotten until the next heartbeat. */
   suspend(): void {
-    if (!this.isDue) this.#forgetAll()
     this.#times = Infinity
   }
 
+  /** What goes on makes the next heartbeat one in which nothing is used, without a first few times. */
   onHeartbeat(): void {
-    if (this.isDue) this.#forgetAll()
-    this.#times = 0
+    const { isDue } = this
+    this.#times = isDue ? MAX_PER_HEARTBEAT : 0
+    if (isDue) this.#forgetAll()
   }
 }
