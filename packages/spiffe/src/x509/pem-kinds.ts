@@ -18,7 +18,7 @@ export const CERTIFICATES: PemKind = {
 export const REVOCATION_LISTS: PemKind = {
   name: 'a revocation list',
   labels: ['X509 CRL'],
-  unread: /\bCRL\b|REVOCATION|^PKCS ?#?7\b|^CMS$/,
+  unread: /CRL|REVOCATION|^PKCS ?#?7\b|^CMS$/,
 }
 
 export const PRIVATE_KEYS: PemKind = {

@@ -94,6 +94,7 @@ describe('PEM', () => {
     ['boundaries with dashes', `${pem}${pem.replaceAll('-----', '—–')}`],
     ['a boundary after other text', `${pem}ca: ${pem}`],
     ['a boundary in quotes', `${pem}${JSON.stringify(pem)}`],
+    ['Base64 that has lost its boundaries', `${pem}MIIB${'A'.repeat(60)}\nAAAA\n`],
     ['a byte order mark that was read as Latin-1', `${pem}ï»¿${pem}`],
   ])('may not have %s', (_, text) => {
     for (const form of forms(text)) refuses('invalid-pem', () => readPem(form, CERTIFICATES))
@@ -148,6 +149,7 @@ describe('PEM', () => {
   test.each([
     'CRL',
     'X.509 CRL',
+    'X509CRL',
     'X509 CERTIFICATE REVOCATION LIST',
     'PKCS7',
     'PKCS #7 SIGNED DATA',

@@ -61,8 +61,12 @@ function rawBlocks(lines: readonly string[]): RawBlock[] {
   let open: { readonly label: string; readonly begin: number } | undefined
   for (const [index, line] of lines.entries()) {
     // Trims byte order marks too: files that were joined have them in the middle.
-    const boundary = readBoundary(line.trim(), open !== undefined)
-    if (boundary === undefined) continue
+    const content = line.trim()
+    const boundary = readBoundary(content, open !== undefined)
+    if (boundary === undefined) {
+      if (open === undefined && STRAY_DER.test(content)) throw strayDer()
+      continue
+    }
     const { verb, label } = boundary
     if (verb === 'BEGIN') {
       if (open !== undefined) throw endless(open.label)
@@ -76,6 +80,15 @@ function rawBlocks(lines: readonly string[]): RawBlock[] {
   }
   if (open !== undefined) throw endless(open.label)
   return blocks
+}
+
+/** How the Base64 of a SEQUENCE of more than 127 octets begins, and no other text of that length. */
+const STRAY_DER = /^MI[A-Za-z0-9+/]{40,}={0,2}$/
+
+function strayDer(): SpiffeError {
+  return invalidPem(
+    'Base64 stands outside of a block: give it its lines "-----BEGIN …-----" and "-----END …-----"',
+  )
 }
 
 interface Boundary {
