@@ -54,7 +54,7 @@ function startLogs({ server, log }: FastifyInstance, source: X509MaterialSource)
     logRotations(server, log),
     logRefusedMaterial(server, source, log),
     logCutClients(server, log),
-    logSourceStates(source, log),
+    logSourceStates(server, source, log),
   ]
 }
 

@@ -4,6 +4,7 @@ import type {
   PeerRejectedEvent,
   SvidAppliedEvent,
   SvidRefusedEvent,
+  SvidWithdrawnEvent,
 } from '@fastify-spiffe/tls'
 
 /** What a source says of an SVID or a bundle that it does not use. */
@@ -27,6 +28,7 @@ interface Events {
   readonly 'spiffe:bundle:rejected': MaterialRejection
   readonly 'spiffe:server:svid-applied': SvidAppliedEvent
   readonly 'spiffe:server:svid-refused': SvidRefusedEvent
+  readonly 'spiffe:server:svid-withdrawn': SvidWithdrawnEvent
   readonly 'spiffe:server:handshake-failed': HandshakeFailedEvent
   readonly 'spiffe:peer:rejected': PeerRejectedEvent
 }

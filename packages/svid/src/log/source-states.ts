@@ -8,9 +8,14 @@ type Level = 'info' | 'warn' | 'error'
 /**
  * Logs where the source of an SVID stands each time that changes, with the code and the cause where the
  * source says them, and each further cause once until the source is ready again. A source that goes up
- * and down without end gets ten lines in ten seconds; where it stands then follows.
+ * and down without end gets ten lines in ten seconds; where it stands then follows. A source that has ended keeps its state
+ * when its SVID expires: that the server presents none any more is a line of its own.
  */
-export const logSourceStates = (source: X509MaterialSource, log: FastifyBaseLogger): End => {
+export const logSourceStates = (
+  server: object,
+  source: X509MaterialSource,
+  log: FastifyBaseLogger,
+): End => {
   let logged = source.state
   const causes = new Set<string>()
   const write = (problem: SourceProblem | null | undefined, suppressed: number): void => {
@@ -39,9 +44,18 @@ export const logSourceStates = (source: X509MaterialSource, log: FastifyBaseLogg
     causes.add(code)
     budget.spend()
   })
+  const endWithdrawals = listen('spiffe:server:svid-withdrawn', (event) => {
+    const { state } = source
+    if (event.server !== server || (state !== 'failed' && state !== 'closed')) return
+    log.error(
+      { state, spiffeId: event.spiffeId.toString() },
+      'SVID has expired: new handshakes fail',
+    )
+  })
   return () => {
     unsubscribe()
     endProblems()
+    endWithdrawals()
     budget.close()
   }
 }

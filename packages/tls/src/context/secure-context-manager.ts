@@ -39,11 +39,14 @@ export class SecureContextManager {
       throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
     }
     this.#apply(source.svid)
+    // Ahead of Node's own listener, which takes the context: a source that was closed says nothing more, and
+    // timers may be late.
+    server.prependListener('connection', () => this.#withdrawExpired())
   }
 
   /** The SVID that new handshakes present; `null` while there is none. */
   get svid(): X509Svid | null {
-    return this.#svid
+    return this.#isExpired ? null : this.#svid
   }
 
   /** How many SVIDs have been applied. */
@@ -56,8 +59,21 @@ export class SecureContextManager {
     return this.#appliedAt
   }
 
-  /** Applies what the source holds now. On failure the last good SVID stays. */
+  /** Applies what the source holds now. On failure the last good SVID stays until it expires. */
   update(): void {
+    this.#follow()
+    this.#withdrawExpired()
+  }
+
+  #withdrawExpired(): void {
+    if (this.#isExpired) this.#withdraw()
+  }
+
+  get #isExpired(): boolean {
+    return this.#svid?.isExpired(this.#settings.clock()) === true
+  }
+
+  #follow(): void {
     let svid: X509Svid | null
     try {
       svid = this.#source.svid

@@ -261,6 +261,49 @@ describe('a source without an SVID', () => {
   )
 })
 
+describe('an SVID that expires', () => {
+  test.each<[string, (source: HeldSource) => Promise<void> | void, object]>([
+    ['while its source is closed', (source) => source.close(), {}],
+    ['while its source is closed', (source) => source.close(), { http2: true }],
+    ['while its source has failed', (source) => source.put({ state: 'failed' }), {}],
+    ['while its source goes on giving it', () => {}, {}],
+  ])('%s is presented no more (%#)', async (_, end, options) => {
+    const withdrawals = record('spiffe:server:svid-withdrawn')
+    let now = Date.now()
+    const source = sourceOf(first)
+    await using loopback = await Loopback.serve(source, { ...options, clock: () => now })
+    await end(source)
+    await Promise.resolve()
+    const protocol = 'http2' in options ? 'h2' : 'http/1.1'
+    const before = await call(loopback.port, web, { protocol })
+    now = first.notAfter + 1000
+    const held = loopback.identity.svid
+    const refused = [
+      await call(loopback.port, web, { protocol }),
+      await call(loopback.port, web, { protocol }),
+    ]
+    expect(before).toMatchObject({ serverSerial: first.leaf.serialNumber })
+    expect(held).toBe(null)
+    expect(refused).toEqual([{ body: null }, { body: null }])
+    expect(withdrawals.stop()).toMatchObject([{ server: loopback.server, generation: 1 }])
+  })
+
+  test('is presented no more by a server whose source throws', async () => {
+    let now = Date.now()
+    const source = sourceOf(first)
+    await using loopback = await Loopback.serve(source, { clock: () => now })
+    Object.defineProperty(source, 'svid', {
+      get: () => {
+        throw new Error('out of order')
+      },
+    })
+    now = first.notAfter + 1000
+    source.put({})
+    await Promise.resolve()
+    expect(await call(loopback.port, web)).toEqual({ body: null })
+  })
+})
+
 describe('a server that closes', () => {
   test('stops following its source', async () => {
     const source = sourceOf(first)
