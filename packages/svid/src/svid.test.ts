@@ -549,6 +549,17 @@ describe('the log tells', () => {
     expect(lines).toHaveLength(10)
   })
 
+  test('of an agent that sends what is refused without end ten lines', async () => {
+    await using source = await open()
+    Object.assign(source, { endpoint: 'unix:///own.sock' })
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source), logger })
+    await app.register(svid, { source })
+    const refusal = { endpoint: 'unix:///own.sock', code: 'not-yet-valid', message: 'not yet' }
+    for (let times = 0; times < 50; times++) channel('spiffe:svid:rejected').publish(refusal)
+    expect(lines).toHaveLength(10)
+  })
+
   test('that the own SVID has expired', async () => {
     let now = Date.now()
     const timers: (() => void)[] = []
@@ -570,6 +581,26 @@ describe('the log tells', () => {
     await setImmediate()
     expect(app.svid.spiffeId).toBe(null)
     expect(lines).toContainEqual(expect.objectContaining({ level: 50, state: 'expired' }))
+  })
+
+  test('that the own SVID has expired after its source ended', async () => {
+    let now = Date.now()
+    const source = await open()
+    const { lines, logger } = memory()
+    await using app = Fastify({ ...spiffeServer(source, { clock: () => now }), logger })
+    await app.register(svid, { source, closeSource: false })
+    const place = await listen(app)
+    await source.close()
+    now = app.svid.notAfter! + 1000
+    expect(app.svid.spiffeId).toBe(null)
+    await expect(get(place, client)).rejects.toThrow()
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        level: 50,
+        state: 'closed',
+        msg: 'SVID has expired: new handshakes fail',
+      }),
+    )
   })
 
   test('where the source stands, once for each change', async () => {

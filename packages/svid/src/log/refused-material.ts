@@ -1,5 +1,6 @@
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { FastifyBaseLogger } from 'fastify'
+import { LineBudget } from './line-budget.ts'
 import { listen, type End } from './listen.ts'
 
 interface Refusal {
@@ -7,14 +8,27 @@ interface Refusal {
   readonly message: string
 }
 
-/** Logs SVIDs and bundles that came and were not used; what was held before serves on. */
+/**
+ * Logs SVIDs and bundles that came and were not used; what was held before serves on. An agent that sends them without end
+ * gets ten lines in ten seconds; the last of them then follows.
+ */
 export const logRefusedMaterial = (
   server: object,
   source: X509MaterialSource,
   log: FastifyBaseLogger,
 ): End => {
-  const tell = (what: string, { code, message }: Refusal): void =>
-    log.error({ code, reason: message }, `${what} refused: the last good one serves on`)
+  let latest = { what: 'SVID', code: '', message: '' }
+  const budget = new LineBudget((suppressed) => {
+    const { what, code, message } = latest
+    log.error(
+      { code, reason: message, ...(suppressed > 0 && { suppressed }) },
+      `${what} refused: the last good one serves on`,
+    )
+  })
+  const tell = (what: string, { code, message }: Refusal): void => {
+    latest = { what, code, message }
+    budget.spend()
+  }
   const ends = [
     listen('spiffe:server:svid-refused', (event) => {
       if (event.server === server) tell('SVID', event)
@@ -26,5 +40,8 @@ export const logRefusedMaterial = (
       if (event.endpoint === source.endpoint) tell('bundle', event)
     }),
   ]
-  return () => ends.forEach((end) => end())
+  return () => {
+    ends.forEach((end) => end())
+    budget.close()
+  }
 }
