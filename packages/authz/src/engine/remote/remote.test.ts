@@ -532,6 +532,16 @@ describe('OPA', () => {
     expect(await reasonFor(OPA, body)).toBe('engine-denied')
   })
 
+  test('shows nothing of an answer that has a key twice', async () => {
+    const service = await Service.start(OPA, (it) => json(it, '{"TopSecret":1,"TopSecret":2}'))
+    const failure: unknown = await decide(OPA.engine({ url: service.url })).catch(
+      (it: unknown) => it,
+    )
+    expect(failure).toMatchObject({ code: 'invalid-answer' })
+    expect(String(failure)).toContain('occurs twice')
+    expect(String(failure)).not.toContain('TopSecret')
+  })
+
   test('receives what the question tells as `input`, or what the option makes of it', async () => {
     const service = await Service.start(OPA)
     const reads = ['params.id', 'headers.x-device', 'captures.who'] as const
