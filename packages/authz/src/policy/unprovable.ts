@@ -39,7 +39,7 @@ function domainsIn({ rules, notFound }: RuleSet): ReadonlySet<string> {
   return domains
 }
 
-function domainsOfRule({ description: { grant, denied } }: CompiledRule): readonly string[] {
+function* domainsOfRule({ description: { grant, denied } }: CompiledRule): Iterable<string> {
   const granted = typeof grant === 'string' ? [] : grant.entries
-  return [...granted, ...(denied?.entries ?? [])].flatMap((entry) => [...(domainsOf(entry) ?? [])])
+  for (const entry of [...granted, ...(denied?.entries ?? [])]) yield* domainsOf(entry) ?? []
 }
