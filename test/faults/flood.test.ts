@@ -130,7 +130,7 @@ test('a chain of 100 KB of look-alike CAs is refused at a bounded price, and cos
 
   await using traffic = new Traffic({ source: caller, server: ORDERS, port: service.port })
   await Promise.all([traffic.progress(20), attackers.ask('knock', service.port, [bad], 20)])
-  expect(codes.stop()).toEqual(new Map([['too-many-certificates', 40]]))
+  expect(codes.stop()).toEqual(new Map([['bad-signature', 40]]))
   expect(await traffic.failures()).toEqual([])
 }, 60_000)
 

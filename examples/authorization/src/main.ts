@@ -73,7 +73,8 @@ for (const counts of app.authz.comparisons().candidate) console.log(JSON.stringi
 
 console.log('\n# A new policy document: billing may write as well\n')
 const { roles = {} } = policy
-const writer = [...(roles['writer'] ?? []), 'spiffe://example.org/{tenant}/billing']
+const billing = 'spiffe://example.org/{tenant}/billing'
+const writer = [...(roles['writer'] ?? []), billing]
 console.log(
   JSON.stringify(
     await deploy(policyFile, { ...policy, version: '2', roles: { ...roles, writer } }),
@@ -83,7 +84,7 @@ await attempt('/acme/billing', ['PUT', 'acme'], { scope: 'orders:write', mfa: tr
 await attempt('/globex/billing', ['PUT', 'acme'], { scope: 'orders:write', mfa: true })
 
 console.log('\n# One that fails its own tests: the last good one stays\n')
-const careless = { ...policy, version: '3', roles: { ...roles, reader: [] } }
+const careless = { ...policy, version: '3', roles: { ...roles, reader: [billing] } }
 console.log(JSON.stringify(await deploy(policyFile, careless)))
 await attempt('/acme/billing', ['PUT', 'acme'], { scope: 'orders:write', mfa: true })
 

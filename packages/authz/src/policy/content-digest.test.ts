@@ -4,6 +4,9 @@ import { contentDigest } from './content-digest.ts'
 
 const RULE = { allow: ['spiffe://example.org/acme/web'], claims: { a: '1', b: null } }
 
+const nested = (depth: number): unknown =>
+  JSON.parse(`${'{"not":'.repeat(depth)}1${'}'.repeat(depth)}`)
+
 describe('the digest of a policy document', () => {
   test('is the same for the same content in another order of keys', () => {
     const one = { version: 'v1', routes: { 'GET /a': RULE, 'GET /b': RULE } }
@@ -38,5 +41,10 @@ describe('the digest of a policy document', () => {
     expect(contentDigest([loop, loop])).toBe(contentDigest([{}, {}]))
     loop['loop'] = { loop }
     expect(() => contentDigest(loop)).toThrow(TypeError)
+  })
+
+  test('is there for what nests as deep as files may, and for nothing deeper', () => {
+    expect(contentDigest(nested(500))).toMatch(/^[0-9a-f]{64}$/)
+    expect(() => contentDigest(nested(501))).toThrow(RangeError)
   })
 })

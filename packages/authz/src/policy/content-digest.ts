@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
 
+/** The texts of what is inside are copied at each level. */
+const MAX_DEPTH = 500
+
 /**
  * A digest of what a policy document says, in hexadecimal (SHA-256): the same for the same content, whatever the order of
  * its keys, whether it comes from a file or from code. What JSON does not know, such as functions and matchers, counts by
  * its text.
  *
  * @throws {TypeError} for a document that holds itself
- * @throws {RangeError} for one that nests without end
+ * @throws {RangeError} for one that nests deeper than 500, as JSON in files may not either
  */
 export function contentDigest(document: unknown): string {
   return createHash('sha256').update(canonical(document, new Set())).digest('hex')
@@ -15,6 +18,7 @@ export function contentDigest(document: unknown): string {
 function canonical(value: unknown, outer: Set<object>): string {
   if (typeof value !== 'object' || value === null) return primitive(value)
   if (outer.has(value)) throw new TypeError('it holds itself')
+  if (outer.size >= MAX_DEPTH) throw new RangeError(`it nests deeper than ${MAX_DEPTH}`)
   if ('toJSON' in value && typeof value.toJSON === 'function') return primitive(value.toJSON())
   outer.add(value)
   const text = Array.isArray(value)

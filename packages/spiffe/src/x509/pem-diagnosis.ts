@@ -80,9 +80,9 @@ export function lackOf(
   const content = text.replaceAll('\ufeff', '').trim()
   if (content === '') return `${lack}, and is empty`
   if (/^[\sA-Za-z0-9+/=]{64,}$/.test(content)) {
-    return `${lack}, and looks like Base64 without its line "-----BEGIN ${wanted}-----"`
+    return `${lack}, and looks like Base64 without its line BEGIN ${wanted}`
   }
-  return `${lack}, and holds text without a line "-----BEGIN ${wanted}-----"`
+  return `${lack}, and holds text without a line BEGIN ${wanted}`
 }
 
 /** An ASN.1 SEQUENCE of more than 127 octets, or whatever of it came through as text. */

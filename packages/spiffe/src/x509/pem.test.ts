@@ -134,11 +134,7 @@ describe('PEM', () => {
     ['an old label of the same', writePem('X509 CERTIFICATE', content), /X509 CERTIFICATE/],
     ['a trusted certificate', writePem('TRUSTED CERTIFICATE', content), /TRUSTED CERTIFICATE/],
     ['PKCS#7', writePem('PKCS7', content), /PKCS7/],
-    [
-      'text without a block',
-      'no certificates here',
-      /without a line "-----BEGIN CERTIFICATE-----"/,
-    ],
+    ['text without a block', 'no certificates here', /without a line BEGIN CERTIFICATE/],
   ])('says what %s looks like, where a certificate is wanted', (_, input, pattern) => {
     const message = messageOf(() => readPem(input, CERTIFICATES))
     expect(message).toMatch(/^invalid-pem: /)

@@ -86,9 +86,7 @@ function rawBlocks(lines: readonly string[]): RawBlock[] {
 const STRAY_DER = /^MI[A-Za-z0-9+/]{40,}={0,2}$/
 
 function strayDer(): SpiffeError {
-  return invalidPem(
-    'Base64 stands outside of a block: give it its lines "-----BEGIN …-----" and "-----END …-----"',
-  )
+  return invalidPem('Base64 stands outside of a block: give it its lines BEGIN and END')
 }
 
 interface Boundary {
@@ -109,7 +107,7 @@ function readBoundary(line: string, isInBlock: boolean): Boundary | undefined {
     throw invalidPem('its line breaks are written as the two characters \\n: put real ones')
   }
   throw invalidPem(
-    'a line that looks like a boundary is none: "-----BEGIN …-----" and "-----END …-----" each take a line of their own',
+    'a line that looks like a boundary is none: BEGIN and END, with five hyphens around, each take a line of their own',
   )
 }
 
