@@ -1,32 +1,35 @@
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 
 /**
- * Runs what the READMEs show.
+ * Takes the examples out of the documents: the READMEs of the root, of `packages/` and of `examples/`,
+ * `ARCHITECTURE.md`, and everything under `docs/`.
  *
- * Every block fenced as `ts` is compiled under `strict`, and executed. A block that begins with an
- * `import` begins a program; one that does not continues the program before it. A block fenced as
- * `ts no-run: <reason>` is compiled, together with what it continues, and not executed.
+ * A block fenced as `ts` or `js` that begins with an `import` begins a program; one that does not
+ * continues the program before it. `ts no-run: <reason>` is compiled, together with what it continues,
+ * and not executed. A fence that names a file, such as `json policy.json`, is that file, in the folder in
+ * which the document's programs run; a `ts` file is compiled.
  */
-export interface ReadmeProgram {
+export interface Program {
   /** The compiled module. */
   readonly file: string
-  /** The line of the README on which its first block begins. */
+  /** The line of the document on which its first block begins. */
   readonly line: number
   /** Why it is not executed; `null` when it is. */
   readonly noRun: string | null
 }
 
-export interface Readme {
+export interface Document {
   /** From the root of the repository. */
   readonly path: string
-  readonly programs: readonly ReadmeProgram[]
+  /** Where its programs run. */
+  readonly folder: string
+  readonly programs: readonly Program[]
 }
 
 interface Block {
   readonly line: number
+  readonly language: string
   readonly info: string
   readonly code: string
 }
@@ -37,68 +40,76 @@ interface Source {
   text: string
 }
 
-const fence = /^```ts\b(?<info>[^\n]*)\n(?<code>.*?)^```$/gms
+const FENCE = /^```(?<language>\w+)\b(?<info>[^\n]*)\n(?<code>.*?)^```$/gms
+const FILE_NAME = /^[\w./-]+\.\w+$/
 
-/** Writes the programs of all READMEs into `directory`, as TypeScript, with `change` made to their text. */
-export const extractReadmes = (
+/** Writes the programs and files of all documents into `directory`, with `change` made to the text of programs. */
+export function extractDocuments(
   root: string,
   directory: string,
   change = (text: string): string => text,
-): Readme[] => {
+): Document[] {
   rmSync(directory, { recursive: true, force: true })
-  mkdirSync(directory, { recursive: true })
-  return readmePaths(root).flatMap((path) => {
-    const sources = sourcesOf(path)
-    const programs = sources.map(({ line, noRun, text }) => {
-      const name = `${relative(root, dirname(path)).replaceAll('/', '-') || 'root'}-${line}`
-      writeFileSync(join(directory, `${name}.ts`), change(text))
-      return { file: join(directory, `${name}.js`), line, noRun }
+  return documentPaths(root).flatMap((path) => {
+    const blocks = blocksOf(readFileSync(join(root, path), 'utf8'))
+    const folder = join(directory, folderName(path))
+    mkdirSync(folder, { recursive: true })
+    for (const { language, info, line, code } of blocks) {
+      if (!FILE_NAME.test(info)) continue
+      mkdirSync(dirname(join(folder, info)), { recursive: true })
+      writeFileSync(
+        join(folder, info),
+        isCode(language) ? change(atLine(line + 1, '', code)) : code,
+      )
+    }
+    const programs = sourcesOf(path, blocks).map(({ line, noRun, text }) => {
+      writeFileSync(join(folder, `line-${line}.ts`), change(text))
+      return { file: join(folder, `line-${line}.js`), line, noRun }
     })
-    return programs.length === 0 ? [] : [{ path: relative(root, path), programs }]
+    return programs.length === 0 ? [] : [{ path, folder, programs }]
   })
 }
 
-/** Compiles all of them at once. Returns what the compiler has to say: nothing, when all is well. */
-export const compileReadmes = (directory: string): string => {
-  const options = {
-    target: 'es2023',
-    module: 'nodenext',
-    lib: ['es2023', 'esnext.disposable'],
-    types: ['node'],
-    strict: true,
-    skipLibCheck: true,
-    inlineSourceMap: true,
-  }
-  const project = { compilerOptions: options, include: ['*.ts'] }
-  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
-  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(project))
-  const manifest = createRequire(import.meta.url).resolve('typescript/package.json')
-  const compiler = join(dirname(manifest), 'bin/tsc')
-  return spawnSync(process.execPath, [compiler, '-p', directory], { encoding: 'utf8' }).stdout
-}
-
-const readmePaths = (root: string): string[] => {
-  const folders = ['packages', 'examples'].flatMap((parent) =>
+/** The documents whose examples are taken, from the root of the repository. */
+export function documentPaths(root: string): string[] {
+  const markdown = (folder: string, options = {}): string[] =>
+    readdirSync(join(root, folder), { withFileTypes: true, ...options })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.md'))
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+  const readmes = ['packages', 'examples'].flatMap((parent) =>
     readdirSync(join(root, parent), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
-      .map((entry) => join(root, parent, entry.name)),
+      .flatMap((entry) => markdown(join(parent, entry.name))),
   )
-  return [root, ...folders]
-    .filter((folder) => readdirSync(folder).includes('README.md'))
-    .map((folder) => join(folder, 'README.md'))
+  const docs = markdown('docs', { recursive: true })
+  return [...markdown('.'), ...readmes, ...docs].filter(isShown).toSorted()
 }
 
-const blocksOf = (markdown: string): Block[] =>
-  Array.from(markdown.matchAll(fence), ({ index, groups }) => ({
+/** A history shows what once was, and the house rules show fences. */
+const isShown = (path: string): boolean => !/(?:CHANGELOG|CONTRIBUTING)\.md$/.test(path)
+
+const folderName = (path: string): string =>
+  path
+    .replace(/\/?README\.md$/, '')
+    .replace(/\.md$/, '')
+    .replaceAll('/', '-') || 'root'
+
+const isCode = (language: string): boolean => language === 'ts' || language === 'js'
+
+function blocksOf(markdown: string): Block[] {
+  return Array.from(markdown.matchAll(FENCE), ({ index, groups }) => ({
     line: markdown.slice(0, index).split('\n').length,
+    language: groups!['language']!,
     info: groups!['info']!.trim(),
     code: groups!['code']!,
   }))
+}
 
-const sourcesOf = (path: string): Source[] => {
+function sourcesOf(path: string, blocks: readonly Block[]): Source[] {
   const sources: Source[] = []
   let current: Source | undefined
-  for (const { line, info, code } of blocksOf(readFileSync(path, 'utf8'))) {
+  for (const { line, language, info, code } of blocks) {
+    if (!isCode(language) || FILE_NAME.test(info)) continue
     const noRun = reasonOf(info, `${path}:${line}`)
     const continues = current !== undefined && !code.trimStart().startsWith('import')
     const text = atLine(line + 1, continues ? current!.text : '', code)
@@ -109,13 +120,13 @@ const sourcesOf = (path: string): Source[] => {
   return sources
 }
 
-const reasonOf = (info: string, place: string): string | null => {
+function reasonOf(info: string, place: string): string | null {
   if (info === '') return null
   const reason = /^no-run: (?<reason>\S.*)$/.exec(info)?.groups?.['reason']
   if (reason === undefined) throw new Error(`${place}: a block that is not run says why`)
   return reason
 }
 
-/** Keeps the line numbers of the README, for the compiler's messages and for stack traces. */
+/** Keeps the line numbers of the document, for the compiler's messages and for stack traces. */
 const atLine = (line: number, before: string, code: string): string =>
   before + '\n'.repeat(line - before.split('\n').length) + code

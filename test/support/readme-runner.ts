@@ -2,16 +2,18 @@ import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { ClientRequest } from 'node:http'
 import { Server, Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
 
 /**
- * The process in which the programs of one README run, one after the other, as they stand. It gives them
+ * The process in which the programs of documents run, one after the other, as they stand. It gives them
  * a network in which their ports are free and their neighbours exist: whatever listens gets a port of
  * its own, `*.internal` is the service of {@link RunnerWorld}, and SPIRE's usual socket its endpoint.
  */
 export type RunnerMessage =
-  | { readonly event: 'finished'; readonly file: string }
-  | { readonly event: 'listening'; readonly port: number }
+  | { readonly event: 'finished'; readonly file: string; readonly error?: string }
+  | { readonly event: 'listening'; readonly file: string; readonly port: number }
 
 /** The first argument, as JSON. The others are the programs. */
 export interface RunnerWorld {
@@ -23,8 +25,9 @@ const AGENT_SOCKET = '/run/spire/agent/api.sock'
 
 const [, , worldJson = '', ...files] = process.argv
 const world: RunnerWorld = JSON.parse(worldJson)
+let running = ''
 
-const tell = (message: RunnerMessage): void => void process.send?.(message)
+const send = (message: RunnerMessage): void => void process.send?.(message)
 
 const wrap = (
   target: object,
@@ -38,15 +41,15 @@ const wrap = (
 }
 
 wrap(Server.prototype, 'listen', (server, [first, ...rest]) => {
-  if (server instanceof Server) server.once('listening', () => tellPort(server))
+  if (server instanceof Server) server.once('listening', () => sendPort(server))
   if (typeof first === 'number') return [0, ...rest]
   return [hasPort(first) ? { ...first, port: 0 } : first, ...rest]
 })
 
-const tellPort = (server: Server): void => {
+const sendPort = (server: Server): void => {
   const address = server.address()
   if (address !== null && typeof address === 'object') {
-    tell({ event: 'listening', port: address.port })
+    send({ event: 'listening', file: running, port: address.port })
   }
 }
 
@@ -71,10 +74,25 @@ subscribe('http.client.request.start', (message) => {
   requests.push(once((message as { request: ClientRequest }).request, 'close'))
 })
 
+// What a program throws is its own fault, and the next one runs all the same.
+let fail: (error: unknown) => void = () => undefined
+process.on('uncaughtException', (error) => fail(error))
+
 for (const file of files) {
+  running = file
+  process.chdir(dirname(file))
+  const failed = new Promise<never>((_resolve, reject) => (fail = reject))
+  try {
+    await Promise.race([runToEnd(file), failed])
+    send({ event: 'finished', file })
+  } catch (error) {
+    send({ event: 'finished', file, error: inspect(error) })
+  }
+}
+
+async function runToEnd(file: string): Promise<void> {
   await import(pathToFileURL(file).href)
   while (requests.length > 0) await requests.pop()
-  tell({ event: 'finished', file })
 }
 
 // What the programs have opened stays open until the test has seen enough.
