@@ -1,0 +1,91 @@
+/**
+ * The layout of the packages, as plain data. `layout.test.ts` holds every import to it.
+ *
+ * When an import fails that test, move what is imported down or what imports it up, rather than
+ * this order: a folder that needs the folder above it is one concept in two places.
+ */
+
+interface PackageLayout {
+  readonly floor: 1 | 2 | 3 | 4
+  /** The packages that it may import, by the names of their folders. */
+  readonly imports: readonly string[]
+  /**
+   * Its folders, and the files beside them, from the bottom to the top: each imports only from those
+   * before it. A folder within a folder has a place of its own.
+   */
+  readonly rooms: readonly string[]
+}
+
+const spiffe = 'spiffe'
+const plugins = ['svid', 'peer', 'authz']
+
+export const layout: Readonly<Record<string, PackageLayout>> = {
+  spiffe: { floor: 1, imports: [], rooms: [] },
+
+  policy: { floor: 2, imports: [spiffe], rooms: [] },
+  'workload-api': {
+    floor: 2,
+    imports: [spiffe],
+    rooms: [
+      'errors.ts',
+      'endpoint',
+      'messages',
+      'channel',
+      'options.ts',
+      'watch',
+      'client.ts',
+      'source',
+      'index.ts',
+    ],
+  },
+  tls: { floor: 2, imports: [spiffe], rooms: [] },
+  authority: { floor: 2, imports: [spiffe], rooms: [] },
+
+  'engine-cedar': { floor: 3, imports: [spiffe, 'policy'], rooms: [] },
+  'engine-opa-wasm': { floor: 3, imports: [spiffe, 'policy'], rooms: [] },
+  'engine-ext-authz': { floor: 3, imports: [spiffe, 'policy', 'tls'], rooms: [] },
+
+  svid: {
+    floor: 3,
+    imports: [spiffe, 'tls'],
+    rooms: ['errors.ts', 'options.ts', 'log', 'served-svid.ts', 'plugin.ts', 'server', 'index.ts'],
+  },
+  peer: {
+    floor: 3,
+    imports: [spiffe, 'tls'],
+    rooms: [
+      'internal',
+      'errors.ts',
+      'request',
+      'gate',
+      'options.ts',
+      'registrations.ts',
+      'plugin.ts',
+      'index.ts',
+      'test-kit',
+    ],
+  },
+  authz: { floor: 3, imports: [spiffe, 'policy', 'tls', 'peer'], rooms: [] },
+
+  'fastify-spiffe': {
+    floor: 4,
+    imports: [spiffe, 'policy', 'workload-api', 'tls', ...plugins],
+    rooms: ['plugin.ts', 'index.ts', 'reexports'],
+  },
+  cli: {
+    floor: 4,
+    imports: [spiffe, 'policy', 'authority', 'workload-api', 'tls', ...plugins],
+    rooms: [
+      'usage.ts',
+      'duration.ts',
+      'command.ts',
+      'dev.ts',
+      'table.ts',
+      'table-diff.ts',
+      'main.ts',
+    ],
+  },
+}
+
+/** Packages whose rooms have no order yet. */
+export const unordered: readonly string[] = ['spiffe', 'tls', 'authority', 'authz']
