@@ -51,7 +51,7 @@ afterAll(async () => {
 test('a server of another copy is named as such by svid and by peer', async () => {
   const copy = await copyOf<Svid>('svid')
   await using app = Fastify(copy.spiffeServer(source))
-  const refusal = { code: 'foreign-server', message: expect.stringContaining('another copy') }
+  const refusal = { code: 'not-a-spiffe-server', message: expect.stringContaining('another copy') }
   await expect(app.register(svid, { source })).rejects.toMatchObject(refusal)
   await using other = Fastify(copy.spiffeServer(source))
   await other.register(peer)

@@ -102,7 +102,7 @@ test('a WebSocket whose caller lapses can say goodbye, and is cut when its grace
   const goodbye = once(polite, 'close')
   const cut = once(mute, 'close')
   subscribe('spiffe:peer:lapsed', sayGoodbyeToFirst)
-  expect(app.dismissPeers(({ spiffeId }) => spiffeId.toString() === WEB)).toBe(1)
+  expect(app.disconnectPeers(({ spiffeId }) => spiffeId.toString() === WEB)).toBe(1)
   expect((await goodbye)[0]).toBe(1008)
   // 1006: cut without a closing frame.
   expect((await cut)[0]).toBe(1006)

@@ -212,6 +212,6 @@ function adoptable(policy: EnforcedPolicy, log: FastifyInstance['log']): PolicyI
 /** Sends away the callers for whom the former rules had something, and the new ones have nothing. */
 function dismissRefused(fastify: FastifyInstance, before: RuleSet, after: RuleSet): void {
   // Whoever proves callers otherwise than by @fastify-spiffe/peer may not be able to send them away.
-  if (!fastify.hasDecorator('dismissPeers')) return
-  fastify.dismissPeers(({ spiffeId }) => losesEverything(spiffeId, before, after))
+  if (!fastify.hasDecorator('disconnectPeers')) return
+  fastify.disconnectPeers(({ spiffeId }) => losesEverything(spiffeId, before, after))
 }

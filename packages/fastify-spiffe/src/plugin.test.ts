@@ -67,7 +67,9 @@ describe('fastifySpiffe', () => {
     await expect(boot({ tennant: '/{tenant}/*' })).rejects.toMatchObject({ code: 'unknown-option' })
     await expect(boot({ logSpiffeId: 1 })).rejects.toMatchObject({ code: 'invalid-option' })
     await expect(boot({ source: other })).rejects.toMatchObject({ code: 'source-mismatch' })
-    await expect(boot({}, Fastify({ https: {} }))).rejects.toMatchObject({ code: 'foreign-server' })
+    await expect(boot({}, Fastify({ https: {} }))).rejects.toMatchObject({
+      code: 'not-a-spiffe-server',
+    })
   })
 
   test('gives each of the three its options', async () => {

@@ -11,7 +11,7 @@ export type PeerErrorCode =
   /** Routes carry a rule, and no plugin enforces it. */
   | 'unenforced-rules'
   /** The application was told to listen on a server that proves nobody's identity. */
-  | 'foreign-server'
+  | 'not-a-spiffe-server'
   /** The test kit was used in production. */
   | 'test-kit-refused'
   /** A request on a connection whose peer is not proven, or not any more. Status 401. */

@@ -398,7 +398,7 @@ describe('a second registration', () => {
 
 const isWeb = ({ spiffeId }: Peer): boolean => spiffeId.toString() === WEB
 
-describe('dismissPeers', () => {
+describe('disconnectPeers', () => {
   test('answers what is under way, refuses what comes after it, and ends the connection', async () => {
     await using realm = await Realm.create()
     await using app = Fastify(spiffeServer(realm.source))
@@ -408,7 +408,7 @@ describe('dismissPeers', () => {
     const socket = await dial(place, realm.caller)
     const closed = once(socket, 'close')
     const [answer] = [ask(socket), await request.arrival]
-    expect(app.dismissPeers(isWeb)).toBe(1)
+    expect(app.disconnectPeers(isWeb)).toBe(1)
     request.release()
     expect(await answer).toMatchObject({ status: 200, headers: { connection: 'close' } })
     await closed
@@ -425,10 +425,10 @@ describe('dismissPeers', () => {
     const other = await authority.issueX509Svid('spiffe://example.org/acme/api')
     const [socket, kept] = [await dial(place, client), await dial(place, other)]
     expect((await ask(socket)).body).toBe(WEB)
-    expect(app.dismissPeers(isWeb)).toBe(1)
+    expect(app.disconnectPeers(isWeb)).toBe(1)
     expect(await ask(socket)).toMatchObject({ status: 401, headers: { connection: 'close' } })
     expect((await ask(kept)).status).toBe(200)
-    expect(app.dismissPeers(isWeb)).toBe(0)
+    expect(app.disconnectPeers(isWeb)).toBe(0)
     for (const each of [socket, kept]) each.destroy()
   })
 
@@ -440,7 +440,7 @@ describe('dismissPeers', () => {
     const session = await dialHttp2(await listen(app), realm.caller)
     const [goaway, closed] = [once(session, 'goaway'), once(session, 'close')]
     const [answer] = [askHttp2(session), await request.arrival]
-    expect(app.dismissPeers(isWeb)).toBe(1)
+    expect(app.disconnectPeers(isWeb)).toBe(1)
     await goaway
     request.release()
     expect(await answer).toMatchObject({ status: 200, body: `goodbye ${WEB}` })
@@ -451,7 +451,7 @@ describe('dismissPeers', () => {
     greet(still)
     const other = await dialHttp2(await listen(still), client)
     expect((await askHttp2(other)).status).toBe(200)
-    still.dismissPeers(isWeb)
+    still.disconnectPeers(isWeb)
     const ended = once(other, 'close')
     expect((await askHttp2(other)).status).toBe(401)
     await ended
@@ -462,7 +462,7 @@ describe('dismissPeers', () => {
     await app.register(peer)
     greet(app)
     await injectAs(app, WEB, '/')
-    expect(app.dismissPeers(() => true)).toBe(0)
+    expect(app.disconnectPeers(() => true)).toBe(0)
   })
 })
 
@@ -519,7 +519,7 @@ describe('an application', () => {
   test('does not listen on a server that proves nobody', async () => {
     await using app = Fastify()
     await app.register(peer)
-    await expect(app.listen({ port: 0 })).rejects.toMatchObject({ code: 'foreign-server' })
+    await expect(app.listen({ port: 0 })).rejects.toMatchObject({ code: 'not-a-spiffe-server' })
     expect(app.server.listening).toBe(false)
   })
 
@@ -529,7 +529,7 @@ describe('an application', () => {
     const [error] = await new Promise<unknown[]>((resolve) => {
       app.listen({ host: '127.0.0.1', port: 0 }, (...outcome) => resolve(outcome))
     })
-    expect(error).toMatchObject({ code: 'foreign-server' })
+    expect(error).toMatchObject({ code: 'not-a-spiffe-server' })
   })
 })
 

@@ -3,7 +3,7 @@ import { identityOf, type ConnectionPeer } from '@fastify-spiffe/tls'
 import type { FastifyInstance, FastifyPluginAsync, onRequestHookHandler } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { PeerError } from './errors.ts'
-import { refuseToListen } from './gate/foreign-server.ts'
+import { refuseToListen } from './gate/refuse-to-listen.ts'
 import { gate } from './gate/gate.ts'
 import { refuseUnenforcedRules } from './gate/unenforced-rules.ts'
 import { readOptions, type PeerOptions } from './options.ts'
@@ -34,7 +34,7 @@ declare module 'fastify' {
      * @returns how many callers there were; several connections of one certificate are one caller
      * @throws `TlsError` `invalid-option` when the predicate says neither true nor false
      */
-    readonly dismissPeers: (predicate: (peer: Peer) => boolean) => number
+    readonly disconnectPeers: (predicate: (peer: Peer) => boolean) => number
     /**
      * By name, the trust domains whose bundles the service has at this moment: only their members can be proven. `null` where
      * the server proves nobody, as under `inject`.
@@ -55,7 +55,7 @@ async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<v
   if (logSpiffeId) logSpiffeIds(fastify)
   decorateRequests(fastify)
   // A server that proves nobody has nobody to send away.
-  fastify.decorate('dismissPeers', (predicate) => identity?.dismiss(predicate) ?? 0)
+  fastify.decorate('disconnectPeers', (predicate) => identity?.disconnectPeers(predicate) ?? 0)
   fastify.decorate('provableTrustDomains', () => {
     if (identity === undefined) return null
     return new Set(Array.from(identity.source.bundles, ({ trustDomain }) => trustDomain.name))
@@ -81,7 +81,7 @@ function guardOutside(outermost: FastifyInstance, hook: onRequestHookHandler): v
  * application, those that match no route included; the identity is there within the instance that it is
  * registered on: register it on the outermost.
  *
- * Listening fails with {@link PeerError} `foreign-server` unless the server is one of `spiffeServer`.
+ * Listening fails with {@link PeerError} `not-a-spiffe-server` unless the server is one of `spiffeServer`.
  *
  * @throws {@link PeerError} `unknown-option`, `invalid-option`, `already-registered` or `unenforced-rules`,
  *   when the application boots

@@ -9,7 +9,7 @@ export type SvidPluginErrorCode =
   /** Routes carry a rule, and no plugin enforces it. */
   | 'unenforced-rules'
   /** The server of this application was not made by `spiffeServer`. */
-  | 'foreign-server'
+  | 'not-a-spiffe-server'
   /** The server of this application takes its SVID from another source. */
   | 'source-mismatch'
 

@@ -30,7 +30,7 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
       otherCopyOf(fastify.server) ??
       'the server presents no SVID: make the application with Fastify(spiffeServer(source)); ' +
         '`fastify start` takes the options that a module exports with --options only'
-    throw new SvidPluginError('foreign-server', message)
+    throw new SvidPluginError('not-a-spiffe-server', message)
   }
   if (identity.source !== source) {
     throw new SvidPluginError('source-mismatch', 'spiffeServer was given another source than svid')
@@ -62,7 +62,7 @@ function startLogs({ server, log }: FastifyInstance, source: X509MaterialSource)
  * Puts the SVID that the application's server presents at `fastify.svid`, and tells the log about its
  * rotations. The server itself comes from `Fastify(spiffeServer(source))`.
  *
- * @throws {@link SvidPluginError} `foreign-server`, `source-mismatch`, `unknown-option`,
+ * @throws {@link SvidPluginError} `not-a-spiffe-server`, `source-mismatch`, `unknown-option`,
  *   `invalid-option` or `already-registered`, when the application boots
  */
 export const svid: FastifyPluginAsync<SvidOptions> = fastifyPlugin(plugin, {

@@ -232,7 +232,9 @@ describe('an application does not boot', () => {
   test('on a server that spiffeServer did not make', async () => {
     await using source = await open()
     await using app = Fastify()
-    await expect(app.register(svid, { source })).rejects.toMatchObject({ code: 'foreign-server' })
+    await expect(app.register(svid, { source })).rejects.toMatchObject({
+      code: 'not-a-spiffe-server',
+    })
   })
 
   test('when the server has its SVID from another source', async () => {

@@ -52,7 +52,7 @@ export class ProvenPeer implements ConnectionPeer {
     return #standing in peer ? peer.#standing.lapse : 'untrusted'
   }
 
-  static dismiss(peer: ConnectionPeer): void {
+  static endTrust(peer: ConnectionPeer): void {
     if (#standing in peer) peer.#standing.end('refused')
   }
 }
@@ -60,7 +60,7 @@ export class ProvenPeer implements ConnectionPeer {
 /**
  * Whether what a peer proved at the handshake still holds at `now` (ms since the epoch): its
  * certificates have not expired, its anchor is in the current bundle of its trust domain, no current
- * revocation list of that names a certificate on its path, and nobody has dismissed it.
+ * revocation list of that names a certificate on its path, and `disconnectPeers` has not named it.
  *
  * Cheap enough for every request: two comparisons, unless the bundles have changed since the last
  * call. After a change a chain whose anchor is gone, or that a revocation list may concern, is verified
@@ -79,4 +79,4 @@ export const lapseOf = (peer: ConnectionPeer, now: number): LapseReason =>
   ProvenPeer.lapseOf(peer, now)
 
 /** Ends the standing of a peer for good, and with it that of all connections which share it. */
-export const dismiss = (peer: ConnectionPeer): void => ProvenPeer.dismiss(peer)
+export const endTrust = (peer: ConnectionPeer): void => ProvenPeer.endTrust(peer)

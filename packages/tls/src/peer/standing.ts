@@ -5,7 +5,7 @@
  * - `untrusted`: no authority in the bundle of its trust domain vouches for it.
  * - `revoked`: the issuer of a certificate on its path has revoked that.
  * - `revocation-unknown`: revocation is `strict`, and no current list stands for a certificate.
- * - `refused`: the application has dismissed it.
+ * - `refused`: the application has disconnected it.
  */
 export type LapseReason = 'expired' | 'untrusted' | 'revoked' | 'revocation-unknown' | 'refused'
 

@@ -8,7 +8,7 @@ import { bundlesOf, HeldSource } from '../loopback.test.helper.ts'
 import { revocationPolicies } from '../options.ts'
 import {
   currentUntil,
-  dismiss,
+  endTrust,
   isCurrent,
   lapseOf,
   type ConnectionPeer,
@@ -144,7 +144,7 @@ describe('the proof of a peer', () => {
     const copy = { ...proven(new PeerVerifier(source, revocationPolicies('soft'), 10), leaf) }
     expect(isCurrent(copy, NOW)).toBe(false)
     expect(currentUntil(copy)).toBe(-Infinity)
-    dismiss(copy)
+    endTrust(copy)
     expect(lapseOf(copy, NOW)).toBe('untrusted')
     expect(lapseOf(copy, copy.notAfter)).toBe('expired')
   })

@@ -15,13 +15,13 @@ import type { ConnectionRegistry } from './connection-registry.ts'
 import { MessageBudget } from './message-budget.ts'
 import type { ServerCounters } from './server-counters.ts'
 
-export type ClientCertificate = 'required' | 'optional'
+export type ClientCertificateMode = 'required' | 'optional'
 
 export interface AcceptorParts {
   readonly verifier: PeerVerifier
   readonly connections: ConnectionRegistry
   readonly counters: ServerCounters
-  readonly clientCertificate: ClientCertificate
+  readonly clientCertificate: ClientCertificateMode
   readonly allowsResumption: boolean
   readonly clock: () => number
   /** Shared with what else is told of a server's clients. */

@@ -4,7 +4,7 @@ import { TlsError } from '../errors.ts'
 import { peerLapsed, type PeerLapsedEvent } from '../events.ts'
 import {
   currentUntil,
-  dismiss,
+  endTrust,
   isCurrent,
   lapseOf,
   type ConnectionPeer,
@@ -20,7 +20,7 @@ export interface ConnectionCounts {
   readonly verified: number
   /** Accepted without a certificate. */
   readonly anonymous: number
-  /** With a peer whose proof holds no more, by expiry, by the bundles or by dismissal. */
+  /** With a peer whose proof holds no more, by expiry, by the bundles or by `disconnectPeers`. */
   readonly lapsed: number
 }
 
@@ -128,20 +128,20 @@ export class ConnectionRegistry {
    * Ends the standing of all live peers that `predicate` names: at once, and for good. Their connections
    * go as those of any peer that has lapsed. Returns how many peers there were.
    * @throws {@link TlsError} `invalid-option` when the answer is no boolean; then, as when the predicate
-   *   throws, nobody is dismissed
+   *   throws, nobody is disconnected
    */
-  dismiss(predicate: (peer: ConnectionPeer) => boolean): number {
+  disconnectPeers(predicate: (peer: ConnectionPeer) => boolean): number {
     const now = this.#settings.clock()
     const peers = new Set<ConnectionPeer>()
     for (const { peer } of this.#connections) {
       // Not `isCurrent`: after a change of bundles that would verify all of them in one turn.
       if (peer !== null && now < currentUntil(peer)) peers.add(peer)
     }
-    const dismissed = [...peers].filter((peer) => assertBoolean(predicate(peer)))
-    for (const peer of dismissed) dismiss(peer)
-    // Not within a sweep, for who hears of a lapse may dismiss others.
-    if (dismissed.length > 0) queueMicrotask(() => this.sweep())
-    return dismissed.length
+    const disconnected = [...peers].filter((peer) => assertBoolean(predicate(peer)))
+    for (const peer of disconnected) endTrust(peer)
+    // Not within a sweep, for who hears of a lapse may disconnect others.
+    if (disconnected.length > 0) queueMicrotask(() => this.sweep())
+    return disconnected.length
   }
 
   #judge(connections: IteratorObject<LiveConnection>, earliest: number): void {
@@ -235,7 +235,7 @@ export class ConnectionRegistry {
   }
 }
 
-// A promise is truthy, and would dismiss everyone.
+// A promise is truthy, and would disconnect everyone.
 const assertBoolean = (answer: unknown): boolean => {
   if (typeof answer === 'boolean') return answer
   throw new TlsError(

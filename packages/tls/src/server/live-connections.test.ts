@@ -178,9 +178,10 @@ const ends: [string, LapseReason, (scene: Scene) => void, SvidServerOptions?][] 
     strict,
   ],
   [
-    'that the application dismisses',
+    'that the application disconnectes',
     'refused',
-    ({ loopback }) => void loopback.identity.dismiss(({ spiffeId }) => spiffeId.path === '/web'),
+    ({ loopback }) =>
+      void loopback.identity.disconnectPeers(({ spiffeId }) => spiffeId.path === '/web'),
   ],
 ]
 
@@ -633,7 +634,7 @@ test('counting connections verifies none of them: a change of the bundles shows 
   socket.destroy()
 })
 
-describe('dismiss', () => {
+describe('disconnectPeers', () => {
   test('asks about each peer once, and sends away those whom the answer names', async () => {
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage()
@@ -641,7 +642,7 @@ describe('dismiss', () => {
     const sockets = [await keep(scene.port), await keep(scene.port)]
     const closed = sockets.map((socket) => once(socket, 'close'))
     const asked: ConnectionPeer[] = []
-    const count = scene.loopback.identity.dismiss((peer) => {
+    const count = scene.loopback.identity.disconnectPeers((peer) => {
       asked.push(peer)
       return peer.spiffeId.path === '/web'
     })
@@ -660,7 +661,7 @@ describe('dismiss', () => {
     await using scene = await stage()
     const socket = await keep(scene.port)
     const closed = once(socket, 'close')
-    scene.loopback.identity.dismiss(() => true)
+    scene.loopback.identity.disconnectPeers(() => true)
     await closed
     const { verdictsFromCache } = scene.loopback.identity.counters
     const again = await keep(scene.port)
@@ -678,7 +679,7 @@ describe('dismiss', () => {
     removeAuthority(scene)
     await Promise.resolve()
     let asked = 0
-    const count = scene.loopback.identity.dismiss(() => {
+    const count = scene.loopback.identity.disconnectPeers(() => {
       asked += 1
       return true
     })
@@ -686,7 +687,7 @@ describe('dismiss', () => {
     for (const each of [anonymous, socket]) each.destroy()
   })
 
-  test('dismisses nobody when the predicate throws, or says neither true nor false', async () => {
+  test('disconnects nobody when the predicate throws, or says neither true nor false', async () => {
     await using scene = await stage()
     const sockets = [
       await keep(scene.port),
@@ -698,10 +699,10 @@ describe('dismiss', () => {
       if (spiffeId.path === '/api') throw failure
       return true
     }
-    expect(() => identity.dismiss(throwing)).toThrow(failure)
+    expect(() => identity.disconnectPeers(throwing)).toThrow(failure)
     // Callers without types can pass anything.
-    const dismiss = (predicate: never): number => identity.dismiss(predicate)
-    expect(() => Reflect.apply(dismiss, undefined, [async () => true])).toThrow(
+    const disconnect = (predicate: never): number => identity.disconnectPeers(predicate)
+    expect(() => Reflect.apply(disconnect, undefined, [async () => true])).toThrow(
       expect.objectContaining({ code: 'invalid-option' }),
     )
     expect(identity.connections).toMatchObject({ verified: 2, lapsed: 0 })
@@ -717,16 +718,16 @@ describe('dismiss', () => {
       sockets.push(await keep(scene.port, await authority.mint(`spiffe://example.org${path}`)))
     const closed = sockets.map((socket) => once(socket, 'close'))
     const heard: string[] = []
-    const dismissOne = (path: string | undefined): void =>
-      void identity.dismiss(({ spiffeId }) => spiffeId.path === path)
+    const disconnectOne = (path: string | undefined): void =>
+      void identity.disconnectPeers(({ spiffeId }) => spiffeId.path === path)
     const onLapse = (event: unknown): void => {
       const { path } = (event as PeerLapsedEvent).peer.spiffeId
       heard.push(`${path} begins`)
-      dismissOne(paths[paths.indexOf(path) + 1])
+      disconnectOne(paths[paths.indexOf(path) + 1])
       heard.push(`${path} ends`)
     }
     subscribe('spiffe:peer:lapsed', onLapse)
-    dismissOne('/a')
+    disconnectOne('/a')
     await Promise.all(closed)
     unsubscribe('spiffe:peer:lapsed', onLapse)
     expect(heard).toEqual(paths.flatMap((path) => [`${path} begins`, `${path} ends`]))
@@ -740,7 +741,7 @@ describe('dismiss', () => {
     const closed = once(first, 'close')
     const close = (): void => identity.close()
     subscribe('spiffe:peer:lapsed', close)
-    identity.dismiss(() => true)
+    identity.disconnectPeers(() => true)
     await closed
     unsubscribe('spiffe:peer:lapsed', close)
     expect(await ask(second)).toMatch(/^HTTP\/1\.1 200 /)
@@ -752,11 +753,11 @@ describe('dismiss', () => {
     await using scene = await stage({ onPeerExpiry: 'immediate' })
     const socket = await keep(scene.port)
     const closed = once(socket, 'close')
-    scene.loopback.identity.dismiss(() => true)
+    scene.loopback.identity.disconnectPeers(() => true)
     await closed
     await using patient = await stage({ graceMs: 5000 })
     const { client, server } = await upgrade(patient)
-    patient.loopback.identity.dismiss(() => true)
+    patient.loopback.identity.disconnectPeers(() => true)
     server.write('goodbye')
     expect(String((await once(client, 'data'))[0])).toBe('goodbye')
     const cut = once(client, 'close')

@@ -114,17 +114,17 @@ describe.each(kinds)('with tickets of %s', (_name, version, protocol, options) =
     expect(events.stop()).toMatchObject([{ code: 'revoked' }])
   })
 
-  test('a peer that was dismissed is verified anew, as with a full handshake', async () => {
+  test('a peer that was disconnected is verified anew, as with a full handshake', async () => {
     await using loopback = await serve(sourceOf(authority))
     const connected = new Promise<TLSSocket>((resolve) => {
       loopback.server.once('secureConnection', resolve)
     })
     const first = await visit(loopback, web)
     const before = peerOf(await connected)
-    // A connection that is open, for one whose peer can be dismissed.
+    // A connection that is open, for one whose peer can be disconnected.
     const open = dial(loopback.port, web, { protocol, minVersion: version, maxVersion: version })
     await once(loopback.server, 'secureConnection')
-    expect(loopback.identity.dismiss(() => true)).toBe(1)
+    expect(loopback.identity.disconnectPeers(() => true)).toBe(1)
     expect(isCurrent(before!, NOW)).toBe(false)
     const accepted = once(loopback.server, 'secureConnection')
     expect(await visit(loopback, web, first)).toMatchObject({ body: WEB_ID, isResumed: true })

@@ -2,7 +2,7 @@ import type { SourceState, X509MaterialSource, X509Svid } from '@fastify-spiffe/
 import type { SecureContextManager } from '../context/secure-context-manager.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { PeerVerifier } from '../peer/verifier.ts'
-import type { ClientCertificate } from './acceptor.ts'
+import type { ClientCertificateMode } from './acceptor.ts'
 import type { ConnectionCounts, ConnectionRegistry } from './connection-registry.ts'
 import type { ServerCounters } from './server-counters.ts'
 
@@ -12,7 +12,7 @@ export interface ServerIdentityParts {
   readonly connections: ConnectionRegistry
   readonly counters: ServerCounters
   readonly verifier: PeerVerifier
-  readonly clientCertificate: ClientCertificate
+  readonly clientCertificate: ClientCertificateMode
   readonly clock: () => number
 }
 
@@ -64,7 +64,7 @@ export class ServerIdentity {
   }
 
   /** Whether a client has to show a certificate. */
-  get clientCertificate(): ClientCertificate {
+  get clientCertificate(): ClientCertificateMode {
     return this.#parts.clientCertificate
   }
 
@@ -89,8 +89,8 @@ export class ServerIdentity {
    * @returns how many peers there were; several connections of one certificate share theirs
    * @throws {@link TlsError} `invalid-option` when the predicate says neither true nor false
    */
-  dismiss(predicate: (peer: ConnectionPeer) => boolean): number {
-    return this.#parts.connections.dismiss(predicate)
+  disconnectPeers(predicate: (peer: ConnectionPeer) => boolean): number {
+    return this.#parts.connections.disconnectPeers(predicate)
   }
 
   /** Follows the source again, and catches up with it. A server does this by itself when it listens. Safe to call twice. */

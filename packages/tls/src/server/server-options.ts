@@ -17,7 +17,7 @@ import {
   assertPositiveInteger,
   revocationPolicies,
 } from '../options.ts'
-import type { ClientCertificate } from './acceptor.ts'
+import type { ClientCertificateMode } from './acceptor.ts'
 import type { OnPeerExpiry } from './connection-registry.ts'
 
 /** Options of Node's HTTP layer that are passed on as they are. None of them touches TLS. */
@@ -33,7 +33,7 @@ export interface SvidServerOptions {
    * `required`: a connection without a certificate is cut. `optional`: it lives, and its peer is
    * `null`. A certificate that does not verify is cut in both cases. Default `required`.
    */
-  readonly clientCertificate?: ClientCertificate
+  readonly clientCertificate?: ClientCertificateMode
   /** Default `TLSv1.3`. */
   readonly minVersion?: MinVersion
   /**
@@ -75,7 +75,7 @@ export interface SvidServerOptions {
   /**
    * What becomes of a live connection when the SVID of its peer expires or is revoked, the authority
    * that vouches for it leaves the bundle, its trust domain is no longer federated, or the peer is
-   * dismissed.
+   * disconnected.
    *
    * - `graceful`: HTTP/2 gets GOAWAY, an idle HTTP/1.1 connection is ended, a busy one after its
    *   response; what is left after `graceMs` is cut. `spiffe:peer:lapsed` is published first. Two

@@ -11,7 +11,7 @@ export const refuseToListen = (server: Server): void => {
     const message =
       otherCopyOf(server) ??
       'peer cannot prove who calls this server: make the application with Fastify(spiffeServer(source))'
-    process.nextTick(() => server.emit('error', new PeerError('foreign-server', message)))
+    process.nextTick(() => server.emit('error', new PeerError('not-a-spiffe-server', message)))
     return server
   }
 }
