@@ -3,6 +3,7 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkBundles } from './bundles.mjs'
+import { checkGettingStarted } from './getting-started.mjs'
 import { checkIsolated } from './isolated.mjs'
 import { checkLayouts, checkReplicas, NEIGHBOURS } from './layouts.mjs'
 import {
@@ -53,6 +54,7 @@ function checkSize(tarballs) {
 try {
   const tarballs = await step('packed', pack)
   await step('a service installed by npm', () => checkSize(tarballs))
+  await step('docs/getting-started.md, followed', () => checkGettingStarted(tarballs))
   await step('fastify-spiffe alone, by pnpm', () => checkIsolated(tarballs))
   const app = project('app')
   await step('all installed by npm', () =>
