@@ -40,6 +40,17 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
   },
   tls: { floor: 2, imports: [spiffe], rooms: [] },
   authority: { floor: 2, imports: [spiffe], rooms: [] },
+  'plugin-kit': {
+    floor: 2,
+    imports: [],
+    rooms: [
+      'fastify-option-names.ts',
+      'outermost.ts',
+      'refusal-log.ts',
+      'unenforced-rules.ts',
+      'index.ts',
+    ],
+  },
 
   'engine-cedar': { floor: 3, imports: [spiffe, 'policy'], rooms: [] },
   'engine-opa-wasm': { floor: 3, imports: [spiffe, 'policy'], rooms: [] },
@@ -47,12 +58,12 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 
   svid: {
     floor: 3,
-    imports: [spiffe, 'tls'],
+    imports: [spiffe, 'tls', 'plugin-kit'],
     rooms: ['errors.ts', 'options.ts', 'log', 'served-svid.ts', 'plugin.ts', 'server', 'index.ts'],
   },
   peer: {
     floor: 3,
-    imports: [spiffe, 'tls'],
+    imports: [spiffe, 'tls', 'plugin-kit'],
     rooms: [
       'internal',
       'errors.ts',
@@ -65,7 +76,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'test-kit',
     ],
   },
-  authz: { floor: 3, imports: [spiffe, 'policy', 'tls', 'peer'], rooms: [] },
+  authz: { floor: 3, imports: [spiffe, 'policy', 'tls', 'plugin-kit', 'peer'], rooms: [] },
 
   'fastify-spiffe': {
     floor: 4,

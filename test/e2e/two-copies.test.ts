@@ -29,7 +29,7 @@ async function copyOf<Exports>(name: string): Promise<Exports> {
 }
 
 beforeAll(async () => {
-  for (const name of ['spiffe', 'tls', 'svid', 'peer', 'authz']) {
+  for (const name of ['spiffe', 'tls', 'plugin-kit', 'svid', 'peer', 'authz']) {
     const target = join(folder, 'node_modules/@fastify-spiffe', name)
     await mkdir(target, { recursive: true })
     for (const part of ['dist', 'package.json']) {

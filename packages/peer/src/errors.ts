@@ -1,4 +1,4 @@
-import { withoutStack } from './internal/refusal-log.ts'
+import { withoutStack } from '@fastify-spiffe/plugin-kit'
 
 /** The closed list of what {@link PeerError} can say. */
 export type PeerErrorCode =

@@ -1,3 +1,4 @@
+import { FASTIFY_OPTION_NAMES } from '@fastify-spiffe/plugin-kit'
 import { describeName, describeValue, unknownOption } from '@fastify-spiffe/spiffe'
 import { PeerError } from './errors.ts'
 
@@ -11,12 +12,9 @@ export interface PeerOptions {
 
 const names: readonly (keyof PeerOptions)[] = ['logSpiffeId', 'clock']
 
-/** What Fastify itself understands in the options of any plugin. */
-const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
-
 /** @throws {@link PeerError} `unknown-option` or `invalid-option` */
 export const readOptions = (options: PeerOptions): Required<PeerOptions> => {
-  const unknown = unknownOption(options, [...names, ...fastifyNames])
+  const unknown = unknownOption(options, [...names, ...FASTIFY_OPTION_NAMES])
   if (unknown !== undefined) {
     throw new PeerError('unknown-option', `peer has no option '${describeName(unknown)}'`)
   }

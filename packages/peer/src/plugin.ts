@@ -1,3 +1,4 @@
+import { outermostOf, refuseUnenforcedRules } from '@fastify-spiffe/plugin-kit'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import { identityOf, type ConnectionPeer } from '@fastify-spiffe/tls'
 import type { FastifyInstance, FastifyPluginAsync, onRequestHookHandler } from 'fastify'
@@ -5,9 +6,7 @@ import { fastifyPlugin } from 'fastify-plugin'
 import { PeerError } from './errors.ts'
 import { refuseToListen } from './gate/refuse-to-listen.ts'
 import { gate } from './gate/gate.ts'
-import { refuseUnenforcedRules } from './gate/unenforced-rules.ts'
 import { readOptions, type PeerOptions } from './options.ts'
-import { outermostOf } from './internal/outermost.ts'
 import { isRegistered, register } from './registrations.ts'
 import { logSpiffeIds } from './request/child-log.ts'
 import { decorateRequests } from './request/slot.ts'
@@ -64,7 +63,14 @@ async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<v
   const isFirst = register(fastify)
   const outermost = outermostOf(fastify)
   if (isFirst && outermost !== fastify) guardOutside(outermost, gate(clock))
-  refuseUnenforcedRules(new Set([outermost, fastify]))
+  refuseUnenforcedRules(new Set([outermost, fastify]), unenforcedRules)
+}
+
+function unenforcedRules(routes: string): PeerError {
+  const message =
+    'routes with a rule (`config.spiffe`) that nothing enforces: register @fastify-spiffe/authz after ' +
+    `@fastify-spiffe/peer, and before them:${routes}`
+  return new PeerError('unenforced-rules', message)
 }
 
 /** Nobody whose proof holds no more gets past this plugin by a route that stands outside of its instance. */

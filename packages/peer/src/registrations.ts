@@ -1,5 +1,5 @@
+import { outermostOf } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance } from 'fastify'
-import { outermostOf } from './internal/outermost.ts'
 
 // By registered symbols, so that several copies of this package in one process know of each other.
 const REGISTERED = Symbol.for('@fastify-spiffe/peer.registered')

@@ -1,3 +1,4 @@
+import { FASTIFY_OPTION_NAMES } from '@fastify-spiffe/plugin-kit'
 import {
   describeName,
   describeValue,
@@ -20,9 +21,6 @@ export interface SvidOptions {
 
 const names: readonly (keyof SvidOptions)[] = ['source', 'closeSource']
 
-/** What Fastify itself understands in the options of any plugin. */
-const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
-
 /** @throws {@link SvidPluginError} `invalid-option` */
 export const assertAwaited = (source: unknown): void => {
   if (typeof source !== 'object' || source === null || !('then' in source)) return
@@ -32,7 +30,7 @@ export const assertAwaited = (source: unknown): void => {
 
 /** @throws {@link SvidPluginError} `unknown-option` or `invalid-option` */
 export const readOptions = (options: SvidOptions): SvidOptions => {
-  const unknown = unknownOption(options, [...names, ...fastifyNames])
+  const unknown = unknownOption(options, [...names, ...FASTIFY_OPTION_NAMES])
   if (unknown !== undefined) {
     throw new SvidPluginError('unknown-option', `svid has no option '${describeName(unknown)}'`)
   }

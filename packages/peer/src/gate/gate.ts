@@ -1,7 +1,7 @@
+import { logOnce } from '@fastify-spiffe/plugin-kit'
 import { isCurrent, peerOf, type ConnectionPeer } from '@fastify-spiffe/tls'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { PeerError } from '../errors.ts'
-import { logOnce } from '../internal/refusal-log.ts'
 import { fillSlot } from '../request/slot.ts'
 import { endConnection } from './end-connection.ts'
 

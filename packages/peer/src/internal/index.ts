@@ -1,3 +1,2 @@
+export { logOnce, outermostOf, withoutStack } from '@fastify-spiffe/plugin-kit'
 export { demandsCertificates } from './listener.ts'
-export { outermostOf } from './outermost.ts'
-export { logOnce, withoutStack } from './refusal-log.ts'

@@ -6,7 +6,7 @@ import type { FastifyServerFactory } from 'fastify'
 import { SvidPluginError } from '../errors.ts'
 import { assertAwaited } from '../options.ts'
 import { withTimeouts } from './fastify-timeouts.ts'
-import { refuseUnenforcedRules } from './unenforced-rules.ts'
+import { refuseUnenforcedRulesOn } from './unenforced-rules.ts'
 
 /** Options of {@link spiffeServer}. */
 export interface SpiffeServerOptions extends Omit<SvidServerOptions, 'http'> {
@@ -90,7 +90,7 @@ const completedServer = <AnyServer extends Server | Http2SecureServer>(
   server: AnyServer,
   completed: Record<string, unknown>,
 ): AnyServer => {
-  refuseUnenforcedRules(server)
+  refuseUnenforcedRulesOn(server)
   return withTimeouts(server, completed)
 }
 

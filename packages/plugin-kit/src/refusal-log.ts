@@ -1,8 +1,9 @@
 import type { FastifyBaseLogger, FastifyReply } from 'fastify'
 
 /**
- * Makes the line that a plugin writes about a refusal the only one: Fastify's default error handler would log the error
- * as well, which says less. What else is logged, by error handlers of the application too, is not touched.
+ * Makes the line that a plugin has written about a refusal the only one: Fastify's default error
+ * handler would log `error` once more, and say less. All other lines are written as before, those of
+ * the application's own error handlers included.
  */
 export function logOnce(reply: FastifyReply, error: Error): void {
   reply.log = new Proxy(reply.log, {
@@ -24,8 +25,8 @@ function isDefaultLine(fields: unknown, reply: FastifyReply, error: Error): bool
   return 'res' in fields && fields.res === reply && 'err' in fields && fields.err === error
 }
 
-/** A refusal is no fault: its stack would say where this package refuses. */
-export function withoutStack<Refusal extends Error>(error: Refusal): Refusal {
+/** Takes the stack off the error of a refused request: it would show only where the plugin refuses. */
+export function withoutStack<AnyError extends Error>(error: AnyError): AnyError {
   const value = `${error.name}: ${error.message}`
   return Object.defineProperty(error, 'stack', { value, configurable: true, writable: true })
 }

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 
-/** The instance that the application began with. Those within inherit from it, by their prototypes. */
+/** The instance that the application began with. The instances within it inherit from it, by their prototypes. */
 export function outermostOf(instance: FastifyInstance): FastifyInstance {
-  const around: unknown = Object.getPrototypeOf(instance)
-  return isInstance(around) ? outermostOf(around) : instance
+  const parent: unknown = Object.getPrototypeOf(instance)
+  return isInstance(parent) ? outermostOf(parent) : instance
 }
 
 function isInstance(value: unknown): value is FastifyInstance {
