@@ -1,4 +1,4 @@
-import { Authority, generateKeyPair, mintAuthority } from '@fastify-spiffe/authority'
+import { Authority, generateKeyPair, mintRootCa } from '@fastify-spiffe/authority'
 import { authz, protect } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/authz/authzen'
 import { cedar } from '@fastify-spiffe/authz/cedar'
@@ -121,7 +121,7 @@ const POOL = [
 ]
 /** Of Node's HTTP layer. */
 const HTTP_LAYER = ['maxHeaderSize', 'headersTimeout', 'settings', 'noDelay', 'uniqueHeaders']
-const server = spiffe.anyId()
+const server = spiffe.matchAny()
 const LIST = ['allow', 'deny', 'roles', 'anyAuthenticated', 'public', 'tenant', 'where', 'engines']
 
 /** Who takes options, by name: what is good, and the options to put a canary in. */
@@ -242,8 +242,8 @@ const TAKERS: readonly (readonly [string, Make, Options, readonly string[]])[] =
     MANY('trustDomain', 'svidTtlMs', 'authorityTtlMs', 'keyType', 'intermediates'),
   ],
   ['authority.serve', (it) => authority.serve(it), {}, MANY('spiffeId', 'identities', 'tcpPort')],
-  ['authority.serve', (it) => authority.serve(it), { spiffeId: WEB }, ['socketPath', 'shape']],
-  ['mintAuthority', mintAuthority, { trustDomain: 'example.org' }, MANY('trustDomain')],
+  ['authority.serve', (it) => authority.serve(it), { spiffeId: WEB }, ['socketPath', 'template']],
+  ['mintRootCa', mintRootCa, { trustDomain: 'example.org' }, MANY('trustDomain')],
 ]
 
 const domain = spiffe.TrustDomain.parse('example.org')
@@ -254,13 +254,13 @@ const READERS: readonly (readonly [string, Make])[] = [
   ['SpiffeId.of', (it) => spiffe.SpiffeId.of(it)],
   ['SpiffeId.of, a segment', (it) => spiffe.SpiffeId.of('example.org', it)],
   ['TrustDomain.parse', (it) => spiffe.TrustDomain.parse(it)],
-  ['pattern', spiffe.pattern],
+  ['matchPattern', spiffe.matchPattern],
   ['parseMatcher', spiffe.parseMatcher],
   ['pathTemplate', spiffe.pathTemplate],
-  ['id', spiffe.id],
-  ['oneOf', spiffe.oneOf],
-  ['memberOf', spiffe.memberOf],
-  ['and', spiffe.and],
+  ['matchId', spiffe.matchId],
+  ['matchOneOf', spiffe.matchOneOf],
+  ['matchMemberOf', spiffe.matchMemberOf],
+  ['allOf', spiffe.allOf],
   ['not', spiffe.not],
   ['RevocationPolicies.of', (it) => spiffe.RevocationPolicies.of(it)],
   ['X509Bundle.fromPem', (it) => spiffe.X509Bundle.fromPem(domain, it)],

@@ -24,7 +24,7 @@ import {
 import { authzen } from '@fastify-spiffe/authz/authzen'
 import { opaWasm } from '@fastify-spiffe/authz/opa-wasm'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { memberOf, oneOf, SpiffeId } from '@fastify-spiffe/spiffe'
+import { matchMemberOf, matchOneOf, SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterEach, expect, test } from '@jest/globals'
 import { type Feature, FEATURES, NOT_CLAIMED } from './feature-list.ts'
 import {
@@ -80,8 +80,8 @@ claim('SPIFFE ID as first-class principal', async () => {
 claim('exact ID / one-of / trust-domain rules', async () => {
   const app = await service()
   app.get('/exact', { config: { spiffe: { allow: [WEB] } } }, () => 'in')
-  app.get('/one-of', { config: { spiffe: { allow: [oneOf(WEB, API)] } } }, () => 'in')
-  app.get('/domain', { config: { spiffe: { allow: [memberOf('example.org')] } } }, () => 'in')
+  app.get('/one-of', { config: { spiffe: { allow: [matchOneOf(WEB, API)] } } }, () => 'in')
+  app.get('/domain', { config: { spiffe: { allow: [matchMemberOf('example.org')] } } }, () => 'in')
   app.get('/data', { config: { spiffe: { allow: [{ memberOf: 'other.org' }] } } }, () => 'in')
   expect(await statuses(app, '/exact')).toEqual([200, 403, 403, 403])
   expect(await statuses(app, '/one-of')).toEqual([200, 200, 403, 403])

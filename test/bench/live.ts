@@ -1,7 +1,7 @@
 // What it costs to judge all live peers of a server anew after a change of bundles, and for how long at a time.
 import { X509Certificate } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { BundleSet, RevocationList, Updates, X509Bundle } from '@fastify-spiffe/spiffe'
 import type {
   RevocationPolicy,
@@ -132,10 +132,10 @@ const bundlesOf = (authorities: readonly MintedCa[], lists: readonly RevocationL
     ),
   )
 
-const authority = await mintAuthority(DOMAIN)
-const next = await mintAuthority(DOMAIN)
+const authority = await mintRootCa(DOMAIN)
+const next = await mintRootCa(DOMAIN)
 const { subject, keyPair } = authority
-const renewed = await mintAuthority(DOMAIN, { subject, keyPair })
+const renewed = await mintRootCa(DOMAIN, { subject, keyPair })
 const svid = (await authority.mint(`spiffe://${DOMAIN}/server`)).toX509Svid()
 const leaves = await leavesOf(authority, PEERS)
 const others = Array.from({ length: 10_000 }, (_, index) => (index + 0x10_000).toString(16))

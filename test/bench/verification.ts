@@ -1,7 +1,7 @@
 // The processor time that verifyX509Svid takes for the worst chains and bundles that are known.
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { mintAuthority } from '@fastify-spiffe/authority'
-import type { CertificateShape, KeyPair, MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
+import type { CertificateTemplate, KeyPair, MintedCa } from '@fastify-spiffe/authority'
 import { BundleSet, TrustDomain, verifyX509Svid, X509Bundle } from '@fastify-spiffe/spiffe'
 import type { Certificate, VerificationBudget } from '@fastify-spiffe/spiffe'
 import { spread, type Spread } from './statistics.ts'
@@ -25,16 +25,19 @@ const keyPairOn = (namedCurve: string): KeyPair => generateKeyPairSync('ec', { n
 
 const rsaKeyPair = (modulusLength: number): KeyPair => generateKeyPairSync('rsa', { modulusLength })
 
-async function authorities(count: number, shape: CertificateShape = {}): Promise<MintedCa[]> {
+async function authorities(count: number, shape: CertificateTemplate = {}): Promise<MintedCa[]> {
   const minted: MintedCa[] = []
   for (let index = 0; index < count; index += 1) {
-    minted.push(await mintAuthority(DOMAIN, { subject: `O=authority ${index}`, ...shape }))
+    minted.push(await mintRootCa(DOMAIN, { subject: `O=authority ${index}`, ...shape }))
   }
   return minted
 }
 
 /** Every member certifies every other. */
-async function mesh(members: readonly MintedCa[], shape: CertificateShape = {}): Promise<Buffer[]> {
+async function mesh(
+  members: readonly MintedCa[],
+  shape: CertificateTemplate = {},
+): Promise<Buffer[]> {
   const all: Buffer[] = []
   for (const { subject, keyPair } of members) {
     for (const issuer of members) {
@@ -109,7 +112,7 @@ async function lookAlikes(): Promise<Case[]> {
 }
 
 async function longChain(name: string, issuers: number, newKeyPair: () => KeyPair): Promise<Case> {
-  const root = await mintAuthority(DOMAIN, { keyPair: newKeyPair() })
+  const root = await mintRootCa(DOMAIN, { keyPair: newKeyPair() })
   let ca = root
   for (let step = 1; step < issuers; step += 1) ca = await ca.mintCa({ keyPair: newKeyPair() })
   return { name, chain: [await leafOf(ca), ...ca.chain], authorities: [root.certificate] }

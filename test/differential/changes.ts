@@ -1,4 +1,4 @@
-import type { CertificateShape, RawExtension } from '@fastify-spiffe/authority'
+import type { CertificateTemplate, RawExtension } from '@fastify-spiffe/authority'
 import { NOW } from '../support/verdict.ts'
 import { BOOLEAN_TRUE, der, oid, SEQUENCE } from './der.ts'
 import type { Draft } from './draft.ts'
@@ -11,11 +11,11 @@ type Edit = (draft: Draft) => Draft
 const SECOND_MS = 1000
 
 const shape =
-  (part: CertificateShape): Edit =>
+  (part: CertificateTemplate): Edit =>
   (draft) => ({ ...draft, shape: { ...draft.shape, ...part } })
 
 const extension =
-  (part: RawExtension, instead: CertificateShape = {}): Edit =>
+  (part: RawExtension, instead: CertificateTemplate = {}): Edit =>
   (draft) => ({
     ...shape(instead)(draft),
     extensions: [...draft.extensions.filter(({ oid: type }) => type !== part.oid), part],
@@ -58,7 +58,7 @@ const basicConstraints = (critical: boolean, value: Buffer): Edit =>
 
 /** The last word about it counts: there is one extension. */
 const ca =
-  (value: NonNullable<CertificateShape['ca']>): Edit =>
+  (value: NonNullable<CertificateTemplate['ca']>): Edit =>
   (draft) => ({
     ...shape({ ca: value })(draft),
     extensions: draft.extensions.filter(({ oid: type }) => type !== BASIC_CONSTRAINTS),

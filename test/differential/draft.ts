@@ -1,4 +1,4 @@
-import type { CertificateShape, KeyType, RawExtension } from '@fastify-spiffe/authority'
+import type { CertificateTemplate, KeyType, RawExtension } from '@fastify-spiffe/authority'
 import { der, SEQUENCE } from './der.ts'
 
 /** A certificate while changes are made to it. */
@@ -7,7 +7,7 @@ export interface Draft {
   readonly keyType: KeyType
   /** The name of the certificate above, its own for an anchor. */
   readonly issuerName: string
-  readonly shape: CertificateShape
+  readonly shape: CertificateTemplate
   readonly extensions: readonly RawExtension[]
   readonly constraints: Constraints
   /** Whether somebody else than the issuer signs. */
@@ -26,7 +26,7 @@ export interface Constraints {
 export const NO_CONSTRAINTS: Constraints = { permitted: [], excluded: [], critical: true }
 
 /** What goes to the mint. */
-export function shapeOf({ shape, extensions, constraints }: Draft): CertificateShape {
+export function shapeOf({ shape, extensions, constraints }: Draft): CertificateTemplate {
   return { ...shape, extraExtensions: [...extensions, ...nameConstraints(constraints)] }
 }
 

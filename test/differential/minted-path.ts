@@ -1,6 +1,6 @@
 import {
-  mintAuthority,
-  type CertificateShape,
+  mintRootCa,
+  type CertificateTemplate,
   type KeyType,
   type MintedCa,
 } from '@fastify-spiffe/authority'
@@ -80,7 +80,7 @@ async function mintPathCa(
     ...(await signer(draft, description)),
     keyPair: await keyOf(`authority ${level}`, draft.keyType),
   }
-  const ca = await (parent?.mintCa(shape) ?? mintAuthority(HOME, shape, { clock }))
+  const ca = await (parent?.mintCa(shape) ?? mintRootCa(HOME, shape, { clock }))
   return { der: flip(ca.der, draft), ca }
 }
 
@@ -107,7 +107,7 @@ async function mintLeaf(description: ChainDescription, issuer: MintedCa): Promis
 }
 
 /** A stranger who claims to be the issuer. */
-async function signer(draft: Draft, { keyType }: ChainDescription): Promise<CertificateShape> {
+async function signer(draft: Draft, { keyType }: ChainDescription): Promise<CertificateTemplate> {
   if (!draft.isForged) return {}
   return { issuer: draft.issuerName, signedBy: await otherCa('stranger', keyType) }
 }
@@ -125,13 +125,13 @@ const others = new Map<string, Promise<MintedCa>>()
 export function otherCa(
   holder: string,
   keyType: KeyType,
-  shape: CertificateShape = {},
+  shape: CertificateTemplate = {},
 ): Promise<MintedCa> {
   const key = JSON.stringify([holder, keyType, shape])
   const known = others.get(key)
   if (known !== undefined) return known
   const made = keyOf(holder, keyType).then((keyPair) =>
-    mintAuthority(HOME, { subject: `CN=${holder}`, ...shape, keyPair }, { clock }),
+    mintRootCa(HOME, { subject: `CN=${holder}`, ...shape, keyPair }, { clock }),
   )
   others.set(key, made)
   return made
@@ -141,8 +141,8 @@ export function otherCa(
 export async function mintTwin(
   { ca }: PathCa,
   signedBy: MintedCa | 'self',
-  shape: CertificateShape = {},
+  shape: CertificateTemplate = {},
 ): Promise<Buffer> {
   const { subject, keyPair } = ca
-  return (await mintAuthority(HOME, { subject, keyPair, signedBy, ...shape }, { clock })).der
+  return (await mintRootCa(HOME, { subject, keyPair, signedBy, ...shape }, { clock })).der
 }

@@ -1,5 +1,5 @@
 import {
-  mintAuthority,
+  mintRootCa,
   type KeyPair,
   type MintedCa,
   type RawExtension,
@@ -98,7 +98,7 @@ beforeAll(async () => {
     await unused[Symbol.asyncDispose]()
   }
   const keyPair = await keyOf('anchor', 'ec-p256')
-  anchor = await mintAuthority('home.test', { subject: 'CN=anchor', keyPair }, { clock: () => NOW })
+  anchor = await mintRootCa('home.test', { subject: 'CN=anchor', keyPair }, { clock: () => NOW })
   keys = await Promise.all([0, 1, 2, 3, 4].map((level) => keyOf(`policies ${level}`, 'ec-p256')))
 })
 

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import type { RevocationListShape } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import type { RevocationListTemplate } from '@fastify-spiffe/authority'
 import { BundleSet, RevocationList, verifyX509Svid, X509Bundle } from '@fastify-spiffe/spiffe'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 
@@ -37,12 +37,12 @@ const pem = (label: string, ders: readonly Uint8Array[]): string =>
 const listsOf = async (ca: MintedCa, serialNumber: string, state: State): Promise<Buffer[]> => {
   const revoked = [serialNumber]
   const now = Date.now()
-  const shapes: Readonly<Record<State, readonly RevocationListShape[]>> = {
+  const shapes: Readonly<Record<State, readonly RevocationListTemplate[]>> = {
     none: [],
     good: [{}],
     revoking: [{ revoked }],
     expired: [{ revoked, thisUpdate: now - 2 * HOUR_MS, nextUpdate: now - HOUR_MS }],
-    forged: [{ revoked, tamperSignature: true }],
+    forged: [{ revoked, corruptSignature: true }],
     'older beside newer': [{ thisUpdate: now - HOUR_MS }, { revoked }],
   }
   return Promise.all(shapes[state].map((shape) => ca.mintRevocationList(shape)))
@@ -91,7 +91,7 @@ const agrees = (verdict: string, codes: readonly string[], isOneReason: boolean)
 }
 
 test('strict revocation is what openssl verify -crl_check_all says, for every state of the lists', async () => {
-  const root = await mintAuthority('example.org')
+  const root = await mintRootCa('example.org')
   const middle = await root.mintCa()
   const minted = await middle.mint('spiffe://example.org/web')
   const serialOfLeaf = minted.toX509Svid().leaf.serialNumber

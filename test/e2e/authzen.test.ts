@@ -3,7 +3,7 @@ import { authzen } from '@fastify-spiffe/authz/authzen'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
-import fastifySpiffe, { id, spiffeServer, SvidAgent } from 'fastify-spiffe'
+import fastifySpiffe, { matchId, spiffeServer, SvidAgent } from 'fastify-spiffe'
 
 const PDP = 'spiffe://example.org/platform/pdp'
 const ORDERS = 'spiffe://example.org/acme/orders'
@@ -42,7 +42,7 @@ beforeEach(() => void (askers.length = 0))
 async function ask(asker: string, server: string, domain: Authority = authority): Promise<boolean> {
   const agent = new SvidAgent({
     source: await domain.source(asker),
-    server: id(server),
+    server: matchId(server),
     keepAlive: true,
   })
   const engine = authzen({ url, agent })
@@ -60,7 +60,7 @@ test('a decision point is asked with the own SVID, and knows who asks', async ()
 
 test('it is asked with the SVID of the day', async () => {
   const source = await authority.source(ORDERS)
-  const agent = new SvidAgent({ source, server: id(PDP), keepAlive: true })
+  const agent = new SvidAgent({ source, server: matchId(PDP), keepAlive: true })
   const engine = authzen({ url, agent })
   const decide = async (): Promise<boolean> =>
     engine.decide(QUESTION, { signal: AbortSignal.timeout(30_000) })

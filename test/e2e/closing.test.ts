@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { connect, id, SvidAgent } from 'fastify-spiffe'
+import { connect, matchId, SvidAgent } from 'fastify-spiffe'
 
 const ORDERS = 'spiffe://example.org/acme/orders'
 
@@ -53,7 +53,7 @@ const ended = { code: 0, signal: null, isPrompt: true }
 describe('the process of a service that has closed its application ends by itself', () => {
   test('with a client that keeps its connection', async () => {
     const { child, port } = await start('http/1.1')
-    const agent = new SvidAgent({ source: web, server: id(ORDERS), keepAlive: true })
+    const agent = new SvidAgent({ source: web, server: matchId(ORDERS), keepAlive: true })
     const request = https.get({ host: '127.0.0.1', port, path: '/orders', agent })
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     expect(await text(response)).toBe('hello spiffe://example.org/acme/web')
@@ -63,7 +63,7 @@ describe('the process of a service that has closed its application ends by itsel
 
   test('with clients over HTTP/2, with and without ALPN', async () => {
     const { child, port } = await start('http2')
-    const to = { source: web, host: '127.0.0.1', port, server: id(ORDERS) }
+    const to = { source: web, host: '127.0.0.1', port, server: matchId(ORDERS) }
     const socket = await connect({ ...to, alpnProtocols: ['h2'] })
     const session = http2.connect('https://localhost', { createConnection: (): Duplex => socket })
     session.on('error', () => undefined)

@@ -9,7 +9,7 @@ import cors from '@fastify/cors'
 import files from '@fastify/static'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { authz, fastifySpiffe, id, peer, spiffeServer, SvidAgent, svid } from 'fastify-spiffe'
+import { authz, fastifySpiffe, matchId, peer, spiffeServer, SvidAgent, svid } from 'fastify-spiffe'
 import { NodeProcess } from '../support/process.ts'
 
 const ORDERS = 'spiffe://example.org/acme/orders'
@@ -25,7 +25,7 @@ beforeAll(async () => {
   authority = await Authority.create({ trustDomain: 'example.org' })
   source = await authority.source(ORDERS)
   const entries = [WEB, OTHER].map(async (caller) => {
-    const agent = new SvidAgent({ source: await authority.source(caller), server: id(ORDERS) })
+    const agent = new SvidAgent({ source: await authority.source(caller), server: matchId(ORDERS) })
     return [caller, agent] as const
   })
   agents = new Map(await Promise.all(entries))

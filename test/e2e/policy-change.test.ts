@@ -8,7 +8,7 @@ import { expect, test } from '@jest/globals'
 import Fastify from 'fastify'
 import {
   authz,
-  id,
+  matchId,
   peer,
   type PolicyDocument,
   spiffeServer,
@@ -34,7 +34,7 @@ async function keepConnection(source: X509MaterialSource, port: number) {
     source,
     host: '127.0.0.1',
     port,
-    server: id(ORDERS),
+    server: matchId(ORDERS),
     alpnProtocols: ['h2'],
   })
   const session = http2.connect(`https://127.0.0.1:${port}`, { createConnection: () => socket })

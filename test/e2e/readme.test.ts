@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { Authority } from '@fastify-spiffe/authority'
-import { id } from '@fastify-spiffe/spiffe'
+import { matchId } from '@fastify-spiffe/spiffe'
 import { createSvidServer, SvidAgent } from '@fastify-spiffe/tls'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { brokenLinks } from '../support/markdown-links.ts'
@@ -69,7 +69,7 @@ function portOf(server: Server): number {
 
 async function callAs(workload: string, port: number): Promise<string> {
   await using source = await authority.source(`spiffe://example.org/acme/${workload}`)
-  const agent = new SvidAgent({ source, server: id(ORDERS) })
+  const agent = new SvidAgent({ source, server: matchId(ORDERS) })
   const request = https.get(`https://127.0.0.1:${port}/orders`, { agent })
   const [response] = await once(request, 'response')
   return `${response.statusCode} ${await text(response)}`

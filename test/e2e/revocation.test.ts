@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
 import { Authority, type WorkloadEndpoint } from '@fastify-spiffe/authority'
-import { anyId, type X509Svid } from '@fastify-spiffe/spiffe'
+import { matchAny, type X509Svid } from '@fastify-spiffe/spiffe'
 import { SvidAgent, type LapseReason, type PeerLapsedEvent } from '@fastify-spiffe/tls'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import { describe, expect, test } from '@jest/globals'
@@ -30,7 +30,7 @@ const nextLapse = (): Promise<LapseReason> =>
 const clientOf = (svid: X509Svid, source: X509Source): SvidAgent =>
   new SvidAgent({
     source: new ScriptedSource(svid, source.bundles),
-    server: anyId(),
+    server: matchAny(),
     keepAlive: true,
     revocation: 'off',
   })

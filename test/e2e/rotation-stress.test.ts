@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Authority } from '@fastify-spiffe/authority'
 import { connect } from '@fastify-spiffe/tls'
 import { BundleSet, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
-import { authz, id, peer, spiffeServer, svid } from 'fastify-spiffe'
+import { authz, matchId, peer, spiffeServer, svid } from 'fastify-spiffe'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { ScriptedSource } from '../support/scripted-source.ts'
 
@@ -22,7 +22,7 @@ interface Tally {
   readonly failures: unknown[]
 }
 
-const endpoint = { host: '127.0.0.1', server: id(SERVER) }
+const endpoint = { host: '127.0.0.1', server: matchId(SERVER) }
 let authority: Authority
 let caller: ScriptedSource
 let material: { readonly svid: X509Svid; readonly bundles: BundleSet }[]

@@ -59,11 +59,11 @@ test('a server of another copy is named as such by svid and by peer', async () =
 })
 
 test('a matcher of another copy is named as such', async () => {
-  const { memberOf, SpiffeId } = await copyOf<Spiffe>('spiffe')
+  const { matchMemberOf, SpiffeId } = await copyOf<Spiffe>('spiffe')
   await using app = Fastify()
   await app.register(peer)
   await app.register(authz)
-  for (const caller of [memberOf('example.org'), SpiffeId.parse(WEB)]) {
+  for (const caller of [matchMemberOf('example.org'), SpiffeId.parse(WEB)]) {
     const config = { spiffe: { allow: [caller] } } as object
     expect(() => app.get('/', { config }, () => 'in')).toThrow(
       expect.objectContaining({

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import {
   authz,
-  id,
+  matchId,
   peer,
   spiffeServer,
   svid,
@@ -54,7 +54,7 @@ afterAll(async () => {
 
 const call = async (from: X509MaterialSource, path = '/live'): Promise<WebSocket> => {
   const { port } = app.server.address() as AddressInfo
-  const socket = await connect({ source: from, host: '127.0.0.1', port, server: id(ORDERS) })
+  const socket = await connect({ source: from, host: '127.0.0.1', port, server: matchId(ORDERS) })
   return new WebSocket(`ws://127.0.0.1:${port}${path}`, { createConnection: () => socket })
 }
 

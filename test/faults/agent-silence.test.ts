@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { id, type SourceState } from '@fastify-spiffe/spiffe'
+import { matchId, type SourceState } from '@fastify-spiffe/spiffe'
 import { connect } from '@fastify-spiffe/tls'
 import { Http2Caller } from '../spire/support/http2-caller.ts'
 import { presentedSerialNumber } from '../spire/support/handshake.ts'
@@ -51,7 +51,7 @@ test('an agent that hangs costs no request until the SVID expires; then nothing 
   expect(source.svid).toBeNull()
   expect(service.identity.svid).toBeNull()
   await expect(presentedSerialNumber(endpoint)).rejects.toMatchObject({ code: 'connect-failed' })
-  const outward = { source, host: '127.0.0.1', port: service.port, server: id(ORDERS) }
+  const outward = { source, host: '127.0.0.1', port: service.port, server: matchId(ORDERS) }
   await expect(connect(outward)).rejects.toMatchObject({ code: 'no-svid' })
   // The connections that are open were proven while there was an SVID.
   expect((await kept.get('/orders')).status).toBe(200)

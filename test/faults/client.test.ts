@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals'
 import { Authority } from '@fastify-spiffe/authority'
-import { BundleSet, id } from '@fastify-spiffe/spiffe'
+import { BundleSet, matchId } from '@fastify-spiffe/spiffe'
 import { connect, createSvidServer, SvidAgent } from '@fastify-spiffe/tls'
 import { Relay } from '../support/relay.ts'
 import { ScriptedSource } from '../support/scripted-source.ts'
@@ -40,7 +40,7 @@ beforeEach(async () => {
   relay = await Relay.open({ at: { port: 0 }, to: { port: service.port } })
   agent = new SvidAgent({
     source: caller,
-    server: id(ORDERS),
+    server: matchId(ORDERS),
     keepAlive: true,
     timeoutMs: TIMEOUT_MS,
   })
@@ -52,7 +52,13 @@ afterEach(async () => {
 })
 
 const dial = (timeoutMs = TIMEOUT_MS): Promise<TLSSocket> =>
-  connect({ source: caller, host: '127.0.0.1', port: relay.port, server: id(ORDERS), timeoutMs })
+  connect({
+    source: caller,
+    host: '127.0.0.1',
+    port: relay.port,
+    server: matchId(ORDERS),
+    timeoutMs,
+  })
 
 /** Makes a request through the agent, and gives the status of the answer. */
 async function get(to: RequestOptions = {}): Promise<number | undefined> {
@@ -128,7 +134,7 @@ test('a server that half-closes in the handshake is an error at once, and no lea
 test('a signal ends a connection that hangs, and the socket with it', async () => {
   relay.down.pause()
   const giveUp = new AbortController()
-  const options = { source: caller, host: '127.0.0.1', port: relay.port, server: id(ORDERS) }
+  const options = { source: caller, host: '127.0.0.1', port: relay.port, server: matchId(ORDERS) }
   const dialled = connect({ ...options, signal: giveUp.signal })
   await relay.nextConnection()
   giveUp.abort(new Error('enough'))

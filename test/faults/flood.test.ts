@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { Authority, mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { Authority, mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { BundleSet, X509Bundle } from '@fastify-spiffe/spiffe'
 import type { PeerRejectedEvent } from '@fastify-spiffe/tls'
 import { report } from '../spire/support/report.ts'
@@ -66,7 +66,7 @@ const total = (codes: Map<string, number>): number =>
   [...codes.values()].reduce((sum, count) => sum + count, 0)
 
 test(`a flood of ${FLOOD} bad certificates fills no log, is counted to the last one, and costs no good request`, async () => {
-  const stranger = await mintAuthority('a.test')
+  const stranger = await mintRootCa('a.test')
   const bad: readonly Material[] = [
     materialOf(await stranger.mint(WEB)),
     materialOf(await authority.mint(WEB, { notAfter: Date.now() - 1_000 })),
@@ -104,16 +104,14 @@ const SUBJECT = 'C=US,O=SPIFFE'
 
 /** CAs of one name with different keys, in so many bytes. */
 async function lookAlikes(bytes: number): Promise<MintedCa[]> {
-  const first = await mintAuthority('a.test', { subject: SUBJECT })
+  const first = await mintRootCa('a.test', { subject: SUBJECT })
   const count = Math.floor(bytes / first.der.length)
-  const others = Array.from({ length: count - 1 }, () =>
-    mintAuthority('a.test', { subject: SUBJECT }),
-  )
+  const others = Array.from({ length: count - 1 }, () => mintRootCa('a.test', { subject: SUBJECT }))
   return [first, ...(await Promise.all(others))]
 }
 
 test('a chain of 100 KB of look-alike CAs is refused at a bounded price, and costs no good request', async () => {
-  const original = await mintAuthority('a.test', { subject: SUBJECT })
+  const original = await mintRootCa('a.test', { subject: SUBJECT })
   const alikes = await lookAlikes(CHAIN_BYTES - 4_096)
   source.set(source.svid, bundleWith(original))
   const decoys = alikes.map(({ der }) => der)
@@ -135,7 +133,7 @@ test('a chain of 100 KB of look-alike CAs is refused at a bounded price, and cos
 }, 60_000)
 
 test('100 KB of look-alike CAs in the bundle keep no good caller out', async () => {
-  const original = await mintAuthority('a.test', { subject: SUBJECT })
+  const original = await mintRootCa('a.test', { subject: SUBJECT })
   const alikes = await lookAlikes(CHAIN_BYTES)
   source.set(source.svid, bundleWith(...alikes, original))
   const good = Array.from({ length: 20 }, () => original.mint(WEB))

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Authority } from '@fastify-spiffe/authority'
-import { BundleSet, id } from '@fastify-spiffe/spiffe'
+import { BundleSet, matchId } from '@fastify-spiffe/spiffe'
 import { connect } from '@fastify-spiffe/tls'
 import type { CallerOptions } from '../spire/support/caller.ts'
 import { Http1Caller } from '../spire/support/http1-caller.ts'
@@ -62,7 +62,7 @@ const relayed = (to = service): Promise<Relay> =>
 const endpointAt = (port: number): CallerOptions => ({ source: caller, server: ORDERS, port })
 
 const dial = (port: number, timeoutMs = 30_000) =>
-  connect({ source: caller, host: '127.0.0.1', port, server: id(ORDERS), timeoutMs })
+  connect({ source: caller, host: '127.0.0.1', port, server: matchId(ORDERS), timeoutMs })
 
 describe('a client', () => {
   test('that connects and says nothing is cut after the handshake timeout, and counted', async () => {

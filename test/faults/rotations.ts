@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import { Http1Caller } from '../spire/support/http1-caller.ts'
 import { Http2Caller } from '../spire/support/http2-caller.ts'
@@ -31,11 +31,11 @@ export interface Sample {
   readonly listeners: number
 }
 
-const issuer = await mintAuthority('a.test')
+const issuer = await mintRootCa('a.test')
 
 async function message(): Promise<SvidMessage> {
-  const passing = await mintAuthority('a.test')
-  const foreign = await mintAuthority('b.test')
+  const passing = await mintRootCa('a.test')
+  const foreign = await mintRootCa('b.test')
   const bundle = Buffer.concat([issuer.der, passing.der])
   return {
     svids: [await svidFields(issuer, ORDERS, { bundle })],

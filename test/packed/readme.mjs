@@ -19,11 +19,11 @@ import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
 import type { IncomingMessage } from 'node:http'
 import { SvidAgent } from '@fastify-spiffe/tls'
-import { id } from 'fastify-spiffe'
+import { matchId } from 'fastify-spiffe'
 
 const { port } = app.server.address() as AddressInfo
 const caller = await X509Source.open({ address: process.env['CALLER_SOCKET']! })
-const agent = new SvidAgent({ source: caller, server: id('spiffe://example.org/acme/orders') })
+const agent = new SvidAgent({ source: caller, server: matchId('spiffe://example.org/acme/orders') })
 const response = await new Promise<IncomingMessage>((resolve, reject) => {
   https.get({ host: '127.0.0.1', port, path: '/orders', agent }, resolve).on('error', reject)
 })

@@ -1,4 +1,4 @@
-import { mintAuthority, type CertificateShape, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type CertificateTemplate, type MintedCa } from '@fastify-spiffe/authority'
 import {
   BundleSet,
   MAX_CLOCK_SKEW_MS,
@@ -19,13 +19,13 @@ const time = { clock: () => NOW }
 let anchor: MintedCa
 
 beforeAll(async () => {
-  anchor = await mintAuthority('example.org', always, time)
+  anchor = await mintRootCa('example.org', always, time)
 })
 
 /** A path whose leaf, intermediate or authority has these dates, and the others long ones. */
-async function pathWith(where: string, dates: CertificateShape) {
+async function pathWith(where: string, dates: CertificateTemplate) {
   const long = { notBefore: NOW - HOUR_MS, notAfter: NOW + HOUR_MS }
-  const root = where === 'authority' ? await mintAuthority('example.org', dates, time) : anchor
+  const root = where === 'authority' ? await mintRootCa('example.org', dates, time) : anchor
   const intermediate = await root.mintCa(where === 'intermediate' ? dates : long)
   const minted = await intermediate.mint(WEB, where === 'leaf' ? dates : long)
   const svid = minted.toX509Svid({ clock: () => 0 })

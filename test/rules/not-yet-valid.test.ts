@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { TrustDomain, verifyX509Svid } from '@fastify-spiffe/spiffe'
 import { WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
@@ -38,8 +38,8 @@ const LATER_MS = 30 * MINUTE_MS
 const later = (): { notBefore: number } => ({ notBefore: Date.now() + LATER_MS })
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
-  foreign = await mintAuthority('other.test')
+  authority = await mintRootCa('example.org')
+  foreign = await mintRootCa('other.test')
   web = await svidFields(authority, WEB)
   api = await svidFields(authority, API)
 })
@@ -118,7 +118,7 @@ describe('an SVID that is not valid yet', () => {
   test('leaves the last one in its place, while the bundles and lists that came with it count at once', async () => {
     await open({ svids: [web] })
     const before = source.svid
-    const successor = await mintAuthority('example.org')
+    const successor = await mintRootCa('example.org')
     const bundle = Buffer.concat([authority.der, successor.der])
     const fields = await svidFields(successor, WEB, { shape: later(), bundle })
     const crl = [await foreign.mintRevocationList()]
@@ -169,7 +169,7 @@ describe('an SVID that is not valid yet', () => {
 
   test('may have an authority that is not valid yet, whose peers are let in when it is', async () => {
     await open({ svids: [web] })
-    const successor = await mintAuthority('example.org', later())
+    const successor = await mintRootCa('example.org', later())
     await send({ svids: [await svidFields(successor, WEB)] })
     expect(stateAndCode()).toEqual(['stale', 'not-yet-valid'])
     expect(source.bundles.get(own)?.authorities).toHaveLength(1)
@@ -195,7 +195,7 @@ describe('an SVID that is not valid yet', () => {
   })
 
   test.each([
-    ['its signature', { tamperSignature: true }, 'untrusted-svid'],
+    ['its signature', { corruptSignature: true }, 'untrusted-svid'],
     ['its key', { mismatchedKey: true }, 'key-mismatch'],
     ['its uses', { keyUsage: ['keyCertSign'] as const }, 'invalid-svid'],
     ['its end', { notAfter: Date.now() + LATER_MS - MINUTE_MS }, 'untrusted-svid'],
@@ -368,7 +368,7 @@ describe('a clock that is set', () => {
   test('back behind the end of an SVID that was refused lets it in, with its bundles', async () => {
     await open({ svids: [web] })
     offsetMs = 2 * 60 * MINUTE_MS
-    const bundle = Buffer.concat([authority.der, (await mintAuthority('example.org')).der])
+    const bundle = Buffer.concat([authority.der, (await mintRootCa('example.org')).der])
     call.send({ svids: [await svidFields(authority, API, { bundle })] })
     await untilSaid(() => codes().length === 1)
     expect(codes()).toEqual(['invalid-svid'])
@@ -399,7 +399,7 @@ describe('a clock that is set', () => {
     const started = process.cpuUsage()
     const notBefore = Date.now() + 40 * 24 * 60 * MINUTE_MS
     const notAfter = notBefore + MINUTE_MS
-    const long = await mintAuthority('example.org', { notAfter: notAfter + MINUTE_MS })
+    const long = await mintRootCa('example.org', { notAfter: notAfter + MINUTE_MS })
     ;(await agent.nextCall()).send({
       svids: [await svidFields(long, WEB, { shape: { notBefore, notAfter } })],
     })

@@ -1,5 +1,5 @@
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import type { RevocationListShape } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import type { RevocationListTemplate } from '@fastify-spiffe/authority'
 import {
   BundleSet,
   RevocationList,
@@ -23,7 +23,7 @@ let leaf: MintedCertificate
 let below: MintedCertificate
 
 beforeAll(async () => {
-  root = await mintAuthority('example.org', {}, times)
+  root = await mintRootCa('example.org', {}, times)
   middle = await root.mintCa()
   leaf = await root.mint(WEB)
   below = await middle.mint(WEB)
@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 const serialOf = (minted: MintedCertificate): string => minted.toX509Svid(times).leaf.serialNumber
 
-const listOf = async (ca: MintedCa, shape: RevocationListShape = {}): Promise<RevocationList> =>
+const listOf = async (ca: MintedCa, shape: RevocationListTemplate = {}): Promise<RevocationList> =>
   RevocationList.fromDer(await ca.mintRevocationList(shape))
 
 /** A list of `ca` that revokes what was minted. */
@@ -111,7 +111,7 @@ describe('revocation (RFC 5280 §6.3)', () => {
 
   test('§6.3.3 f: a list of an issuer that may sign certificates but no lists is not used', async () => {
     const { subject, keyPair } = root
-    const mute = await mintAuthority(
+    const mute = await mintRootCa(
       'example.org',
       { subject, keyPair, keyUsage: ['keyCertSign'] },
       times,
@@ -124,10 +124,10 @@ describe('revocation (RFC 5280 §6.3)', () => {
   })
 
   test('§6.3.3 g: a list that the key of the issuer did not sign is not used', async () => {
-    const other = await mintAuthority('example.org', { subject: root.subject }, times)
+    const other = await mintRootCa('example.org', { subject: root.subject }, times)
     const revoked = [serialOf(leaf)]
     const forged = [
-      await listOf(root, { revoked, tamperSignature: true }),
+      await listOf(root, { revoked, corruptSignature: true }),
       await listOf(root, { revoked, signedBy: other }),
       await listOf(root, { revoked, hash: 'SHA-1' }),
       await listOf(other, { revoked }),
@@ -142,7 +142,7 @@ describe('revocation (RFC 5280 §6.3)', () => {
 
   test('the lists of another trust domain say nothing', async () => {
     const list = await revoking(root, leaf)
-    const other = await mintAuthority('other.test', {}, times)
+    const other = await mintRootCa('other.test', {}, times)
     const foreign = X509Bundle.of(other.trustDomain, [other.certificate], [list])
     expect(judge(leaf, bundlesWith([root]).with(foreign))).toBe('accepted')
   })
@@ -151,7 +151,7 @@ describe('revocation (RFC 5280 §6.3)', () => {
 describe('several paths', () => {
   test('a revoked leaf stays so when its authority was renewed with the same key, whichever comes first', async () => {
     const { subject, keyPair } = root
-    const renewed = await mintAuthority('example.org', { subject, keyPair }, times)
+    const renewed = await mintRootCa('example.org', { subject, keyPair }, times)
     const list = await revoking(root, leaf)
     expect(judge(leaf, bundlesWith([root, renewed], list))).toBe('revoked')
     expect(judge(leaf, bundlesWith([renewed, root], list))).toBe('revoked')
@@ -159,7 +159,7 @@ describe('several paths', () => {
   })
 
   test('a revoked intermediate is replaced by another certificate of the same key that is not (§6.1)', async () => {
-    const other = await mintAuthority('example.org', {}, times)
+    const other = await mintRootCa('example.org', {}, times)
     const { subject, keyPair } = middle
     const cross = await other.mintCa({ subject, keyPair })
     const list = await listOf(root, { revoked: [middle.certificate.serialNumber] })
@@ -209,7 +209,7 @@ describe('a policy', () => {
   })
 
   test('strict finds the path that lists stand for, among others', async () => {
-    const other = await mintAuthority('example.org', {}, times)
+    const other = await mintRootCa('example.org', {}, times)
     const { subject, keyPair } = middle
     const cross = await other.mintCa({ subject, keyPair })
     const chain = [...below.toX509Svid(times).certificates, cross.certificate]
@@ -299,7 +299,7 @@ describe('the signature of a list', () => {
 
   test('is not checked for a peer that no authority vouches for', async () => {
     const list = await listOf(root)
-    const impostor = await mintAuthority('example.org', { subject: root.subject }, times)
+    const impostor = await mintRootCa('example.org', { subject: root.subject }, times)
     const minted = await impostor.mint(WEB)
     const chain = [minted.toX509Svid(times).leaf, impostor.certificate]
     expect(judge(chain, bundlesWith([root], list))).toBe('bad-signature')

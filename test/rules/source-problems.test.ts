@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import type { SourceProblemEvent } from '@fastify-spiffe/workload-api'
@@ -20,7 +20,7 @@ let agent: ScriptedAgent
 let published: Published<SourceProblemEvent>
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
 })
 
 beforeEach(async () => {

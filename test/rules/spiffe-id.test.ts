@@ -2,10 +2,10 @@ import {
   SpiffeError,
   SpiffeId,
   TrustDomain,
-  id,
-  memberOf,
-  oneOf,
-  pattern,
+  matchId,
+  matchMemberOf,
+  matchOneOf,
+  matchPattern,
 } from '@fastify-spiffe/spiffe'
 import { expect, test } from '@jest/globals'
 
@@ -137,8 +137,8 @@ test.each(['127.0.0.1', '10.0.0.256', '010.0.0.1', '1', '0x7f.1', 'localhost', '
     const parsed = SpiffeId.parse(`spiffe://${name}/web`)
     expect(parsed.trustDomain.name).toBe(name)
     expect(parsed.path).toBe('/web')
-    expect(memberOf(name).matches(parsed)).toBe(true)
-    expect(memberOf('example.org').matches(parsed)).toBe(false)
+    expect(matchMemberOf(name).matches(parsed)).toBe(true)
+    expect(matchMemberOf('example.org').matches(parsed)).toBe(false)
   },
 )
 
@@ -270,10 +270,10 @@ test('rule 14: paths are told apart by case', () => {
   const upper = SpiffeId.parse('spiffe://example.org/Acme/web')
   expect(upper.segments).toEqual(['Acme', 'web'])
   expect(upper.equals(lower)).toBe(false)
-  expect(id(lower).matches(upper)).toBe(false)
-  expect(oneOf(lower).matches(upper)).toBe(false)
-  expect(pattern('spiffe://example.org/acme/*').matches(upper)).toBe(false)
-  expect(pattern('spiffe://example.org/Acme/*').matches(upper)).toBe(true)
+  expect(matchId(lower).matches(upper)).toBe(false)
+  expect(matchOneOf(lower).matches(upper)).toBe(false)
+  expect(matchPattern('spiffe://example.org/acme/*').matches(upper)).toBe(false)
+  expect(matchPattern('spiffe://example.org/Acme/*').matches(upper)).toBe(true)
 })
 
 test.each([
@@ -353,13 +353,15 @@ test.each([
   ['spiffe://example.org/ns/{workload}', 'spiffe://example.org/ns/a/b', false],
   ['spiffe://example.org/**', 'spiffe://example.org.evil/ns/a', false],
 ])('rule 17: %s against %s on segment boundaries: %s', (text, candidate, expected) => {
-  expect(pattern(text).matches(SpiffeId.parse(candidate))).toBe(expected)
+  expect(matchPattern(text).matches(SpiffeId.parse(candidate))).toBe(expected)
 })
 
 test('rule 17: neither an exact ID nor a trust domain matches by prefix', () => {
   const candidate = SpiffeId.parse('spiffe://example.org/ns/ab')
-  expect(id('spiffe://example.org/ns/a').matches(candidate)).toBe(false)
-  expect(oneOf('spiffe://example.org/ns/a', 'spiffe://example.org').matches(candidate)).toBe(false)
-  expect(memberOf('example.or').matches(candidate)).toBe(false)
-  expect(memberOf('example.org').matches(candidate)).toBe(true)
+  expect(matchId('spiffe://example.org/ns/a').matches(candidate)).toBe(false)
+  expect(matchOneOf('spiffe://example.org/ns/a', 'spiffe://example.org').matches(candidate)).toBe(
+    false,
+  )
+  expect(matchMemberOf('example.or').matches(candidate)).toBe(false)
+  expect(matchMemberOf('example.org').matches(candidate)).toBe(true)
 })

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { mintAuthority } from '@fastify-spiffe/authority'
-import type { CertificateShape, MintedCa, SvidShape } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
+import type { CertificateTemplate, MintedCa, SvidTemplate } from '@fastify-spiffe/authority'
 import { SpiffeError } from '@fastify-spiffe/spiffe'
 import type { BundleSet, RefusalCode, X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -14,23 +14,23 @@ let authority: MintedCa
 let bundles: BundleSet
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org', {}, { clock: () => NOW })
+  authority = await mintRootCa('example.org', {}, { clock: () => NOW })
   bundles = bundlesOf(authority)
 })
 
-const purposes = (value: string, critical: boolean): CertificateShape => ({
+const purposes = (value: string, critical: boolean): CertificateTemplate => ({
   extraExtensions: [{ oid: '2.5.29.37', critical, value: Buffer.from(value, 'hex') }],
 })
 
 /** A leaf of that shape is accepted from a peer, and taken as one's own. */
-async function isGood(shape: SvidShape, id = WEB): Promise<X509Svid> {
+async function isGood(shape: SvidTemplate, id = WEB): Promise<X509Svid> {
   const minted = await authority.mint(id, shape)
   expect(verdict(minted, bundles)).toBe('accepted')
   return minted.toX509Svid({ clock: () => NOW })
 }
 
 /** A leaf of that shape is refused from a peer with `code`, and not taken as one's own. */
-async function isBad(code: RefusalCode, shape: SvidShape, id = WEB): Promise<void> {
+async function isBad(code: RefusalCode, shape: SvidTemplate, id = WEB): Promise<void> {
   const minted = await authority.mint(id, shape)
   expect(verdict(minted, bundles)).toBe(code)
   const ownCode = code === 'malformed' ? 'invalid-certificate' : 'invalid-svid'
@@ -39,19 +39,19 @@ async function isBad(code: RefusalCode, shape: SvidShape, id = WEB): Promise<voi
   )
 }
 
-const constrained = (host: string): CertificateShape => ({
+const constrained = (host: string): CertificateTemplate => ({
   nameConstraints: { permittedUris: [host] },
 })
 
 /** What a good leaf gets when an intermediate of that shape issued it. */
-async function below(shape: CertificateShape): Promise<RefusalCode | 'accepted'> {
+async function below(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
   const intermediate = await authority.mintCa(shape)
   return verdict(await intermediate.mint(WEB), bundles)
 }
 
 /** What a good leaf gets when an authority of that shape is in the bundle. */
-async function belowAnchor(shape: CertificateShape): Promise<RefusalCode | 'accepted'> {
-  const anchor = await mintAuthority('example.org', shape, { clock: () => NOW })
+async function belowAnchor(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
+  const anchor = await mintRootCa('example.org', shape, { clock: () => NOW })
   return verdict(await anchor.mint(WEB), bundlesOf(anchor))
 }
 
@@ -218,7 +218,7 @@ describe('signing certificates', () => {
   })
 
   test('rule 29: what stands in the bundle is an authority of the trust domain, whatever its name', async () => {
-    const anchor = await mintAuthority(
+    const anchor = await mintRootCa(
       'example.org',
       { uris: ['spiffe://other.test'] },
       { clock: () => NOW },
@@ -227,7 +227,7 @@ describe('signing certificates', () => {
   })
 
   test('rule 30: a path length is honoured', async () => {
-    const anchor = await mintAuthority('example.org', { pathLength: 1 }, { clock: () => NOW })
+    const anchor = await mintRootCa('example.org', { pathLength: 1 }, { clock: () => NOW })
     const first = await anchor.mintCa({ pathLength: 0 })
     const second = await first.mintCa()
     const open = await (await anchor.mintCa()).mintCa()
@@ -240,11 +240,7 @@ describe('signing certificates', () => {
 
   test('rule 30: self-issued intermediates do not count for it', async () => {
     const subject = 'O=SPIFFE,CN=one name'
-    const anchor = await mintAuthority(
-      'example.org',
-      { subject, pathLength: 0 },
-      { clock: () => NOW },
-    )
+    const anchor = await mintRootCa('example.org', { subject, pathLength: 0 }, { clock: () => NOW })
     const renewed = await anchor.mintCa({ subject })
     const other = await anchor.mintCa({ subject: 'O=SPIFFE,CN=another name' })
     expect(verdict(await renewed.mint(WEB), bundlesOf(anchor))).toBe('accepted')
@@ -267,7 +263,7 @@ describe('signing certificates', () => {
   })
 
   test('rule 30: the name constraints of all issuers count, those of an authority too', async () => {
-    const anchor = await mintAuthority('example.org', constrained('example.org'), {
+    const anchor = await mintRootCa('example.org', constrained('example.org'), {
       clock: () => NOW,
     })
     const same = await anchor.mintCa(constrained('example.org'))
@@ -282,7 +278,7 @@ describe('signing certificates', () => {
   })
 
   test('rule 30: name constraints bind the names of an intermediate too', async () => {
-    const anchor = await mintAuthority(
+    const anchor = await mintRootCa(
       'example.org',
       { nameConstraints: { permittedUris: ['example.org'] } },
       { clock: () => NOW },
@@ -318,7 +314,7 @@ describe('signing certificates', () => {
 })
 
 /** What a leaf of that shape gets below an intermediate that permits one subtree, not critical. */
-async function under(subtree: string, shape: SvidShape): Promise<RefusalCode | 'accepted'> {
+async function under(subtree: string, shape: SvidTemplate): Promise<RefusalCode | 'accepted'> {
   const intermediate = await authority.mintCa(constrainedBy(subtree, false))
   return verdict(await intermediate.mint(WEB, shape), bundles)
 }
@@ -327,7 +323,7 @@ const wrap = (tag: number, content: Buffer): Buffer =>
   Buffer.concat([Buffer.from([tag, content.length]), content])
 
 /** permittedSubtrees of one base, DER in hexadecimal. */
-function constrainedBy(base: string, critical: boolean): CertificateShape {
+function constrainedBy(base: string, critical: boolean): CertificateTemplate {
   const subtree = wrap(0x30, Buffer.from(base, 'hex'))
   const value = wrap(0x30, wrap(0xa0, subtree))
   return { extraExtensions: [{ oid: '2.5.29.30', critical, value }] }

@@ -1,6 +1,11 @@
 import { X509Certificate as NodeX509Certificate } from 'node:crypto'
-import { generateKeyPair, mintAuthority } from '@fastify-spiffe/authority'
-import type { CertificateShape, KeyType, MintedCa, SvidShape } from '@fastify-spiffe/authority'
+import { generateKeyPair, mintRootCa } from '@fastify-spiffe/authority'
+import type {
+  CertificateTemplate,
+  KeyType,
+  MintedCa,
+  SvidTemplate,
+} from '@fastify-spiffe/authority'
 import { BundleSet, Certificate, TrustDomain, X509Bundle } from '@fastify-spiffe/spiffe'
 import type { RefusalCode } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -17,23 +22,23 @@ const UNKNOWN = '1.3.6.1.4.1.99999.1'
 let authority: MintedCa
 let bundles: BundleSet
 
-const mint = (shape: SvidShape = {}, ca: MintedCa = authority): ReturnType<MintedCa['mint']> =>
+const mint = (shape: SvidTemplate = {}, ca: MintedCa = authority): ReturnType<MintedCa['mint']> =>
   ca.mint(WEB, shape)
 
-const anchorOf = (shape: CertificateShape = {}, domain = 'example.org'): Promise<MintedCa> =>
-  mintAuthority(domain, shape, CLOCK)
+const anchorOf = (shape: CertificateTemplate = {}, domain = 'example.org'): Promise<MintedCa> =>
+  mintRootCa(domain, shape, CLOCK)
 
-const paddedWith = (bytes: number): SvidShape => ({
+const paddedWith = (bytes: number): SvidTemplate => ({
   extraExtensions: [{ oid: UNKNOWN, value: Buffer.alloc(bytes) }],
 })
 
 /** What a good leaf gets when an intermediate of that shape issued it. */
-async function below(shape: CertificateShape): Promise<RefusalCode | 'accepted'> {
+async function below(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
   return verdict(await mint({}, await authority.mintCa(shape)), bundles)
 }
 
 /** What a good leaf gets when an authority of that shape is in the bundle. */
-async function belowAnchor(shape: CertificateShape): Promise<RefusalCode | 'accepted'> {
+async function belowAnchor(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
   const anchor = await anchorOf(shape)
   return verdict(await mint({}, anchor), bundlesOf(anchor))
 }
@@ -64,9 +69,9 @@ describe('signatures and names', () => {
 
   test('rule 31: a signature that was spoilt is refused, on every certificate', async () => {
     expect(verdict(await mint(), bundles)).toBe('accepted')
-    expect(verdict(await mint({ tamperSignature: true }), bundles)).toBe('bad-signature')
+    expect(verdict(await mint({ corruptSignature: true }), bundles)).toBe('bad-signature')
     expect(await below({})).toBe('accepted')
-    expect(await below({ tamperSignature: true })).toBe('bad-signature')
+    expect(await below({ corruptSignature: true })).toBe('bad-signature')
   })
 
   test('rule 31: a leaf that someone else signed in the name of the authority is refused', async () => {
@@ -92,7 +97,7 @@ describe('signatures and names', () => {
       const minted = await mint({}, intermediate)
       expect(verdict(minted, bundlesOf(anchor))).toBe('accepted')
       expect(minted.toX509Svid(CLOCK).spiffeId.toString()).toBe(WEB)
-      const spoilt = await mint({ tamperSignature: true }, intermediate)
+      const spoilt = await mint({ corruptSignature: true }, intermediate)
       expect(verdict(spoilt, bundlesOf(anchor))).toBe('bad-signature')
     },
   )
@@ -155,7 +160,7 @@ describe('time', () => {
 describe('extensions and encoding', () => {
   test('rule 31: an unknown critical extension is refused, on every certificate', async () => {
     const value = Buffer.from('0500', 'hex')
-    const shape = (critical: boolean): CertificateShape => ({
+    const shape = (critical: boolean): CertificateTemplate => ({
       extraExtensions: [{ oid: UNKNOWN, critical, value }],
     })
     expect(verdict(await mint(shape(false)), bundles)).toBe('accepted')
@@ -473,7 +478,7 @@ describe('trust domains', () => {
 
   test('rule 36: limits come before reading, the SPIFFE ID before the bundle, the bundle before the leaf, the leaf before the path', async () => {
     const stranger = await anchorOf({}, 'stranger.test')
-    const steps: readonly [RefusalCode, SvidShape][] = [
+    const steps: readonly [RefusalCode, SvidTemplate][] = [
       ['malformed', { duplicateExtensions: ['2.5.29.19'], uris: [], ca: true, ...PAST }],
       ['no-uri-san', { uris: [], ca: true, ...PAST }],
       ['unknown-trust-domain', { uris: ['spiffe://unknown.test/a'], ca: true, ...PAST }],

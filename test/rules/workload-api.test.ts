@@ -1,5 +1,5 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
-import type { MintedCa, SvidShape } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
+import type { MintedCa, SvidTemplate } from '@fastify-spiffe/authority'
 import { TrustDomain } from '@fastify-spiffe/spiffe'
 import { LIMITS, WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
 import type {
@@ -38,8 +38,8 @@ let rejected: Published<RejectedEvent>
 let rejectedBundles: Published<RejectedEvent>
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
-  foreign = await mintAuthority('other.test')
+  authority = await mintRootCa('example.org')
+  foreign = await mintRootCa('other.test')
   web = await svidFields(authority, WEB)
   api = await svidFields(authority, API)
 })
@@ -123,7 +123,7 @@ describe('the stream', () => {
     await open({ svids: [web, api], federatedBundles: { [OTHER]: foreign.der } })
     expect(source.svids).toHaveLength(2)
     expect(source.bundles.size).toBe(2)
-    const next = await mintAuthority('example.org')
+    const next = await mintRootCa('example.org')
     await send(await svidMessage(next, WEB))
     expect(source.svids).toHaveLength(1)
     expect(source.bundles.size).toBe(1)
@@ -224,7 +224,7 @@ describe('the encoding', () => {
   })
 
   test('rule 71: a bundle is concatenated DER', async () => {
-    const second = await mintAuthority('example.org')
+    const second = await mintRootCa('example.org')
     await open({ svids: [{ ...web, bundle: Buffer.concat([second.der, authority.der]) }] })
     expect(authorities(own)).toEqual([second.der, authority.der])
   })
@@ -266,7 +266,7 @@ describe('bundles', () => {
 
   test('rule 72: SVIDs of one trust domain that disagree about its bundle are discarded', async () => {
     await open({ svids: [web] })
-    const second = await mintAuthority('example.org')
+    const second = await mintRootCa('example.org')
     const disagreeing = await svidFields(second, API)
     await sendBad({ svids: [web, disagreeing] })
     expect(codes(rejected)).toEqual(['conflicting-bundles'])
@@ -483,8 +483,8 @@ describe('bundles without an SVID', () => {
 describe('the own SVID', () => {
   const hour = 3_600_000
 
-  test.each<[string, string, SvidShape]>([
-    ['with a bad signature', 'untrusted-svid', { tamperSignature: true }],
+  test.each<[string, string, SvidTemplate]>([
+    ['with a bad signature', 'untrusted-svid', { corruptSignature: true }],
     ['signed by itself', 'untrusted-svid', { signedBy: 'self' }],
     ['that has expired', 'invalid-svid', { notAfter: Date.now() - hour }],
     ['that is a CA', 'invalid-svid', { ca: true }],

@@ -3,7 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-import { Authority, mintAuthority } from '@fastify-spiffe/authority'
+import { Authority, mintRootCa } from '@fastify-spiffe/authority'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { WorkloadApiClient, X509Source, parseEndpointAddress } from '@fastify-spiffe/workload-api'
 import type { SourceStateEvent } from '@fastify-spiffe/workload-api'
@@ -25,7 +25,7 @@ let message: SvidMessage
 let agent: ScriptedAgent
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
   message = await svidMessage(authority, WEB)
 })
 

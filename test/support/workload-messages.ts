@@ -1,4 +1,4 @@
-import type { MintedCa, SvidShape } from '@fastify-spiffe/authority'
+import type { MintedCa, SvidTemplate } from '@fastify-spiffe/authority'
 
 /** `X509SVID` of the Workload API, as it goes on the wire. */
 export interface SvidFields {
@@ -20,7 +20,7 @@ export interface SvidMessage {
 export async function svidFields(
   authority: MintedCa,
   id: string,
-  { shape = {}, ...fields }: Partial<SvidFields> & { readonly shape?: SvidShape } = {},
+  { shape = {}, ...fields }: Partial<SvidFields> & { readonly shape?: SvidTemplate } = {},
 ): Promise<SvidFields> {
   const minted = await authority.mint(id, shape)
   return {
@@ -37,7 +37,7 @@ export async function svidFields(
 export async function svidMessage(
   authority: MintedCa,
   id: string,
-  fields: Partial<SvidFields> & { readonly shape?: SvidShape } = {},
+  fields: Partial<SvidFields> & { readonly shape?: SvidTemplate } = {},
 ): Promise<SvidMessage> {
   return { svids: [await svidFields(authority, id, fields)] }
 }

@@ -1,5 +1,5 @@
 import { TlsError } from '@fastify-spiffe/tls'
-import { Authority, type SvidShape } from '@fastify-spiffe/authority'
+import { Authority, type SvidTemplate } from '@fastify-spiffe/authority'
 import { X509Source } from 'fastify-spiffe'
 import { call } from './callers.ts'
 import { check, checkStatus } from './check.ts'
@@ -43,9 +43,13 @@ async function assemble(stage: Stage): Promise<Cast> {
     await Authority.create({ trustDomain: 'example.org', svidTtlMs: SVID_TTL_MS }),
   )
   const partner = stage.use(await Authority.create({ trustDomain: 'partner.test' }))
-  const open = async (of: Authority, path: string, shape: SvidShape = {}): Promise<X509Source> => {
+  const open = async (
+    of: Authority,
+    path: string,
+    template: SvidTemplate = {},
+  ): Promise<X509Source> => {
     const spiffeId = `spiffe://${of.trustDomain.name}${path}`
-    const endpoint = stage.use(await of.serve({ spiffeId, shape }))
+    const endpoint = stage.use(await of.serve({ spiffeId, template }))
     return stage.use(await X509Source.open({ address: endpoint.address }))
   }
   const ordersSource = await open(authority, '/acme/orders')

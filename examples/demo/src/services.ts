@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import {
   authz,
-  id,
-  memberOf,
+  matchId,
+  matchMemberOf,
   peer,
   spiffeServer,
   svid,
@@ -71,7 +71,7 @@ export async function startService({
     {
       config: {
         spiffe: {
-          allow: [memberOf(own.spiffeId.trustDomain)],
+          allow: [matchMemberOf(own.spiffeId.trustDomain)],
           where: where(
             async () => {
               quotaChecks += 1
@@ -88,7 +88,7 @@ export async function startService({
   await app.listen({ host: '127.0.0.1', port })
   return {
     port: (app.server.address() as AddressInfo).port,
-    server: id(own.spiffeId),
+    server: matchId(own.spiffeId),
     quotaChecks: () => quotaChecks,
     reports,
     forget: (tenant) =>

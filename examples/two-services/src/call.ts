@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
-import { id, SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
+import { matchId, SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
 
 /** Calls as the workload of `source`, and only if `server` answers. */
 export const call = async (
@@ -9,7 +9,7 @@ export const call = async (
   server: string,
   url: string,
 ): Promise<string> => {
-  const agent = new SvidAgent({ source, server: id(server) })
+  const agent = new SvidAgent({ source, server: matchId(server) })
   const [response] = await once(https.get(url, { agent }), 'response')
   return `${response.statusCode} ${await text(response)}`
 }

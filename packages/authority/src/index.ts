@@ -4,7 +4,7 @@ export type { IdentityOptions } from './authority/identity.ts'
 export type { LocalAuthority, LocalAuthorityState } from './authority/local-authorities.ts'
 export type { AuthorityOptions } from './authority/settings.ts'
 export type { WorkloadApiCall } from './endpoint/calls.ts'
-export type { EndpointOptions } from './endpoint/options.ts'
+export type { WorkloadEndpointOptions } from './endpoint/options.ts'
 export type { WorkloadApiMessage, WorkloadApiMethod } from './endpoint/service.ts'
 export type { StatusName } from './endpoint/status.ts'
 export type {
@@ -17,17 +17,17 @@ export { AuthorityError } from './errors.ts'
 export type { AuthorityErrorCode } from './errors.ts'
 export { generateKeyPair } from './minting/key-pair.ts'
 export type { KeyPair, KeyType } from './minting/key-pair.ts'
-export { mintAuthority } from './minting/mint-authority.ts'
-export type { MintAuthorityOptions } from './minting/mint-authority.ts'
+export { mintRootCa } from './minting/mint-root-ca.ts'
+export type { MintRootCaOptions } from './minting/mint-root-ca.ts'
 export type { MintedCa } from './minting/minted-ca.ts'
 export type { MintedCertificate } from './minting/minted-certificate.ts'
 export type {
-  CertificateShape,
+  CertificateTemplate,
   KeyUsageBit,
   RawExtension,
-  RevocationListShape,
+  RevocationListTemplate,
   SignatureHash,
-  SvidShape,
+  SvidTemplate,
   UriNameConstraints,
-} from './minting/shape.ts'
+} from './minting/template.ts'
 export type { InProcessSource } from './source/in-process-source.ts'

@@ -6,7 +6,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { peer } from '@fastify-spiffe/peer'
-import { memberOf, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { matchMemberOf, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import Fastify, {
   type FastifyInstance,
@@ -91,10 +91,10 @@ describe('who may call a route', () => {
       { allow: ['spiffe://example.org/{tenant}/web'] },
       { [WEB]: 200, [GLOBEX]: 200, [API]: 403, [FOREIGN]: 403 },
     ],
-    ['a matcher', { allow: [memberOf('other.org')] }, { [FOREIGN]: 200, [WEB]: 403 }],
+    ['a matcher', { allow: [matchMemberOf('other.org')] }, { [FOREIGN]: 200, [WEB]: 403 }],
     [
       'all three together',
-      { allow: [API, 'spiffe://example.org/globex/*', memberOf('other.org')] },
+      { allow: [API, 'spiffe://example.org/globex/*', matchMemberOf('other.org')] },
       { [API]: 200, [GLOBEX]: 200, [FOREIGN]: 200, [WEB]: 403 },
     ],
     [
@@ -105,7 +105,7 @@ describe('who may call a route', () => {
     ['deny although named by allow', { allow: [WEB], deny: [WEB] }, { [WEB]: 403 }],
     [
       'deny by pattern and matcher',
-      { anyAuthenticated: true, deny: ['spiffe://example.org/*/api', memberOf('other.org')] },
+      { anyAuthenticated: true, deny: ['spiffe://example.org/*/api', matchMemberOf('other.org')] },
       { [WEB]: 200, [API]: 403, [FOREIGN]: 403 },
     ],
     ['an empty deny', { allow: [WEB], deny: [] }, { [WEB]: 200 }],
@@ -701,7 +701,7 @@ describe('conditions', () => {
       reads: ['captures.tenant', 'query.tenant'],
     })
     const app = await service({
-      allow: ['spiffe://example.org/{tenant}/web', memberOf('other.org')],
+      allow: ['spiffe://example.org/{tenant}/web', matchMemberOf('other.org')],
       where: when,
     })
     const reasons = await reasonsDuring(async () => {

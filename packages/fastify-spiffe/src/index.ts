@@ -33,16 +33,16 @@ export type {
 export { peer, PeerError } from '@fastify-spiffe/peer'
 export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
 export {
-  and,
-  anyId,
+  allOf,
+  matchAny,
   BundleSet,
-  id,
-  memberOf,
+  matchId,
+  matchMemberOf,
   not,
-  oneOf,
-  or,
+  matchOneOf,
+  anyOf,
   pathTemplate,
-  pattern,
+  matchPattern,
   RevocationList,
   SpiffeError,
   SpiffeId,

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify from 'fastify'
-import fastifySpiffe, { id, spiffeServer, SvidAgent } from './index.ts'
+import fastifySpiffe, { matchId, spiffeServer, SvidAgent } from './index.ts'
 
 const ORDERS = 'spiffe://example.org/acme/orders'
 const WEB = 'spiffe://example.org/acme/web'
@@ -26,7 +26,7 @@ afterAll(() => authority.close())
 /** Calls as a workload, on a new connection, and only a server that proves to be the right one. */
 const callAs = async (caller: string, url: string): Promise<{ status: number; body: string }> => {
   await using own = await authority.source(caller)
-  const agent = new SvidAgent({ source: own, server: id(ORDERS) })
+  const agent = new SvidAgent({ source: own, server: matchId(ORDERS) })
   const [response] = await once(https.get(url, { agent }), 'response')
   return { status: response.statusCode, body: await text(response) }
 }

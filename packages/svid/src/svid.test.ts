@@ -574,7 +574,7 @@ describe('the log tells', () => {
       },
     })
     const shape = { notAfter: now + 60_000 }
-    await using source = await own.source('spiffe://example.org/acme/orders', { shape })
+    await using source = await own.source('spiffe://example.org/acme/orders', { template: shape })
     const { lines, logger } = memory()
     await using app = Fastify({ ...spiffeServer(source, { clock: () => now }), logger })
     await app.register(svid, { source })

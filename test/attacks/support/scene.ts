@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { ScriptedSource } from '../../support/scripted-source.ts'
 import { bundlesOf } from '../../support/verdict.ts'
 
@@ -9,7 +9,7 @@ export const ADMIN = 'spiffe://example.org/acme/admin'
 
 /** Authorities of one name, as SPIRE's are: nothing but the signature tells them apart. */
 export const mintNamesake = (trustDomain: string): Promise<MintedCa> =>
-  mintAuthority(trustDomain, { subject: 'C=US,O=SPIFFE' })
+  mintRootCa(trustDomain, { subject: 'C=US,O=SPIFFE' })
 
 /** The source of a service named {@link ORDERS} that trusts these authorities, and is issued by the first. */
 export async function sourceOf(...authorities: [MintedCa, ...MintedCa[]]): Promise<ScriptedSource> {

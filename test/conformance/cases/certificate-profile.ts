@@ -1,9 +1,9 @@
-import { mintAuthority, type SvidShape } from '@fastify-spiffe/authority'
+import { mintRootCa, type SvidTemplate } from '@fastify-spiffe/authority'
 import { TRUST_DOMAIN } from '../driver/agent.ts'
 import type { ConformanceCase } from '../suite/case.ts'
 import { inBothRoles, PEER_ID, type PeerCase } from './peer-case.ts'
 
-type Row = readonly [title: string, verdict: PeerCase['verdict'], shape: SvidShape]
+type Row = readonly [title: string, verdict: PeerCase['verdict'], shape: SvidTemplate]
 
 /** Peers that differ from a good one in the shape of their leaf. */
 const leaves = (
@@ -50,7 +50,7 @@ const pathLength: readonly PeerCase[] = [
     title: 'a peer right below an authority with path length 0 is accepted',
     rule: 'X509-SVID §4.1 (30); RFC 5280 §4.2.1.9',
     verdict: 'accepted',
-    home: () => mintAuthority(TRUST_DOMAIN, { pathLength: 0 }),
+    home: () => mintRootCa(TRUST_DOMAIN, { pathLength: 0 }),
     peer: ({ home }) => home.mint(PEER_ID),
   },
   {
@@ -59,7 +59,7 @@ const pathLength: readonly PeerCase[] = [
     title: 'a peer behind an intermediate of an authority with path length 0 is refused',
     rule: 'X509-SVID §4.1 (30); RFC 5280 §4.2.1.9',
     verdict: 'refused',
-    home: () => mintAuthority(TRUST_DOMAIN, { pathLength: 0 }),
+    home: () => mintRootCa(TRUST_DOMAIN, { pathLength: 0 }),
     peer: async ({ home }) => (await home.mintCa()).mint(PEER_ID),
   },
   {

@@ -1,4 +1,4 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { TRUST_DOMAIN } from '../driver/agent.ts'
 import type { ConformanceCase } from '../suite/case.ts'
 import { inBothRoles, PEER_ID, type PeerCase } from './peer-case.ts'
@@ -44,7 +44,7 @@ const peers: readonly Omit<PeerCase, 'name'>[] = [
     title: 'a peer whose signature is bad is refused',
     rule: 'X509-SVID §5.1 (31); RFC 5280 §6.1.3',
     verdict: 'refused',
-    peer: ({ home }) => home.mint(PEER_ID, { tamperSignature: true }),
+    peer: ({ home }) => home.mint(PEER_ID, { corruptSignature: true }),
   },
   {
     level: 'core',
@@ -117,8 +117,7 @@ const peers: readonly Omit<PeerCase, 'name'>[] = [
     title: 'a peer below an authority that is not self-signed is accepted',
     rule: 'Trust Domain and Bundle §4 (37)',
     verdict: 'accepted',
-    home: async () =>
-      mintAuthority(TRUST_DOMAIN, { signedBy: await mintAuthority('above.test', {}) }),
+    home: async () => mintRootCa(TRUST_DOMAIN, { signedBy: await mintRootCa('above.test', {}) }),
     peer: ({ home }) => home.mint(PEER_ID),
   },
 ]

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { TRUST_DOMAIN } from '../driver/agent.ts'
 import { refusedServers } from '../driver/refused-servers.ts'
 import type { Stage } from '../driver/stage.ts'
@@ -173,7 +173,7 @@ export const contract: readonly ConformanceCase[] = [
       title: `a client that speaks ${version} only is served`,
       rule: 'contract v1',
       verdict: 'accepted',
-      home: () => mintAuthority(TRUST_DOMAIN),
+      home: () => mintRootCa(TRUST_DOMAIN),
       peer: ({ home }) => home.mint(PEER_ID),
       tls: { minVersion: version, maxVersion: version },
       roles: ['server'],

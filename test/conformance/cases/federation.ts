@@ -1,4 +1,4 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { HARNESS_ID } from '../driver/agent.ts'
 import { entry, federated } from '../driver/scripted-agent.ts'
 import { untilPresented } from '../driver/watch.ts'
@@ -45,7 +45,7 @@ const omitted = (role: Role): ConformanceCase => ({
   run: async (stage) => {
     const meet = role === 'server' ? meetAsClient : meetAsServer
     const { home, agent, harness, client, svid } = await serving(stage)
-    const foreign = await mintAuthority(FOREIGN_DOMAIN)
+    const foreign = await mintRootCa(FOREIGN_DOMAIN)
     const peer = await foreign.mint(FOREIGN_ID)
     const [withIt, without] = [await home.mint(HARNESS_ID), await home.mint(HARNESS_ID)]
     agent.publish({

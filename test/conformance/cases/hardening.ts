@@ -1,4 +1,4 @@
-import type { SvidShape } from '@fastify-spiffe/authority'
+import type { SvidTemplate } from '@fastify-spiffe/authority'
 import { HARNESS_ID } from '../driver/agent.ts'
 import { entry } from '../driver/scripted-agent.ts'
 import type { ConformanceCase } from '../suite/case.ts'
@@ -12,7 +12,7 @@ interface BadSvid {
   readonly name: string
   readonly title: string
   readonly rule: string
-  readonly shape: (scene: UpdateScene) => Promise<SvidShape> | SvidShape
+  readonly shape: (scene: UpdateScene) => Promise<SvidTemplate> | SvidTemplate
   /** What `spiffe_id` says. Default: the ID of the harness. */
   readonly spiffeId?: string
 }
@@ -22,7 +22,7 @@ const badSvids: readonly BadSvid[] = [
     name: 'HX-1',
     title: 'whose signature is bad',
     rule: 'X509-SVID §5.1',
-    shape: () => ({ tamperSignature: true }),
+    shape: () => ({ corruptSignature: true }),
   },
   {
     name: 'HX-2',

@@ -1,4 +1,4 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
 import { HeldConnection } from '../driver/held-connection.ts'
 import type { Harness } from '../driver/harness.ts'
@@ -40,7 +40,7 @@ export const liveConnections: readonly ConformanceCase[] = [
     rule: 'Workload API §4.4 (67)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
-      const successor = await mintAuthority(TRUST_DOMAIN)
+      const successor = await mintRootCa(TRUST_DOMAIN)
       const peer = await successor.mint(PEER_ID)
       const [both, after] = [await successor.mint(HARNESS_ID), await successor.mint(HARNESS_ID)]
       agent.publish({ svids: [entry(HARNESS_ID, both, home, successor)] })
@@ -68,7 +68,7 @@ export const liveConnections: readonly ConformanceCase[] = [
     rule: 'Workload API §4.4 (67)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
-      const foreign = await mintAuthority(FOREIGN_DOMAIN)
+      const foreign = await mintRootCa(FOREIGN_DOMAIN)
       const [withIt, without] = [await home.mint(HARNESS_ID), await home.mint(HARNESS_ID)]
       agent.publish({
         svids: [entry(HARNESS_ID, withIt, home)],

@@ -1,4 +1,4 @@
-import { mintAuthority, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { HARNESS_ID } from '../driver/agent.ts'
 import { bundleBytes, entry, federated } from '../driver/scripted-agent.ts'
 import type { Stage } from '../driver/stage.ts'
@@ -89,7 +89,7 @@ export const hints: readonly ConformanceCase[] = [
       const { home, agent, harness, client, svid } = await serving(stage)
       const [first, bad] = [
         await home.mint(HARNESS_ID),
-        await home.mint(OTHER_ID, { tamperSignature: true }),
+        await home.mint(OTHER_ID, { corruptSignature: true }),
       ]
       agent.publish({ svids: [entry(HARNESS_ID, first, home), entry(OTHER_ID, bad, home)] })
       await untilPresented(harness, client, first, svid)
@@ -117,7 +117,7 @@ export const bundles: readonly ConformanceCase[] = [
     title: 'a federated bundle that is empty disturbs no SVID, and trusts nobody',
     rule: 'Workload API §4.6 (35)',
     run: async (stage) => {
-      const foreign = await mintAuthority(FOREIGN_DOMAIN)
+      const foreign = await mintRootCa(FOREIGN_DOMAIN)
       const empty = { [`spiffe://${FOREIGN_DOMAIN}`]: bundleBytes() }
       const { client, callerOf } = await servingWith(stage, empty)
       expectEqual(await callerOf(client), PEER_ID, 'the peer is')
@@ -130,7 +130,7 @@ export const bundles: readonly ConformanceCase[] = [
     title: 'a federated bundle that is garbage does not spoil the rest of the message',
     rule: 'Workload API §4.6',
     run: async (stage) => {
-      const foreign = await mintAuthority(FOREIGN_DOMAIN)
+      const foreign = await mintRootCa(FOREIGN_DOMAIN)
       const garbage = { 'spiffe://garbage.test': Buffer.from('no') }
       const { callerOf } = await servingWith(stage, { ...garbage, ...federated(foreign) })
       expectEqual(await callerOf(await foreign.mint(FOREIGN_ID)), FOREIGN_ID, 'the peer is')
@@ -142,7 +142,7 @@ export const bundles: readonly ConformanceCase[] = [
     title: 'a federated bundle under the name of the own trust domain does not replace the own one',
     rule: 'Workload API §5.1 (72)',
     run: async (stage) => {
-      const impostor = await mintAuthority('example.org')
+      const impostor = await mintRootCa('example.org')
       const { client, callerOf } = await servingWith(stage, federated(impostor))
       expectEqual(await callerOf(client), PEER_ID, 'the peer is')
       expectEqual(await callerOf(await impostor.mint(PEER_ID)), null, 'the impostor is')

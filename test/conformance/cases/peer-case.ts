@@ -1,5 +1,5 @@
 import type { MintedCa, MintedCertificate } from '@fastify-spiffe/authority'
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
 import type { ClientOptions } from '../driver/client.ts'
 import type { Harness } from '../driver/harness.ts'
@@ -68,8 +68,8 @@ export function inBothRoles(peerCase: PeerCase): ConformanceCase[] {
 async function run(stage: Stage, role: Role, peerCase: PeerCase): Promise<void> {
   const { verdict, spiffeId = PEER_ID } = peerCase
   const authorities = {
-    home: await (peerCase.home?.() ?? mintAuthority(TRUST_DOMAIN)),
-    foreign: await mintAuthority(FOREIGN_DOMAIN),
+    home: await (peerCase.home?.() ?? mintRootCa(TRUST_DOMAIN)),
+    foreign: await mintRootCa(FOREIGN_DOMAIN),
   }
   const harness = await startWith(stage, authorities, peerCase.isFederated ?? false)
   const meet = role === 'server' ? meetAsClient : meetAsServer

@@ -1,4 +1,4 @@
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
 import type { Stage } from '../driver/stage.ts'
 import { expectEqual, type ConformanceCase } from '../suite/case.ts'
@@ -134,7 +134,7 @@ const peers: readonly PeerCase[] = [
 ]
 
 export const lookAlike = ({ subject }: MintedCa): Promise<MintedCa> =>
-  mintAuthority(TRUST_DOMAIN, { subject })
+  mintRootCa(TRUST_DOMAIN, { subject })
 
 const presentsItsOwn: ConformanceCase = {
   name: 'XV-1/client',
@@ -142,7 +142,7 @@ const presentsItsOwn: ConformanceCase = {
   title: 'a valid server is accepted as who it is, and is presented the own default SVID',
   rule: 'X509-SVID §5; Workload API §5.3',
   run: async (stage: Stage) => {
-    const home = await mintAuthority(TRUST_DOMAIN)
+    const home = await mintRootCa(TRUST_DOMAIN)
     const harness = await startWith(stage, { home, foreign: home }, false)
     const server = await stage.server(await home.mint(PEER_ID))
     const [outcome, client] = await Promise.all([

@@ -1,4 +1,4 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
 import { entry } from '../driver/scripted-agent.ts'
 import { untilPresented } from '../driver/watch.ts'
@@ -63,7 +63,7 @@ export const presentedSvid: readonly ConformanceCase[] = [
     rule: 'Trust Domain and Bundle §4; Workload API §5.1',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
-      const added = await mintAuthority(TRUST_DOMAIN)
+      const added = await mintRootCa(TRUST_DOMAIN)
       const peer = await added.mint(PEER_ID)
       expectEqual((await harness.present({ material: peer })).line, null, 'before, the peer is')
       const next = await home.mint(HARNESS_ID)
@@ -81,7 +81,7 @@ export const presentedSvid: readonly ConformanceCase[] = [
     rule: 'Workload API §4.4',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
-      const successor = await mintAuthority(TRUST_DOMAIN)
+      const successor = await mintRootCa(TRUST_DOMAIN)
       const peer = await successor.mint(PEER_ID)
       const both = await successor.mint(HARNESS_ID)
       agent.publish({ svids: [entry(HARNESS_ID, both, home, successor)] })

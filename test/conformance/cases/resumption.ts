@@ -1,4 +1,4 @@
-import { mintAuthority, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import type { SecureVersion } from 'node:tls'
 import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
 import type { Presentation } from '../driver/client.ts'
@@ -43,7 +43,7 @@ const onServer = (variant: string, version: SecureVersion): readonly Conformance
     rule: 'Workload API §4.4 (67)',
     run: async (stage) => {
       const { agent, harness, client, svid } = await serving(stage)
-      const successor = await mintAuthority(TRUST_DOMAIN)
+      const successor = await mintRootCa(TRUST_DOMAIN)
       const options = { minVersion: version, maxVersion: version }
       const first = await harness.present({ material: client, ...options })
       expectEqual(first.line, PEER_ID, 'at first, the peer is')
@@ -102,7 +102,7 @@ const onClient: readonly ConformanceCase[] = [
       for (let dialled = 0; dialled < 2; dialled++) {
         expectEqual((await harness.control.dial(server.address)).verdict, 'accepted', 'it is')
       }
-      const successor = await mintAuthority(TRUST_DOMAIN)
+      const successor = await mintRootCa(TRUST_DOMAIN)
       const next = await successor.mint(HARNESS_ID)
       agent.publish({ svids: [entry(HARNESS_ID, next, successor)] })
       await untilPresented(harness, client, next, svid)

@@ -1,8 +1,8 @@
 import {
-  mintAuthority,
+  mintRootCa,
   type MintedCa,
   type MintedCertificate,
-  type RevocationListShape,
+  type RevocationListTemplate,
 } from '@fastify-spiffe/authority'
 import { HARNESS_ID } from '../driver/agent.ts'
 import { entry, federated, type AgentState } from '../driver/scripted-agent.ts'
@@ -37,7 +37,7 @@ const HOUR_MS = 3_600_000
 const naming = (
   issuer: MintedCa,
   peer: MintedCertificate,
-  shape: RevocationListShape = {},
+  shape: RevocationListTemplate = {},
 ): Promise<Buffer> => issuer.mintRevocationList({ revoked: [serialNumberOf(peer)], ...shape })
 
 const rows: readonly Row[] = [
@@ -71,8 +71,8 @@ const rows: readonly Row[] = [
     isRefused: false,
     lists: async ({ home, peer }) => [
       Buffer.from('no list'),
-      await naming(home, peer, { tamperSignature: true }),
-      await naming(home, peer, { signedBy: await mintAuthority('example.org') }),
+      await naming(home, peer, { corruptSignature: true }),
+      await naming(home, peer, { signedBy: await mintRootCa('example.org') }),
     ],
   },
   {
@@ -110,7 +110,7 @@ async function run(stage: Stage, role: Role, { isRefused, ...row }: Row): Promis
   const meet = role === 'server' ? meetAsClient : meetAsServer
   const scene = await serving(stage)
   const { home, harness, client } = scene
-  const foreign = await mintAuthority(FOREIGN_DOMAIN)
+  const foreign = await mintRootCa(FOREIGN_DOMAIN)
   const made = await row.peer?.(home)
   const peer = made?.peer ?? (await home.mint(PEER_ID))
   const issuer = made?.issuer ?? home

@@ -1,4 +1,4 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { TrustDomain } from '@fastify-spiffe/spiffe'
 import { HARNESS_ID } from '../driver/agent.ts'
 import { entry, federated } from '../driver/scripted-agent.ts'
@@ -63,10 +63,10 @@ const accepted = ([variant, id, title, rule]: Valid): ConformanceCase => ({
   title: `a peer whose SPIFFE ID ${title} is accepted`,
   rule: `SPIFFE-ID ${rule}`,
   run: async (stage) => {
-    const home = await mintAuthority('example.org')
+    const home = await mintRootCa('example.org')
     const trustDomain = TrustDomain.parse(id.split('/')[2] ?? '')
     const isOwn = trustDomain.equals(home.trustDomain)
-    const theirs = isOwn ? home : await mintAuthority(trustDomain)
+    const theirs = isOwn ? home : await mintRootCa(trustDomain)
     const agent = await stage.scriptedAgent()
     agent.publish({
       svids: [entry(HARNESS_ID, await home.mint(HARNESS_ID), home)],

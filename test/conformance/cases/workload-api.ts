@@ -1,4 +1,4 @@
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
 import type { Harness } from '../driver/harness.ts'
 import {
@@ -25,7 +25,7 @@ export interface UpdateScene {
 }
 
 export async function serving(stage: Stage, harnessId: string = HARNESS_ID): Promise<UpdateScene> {
-  const home = await mintAuthority(TRUST_DOMAIN)
+  const home = await mintRootCa(TRUST_DOMAIN)
   const [svid, client] = [await home.mint(harnessId), await home.mint(PEER_ID)]
   const agent = await stage.scriptedAgent()
   agent.publish({ svids: [entry(harnessId, svid, home)] })

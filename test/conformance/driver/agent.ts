@@ -1,7 +1,7 @@
 import {
   Authority,
   type AuthorityOptions,
-  type EndpointOptions,
+  type WorkloadEndpointOptions,
   type WorkloadApiCall,
   type WorkloadEndpoint,
 } from '@fastify-spiffe/authority'
@@ -11,7 +11,7 @@ export const HARNESS_ID = 'spiffe://example.org/harness'
 
 export interface AgentOptions {
   readonly authority?: Omit<AuthorityOptions, 'trustDomain'>
-  readonly endpoint?: EndpointOptions
+  readonly endpoint?: WorkloadEndpointOptions
 }
 
 /** The embedded authority as the Workload API of one harness: it behaves, until it is told not to. */

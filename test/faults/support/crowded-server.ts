@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Authority, mintAuthority } from '@fastify-spiffe/authority'
+import { Authority, mintRootCa } from '@fastify-spiffe/authority'
 import { BundleSet, X509Bundle, type Certificate } from '@fastify-spiffe/spiffe'
 import type { ConnectionCounts } from '@fastify-spiffe/tls'
 import { ScriptedSource } from '../../support/scripted-source.ts'
@@ -17,8 +17,8 @@ const collectGarbage = runInNewContext('gc') as () => void
 
 const DAY_MS = 86_400_000
 const authority = await Authority.create({ trustDomain: 'a.test' })
-const callers = await mintAuthority('a.test')
-const passing = await mintAuthority('a.test')
+const callers = await mintRootCa('a.test')
+const passing = await mintRootCa('a.test')
 const own = authority.bundle.authorities
 
 const bundles = (...more: readonly Certificate[]): BundleSet =>

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { mintAuthority, type KeyType, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type KeyType, type MintedCa } from '@fastify-spiffe/authority'
 import { loadSync } from '@grpc/proto-loader'
 import type { ServiceDefinition } from '@grpc/proto-loader'
 import { NOW } from '../../support/verdict.ts'
@@ -16,7 +16,7 @@ const clock = (): number => NOW
 
 async function goodChain(keyType: KeyType): Promise<GoodChain & { readonly ca: MintedCa }> {
   const shape = { keyType, nameConstraints: { permittedUris: ['example.org'] } }
-  const ca = await mintAuthority('example.org', { keyType }, { clock })
+  const ca = await mintRootCa('example.org', { keyType }, { clock })
   const upper = await ca.mintCa({ keyType, pathLength: 1, dnsNames: ['ca.example.org'] })
   const lower = await upper.mintCa({ ...shape, pathLength: 0, uris: ['spiffe://example.org'] })
   const { chain } = await lower.mint(WEB, { keyType, dnsNames: ['web.example.org'] })
@@ -32,7 +32,7 @@ function serializerOf(method: string): (message: object) => Buffer {
 async function corpus(): Promise<Corpus> {
   const chains = await Promise.all(KEY_TYPES.map(goodChain))
   const [{ ca }] = chains as [(typeof chains)[number]]
-  const foreign = await mintAuthority('example.com', {}, { clock })
+  const foreign = await mintRootCa('example.com', {}, { clock })
   const lists = [
     await ca.mintRevocationList({ revoked: ['1234', 'a0b1c2d3e4f5'] }),
     await chains[3]!.ca.mintRevocationList(),

@@ -1,4 +1,10 @@
-import { parseMatcher, pathTemplate, pattern, SpiffeError, SpiffeId } from '@fastify-spiffe/spiffe'
+import {
+  parseMatcher,
+  pathTemplate,
+  matchPattern,
+  SpiffeError,
+  SpiffeId,
+} from '@fastify-spiffe/spiffe'
 import * as fc from 'fast-check'
 import { ACCEPTED, check, type Target } from '../support/target.ts'
 import { texts } from './spiffe-id.ts'
@@ -119,7 +125,7 @@ export const openPatterns = (): Target<Input> => ({
   read({ pattern: text, id: idText }) {
     const segments = segmentsOf(text)
     try {
-      const matcher = pattern(text)
+      const matcher = matchPattern(text)
       check(segments !== null, 'the language says that it is no pattern')
       const id = SpiffeId.safeParse(idText)
       if (!id.ok) return ACCEPTED
@@ -147,7 +153,7 @@ function judgeMatch(
     const expected = isOfDomain && matchesSlowly(segments, id.segments)
     check(matched === expected, `the definition says ${expected} of ${id.toString()}`)
   }
-  const captures = pattern(text).capture(id)
+  const captures = matchPattern(text).capture(id)
   check((captures !== null) === matched, 'capture and matches differ')
   for (const value of captures?.values() ?? []) {
     check(id.segments.includes(value), 'it captures what is no segment')

@@ -67,7 +67,7 @@ const WORDS = [
   'id',
   'pattern',
   'memberOf',
-  'anyId',
+  'matchAny',
   'where',
   'engines',
   'tenant',

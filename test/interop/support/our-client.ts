@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { id, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { matchId, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { SvidAgent, peerOf } from '@fastify-spiffe/tls'
 
 const TIMEOUT_MS = 10_000
@@ -29,7 +29,7 @@ export interface OurAnswer {
  * @throws Error when either end refuses the other, or the answer is not 200
  */
 export async function callAsUs({ source, server, port }: OurCall): Promise<OurAnswer> {
-  const agent = new SvidAgent({ source, server: id(server), keepAlive: false })
+  const agent = new SvidAgent({ source, server: matchId(server), keepAlive: false })
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     const call = request({ agent, host: '127.0.0.1', port, path: '/orders', signal }).end()

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
-import { SvidAgent, X509Source, id } from 'fastify-spiffe'
+import { SvidAgent, X509Source, matchId } from 'fastify-spiffe'
 
 const { SPIFFE_ENDPOINT_SOCKET } = process.env
-const server = id('spiffe://example.org/acme/orders')
+const server = matchId('spiffe://example.org/acme/orders')
 
 /** Starts a service. `says` finds its port in what it prints. */
 export async function serve(args, cwd, says) {

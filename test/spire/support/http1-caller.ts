@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { id } from '@fastify-spiffe/spiffe'
+import { matchId } from '@fastify-spiffe/spiffe'
 import { SvidAgent } from '@fastify-spiffe/tls'
 import { REQUEST_TIMEOUT_MS } from './caller.ts'
 import type { Answer, Caller, CallerOptions } from './caller.ts'
@@ -21,7 +21,7 @@ export class Http1Caller implements Caller {
   #connections = 0
 
   constructor({ source, server, port, keepAlive = true }: Http1CallerOptions) {
-    this.#agent = new SvidAgent({ source, server: id(server), keepAlive, maxSockets: 1 })
+    this.#agent = new SvidAgent({ source, server: matchId(server), keepAlive, maxSockets: 1 })
     this.#port = port
   }
 

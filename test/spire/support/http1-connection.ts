@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
-import { id } from '@fastify-spiffe/spiffe'
+import { matchId } from '@fastify-spiffe/spiffe'
 import { connect } from '@fastify-spiffe/tls'
 import { REQUEST_TIMEOUT_MS } from './caller.ts'
 import type { Answer, Caller, CallerOptions } from './caller.ts'
@@ -41,7 +41,7 @@ export class Http1Connection implements Caller {
   async #connected(): Promise<SocketAgent> {
     if (this.#agent?.socket.destroyed === false) return this.#agent
     const { source, server, port } = this.#options
-    const socket = await connect({ source, host: '127.0.0.1', port, server: id(server) })
+    const socket = await connect({ source, host: '127.0.0.1', port, server: matchId(server) })
     this.#connections++
     this.#agent = new SocketAgent(socket)
     return this.#agent

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
 import { text } from 'node:stream/consumers'
-import { id } from '@fastify-spiffe/spiffe'
+import { matchId } from '@fastify-spiffe/spiffe'
 import type { X509Svid } from '@fastify-spiffe/spiffe'
 import { connect } from '@fastify-spiffe/tls'
 import { REQUEST_TIMEOUT_MS } from './caller.ts'
@@ -47,7 +47,13 @@ export class Http2Caller implements Caller {
     }
     await this.#disconnect()
     const host = '127.0.0.1'
-    const socket = await connect({ source, host, port, server: id(server), alpnProtocols: ['h2'] })
+    const socket = await connect({
+      source,
+      host,
+      port,
+      server: matchId(server),
+      alpnProtocols: ['h2'],
+    })
     const session = connectHttp2(`https://${host}:${port}`, { createConnection: () => socket })
     // A session that fails fails its streams too, and they tell.
     session.on('error', () => {})

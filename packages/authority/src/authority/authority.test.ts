@@ -8,7 +8,7 @@ import {
   X509Bundle,
   type SetTimer,
 } from '@fastify-spiffe/spiffe'
-import { mintAuthority } from '../minting/mint-authority.ts'
+import { mintRootCa } from '../minting/mint-root-ca.ts'
 import { Authority } from './authority.ts'
 import { ManualTime, START } from './manual-time.test.helper.ts'
 import type { AuthorityOptions } from './settings.ts'
@@ -82,7 +82,7 @@ describe('an authority', () => {
     expect(minted.toX509Svid().spiffeId.toString()).toBe('spiffe://b.test/web')
   })
 
-  test('mints intermediates of any shape', async () => {
+  test('mints intermediates of any template', async () => {
     const authority = await open()
     const intermediate = await authority.mintCa({ pathLength: 0 })
     const minted = await (await intermediate.mintCa()).mint(WEB)
@@ -200,9 +200,9 @@ describe('local authorities', () => {
     expect(states(authority)).toEqual(['old', 'active'])
   })
 
-  test('have any shape, an anchor that is not self-signed included', async () => {
+  test('have any template, an anchor that is not self-signed included', async () => {
     const authority = await open()
-    const upstream = await mintAuthority('example.org')
+    const upstream = await mintRootCa('example.org')
     await authority.activateAuthority(await authority.addAuthority({ signedBy: upstream }))
     await authority.removeAuthority()
     const svid = await authority.issueX509Svid(WEB)
@@ -255,10 +255,10 @@ describe('an authority renews by itself', () => {
     }
   })
 
-  test('but not an SVID whose shape has times of its own', async () => {
+  test('but not an SVID whose template has times of its own', async () => {
     const time = new ManualTime()
     const authority = await open({ ...time.options, svidTtlMs: 10 * MINUTE })
-    const fixed = await authority.source(WEB, { shape: { notAfter: START + 20 * MINUTE } })
+    const fixed = await authority.source(WEB, { template: { notAfter: START + 20 * MINUTE } })
     const source = await authority.source(WEB)
     const first = fixed.svid!
     const renewed = source.nextUpdate()
@@ -300,7 +300,7 @@ describe('an authority renews by itself', () => {
       if (reason !== null) throw reason
       return certificates
     }
-    const source = await authority.source(WEB, { shape: { chain } })
+    const source = await authority.source(WEB, { template: { chain } })
     const { svid } = source
     reason = new Error('out of ink')
     const failed = nextMessage('spiffe:authority:renewal-failed')
@@ -421,10 +421,10 @@ describe('a source in process', () => {
     expect(source.svid!.notAfter).toBeGreaterThan(before.notAfter)
   })
 
-  test('keeps its last SVID when a shape with times of its own has run out', async () => {
+  test('keeps its last SVID when a template with times of its own has run out', async () => {
     const time = new ManualTime()
     const authority = await open({ ...time.options })
-    const source = await authority.source(WEB, { shape: { notAfter: START + MINUTE } })
+    const source = await authority.source(WEB, { template: { notAfter: START + MINUTE } })
     time.advance(2 * MINUTE)
     await authority.addAuthority()
     await authority.rotateSvids()
@@ -432,10 +432,10 @@ describe('a source in process', () => {
     expect(source.bundles.get(authority.trustDomain)?.authorities).toHaveLength(2)
   })
 
-  test('presents an SVID of its shape when that becomes valid, and not before', async () => {
+  test('presents an SVID of its template when that becomes valid, and not before', async () => {
     const time = new ManualTime()
     const authority = await open({ ...time.options })
-    const source = await authority.source(WEB, { shape: { notBefore: START + MINUTE } })
+    const source = await authority.source(WEB, { template: { notBefore: START + MINUTE } })
     expect([source.state, source.svid]).toEqual(['starting', null])
     const changed = source.nextUpdate()
     time.advance(MINUTE)
@@ -445,9 +445,9 @@ describe('a source in process', () => {
     await source.close()
   })
 
-  test('is not made from a shape that is no SVID', async () => {
+  test('is not made from a template that is no SVID', async () => {
     const authority = await open()
-    await expect(authority.source(WEB, { shape: { ca: true } })).rejects.toEqual(
+    await expect(authority.source(WEB, { template: { ca: true } })).rejects.toEqual(
       rejected('invalid-svid'),
     )
     await expect(authority.source('spiffe://b.test/web')).rejects.toEqual(

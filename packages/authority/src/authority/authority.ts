@@ -6,12 +6,12 @@ import {
   type WaitOptions,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
-import { readEndpointOptions, type EndpointOptions } from '../endpoint/options.ts'
+import { readEndpointOptions, type WorkloadEndpointOptions } from '../endpoint/options.ts'
 import type { WorkloadEndpoint } from '../endpoint/workload-endpoint.ts'
 import { AuthorityError } from '../errors.ts'
 import type { MintedCa } from '../minting/minted-ca.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
-import type { CertificateShape, SvidShape } from '../minting/shape.ts'
+import type { CertificateTemplate, SvidTemplate } from '../minting/template.ts'
 import { InProcessSource } from '../source/in-process-source.ts'
 import { Federation, type BundlePublisher } from './federation.ts'
 import { readIdentity, readWorkloadId, type IdentityOptions } from './identity.ts'
@@ -19,7 +19,7 @@ import { createSigningChain, issueIdentity, mintWith } from './issuance.ts'
 import { LocalAuthorities, type LocalAuthority, type SigningChain } from './local-authorities.ts'
 import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
-import { Serial } from './serial.ts'
+import { TaskQueue } from './task-queue.ts'
 import { readSettings, type AuthorityOptions, type AuthoritySettings } from './settings.ts'
 import type { Identity, Workload, WorkloadServer } from './workload.ts'
 import { Workloads } from './workloads.ts'
@@ -41,7 +41,7 @@ export class Authority implements AsyncDisposable {
   readonly #revocations: Revocations
   readonly #renewal: Renewal
   readonly #updates = new Updates()
-  readonly #serial = new Serial()
+  readonly #serial = new TaskQueue()
   #bundle: X509Bundle
   #closed = false
 
@@ -101,38 +101,38 @@ export class Authority implements AsyncDisposable {
   }
 
   /**
-   * Mints a certificate for a workload, of any shape. `id` may be any text and of any trust domain.
+   * Mints a certificate for a workload, of any template. `id` may be any text and of any trust domain.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
-  async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
+  async mint(id: SpiffeId | string, template: SvidTemplate = {}): Promise<MintedCertificate> {
     this.#assertOpen()
-    return mintWith(this.#authorities.active, this.#settings, id, shape)
+    return mintWith(this.#authorities.active, this.#settings, id, template)
   }
 
   /**
-   * Mints an intermediate below the active local authority, of any shape.
+   * Mints an intermediate below the active local authority, of any template.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
-  async mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
+  async mintCa(template: CertificateTemplate = {}): Promise<MintedCa> {
     this.#assertOpen()
-    return this.#authorities.active.signer.mintCa(shape)
+    return this.#authorities.active.signer.mintCa(template)
   }
 
   /**
    * Issues an X.509-SVID once; nobody renews it.
    * @throws {@link AuthorityError} `foreign-spiffe-id`, `unmintable`, `unknown-option`, `invalid-option`
-   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the shape
+   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the template
    */
-  async issueX509Svid(id: SpiffeId | string, shape: SvidShape = {}): Promise<X509Svid> {
+  async issueX509Svid(id: SpiffeId | string, template: SvidTemplate = {}): Promise<X509Svid> {
     const spiffeId = readWorkloadId(this.trustDomain, id)
-    const minted = await this.mint(spiffeId, shape)
+    const minted = await this.mint(spiffeId, template)
     return minted.toX509Svid({ clock: this.#settings.clock })
   }
 
   /**
    * Supplies a workload of this process, without a socket.
    * @throws {@link AuthorityError} `foreign-spiffe-id`, `unknown-option`, `invalid-option`, `unmintable`
-   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the shape
+   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the template
    */
   async source(
     id: SpiffeId | string,
@@ -152,7 +152,7 @@ export class Authority implements AsyncDisposable {
    * `invalid-socket-path`, `socket-in-use`, `unmintable`
    * @throws {@link SpiffeError} `invalid-spiffe-id`
    */
-  async serve(options: EndpointOptions): Promise<WorkloadEndpoint> {
+  async serve(options: WorkloadEndpointOptions): Promise<WorkloadEndpoint> {
     const { identities, place } = readEndpointOptions(this.trustDomain, options)
     // Loaded here, so that those who need no socket need not load gRPC.
     const { WorkloadEndpoint } = await import('../endpoint/workload-endpoint.ts')
@@ -169,9 +169,9 @@ export class Authority implements AsyncDisposable {
    * Prepares a local authority: it is in the bundle, and does not sign yet. Resolves with its ID.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
-  addAuthority(shape: CertificateShape = {}): Promise<string> {
+  addAuthority(template: CertificateTemplate = {}): Promise<string> {
     return this.#change(async () =>
-      this.#authorities.prepare(await createSigningChain(this.#settings, shape)),
+      this.#authorities.prepare(await createSigningChain(this.#settings, template)),
     )
   }
 

@@ -1,6 +1,6 @@
 import { SpiffeId, type TrustDomain } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
-import type { SvidShape } from '../minting/shape.ts'
+import type { SvidTemplate } from '../minting/template.ts'
 import { checkOptionNames } from '../options.ts'
 import type { Identity } from './workload.ts'
 
@@ -11,7 +11,7 @@ export interface IdentityOptions {
   /** What the operator says the identity is meant for. Default: none. */
   readonly hint?: string
   /** How its SVIDs differ from good ones. One with times of its own is not renewed by itself. */
-  readonly shape?: SvidShape
+  readonly template?: SvidTemplate
 }
 
 /**
@@ -20,9 +20,9 @@ export interface IdentityOptions {
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
 export function readIdentity(trustDomain: TrustDomain, options: IdentityOptions): Identity {
-  checkOptionNames('an identity', options, ['spiffeId', 'hint', 'shape'])
-  const { hint = '', shape = {} } = options
-  return { spiffeId: readWorkloadId(trustDomain, options.spiffeId), hint, shape }
+  checkOptionNames('an identity', options, ['spiffeId', 'hint', 'template'])
+  const { hint = '', template = {} } = options
+  return { spiffeId: readWorkloadId(trustDomain, options.spiffeId), hint, template }
 }
 
 /** As {@link readIdentity}, for the SPIFFE ID alone. */

@@ -1,7 +1,7 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import { MintedCa } from '../minting/minted-ca.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
-import type { CertificateShape, SvidShape } from '../minting/shape.ts'
+import type { CertificateTemplate, SvidTemplate } from '../minting/template.ts'
 import type { LocalAuthorities, SigningChain } from './local-authorities.ts'
 import { halfLife } from './schedule.ts'
 import type { AuthoritySettings } from './settings.ts'
@@ -10,11 +10,11 @@ import type { Identity, IssuedIdentity } from './workload.ts'
 /** Makes an authority, with as many intermediates below it as the settings say. */
 export async function createSigningChain(
   settings: AuthoritySettings,
-  shape: CertificateShape = {},
+  template: CertificateTemplate = {},
 ): Promise<SigningChain> {
   const { trustDomain, clock, keyType, authorityTtlMs, intermediates } = settings
   const common = { keyType, notAfter: expiryOf(clock() + authorityTtlMs) }
-  const anchor = await MintedCa.create({ trustDomain, clock }, { ...common, ...shape })
+  const anchor = await MintedCa.create({ trustDomain, clock }, { ...common, ...template })
   const notAfter = Math.min(common.notAfter, anchor.certificate.notAfter)
   let signer = anchor
   for (let made = 0; made < intermediates; made += 1) {
@@ -28,10 +28,10 @@ export function mintWith(
   { signer }: SigningChain,
   { clock, keyType, svidTtlMs }: AuthoritySettings,
   id: SpiffeId | string,
-  shape: SvidShape,
+  template: SvidTemplate,
 ): Promise<MintedCertificate> {
   const notAfter = Math.min(expiryOf(clock() + svidTtlMs), signer.certificate.notAfter)
-  return signer.mint(id, { keyType, notAfter, ...shape })
+  return signer.mint(id, { keyType, notAfter, ...template })
 }
 
 /** Issues an SVID for an identity, and says when the next one is due. */
@@ -41,13 +41,13 @@ export async function issueIdentity(
   settings: AuthoritySettings,
 ): Promise<IssuedIdentity> {
   const { active, activeId: authorityId } = authorities
-  const { spiffeId, hint, shape } = identity
+  const { spiffeId, hint, template } = identity
   const now = settings.clock()
-  const minted = await mintWith(active, settings, spiffeId, shape)
+  const minted = await mintWith(active, settings, spiffeId, template)
   const end = Math.min(now + settings.svidTtlMs, active.signer.certificate.notAfter)
-  const fixed = shape.notBefore !== undefined || shape.notAfter !== undefined
+  const fixed = template.notBefore !== undefined || template.notAfter !== undefined
   const rotateAt = fixed ? Infinity : halfLife(now, end)
-  return { spiffeId, hint, shape, minted, authorityId, rotateAt }
+  return { spiffeId, hint, template, minted, authorityId, rotateAt }
 }
 
 // Rounded up, as certificates count in seconds: a life is never shorter than it was asked for.

@@ -1,6 +1,6 @@
 import { RevocationList, type X509Bundle } from '@fastify-spiffe/spiffe'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { mintAuthority } from '../minting/mint-authority.ts'
+import { mintRootCa } from '../minting/mint-root-ca.ts'
 import { Authority } from './authority.ts'
 import { ManualTime, START } from './manual-time.test.helper.ts'
 import type { AuthorityOptions } from './settings.ts'
@@ -119,8 +119,8 @@ describe('an authority', () => {
 })
 
 describe('a minted revocation list', () => {
-  test('is good for an hour, and empty, where the shape is silent', async () => {
-    const ca = await mintAuthority('example.org', {}, { clock: () => START })
+  test('is good for an hour, and empty, where the template is silent', async () => {
+    const ca = await mintRootCa('example.org', {}, { clock: () => START })
     const list = RevocationList.fromDer(await ca.mintRevocationList())
     expect(list).toMatchObject({ thisUpdate: START, nextUpdate: START + 60 * MINUTE, size: 0 })
     expect(list.isSignedBy(ca.certificate)).toBe(true)
@@ -129,20 +129,20 @@ describe('a minted revocation list', () => {
   test.each(['ec-p256', 'ec-p384', 'ec-p521', 'rsa-2048', 'ed25519'] as const)(
     'is signed with a key of type %s',
     async (keyType) => {
-      const ca = await mintAuthority('example.org', { keyType })
+      const ca = await mintRootCa('example.org', { keyType })
       const list = RevocationList.fromDer(await ca.mintRevocationList({ revoked: ['01'] }))
       expect(list.isSignedBy(ca.certificate)).toBe(true)
     },
   )
 
-  test('is as bad as its shape wants it', async () => {
-    const [ca, other] = [await mintAuthority('example.org'), await mintAuthority('example.org')]
-    for (const shape of [
-      { tamperSignature: true },
+  test('is as bad as its template wants it', async () => {
+    const [ca, other] = [await mintRootCa('example.org'), await mintRootCa('example.org')]
+    for (const template of [
+      { corruptSignature: true },
       { signedBy: other },
       { hash: 'SHA-1' } as const,
     ]) {
-      const list = RevocationList.fromDer(await ca.mintRevocationList(shape))
+      const list = RevocationList.fromDer(await ca.mintRevocationList(template))
       expect(list.isSignedBy(ca.certificate)).toBe(false)
     }
     const extraExtensions = [{ oid: '2.5.29.28', critical: true, value: Buffer.from([0x30, 0x00]) }]
@@ -152,8 +152,8 @@ describe('a minted revocation list', () => {
     )
   })
 
-  test('with a misspelt shape is not made', async () => {
-    const ca = await mintAuthority('example.org')
+  test('with a misspelt template is not made', async () => {
+    const ca = await mintRootCa('example.org')
     const misspelt = { revoked: [], nextupdate: 0 }
     await expect(ca.mintRevocationList(misspelt)).rejects.toMatchObject({ code: 'unknown-option' })
     await expect(ca.mintRevocationList({ thisUpdate: Number.NaN })).rejects.toMatchObject({

@@ -1,13 +1,13 @@
 import { Updates, type SpiffeId, type X509Bundle } from '@fastify-spiffe/spiffe'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
-import type { SvidShape } from '../minting/shape.ts'
+import type { SvidTemplate } from '../minting/template.ts'
 
 /** An identity that a workload is to get. */
 export interface Identity {
   readonly spiffeId: SpiffeId
   /** `''` when there is none. */
   readonly hint: string
-  readonly shape: SvidShape
+  readonly template: SvidTemplate
 }
 
 /** An identity with the SVID that was issued for it. */
@@ -15,7 +15,7 @@ export interface IssuedIdentity extends Identity {
   readonly minted: MintedCertificate
   /** The authority that it stems from. */
   readonly authorityId: string
-  /** When a new one is due; `Infinity` when the shape has times of its own. */
+  /** When a new one is due; `Infinity` when the template has times of its own. */
   readonly rotateAt: number
 }
 

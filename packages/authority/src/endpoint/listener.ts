@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { AuthorityError } from '../errors.ts'
-import type { EndpointPlace } from './options.ts'
+import type { ListenAddress } from './options.ts'
 import { listenPrivately, type BoundSocket } from './private-socket.ts'
 import { openSocketPath, removeStaleSocket, type SocketPath } from './socket-path.ts'
 
@@ -18,7 +18,7 @@ export interface Listener {
 
 /** @throws {@link AuthorityError} `invalid-socket-path`, `socket-in-use` */
 export async function openListener(
-  place: EndpointPlace,
+  place: ListenAddress,
   onConnection: (socket: Socket) => void,
 ): Promise<Listener> {
   const listener =

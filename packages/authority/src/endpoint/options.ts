@@ -2,17 +2,17 @@ import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { readIdentity, type IdentityOptions } from '../authority/identity.ts'
 import type { Identity } from '../authority/workload.ts'
 import { AuthorityError } from '../errors.ts'
-import type { SvidShape } from '../minting/shape.ts'
+import type { SvidTemplate } from '../minting/template.ts'
 import { checkInteger, checkOptionNames } from '../options.ts'
 
 /** Options of `Authority.serve`: one identity by `spiffeId`, or any number by `identities`. */
-export interface EndpointOptions {
+export interface WorkloadEndpointOptions {
   /** The identity of the workload. */
   readonly spiffeId?: SpiffeId | string
   /** With `spiffeId`: its hint. Default: none. */
   readonly hint?: string
   /** With `spiffeId`: how its SVIDs differ from good ones. */
-  readonly shape?: SvidShape
+  readonly template?: SvidTemplate
   /** The identities of the workload, the default one first. None: calls are refused. */
   readonly identities?: readonly IdentityOptions[]
   /**
@@ -28,9 +28,9 @@ export interface EndpointOptions {
 }
 
 /** Where an endpoint listens. */
-export type EndpointPlace = { readonly socketPath: string | undefined } | { readonly port: number }
+export type ListenAddress = { readonly socketPath: string | undefined } | { readonly port: number }
 
-const OPTIONS = ['spiffeId', 'hint', 'shape', 'identities', 'socketPath', 'tcpPort']
+const OPTIONS = ['spiffeId', 'hint', 'template', 'identities', 'socketPath', 'tcpPort']
 
 /**
  * @throws {@link AuthorityError} `unknown-option`, `invalid-option`, `foreign-spiffe-id`
@@ -38,8 +38,8 @@ const OPTIONS = ['spiffeId', 'hint', 'shape', 'identities', 'socketPath', 'tcpPo
  */
 export function readEndpointOptions(
   trustDomain: TrustDomain,
-  options: EndpointOptions,
-): { readonly identities: readonly Identity[]; readonly place: EndpointPlace } {
+  options: WorkloadEndpointOptions,
+): { readonly identities: readonly Identity[]; readonly place: ListenAddress } {
   checkOptionNames('an endpoint', options, OPTIONS)
   return {
     identities: identityOptions(options).map((identity) => readIdentity(trustDomain, identity)),
@@ -47,25 +47,25 @@ export function readEndpointOptions(
   }
 }
 
-function identityOptions(options: EndpointOptions): readonly IdentityOptions[] {
-  const { spiffeId, hint, shape, identities } = options
+function identityOptions(options: WorkloadEndpointOptions): readonly IdentityOptions[] {
+  const { spiffeId, hint, template, identities } = options
   if ((spiffeId === undefined) === (identities === undefined)) {
     throw new AuthorityError('invalid-option', 'an endpoint needs either spiffeId or identities')
   }
-  if (spiffeId === undefined && (hint !== undefined || shape !== undefined)) {
-    throw new AuthorityError('invalid-option', 'hint and shape belong to spiffeId')
+  if (spiffeId === undefined && (hint !== undefined || template !== undefined)) {
+    throw new AuthorityError('invalid-option', 'hint and template belong to spiffeId')
   }
   if (spiffeId === undefined) return identities ?? []
   return [
     {
       spiffeId,
       ...(hint === undefined ? {} : { hint }),
-      ...(shape === undefined ? {} : { shape }),
+      ...(template === undefined ? {} : { template }),
     },
   ]
 }
 
-function readPlace({ socketPath, tcpPort }: EndpointOptions): EndpointPlace {
+function readPlace({ socketPath, tcpPort }: WorkloadEndpointOptions): ListenAddress {
   if (tcpPort === undefined) return { socketPath }
   if (socketPath !== undefined) {
     throw new AuthorityError('invalid-option', 'an endpoint has either socketPath or tcpPort')

@@ -22,7 +22,7 @@ import {
 } from '@grpc/grpc-js'
 import { Authority } from '../authority/authority.ts'
 import { der } from '../minting/der.ts'
-import type { EndpointOptions } from './options.ts'
+import type { WorkloadEndpointOptions } from './options.ts'
 import type { WorkloadApiMethod } from './service.ts'
 import type { WorkloadEndpoint } from './workload-endpoint.ts'
 
@@ -187,7 +187,7 @@ function connect(endpoint: WorkloadEndpoint): TestClient {
   return client
 }
 
-async function serve(options: EndpointOptions = { spiffeId: WEB }): Promise<{
+async function serve(options: WorkloadEndpointOptions = { spiffeId: WEB }): Promise<{
   endpoint: WorkloadEndpoint
   client: TestClient
 }> {
@@ -280,8 +280,8 @@ describe('FetchX509SVID', () => {
 
   test('keeps the latest state, and no more, for a client that does not read', async () => {
     const bulk = { oid: '1.2.3.4', value: der(0x04, Buffer.alloc(100_000)) }
-    const shape = { extraExtensions: [bulk] }
-    const { client } = await serve({ spiffeId: WEB, shape })
+    const template = { extraExtensions: [bulk] }
+    const { client } = await serve({ spiffeId: WEB, template })
     const stream = client.open('FetchX509SVID')
     await stream.next()
     stream.pause()
@@ -295,8 +295,8 @@ describe('FetchX509SVID', () => {
     expect(received).toBeLessThan(40)
   })
 
-  test('serves certificates of any shape', async () => {
-    const { client } = await serve({ spiffeId: WEB, shape: { ca: true, notAfter: 0 } })
+  test('serves certificates of any template', async () => {
+    const { client } = await serve({ spiffeId: WEB, template: { ca: true, notAfter: 0 } })
     const svid = readFields(one(await client.open('FetchX509SVID').nextFields(), 1))
     const leaf = Certificate.fromDer(one(svid, 2))
     expect(leaf.notAfter).toBe(0)
@@ -717,7 +717,7 @@ describe('the socket', () => {
 })
 
 describe('an endpoint', () => {
-  const options: readonly [string, EndpointOptions, string][] = [
+  const options: readonly [string, WorkloadEndpointOptions, string][] = [
     ['without any identity', {}, 'invalid-option'],
     ['with one and several', { spiffeId: WEB, identities: [] }, 'invalid-option'],
     ['with a hint for several', { identities: [], hint: 'a' }, 'invalid-option'],

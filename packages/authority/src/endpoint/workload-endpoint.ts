@@ -7,7 +7,7 @@ import { Calls, type WorkloadApiCall } from './calls.ts'
 import { Faults } from './faults.ts'
 import { openListener, type Listener } from './listener.ts'
 import { messageOf } from './messages.ts'
-import type { EndpointPlace } from './options.ts'
+import type { ListenAddress } from './options.ts'
 import { METHODS, SERVICE, type WorkloadApiMessage, type WorkloadApiMethod } from './service.ts'
 import { callStatus, NO_IDENTITY, NO_SECURITY_HEADER, type StatusName } from './status.ts'
 import { endWith, Streams, type OpenStream, type ServerStream } from './streams.ts'
@@ -63,7 +63,7 @@ export class WorkloadEndpoint implements AsyncDisposable {
   /** Starts to serve; for `Authority.serve`. */
   static async open(
     workload: Workload,
-    place: EndpointPlace,
+    place: ListenAddress,
     clock: () => number,
   ): Promise<WorkloadEndpoint> {
     const server = new Server()

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { describeValue } from '@fastify-spiffe/spiffe'
 import { contextTag, der, namedBits, SEQUENCE } from './der.ts'
-import type { CertificateShape, KeyUsageBit, UriNameConstraints } from './shape.ts'
+import type { CertificateTemplate, KeyUsageBit, UriNameConstraints } from './template.ts'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -33,7 +33,7 @@ const KEY_USAGE_BITS: readonly KeyUsageBit[] = [
   'decipherOnly',
 ]
 
-/** What the extensions of a leaf or of a CA say where the shape is silent. */
+/** What the extensions of a leaf or of a CA say where the template is silent. */
 export interface ExtensionDefaults {
   readonly uri: string
   readonly ca: boolean
@@ -44,32 +44,32 @@ export interface ExtensionDefaults {
 
 /** Builds the extensions in the order in which SPIRE has them. */
 export async function buildExtensions(
-  shape: CertificateShape,
+  template: CertificateTemplate,
   defaults: ExtensionDefaults,
   publicKey: KeyObject,
   issuerKey: KeyObject,
 ): Promise<Extension[]> {
   const extensions = [
-    keyUsage(shape, defaults),
-    extendedKeyUsage(shape, defaults),
-    basicConstraints(shape, defaults),
-    await subjectKeyIdentifier(shape, publicKey),
-    await authorityKeyIdentifier(shape, publicKey, issuerKey),
-    subjectAltName(shape, defaults),
-    nameConstraints(shape.nameConstraints),
-    ...(shape.extraExtensions ?? []).map(
+    keyUsage(template, defaults),
+    extendedKeyUsage(template, defaults),
+    basicConstraints(template, defaults),
+    await subjectKeyIdentifier(template, publicKey),
+    await authorityKeyIdentifier(template, publicKey, issuerKey),
+    subjectAltName(template, defaults),
+    nameConstraints(template.nameConstraints),
+    ...(template.extraExtensions ?? []).map(
       ({ oid, critical = false, value }) => new Extension(oid, critical, value),
     ),
   ].filter((extension) => extension !== null)
-  const repeated = new Set(shape.duplicateExtensions)
+  const repeated = new Set(template.duplicateExtensions)
   return [...extensions, ...extensions.filter(({ type }) => repeated.has(type))]
 }
 
-function keyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
-  const bits = shape.keyUsage ?? defaults.keyUsage
+function keyUsage(template: CertificateTemplate, defaults: ExtensionDefaults): Extension | null {
+  const bits = template.keyUsage ?? defaults.keyUsage
   if (bits === 'absent') return null
   const value = namedBits(bits.map(positionOf))
-  return new Extension(KEY_USAGE, shape.keyUsageCritical ?? true, value)
+  return new Extension(KEY_USAGE, template.keyUsageCritical ?? true, value)
 }
 
 function positionOf(bit: KeyUsageBit): number {
@@ -78,48 +78,57 @@ function positionOf(bit: KeyUsageBit): number {
   return position
 }
 
-function extendedKeyUsage(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
-  const usages = shape.extendedKeyUsage ?? defaults.extendedKeyUsage
+function extendedKeyUsage(
+  template: CertificateTemplate,
+  defaults: ExtensionDefaults,
+): Extension | null {
+  const usages = template.extendedKeyUsage ?? defaults.extendedKeyUsage
   if (usages === 'absent') return null
   const names = new Map<string, string>(Object.entries(ExtendedKeyUsage))
   return new ExtendedKeyUsageExtension(usages.map((usage) => names.get(usage) ?? usage))
 }
 
-function basicConstraints(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
-  const ca = shape.ca ?? defaults.ca
-  return ca === 'absent' ? null : new BasicConstraintsExtension(ca, shape.pathLength, true)
+function basicConstraints(
+  template: CertificateTemplate,
+  defaults: ExtensionDefaults,
+): Extension | null {
+  const ca = template.ca ?? defaults.ca
+  return ca === 'absent' ? null : new BasicConstraintsExtension(ca, template.pathLength, true)
 }
 
 async function subjectKeyIdentifier(
-  shape: CertificateShape,
+  template: CertificateTemplate,
   publicKey: KeyObject,
 ): Promise<Extension | null> {
-  if (shape.subjectKeyIdentifier === false) return null
+  if (template.subjectKeyIdentifier === false) return null
   return SubjectKeyIdentifierExtension.create(spki(publicKey))
 }
 
 async function authorityKeyIdentifier(
-  shape: CertificateShape,
+  template: CertificateTemplate,
   publicKey: KeyObject,
   issuerKey: KeyObject,
 ): Promise<Extension | null> {
   // By octets: `KeyObject.equals` on keys of two kinds makes a later, unrelated call fail.
-  const wanted = shape.authorityKeyIdentifier ?? !spki(publicKey).equals(spki(issuerKey))
+  const wanted = template.authorityKeyIdentifier ?? !spki(publicKey).equals(spki(issuerKey))
   return wanted ? AuthorityKeyIdentifierExtension.create(spki(issuerKey)) : null
 }
 
 // By hand: what a URI holds is written byte for byte, whatever it is.
-function subjectAltName(shape: CertificateShape, defaults: ExtensionDefaults): Extension | null {
+function subjectAltName(
+  template: CertificateTemplate,
+  defaults: ExtensionDefaults,
+): Extension | null {
   const names = [
-    ...(shape.dnsNames ?? []).map((name) => der(DNS_NAME, name)),
-    ...(shape.ipAddresses ?? []).map((address) =>
+    ...(template.dnsNames ?? []).map((name) => der(DNS_NAME, name)),
+    ...(template.ipAddresses ?? []).map((address) =>
       Buffer.from(new GeneralName('ip', address).rawData),
     ),
-    ...(shape.uris ?? [defaults.uri]).map((uri) => der(URI_NAME, uri)),
+    ...(template.uris ?? [defaults.uri]).map((uri) => der(URI_NAME, uri)),
   ]
   if (names.length === 0) return null
   // X509-SVID §2, RFC 5280 §4.1.2.6: with an empty subject the names are critical.
-  const critical = shape.sanCritical ?? defaults.subject === ''
+  const critical = template.sanCritical ?? defaults.subject === ''
   return new Extension(SUBJECT_ALT_NAME, critical, der(SEQUENCE, ...names))
 }
 

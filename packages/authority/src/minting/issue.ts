@@ -2,10 +2,10 @@ import { randomBytes, type KeyObject } from 'node:crypto'
 import { AuthorityError } from '../errors.ts'
 import { buildExtensions, type ExtensionDefaults } from './extensions.ts'
 import { importSigningKey, signingAlgorithmOf } from './key-pair.ts'
-import type { CertificateShape } from './shape.ts'
+import type { CertificateTemplate } from './template.ts'
 import { X509CertificateGenerator } from './x509.ts'
 
-/** Everything that a certificate needs and a shape may leave out. */
+/** Everything that a certificate needs and a template may leave out. */
 export interface IssueDefaults extends ExtensionDefaults {
   readonly notBefore: number
   readonly notAfter: number
@@ -25,26 +25,26 @@ export interface Issuer {
 export async function issueCertificate(
   publicKey: KeyObject,
   issuer: Issuer,
-  shape: CertificateShape,
+  template: CertificateTemplate,
   defaults: IssueDefaults,
 ): Promise<Buffer> {
-  const algorithm = signingAlgorithmOf(issuer.privateKey, shape.hash)
+  const algorithm = signingAlgorithmOf(issuer.privateKey, template.hash)
   try {
     const certificate = await X509CertificateGenerator.create({
-      serialNumber: shape.serialNumber ?? randomSerialNumber(),
+      serialNumber: template.serialNumber ?? randomSerialNumber(),
       subject: defaults.subject,
-      issuer: shape.issuer ?? issuer.subject,
-      notBefore: dateOf(shape.notBefore ?? defaults.notBefore),
-      notAfter: dateOf(shape.notAfter ?? defaults.notAfter),
-      extensions: await buildExtensions(shape, defaults, publicKey, issuer.publicKey),
+      issuer: template.issuer ?? issuer.subject,
+      notBefore: dateOf(template.notBefore ?? defaults.notBefore),
+      notAfter: dateOf(template.notAfter ?? defaults.notAfter),
+      extensions: await buildExtensions(template, defaults, publicKey, issuer.publicKey),
       publicKey: publicKey.export({ format: 'der', type: 'spki' }),
       signingKey: await importSigningKey(issuer.privateKey, algorithm),
       signingAlgorithm: algorithm,
     })
     const der = Buffer.from(certificate.rawData)
-    return shape.tamperSignature === true ? spoilSignature(der) : der
+    return template.corruptSignature === true ? corruptSignature(der) : der
   } catch (cause) {
-    throw new AuthorityError('unmintable', 'a certificate of this shape cannot be encoded', {
+    throw new AuthorityError('unmintable', 'a certificate of this template cannot be encoded', {
       cause,
     })
   }
@@ -58,7 +58,7 @@ export function randomSerialNumber(): string {
 }
 
 /** The last byte of the DER belongs to the signature. */
-export function spoilSignature(der: Buffer): Buffer {
+export function corruptSignature(der: Buffer): Buffer {
   der[der.length - 1]! ^= 1
   return der
 }

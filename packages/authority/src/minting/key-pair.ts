@@ -2,7 +2,7 @@ import { generateKeyPair as generate, webcrypto, type KeyObject } from 'node:cry
 import { promisify } from 'node:util'
 import { describeValue } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
-import type { SignatureHash } from './shape.ts'
+import type { SignatureHash } from './template.ts'
 
 /** The keys that can be certified. `rsa-1024` is there to be refused. */
 export type KeyType =

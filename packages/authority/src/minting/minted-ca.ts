@@ -6,11 +6,11 @@ import { MintedCertificate } from './minted-certificate.ts'
 import { toPem } from './pem.ts'
 import { issueRevocationList } from './revocation-list.ts'
 import {
-  checkShape,
-  type CertificateShape,
-  type RevocationListShape,
-  type SvidShape,
-} from './shape.ts'
+  checkTemplate,
+  type CertificateTemplate,
+  type RevocationListTemplate,
+  type SvidTemplate,
+} from './template.ts'
 
 /** Where a new CA stands. */
 export interface MintedCaPlace {
@@ -21,14 +21,14 @@ export interface MintedCaPlace {
 }
 
 /**
- * A certificate authority of any shape, which mints what it is told to. `mintAuthority` makes an
+ * A certificate authority of any template, which mints what it is told to. `mintRootCa` makes an
  * anchor, {@link MintedCa.mintCa} an intermediate. The key shows in no log and in no JSON.
  */
 export class MintedCa {
   readonly trustDomain: TrustDomain
   /** The DER of the CA's own certificate. */
   readonly der: Buffer
-  /** The CA's distinguished name, in the notation of {@link CertificateShape.subject}. */
+  /** The CA's distinguished name, in the notation of {@link CertificateTemplate.subject}. */
   readonly subject: string
   /** The intermediates that go along with what this CA issues, nearest first; an anchor has none. */
   readonly chain: readonly Buffer[]
@@ -48,20 +48,21 @@ export class MintedCa {
     this.#clock = place.clock
   }
 
-  /** Makes a CA; without a parent and without `shape.signedBy` it signs itself. */
-  static async create(place: MintedCaPlace, shape: CertificateShape): Promise<MintedCa> {
-    checkShape('ca', shape)
-    const keyPair = shape.keyPair ?? (await generateKeyPair(shape.keyType ?? keyTypeAt(place)))
-    const defaults = caDefaults(place.trustDomain, shape.subject, place.clock())
+  /** Makes a CA; without a parent and without `template.signedBy` it signs itself. */
+  static async create(place: MintedCaPlace, template: CertificateTemplate): Promise<MintedCa> {
+    checkTemplate('ca', template)
+    const keyPair =
+      template.keyPair ?? (await generateKeyPair(template.keyType ?? keyTypeAt(place)))
+    const defaults = caDefaults(place.trustDomain, template.subject, place.clock())
     const { subject } = defaults
-    const issuer = issuerOf(shape.signedBy ?? place.parent ?? 'self', keyPair, subject)
-    const der = await issueCertificate(keyPair.publicKey, issuer, shape, defaults)
+    const issuer = issuerOf(template.signedBy ?? place.parent ?? 'self', keyPair, subject)
+    const der = await issueCertificate(keyPair.publicKey, issuer, template, defaults)
     return new MintedCa(place, der, subject, keyPair)
   }
 
   /**
    * The CA's own certificate.
-   * @throws {@link SpiffeError} `invalid-certificate` when its shape is too bad to be read
+   * @throws {@link SpiffeError} `invalid-certificate` when its template is too bad to be read
    */
   get certificate(): Certificate {
     return (this.#certificate ??= Certificate.fromDer(this.der))
@@ -77,21 +78,21 @@ export class MintedCa {
   }
 
   /**
-   * Mints a certificate for a workload: a good X.509-SVID, or whatever `shape` makes of it. `id`
+   * Mints a certificate for a workload: a good X.509-SVID, or whatever `template` makes of it. `id`
    * may be any text; it becomes the URI name.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
-  async mint(id: SpiffeId | string, shape: SvidShape = {}): Promise<MintedCertificate> {
-    checkShape('svid', shape)
-    const keyPair = shape.keyPair ?? (await this.#newKeyPair(shape))
-    const defaults = leafDefaults(id.toString(), shape.subject, this.#clock())
-    const signer = shape.signedBy ?? this
+  async mint(id: SpiffeId | string, template: SvidTemplate = {}): Promise<MintedCertificate> {
+    checkTemplate('svid', template)
+    const keyPair = template.keyPair ?? (await this.#newKeyPair(template))
+    const defaults = leafDefaults(id.toString(), template.subject, this.#clock())
+    const signer = template.signedBy ?? this
     const issuer = issuerOf(signer, keyPair, defaults.subject)
-    const leaf = await issueCertificate(keyPair.publicKey, issuer, shape, defaults)
+    const leaf = await issueCertificate(keyPair.publicKey, issuer, template, defaults)
     const good = signer === 'self' ? [leaf] : [leaf, ...signer.chain]
     const chain =
-      shape.chain === undefined ? good : shape.chain(good).map((der) => Buffer.from(der))
-    const other = shape.mismatchedKey === true ? await this.#newKeyPair(shape) : keyPair
+      template.chain === undefined ? good : template.chain(good).map((der) => Buffer.from(der))
+    const other = template.mismatchedKey === true ? await this.#newKeyPair(template) : keyPair
     return new MintedCertificate(chain, keyPair, other.privateKey)
   }
 
@@ -100,29 +101,29 @@ export class MintedCa {
    * cross-certificate.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
-  mintCa(shape: CertificateShape = {}): Promise<MintedCa> {
+  mintCa(template: CertificateTemplate = {}): Promise<MintedCa> {
     return MintedCa.create(
       { trustDomain: this.trustDomain, clock: this.#clock, parent: this },
-      shape,
+      template,
     )
   }
 
   /**
    * Mints a revocation list for what this CA has issued and returns its DER: a good one, or whatever
-   * `shape` makes of it.
+   * `template` makes of it.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`
    */
-  async mintRevocationList(shape: RevocationListShape = {}): Promise<Buffer> {
-    checkShape('revocation-list', shape)
-    const { keyPair } = shape.signedBy ?? this
-    return issueRevocationList({ ...keyPair, subject: this.subject }, shape, this.#clock())
+  async mintRevocationList(template: RevocationListTemplate = {}): Promise<Buffer> {
+    checkTemplate('revocation-list', template)
+    const { keyPair } = template.signedBy ?? this
+    return issueRevocationList({ ...keyPair, subject: this.subject }, template, this.#clock())
   }
 
   toJSON(): { certificate: string } {
     return { certificate: this.certificatePem }
   }
 
-  #newKeyPair({ keyType }: SvidShape): Promise<KeyPair> {
+  #newKeyPair({ keyType }: SvidTemplate): Promise<KeyPair> {
     return generateKeyPair(keyType ?? keyTypeLike(this.#keyPair.privateKey))
   }
 }

@@ -3,7 +3,7 @@ import { X509Svid } from '@fastify-spiffe/spiffe'
 import type { KeyPair } from './key-pair.ts'
 import { toPem } from './pem.ts'
 
-/** A certificate of any shape, with its chain and key. The key shows in no log and in no JSON. */
+/** A certificate of any template, with its chain and key. The key shows in no log and in no JSON. */
 export class MintedCertificate {
   /** What is presented, leaf first; each is the DER of one certificate. */
   readonly chain: readonly Buffer[]

@@ -10,10 +10,10 @@ import {
 } from '@fastify-spiffe/spiffe'
 import { der, SEQUENCE } from './der.ts'
 import { generateKeyPair, type KeyType } from './key-pair.ts'
-import { mintAuthority } from './mint-authority.ts'
+import { mintRootCa } from './mint-root-ca.ts'
 import type { MintedCa } from './minted-ca.ts'
 import type { MintedCertificate } from './minted-certificate.ts'
-import type { CertificateShape, KeyUsageBit, SvidShape } from './shape.ts'
+import type { CertificateTemplate, KeyUsageBit, SvidTemplate } from './template.ts'
 
 const NOW = Date.UTC(2026, 0, 1, 12)
 const clock = (): number => NOW
@@ -22,7 +22,7 @@ const WEB = 'spiffe://example.org/web'
 let root: MintedCa
 
 beforeAll(async () => {
-  root = await mintAuthority('example.org', {}, { clock })
+  root = await mintRootCa('example.org', {}, { clock })
 })
 
 function verdict(minted: MintedCertificate, anchor: MintedCa = root): RefusalCode | 'ok' {
@@ -36,12 +36,12 @@ function leafOf(minted: MintedCertificate): Certificate {
   return Certificate.fromDer(minted.chain[0]!)
 }
 
-async function mintBelow(shape: CertificateShape): Promise<MintedCertificate> {
-  const intermediate = await root.mintCa(shape)
+async function mintBelow(template: CertificateTemplate): Promise<MintedCertificate> {
+  const intermediate = await root.mintCa(template)
   return intermediate.mint(WEB)
 }
 
-describe('a certificate without a shape', () => {
+describe('a certificate without a template', () => {
   test('is a leaf as SPIRE issues it', async () => {
     const minted = await root.mint(WEB)
     const leaf = leafOf(minted)
@@ -91,7 +91,7 @@ describe('a certificate without a shape', () => {
 })
 
 describe('a bad SVID', () => {
-  const cases: readonly [string, SvidShape, RefusalCode][] = [
+  const cases: readonly [string, SvidTemplate, RefusalCode][] = [
     ['that has expired', { notAfter: NOW - 1000 }, 'expired'],
     ['that is not valid yet', { notBefore: NOW + 1000 }, 'not-yet-valid'],
     ['without a URI', { uris: [] }, 'no-uri-san'],
@@ -126,13 +126,13 @@ describe('a bad SVID', () => {
     ['with an extension twice', { duplicateExtensions: ['2.5.29.15'] }, 'malformed'],
     ['signed with SHA-1', { hash: 'SHA-1' }, 'weak-signature'],
     ['with a key of 1024 bits', { keyType: 'rsa-1024' }, 'weak-key'],
-    ['with a spoilt signature', { tamperSignature: true }, 'bad-signature'],
+    ['with a spoilt signature', { corruptSignature: true }, 'bad-signature'],
     ['that signs itself', { signedBy: 'self' }, 'no-path'],
     ['that names another issuer', { issuer: 'CN=another' }, 'no-path'],
   ]
 
-  test.each(cases)('%s is minted, and refused', async (_, shape, code) => {
-    expect(verdict(await root.mint(WEB, shape))).toBe(code)
+  test.each(cases)('%s is minted, and refused', async (_, template, code) => {
+    expect(verdict(await root.mint(WEB, template))).toBe(code)
   })
 
   test('comes with a key that is not its own', async () => {
@@ -146,19 +146,19 @@ describe('a bad SVID', () => {
   })
 
   test('is signed by the CA of another trust domain', async () => {
-    const foreign = await mintAuthority('b.test', {}, { clock })
+    const foreign = await mintRootCa('b.test', {}, { clock })
     expect(verdict(await root.mint(WEB, { signedBy: foreign }))).toBe('no-path')
   })
 
   test('is signed by an impostor with the name of the CA', async () => {
-    const impostor = await mintAuthority('example.org', { subject: root.subject }, { clock })
+    const impostor = await mintRootCa('example.org', { subject: root.subject }, { clock })
     expect(impostor.certificate.subject.key).toBe(root.certificate.subject.key)
     expect(verdict(await impostor.mint(WEB))).toBe('bad-signature')
   })
 })
 
 describe('a good SVID', () => {
-  const cases: readonly [string, SvidShape][] = [
+  const cases: readonly [string, SvidTemplate][] = [
     ['with an empty subject and critical names', { subject: '' }],
     ['with DNS names and IP addresses', { dnsNames: ['a.test'], ipAddresses: ['::1', '10.0.0.1'] }],
     ['without BasicConstraints', { ca: 'absent' }],
@@ -167,14 +167,14 @@ describe('a good SVID', () => {
     ['with another extension', { extraExtensions: [{ oid: '1.2.3.4', value: Buffer.of(5, 0) }] }],
   ]
 
-  test.each(cases)('%s verifies', async (_, shape) => {
-    expect(verdict(await root.mint(WEB, shape))).toBe('ok')
+  test.each(cases)('%s verifies', async (_, template) => {
+    expect(verdict(await root.mint(WEB, template))).toBe('ok')
   })
 
   const keyTypes: readonly KeyType[] = ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-2048', 'ed25519']
 
   test.each(keyTypes)('below an authority with a key of type %s verifies', async (keyType) => {
-    const authority = await mintAuthority('example.org', { keyType }, { clock })
+    const authority = await mintRootCa('example.org', { keyType }, { clock })
     const minted = await authority.mint(WEB)
     const [leafKey, authorityKey] = [leafOf(minted), authority.certificate].map(
       ({ x509 }) => x509.publicKey.asymmetricKeyType,
@@ -222,7 +222,7 @@ describe('a chain', () => {
 
   test('is cut, reordered and lengthened at will', async () => {
     const lower = await (await root.mintCa()).mintCa()
-    const stranger = await mintAuthority('b.test', {}, { clock })
+    const stranger = await mintRootCa('b.test', {}, { clock })
     const cut = await lower.mint(WEB, { chain: ([leaf]) => [leaf!] })
     const shuffled = await lower.mint(WEB, {
       chain: ([leaf, ...others]) => [leaf!, ...others.toReversed(), stranger.der],
@@ -232,12 +232,12 @@ describe('a chain', () => {
     expect(verdict(shuffled)).toBe('ok')
   })
 
-  const cases: readonly [string, CertificateShape, RefusalCode][] = [
+  const cases: readonly [string, CertificateTemplate, RefusalCode][] = [
     ['that is no CA', { ca: false }, 'issuer-not-ca'],
     ['that may not sign certificates', { keyUsage: ['cRLSign'] }, 'issuer-not-ca'],
     ['that has expired', { notAfter: NOW - 1000 }, 'expired'],
     ['whose SPIFFE ID has a path', { uris: ['spiffe://example.org/ca'] }, 'issuer-id-has-path'],
-    ['with a spoilt signature', { tamperSignature: true }, 'bad-signature'],
+    ['with a spoilt signature', { corruptSignature: true }, 'bad-signature'],
     [
       'whose names exclude the leaf',
       { nameConstraints: { excludedUris: ['example.org'] } },
@@ -250,9 +250,12 @@ describe('a chain', () => {
     ],
   ]
 
-  test.each(cases)('through an intermediate %s is minted, and refused', async (_, shape, code) => {
-    expect(verdict(await mintBelow(shape))).toBe(code)
-  })
+  test.each(cases)(
+    'through an intermediate %s is minted, and refused',
+    async (_, template, code) => {
+      expect(verdict(await mintBelow(template))).toBe(code)
+    },
+  )
 
   test('through an intermediate whose names permit the leaf verifies', async () => {
     const nameConstraints = { permittedUris: ['example.org'] }
@@ -266,7 +269,7 @@ describe('a chain', () => {
   })
 
   test('ends in an anchor that is not self-signed', async () => {
-    const anchor = await mintAuthority('example.org', { signedBy: root }, { clock })
+    const anchor = await mintRootCa('example.org', { signedBy: root }, { clock })
     const { x509 } = anchor.certificate
     const minted = await anchor.mint(WEB)
     expect(x509.verify(x509.publicKey)).toBe(false)
@@ -276,7 +279,7 @@ describe('a chain', () => {
   })
 
   test('is cross-signed', async () => {
-    const other = await mintAuthority('example.org', {}, { clock })
+    const other = await mintRootCa('example.org', {}, { clock })
     const { keyPair, subject } = other
     const cross = await root.mintCa({ keyPair, subject })
     const minted = await other.mint(WEB, { chain: (chain) => [...chain, cross.der] })
@@ -294,7 +297,7 @@ test('what cannot be encoded says so with the code unmintable', async () => {
   })
 })
 
-test('a misspelt shape says so, for it would make a good certificate of a bad one', async () => {
+test('a misspelt template says so, for it would make a good certificate of a bad one', async () => {
   const misspelt = { uris: [], notafter: 0 }
   const ofSvids = { uris: [], mismatchedKey: true }
   await expect(root.mint(WEB, misspelt)).rejects.toMatchObject({

@@ -2,9 +2,9 @@ import type { KeyObject } from 'node:crypto'
 import { AuthorityError } from '../errors.ts'
 import { der, INTEGER } from './der.ts'
 import { spki } from './extensions.ts'
-import { dateOf, spoilSignature, type Issuer } from './issue.ts'
+import { dateOf, corruptSignature, type Issuer } from './issue.ts'
 import { importSigningKey, signingAlgorithmOf } from './key-pair.ts'
-import type { RevocationListShape } from './shape.ts'
+import type { RevocationListTemplate } from './template.ts'
 import { AuthorityKeyIdentifierExtension, Extension, X509CrlGenerator } from './x509.ts'
 
 const CRL_NUMBER = '2.5.29.20'
@@ -18,24 +18,24 @@ export const REVOCATION_LIST_TTL_MS = 3_600_000
  */
 export async function issueRevocationList(
   issuer: Issuer,
-  shape: RevocationListShape,
+  template: RevocationListTemplate,
   now: number,
 ): Promise<Buffer> {
-  const algorithm = signingAlgorithmOf(issuer.privateKey, shape.hash)
-  const { thisUpdate = now, nextUpdate = now + REVOCATION_LIST_TTL_MS } = shape
+  const algorithm = signingAlgorithmOf(issuer.privateKey, template.hash)
+  const { thisUpdate = now, nextUpdate = now + REVOCATION_LIST_TTL_MS } = template
   try {
     const list = await X509CrlGenerator.create({
       issuer: issuer.subject,
       thisUpdate: dateOf(thisUpdate),
       nextUpdate: dateOf(nextUpdate),
-      entries: (shape.revoked ?? []).map((serialNumber) => ({
+      entries: (template.revoked ?? []).map((serialNumber) => ({
         serialNumber,
         revocationDate: dateOf(thisUpdate),
       })),
       extensions: [
         await authorityKeyIdentifier(issuer.publicKey),
         new Extension(CRL_NUMBER, false, der(INTEGER, numberOf(thisUpdate))),
-        ...(shape.extraExtensions ?? []).map(
+        ...(template.extraExtensions ?? []).map(
           ({ oid, critical = false, value }) => new Extension(oid, critical, value),
         ),
       ],
@@ -43,9 +43,9 @@ export async function issueRevocationList(
       signingAlgorithm: algorithm,
     })
     const bytes = Buffer.from(list.rawData)
-    return shape.tamperSignature === true ? spoilSignature(bytes) : bytes
+    return template.corruptSignature === true ? corruptSignature(bytes) : bytes
   } catch (cause) {
-    throw new AuthorityError('unmintable', 'a revocation list of this shape cannot be encoded', {
+    throw new AuthorityError('unmintable', 'a revocation list of this template cannot be encoded', {
       cause,
     })
   }

@@ -159,7 +159,7 @@ export class InProcessSource implements X509MaterialSource {
       return { minted, svid: last, waiting: issued, bundles }
     } catch (error) {
       if (held === undefined) throw error
-      // A shape with times of its own has run out: the last good SVID stays.
+      // A template with times of its own has run out: the last good SVID stays.
       return { ...held, bundles }
     }
   }

@@ -1,7 +1,7 @@
 // oxlint-disable unicorn/consistent-function-scoping -- helpers stand beside the tests that use them
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { memberOf, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { matchMemberOf, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import {
@@ -72,7 +72,7 @@ describe('an explanation', () => {
           config: {
             spiffe: {
               allow: [WEB, 'spiffe://example.org/ops/*'],
-              deny: [memberOf('other.org')],
+              deny: [matchMemberOf('other.org')],
               where: where((it) => it['params.id'] === '7', { reads: ['params.id'] }),
               engines: ['yes', 'no', 'yes'],
             },
@@ -91,11 +91,11 @@ describe('an explanation', () => {
       mode: 'enforce',
       source: 'GET /orders/:id: config.spiffe',
       findings: [
-        { check: 'deny[0]', what: "memberOf('other.org')", outcome: 'does-not-match' },
+        { check: 'deny[0]', what: "matchMemberOf('other.org')", outcome: 'does-not-match' },
         { check: 'allow[0]', what: WEB, outcome: 'matches' },
         {
           check: 'allow[1]',
-          what: "pattern('spiffe://example.org/ops/*')",
+          what: "matchPattern('spiffe://example.org/ops/*')",
           outcome: 'does-not-match',
         },
         { check: 'where[0]', what: 'params.id', outcome: 'holds' },
@@ -254,7 +254,7 @@ describe('the table', () => {
         {
           method: 'PUT',
           route: '/orders/:id',
-          allow: ["pattern('spiffe://example.org/ops/**')"],
+          allow: ["matchPattern('spiffe://example.org/ops/**')"],
           deny: [],
           tenant: null,
           where: [],
@@ -308,7 +308,7 @@ describe('the table', () => {
       '| --- | --- | --- | --- | --- | --- | --- | --- |',
       '| GET | `/files/*` | `public` |  |  |  |  | enforce |',
       '| GET | `/orders/:id` | `anyAuthenticated` |  |  | by `ip` (cached) | `opa` (5000 ms) | shadow |',
-      `| PUT | \`/orders/:id\` | \`pattern('spiffe://example.org/ops/**')\` | \`${WEB}\` |  |  |  | enforce |`,
+      `| PUT | \`/orders/:id\` | \`matchPattern('spiffe://example.org/ops/**')\` | \`${WEB}\` |  |  |  | enforce |`,
       '',
     ])
   })
@@ -319,7 +319,7 @@ describe('the table', () => {
     expect(paths['/orders/{id}']?.['put']).toEqual({
       'x-spiffe-authz': [
         {
-          allow: ["pattern('spiffe://example.org/ops/**')"],
+          allow: ["matchPattern('spiffe://example.org/ops/**')"],
           deny: [],
           tenant: null,
           where: [],

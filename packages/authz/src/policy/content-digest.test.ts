@@ -1,4 +1,4 @@
-import { memberOf, SpiffeId } from '@fastify-spiffe/spiffe'
+import { matchMemberOf, SpiffeId } from '@fastify-spiffe/spiffe'
 import { describe, expect, test } from '@jest/globals'
 import { contentDigest } from './content-digest.ts'
 
@@ -30,7 +30,7 @@ describe('the digest of a policy document', () => {
     ['a key that looks like a member', { 'a":1,"b': 1 }, { a: 1, b: 1 }],
     ['null for a key that is not there', { a: null }, {}],
     ['another function', { check: () => true }, { check: () => false }],
-    ['another matcher', { allow: memberOf('a.org') }, { allow: memberOf('b.org') }],
+    ['another matcher', { allow: matchMemberOf('a.org') }, { allow: matchMemberOf('b.org') }],
     ['another ID', SpiffeId.parse('spiffe://a.org/b'), SpiffeId.parse('spiffe://a.org/c')],
   ])('is another one with %s', (_, one, other) => {
     expect(contentDigest(one)).not.toBe(contentDigest(other))

@@ -1,11 +1,11 @@
 import {
-  and,
+  allOf,
   describeCause,
-  id,
-  memberOf,
+  matchId,
+  matchMemberOf,
   not,
-  oneOf,
-  or,
+  matchOneOf,
+  anyOf,
   parseMatcher,
   SpiffeId,
   SpiffeIdMatcher,
@@ -28,10 +28,10 @@ export type MatcherObject =
 type Builder = (place: Place, key: string, value: unknown) => SpiffeIdMatcher
 
 const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
-  ['memberOf', (place, key, value) => memberOf(asText(place, key, value))],
+  ['memberOf', (place, key, value) => matchMemberOf(asText(place, key, value))],
   ['oneOf', compileOneOf],
-  ['and', (place, key, value) => and(...compileAll(place, key, value))],
-  ['or', (place, key, value) => or(...compileAll(place, key, value))],
+  ['and', (place, key, value) => allOf(...compileAll(place, key, value))],
+  ['or', (place, key, value) => anyOf(...compileAll(place, key, value))],
   ['not', (place, key, value) => not(compileMatcher(place, key, value))],
 ])
 const NAMES = [...BUILDERS.keys()]
@@ -119,7 +119,7 @@ function isOfOtherCopy(value: unknown): boolean {
 
 function compileMatcher(place: Place, key: string, value: unknown): SpiffeIdMatcher {
   const caller = compileCaller(place, key, value)
-  return caller instanceof SpiffeIdMatcher ? caller : id(caller)
+  return caller instanceof SpiffeIdMatcher ? caller : matchId(caller)
 }
 
 function compileAll(place: Place, key: string, value: unknown): readonly SpiffeIdMatcher[] {
@@ -129,7 +129,7 @@ function compileAll(place: Place, key: string, value: unknown): readonly SpiffeI
 }
 
 function compileOneOf(place: Place, key: string, value: unknown): SpiffeIdMatcher {
-  return oneOf(
+  return matchOneOf(
     ...asList(place, key, value).map((entry, position) =>
       asWorkload(place, `${key}[${position}]`, entry),
     ),

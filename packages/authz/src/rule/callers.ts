@@ -1,4 +1,4 @@
-import { oneOf, or, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { matchOneOf, anyOf, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { compileCaller } from './caller.ts'
 import type { Place } from './place.ts'
 
@@ -23,9 +23,9 @@ export function compileCallers(place: Place, key: string, list: unknown): Compil
   // Exact identities share one set, however many there are.
   const exact = callers.filter((caller) => caller instanceof SpiffeId)
   const others = callers.filter((caller) => caller instanceof SpiffeIdMatcher)
-  const exactly = oneOf(...exact)
+  const exactly = matchOneOf(...exact)
   // `or` also makes sure that a matcher of the application answers by a boolean.
-  const matcher = others.length === 0 ? exactly : or(exactly, ...others)
+  const matcher = others.length === 0 ? exactly : anyOf(exactly, ...others)
   return { matcher, others, entries: callers }
 }
 
@@ -34,7 +34,7 @@ export function union(lists: readonly CompiledCallers[]): CompiledCallers {
   const [first, ...more] = lists
   if (first !== undefined && more.length === 0) return first
   return {
-    matcher: or(...lists.map(({ matcher }) => matcher)),
+    matcher: anyOf(...lists.map(({ matcher }) => matcher)),
     others: lists.flatMap(({ others }) => others),
     entries: lists.flatMap(({ entries }) => entries),
   }

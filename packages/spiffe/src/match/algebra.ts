@@ -9,11 +9,11 @@ import type { Captures } from './matcher.ts'
  * with the same name, the first counts. None at all is refused, since it would match everything.
  * @throws {@link SpiffeError} `invalid-pattern`
  */
-export function and(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
+export function allOf(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
   if (matchers.length === 0) {
-    throw new SpiffeError('invalid-pattern', 'and() needs a matcher: without any, it matches all')
+    throw new SpiffeError('invalid-pattern', 'allOf() needs a matcher: without any, it matches all')
   }
-  return new And(checked(matchers))
+  return new AllOf(checked(matchers))
 }
 
 /**
@@ -21,20 +21,20 @@ export function and(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
  * of them that matches captures.
  * @throws {@link SpiffeError} `invalid-pattern`
  */
-export function or(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
-  return new Or(checked(matchers))
+export function anyOf(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
+  return new AnyOf(checked(matchers))
 }
 
 /**
  * Matches what `matcher` does not match, **the IDs of all other trust domains included**, and
- * captures nothing. Usually it stands inside an {@link and}.
+ * captures nothing. Usually it stands inside an {@link allOf}.
  * @throws {@link SpiffeError} `invalid-pattern`
  */
 export function not(matcher: SpiffeIdMatcher): SpiffeIdMatcher {
   return new Not(checked([matcher]))
 }
 
-class And extends SpiffeIdMatcher {
+class AllOf extends SpiffeIdMatcher {
   readonly #matchers: readonly SpiffeIdMatcher[]
 
   constructor(matchers: readonly SpiffeIdMatcher[]) {
@@ -69,11 +69,11 @@ class And extends SpiffeIdMatcher {
   }
 
   toString(): string {
-    return `and(${this.#matchers.join(', ')})`
+    return `allOf(${this.#matchers.join(', ')})`
   }
 }
 
-class Or extends SpiffeIdMatcher {
+class AnyOf extends SpiffeIdMatcher {
   readonly #matchers: readonly SpiffeIdMatcher[]
 
   constructor(matchers: readonly SpiffeIdMatcher[]) {
@@ -106,7 +106,7 @@ class Or extends SpiffeIdMatcher {
   }
 
   toString(): string {
-    return `or(${this.#matchers.join(', ')})`
+    return `anyOf(${this.#matchers.join(', ')})`
   }
 }
 

@@ -3,10 +3,10 @@ import { describe, expect, test } from '@jest/globals'
 import { SpiffeError } from '../errors.ts'
 import { SpiffeId } from '../id/spiffe-id.ts'
 import { TrustDomain } from '../id/trust-domain.ts'
-import { and, not, or } from './algebra.ts'
+import { allOf, not, anyOf } from './algebra.ts'
 import { SpiffeIdMatcher } from './matcher.ts'
-import { pattern } from './pattern.ts'
-import { anyId, id, memberOf, oneOf } from './sets.ts'
+import { matchPattern } from './pattern.ts'
+import { matchAny, matchId, matchMemberOf, matchOneOf } from './sets.ts'
 
 const ids = [
   'spiffe://example.org',
@@ -19,13 +19,13 @@ const ids = [
 ].map((text) => SpiffeId.parse(text))
 
 const simple = [
-  anyId(),
-  oneOf(),
-  id('spiffe://example.org/acme/web'),
-  oneOf('spiffe://example.org', 'spiffe://example.com/acme/web'),
-  memberOf('example.org'),
-  pattern('spiffe://example.org/{tenant}/api-*'),
-  pattern('spiffe://example.com/**'),
+  matchAny(),
+  matchOneOf(),
+  matchId('spiffe://example.org/acme/web'),
+  matchOneOf('spiffe://example.org', 'spiffe://example.com/acme/web'),
+  matchMemberOf('example.org'),
+  matchPattern('spiffe://example.org/{tenant}/api-*'),
+  matchPattern('spiffe://example.com/**'),
 ]
 
 function matched(matcher: SpiffeIdMatcher): string[] {
@@ -43,36 +43,38 @@ function codeOf(build: () => unknown): string {
 }
 
 describe('sets', () => {
-  test('anyId matches all', () => {
-    expect(matched(anyId())).toEqual(ids.map(String))
+  test('matchAny matches all', () => {
+    expect(matched(matchAny())).toEqual(ids.map(String))
   })
 
   test('id matches one, given as text or parsed', () => {
     const text = 'spiffe://example.org/acme/web'
-    expect(matched(id(text))).toEqual([text])
-    expect(matched(id(SpiffeId.parse(text)))).toEqual([text])
+    expect(matched(matchId(text))).toEqual([text])
+    expect(matched(matchId(SpiffeId.parse(text)))).toEqual([text])
   })
 
   test('oneOf matches each, given as text or parsed', () => {
     const [first, second] = ['spiffe://example.org', 'spiffe://example.com/acme/web'] as const
-    expect(matched(oneOf(first, SpiffeId.parse(second)))).toEqual([first, second])
+    expect(matched(matchOneOf(first, SpiffeId.parse(second)))).toEqual([first, second])
   })
 
   test('oneOf nothing matches nothing', () => {
-    expect(matched(oneOf())).toEqual([])
+    expect(matched(matchOneOf())).toEqual([])
   })
 
   test('memberOf matches a trust domain, given by name, by ID or parsed', () => {
     const expected = ['spiffe://example.com/acme/web', 'spiffe://example.com/acme/api-v1']
-    expect(matched(memberOf('example.com'))).toEqual(expected)
-    expect(matched(memberOf('spiffe://example.com'))).toEqual(expected)
-    expect(matched(memberOf(TrustDomain.parse('example.com')))).toEqual(expected)
+    expect(matched(matchMemberOf('example.com'))).toEqual(expected)
+    expect(matched(matchMemberOf('spiffe://example.com'))).toEqual(expected)
+    expect(matched(matchMemberOf(TrustDomain.parse('example.com')))).toEqual(expected)
   })
 
   test('are not built from what is no identity', () => {
-    expect(codeOf(() => id('spiffe://example.org/'))).toBe('invalid-spiffe-id')
-    expect(codeOf(() => oneOf('spiffe://example.org', 'example.org'))).toBe('invalid-spiffe-id')
-    expect(codeOf(() => memberOf('Example.org'))).toBe('invalid-trust-domain')
+    expect(codeOf(() => matchId('spiffe://example.org/'))).toBe('invalid-spiffe-id')
+    expect(codeOf(() => matchOneOf('spiffe://example.org', 'example.org'))).toBe(
+      'invalid-spiffe-id',
+    )
+    expect(codeOf(() => matchMemberOf('Example.org'))).toBe('invalid-trust-domain')
   })
 })
 
@@ -82,18 +84,22 @@ describe('algebra', () => {
       for (const b of simple) {
         for (const each of ids) {
           const [inA, inB] = [a.matches(each), b.matches(each)]
-          expect(and(a, b).matches(each)).toBe(inA && inB)
-          expect(or(a, b).matches(each)).toBe(inA || inB)
+          expect(allOf(a, b).matches(each)).toBe(inA && inB)
+          expect(anyOf(a, b).matches(each)).toBe(inA || inB)
           expect(not(a).matches(each)).toBe(!inA)
-          expect(not(and(a, not(b))).matches(each)).toBe(!inA || inB)
-          expect(or(and(a, b), and(not(a), not(b))).matches(each)).toBe(inA === inB)
+          expect(not(allOf(a, not(b))).matches(each)).toBe(!inA || inB)
+          expect(anyOf(allOf(a, b), allOf(not(a), not(b))).matches(each)).toBe(inA === inB)
         }
       }
     }
   })
 
   test('every matcher captures if and only if it matches', () => {
-    const all = simple.flatMap((a) => [a, not(a), ...simple.flatMap((b) => [and(a, b), or(a, b)])])
+    const all = simple.flatMap((a) => [
+      a,
+      not(a),
+      ...simple.flatMap((b) => [allOf(a, b), anyOf(a, b)]),
+    ])
     for (const matcher of all) {
       for (const each of ids) {
         expect(matcher.capture(each) !== null).toBe(matcher.matches(each))
@@ -102,45 +108,47 @@ describe('algebra', () => {
   })
 
   test('or without matchers matches nothing; and without matchers is refused', () => {
-    expect(matched(or())).toEqual([])
-    expect(codeOf(() => and())).toBe('invalid-pattern')
+    expect(matched(anyOf())).toEqual([])
+    expect(codeOf(() => allOf())).toBe('invalid-pattern')
   })
 
   test('one matcher alone stays what it is', () => {
     for (const matcher of simple) {
-      expect(matched(and(matcher))).toEqual(matched(matcher))
-      expect(matched(or(matcher))).toEqual(matched(matcher))
+      expect(matched(allOf(matcher))).toEqual(matched(matcher))
+      expect(matched(anyOf(matcher))).toEqual(matched(matcher))
     }
   })
 
   test('and captures what all capture, or what the first that matches captures, not nothing', () => {
     const api = SpiffeId.parse('spiffe://example.org/acme/api-v1')
-    const tenant = pattern('spiffe://example.org/{tenant}/*')
-    const workload = pattern('spiffe://example.org/*/{workload}')
-    const swapped = pattern('spiffe://example.org/*/{tenant}')
-    const none = pattern('spiffe://example.com/{tenant}/*')
+    const tenant = matchPattern('spiffe://example.org/{tenant}/*')
+    const workload = matchPattern('spiffe://example.org/*/{workload}')
+    const swapped = matchPattern('spiffe://example.org/*/{tenant}')
+    const none = matchPattern('spiffe://example.com/{tenant}/*')
     const captured = (matcher: SpiffeIdMatcher): unknown => matcher.capture(api)
 
-    expect(captured(and(tenant, anyId(), workload))).toEqual(
+    expect(captured(allOf(tenant, matchAny(), workload))).toEqual(
       new Map([
         ['tenant', 'acme'],
         ['workload', 'api-v1'],
       ]),
     )
-    expect(captured(and(tenant, swapped))).toEqual(new Map([['tenant', 'acme']]))
-    expect(captured(and(tenant, none))).toBeNull()
-    expect(captured(or(none, workload, tenant))).toEqual(new Map([['workload', 'api-v1']]))
-    expect(captured(or(none, oneOf()))).toBeNull()
+    expect(captured(allOf(tenant, swapped))).toEqual(new Map([['tenant', 'acme']]))
+    expect(captured(allOf(tenant, none))).toBeNull()
+    expect(captured(anyOf(none, workload, tenant))).toEqual(new Map([['workload', 'api-v1']]))
+    expect(captured(anyOf(none, matchOneOf()))).toBeNull()
     expect(captured(not(none))).toEqual(new Map())
     expect(captured(not(tenant))).toBeNull()
   })
 
   test('takes matchers only', () => {
     for (const value of ['spiffe://example.org', undefined, { matches: () => true }]) {
-      for (const build of [and, or, not]) {
+      for (const build of [allOf, anyOf, not]) {
         expect(codeOf(() => Reflect.apply(build, undefined, [value]))).toBe('invalid-pattern')
       }
-      expect(codeOf(() => Reflect.apply(and, undefined, [anyId(), value]))).toBe('invalid-pattern')
+      expect(codeOf(() => Reflect.apply(allOf, undefined, [matchAny(), value]))).toBe(
+        'invalid-pattern',
+      )
     }
   })
 })
@@ -157,7 +165,7 @@ describe("a matcher of a caller's own", () => {
   }
 
   test('takes part in the algebra', () => {
-    expect(matched(and(memberOf('example.org'), new ShortPath()))).toEqual([
+    expect(matched(allOf(matchMemberOf('example.org'), new ShortPath()))).toEqual([
       'spiffe://example.org',
       'spiffe://example.org/acme/web',
     ])
@@ -173,7 +181,13 @@ describe("a matcher of a caller's own", () => {
       }
     }
     const late = new Late()
-    for (const matcher of [and(late), or(late), not(late), not(not(late)), or(oneOf(), late)]) {
+    for (const matcher of [
+      allOf(late),
+      anyOf(late),
+      not(late),
+      not(not(late)),
+      anyOf(matchOneOf(), late),
+    ]) {
       expect(codeOf(() => matcher.matches(ids[0]!))).toBe('invalid-pattern')
       expect(codeOf(() => matcher.capture(ids[0]!))).toBe('invalid-pattern')
     }
@@ -182,22 +196,25 @@ describe("a matcher of a caller's own", () => {
 })
 
 test.each([
-  [anyId(), `anyId()`],
-  [id('spiffe://example.org/acme/web'), `id('spiffe://example.org/acme/web')`],
-  [oneOf(), `oneOf()`],
+  [matchAny(), `matchAny()`],
+  [matchId('spiffe://example.org/acme/web'), `matchId('spiffe://example.org/acme/web')`],
+  [matchOneOf(), `matchOneOf()`],
   [
-    oneOf('spiffe://example.org/a', SpiffeId.parse('spiffe://example.org/b')),
-    `oneOf('spiffe://example.org/a', 'spiffe://example.org/b')`,
+    matchOneOf('spiffe://example.org/a', SpiffeId.parse('spiffe://example.org/b')),
+    `matchOneOf('spiffe://example.org/a', 'spiffe://example.org/b')`,
   ],
-  [memberOf(TrustDomain.parse('example.org')), `memberOf('example.org')`],
+  [matchMemberOf(TrustDomain.parse('example.org')), `matchMemberOf('example.org')`],
   [
-    pattern('spiffe://example.org/{tenant}/api-*'),
-    `pattern('spiffe://example.org/{tenant}/api-*')`,
+    matchPattern('spiffe://example.org/{tenant}/api-*'),
+    `matchPattern('spiffe://example.org/{tenant}/api-*')`,
   ],
-  [or(), `or()`],
+  [anyOf(), `anyOf()`],
   [
-    and(memberOf('example.org'), not(or(id('spiffe://example.org/a'), oneOf()))),
-    `and(memberOf('example.org'), not(or(id('spiffe://example.org/a'), oneOf())))`,
+    allOf(
+      matchMemberOf('example.org'),
+      not(anyOf(matchId('spiffe://example.org/a'), matchOneOf())),
+    ),
+    `allOf(matchMemberOf('example.org'), not(anyOf(matchId('spiffe://example.org/a'), matchOneOf())))`,
   ],
 ])('a matcher prints as the source that builds it: %s', (matcher, source) => {
   expect(matcher.toString()).toBe(source)

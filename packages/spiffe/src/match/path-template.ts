@@ -7,7 +7,7 @@ import { PathPattern } from './path.ts'
 
 /**
  * Reads names out of the paths of SPIFFE IDs, such as a tenant with `/{tenant}/{workload}`. The
- * grammar is that of the path of a `pattern`; the number of segments is exact unless `**` ends it.
+ * grammar is that of the path of a {@link matchPattern}; the number of segments is exact unless `**` ends it.
  *
  * A template looks at no trust domain, and so says nothing about who may do what. Names in two trust
  * domains are two names: keep the trust domain beside them.

@@ -3,10 +3,10 @@ import { describe, expect, test } from '@jest/globals'
 import { SpiffeError } from '../errors.ts'
 import { SpiffeId } from '../id/spiffe-id.ts'
 import { pathTemplate } from './path-template.ts'
-import { parseMatcher, pattern } from './pattern.ts'
+import { parseMatcher, matchPattern } from './pattern.ts'
 
 function matches(text: string, path: string): boolean {
-  return pattern(`spiffe://example.org${text}`).matches(
+  return matchPattern(`spiffe://example.org${text}`).matches(
     SpiffeId.parse(`spiffe://example.org${path}`),
   )
 }
@@ -73,9 +73,9 @@ describe('a pattern', () => {
 
   test('matches in its own trust domain only', () => {
     const foreign = SpiffeId.parse('spiffe://example.com/acme/web')
-    expect(pattern('spiffe://example.org/**').matches(foreign)).toBe(false)
-    expect(pattern('spiffe://example.org/{tenant}/*').capture(foreign)).toBeNull()
-    expect(pattern('spiffe://example.com/**').matches(foreign)).toBe(true)
+    expect(matchPattern('spiffe://example.org/**').matches(foreign)).toBe(false)
+    expect(matchPattern('spiffe://example.org/{tenant}/*').capture(foreign)).toBeNull()
+    expect(matchPattern('spiffe://example.com/**').matches(foreign)).toBe(true)
   })
 
   test('agrees with a regular expression on all short segments', () => {
@@ -84,7 +84,7 @@ describe('a pattern', () => {
     expect(patterns.length).toBeGreaterThan(200)
     const disagreements: string[] = []
     for (const text of patterns) {
-      const compiled = pattern(`spiffe://example.org/${text}`)
+      const compiled = matchPattern(`spiffe://example.org/${text}`)
       const expected = new RegExp(`^${text.replaceAll('*', '.*')}$`)
       for (const candidate of candidates) {
         const actual = compiled.matches(SpiffeId.of('example.org', candidate))
@@ -110,7 +110,7 @@ describe('a pattern', () => {
   )
 
   test('captures whole segments by name, byte for byte', () => {
-    const tenant = pattern('spiffe://example.org/{tenant}/*/{_part2}/**')
+    const tenant = matchPattern('spiffe://example.org/{tenant}/*/{_part2}/**')
     expect(tenant.capture(SpiffeId.parse('spiffe://example.org/Acme.1/x/-_/y/z'))).toEqual(
       new Map([
         ['tenant', 'Acme.1'],
@@ -121,7 +121,7 @@ describe('a pattern', () => {
   })
 
   test('captures under names that objects have a meaning for', () => {
-    const odd = pattern('spiffe://example.org/{__proto__}/{constructor}')
+    const odd = matchPattern('spiffe://example.org/{__proto__}/{constructor}')
     const captures = odd.capture(SpiffeId.parse('spiffe://example.org/a/b'))
     expect([...(captures ?? [])]).toEqual([
       ['__proto__', 'a'],
@@ -130,7 +130,7 @@ describe('a pattern', () => {
   })
 
   test('gives every caller captures of its own', () => {
-    const tenant = pattern('spiffe://example.org/{tenant}')
+    const tenant = matchPattern('spiffe://example.org/{tenant}')
     const acme = SpiffeId.parse('spiffe://example.org/acme')
     expect(tenant.capture(acme)).not.toBe(tenant.capture(acme))
   })
@@ -172,25 +172,27 @@ describe('a pattern', () => {
     ['spiffe://example.org/{a}/{a}', 'name used twice'],
     ['spiffe://example.org/'.padEnd(2049, '*a'), 'too long'],
   ])('is refused: %s (%s)', (text) => {
-    expect(codeOf(() => pattern(text))).toBe('invalid-pattern')
+    expect(codeOf(() => matchPattern(text))).toBe('invalid-pattern')
   })
 
   test('is a string', () => {
-    expect(codeOf(() => Reflect.apply(pattern, undefined, [undefined]))).toBe('invalid-pattern')
+    expect(codeOf(() => Reflect.apply(matchPattern, undefined, [undefined]))).toBe(
+      'invalid-pattern',
+    )
   })
 
   test('may be as long as a SPIFFE ID', () => {
-    expect(codeOf(() => pattern('spiffe://example.org/'.padEnd(2048, 'a*')))).toBe('built')
+    expect(codeOf(() => matchPattern('spiffe://example.org/'.padEnd(2048, 'a*')))).toBe('built')
   })
 })
 
 describe('parseMatcher', () => {
   test.each([
-    ['spiffe://example.org', "id('spiffe://example.org')"],
-    ['spiffe://example.org/acme/web', "id('spiffe://example.org/acme/web')"],
-    ['spiffe://example.org/acme/*', "pattern('spiffe://example.org/acme/*')"],
-    ['spiffe://example.org/{tenant}', "pattern('spiffe://example.org/{tenant}')"],
-    ['spiffe://example.org/**', "pattern('spiffe://example.org/**')"],
+    ['spiffe://example.org', "matchId('spiffe://example.org')"],
+    ['spiffe://example.org/acme/web', "matchId('spiffe://example.org/acme/web')"],
+    ['spiffe://example.org/acme/*', "matchPattern('spiffe://example.org/acme/*')"],
+    ['spiffe://example.org/{tenant}', "matchPattern('spiffe://example.org/{tenant}')"],
+    ['spiffe://example.org/**', "matchPattern('spiffe://example.org/**')"],
   ])('reads %s as %s', (text, expected) => {
     expect(parseMatcher(text).toString()).toBe(expected)
   })

@@ -4,7 +4,7 @@ import { invalidPattern } from './invalid-pattern.ts'
 import { SpiffeIdMatcher } from './matcher.ts'
 import type { Captures } from './matcher.ts'
 import { PathPattern } from './path.ts'
-import { id } from './sets.ts'
+import { matchId } from './sets.ts'
 
 /**
  * Matches SPIFFE IDs by pattern, such as `spiffe://example.org/{tenant}/api-*`.
@@ -22,7 +22,7 @@ import { id } from './sets.ts'
  *
  * @throws {@link SpiffeError} `invalid-pattern`
  */
-export function pattern(text: string): SpiffeIdMatcher {
+export function matchPattern(text: string): SpiffeIdMatcher {
   return new Pattern(text)
 }
 
@@ -31,7 +31,7 @@ export function pattern(text: string): SpiffeIdMatcher {
  * @throws {@link SpiffeError} `invalid-spiffe-id`, `invalid-pattern`
  */
 export function parseMatcher(text: string): SpiffeIdMatcher {
-  return typeof text === 'string' && /[*{]/.test(text) ? pattern(text) : id(text)
+  return typeof text === 'string' && /[*{]/.test(text) ? matchPattern(text) : matchId(text)
 }
 
 class Pattern extends SpiffeIdMatcher {
@@ -64,7 +64,7 @@ class Pattern extends SpiffeIdMatcher {
   }
 
   toString(): string {
-    return `pattern('${this.#text}')`
+    return `matchPattern('${this.#text}')`
   }
 }
 

@@ -3,7 +3,7 @@ import { TrustDomain } from '../id/trust-domain.ts'
 import { SpiffeIdMatcher } from './matcher.ts'
 
 /** Matches every SPIFFE ID, of every trust domain. */
-export function anyId(): SpiffeIdMatcher {
+export function matchAny(): SpiffeIdMatcher {
   return new Anyone()
 }
 
@@ -11,7 +11,7 @@ export function anyId(): SpiffeIdMatcher {
  * Matches one SPIFFE ID, byte for byte.
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
-export function id(expected: SpiffeId | string): SpiffeIdMatcher {
+export function matchId(expected: SpiffeId | string): SpiffeIdMatcher {
   return new Exactly(toSpiffeId(expected))
 }
 
@@ -19,7 +19,7 @@ export function id(expected: SpiffeId | string): SpiffeIdMatcher {
  * Matches each of the SPIFFE IDs, at the cost of one; without any, it matches nothing.
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
-export function oneOf(...expected: readonly (SpiffeId | string)[]): SpiffeIdMatcher {
+export function matchOneOf(...expected: readonly (SpiffeId | string)[]): SpiffeIdMatcher {
   return new OneOf(expected.map((each) => toSpiffeId(each).toString()))
 }
 
@@ -27,7 +27,7 @@ export function oneOf(...expected: readonly (SpiffeId | string)[]): SpiffeIdMatc
  * Matches every SPIFFE ID of one trust domain, its own included.
  * @throws {@link SpiffeError} `invalid-trust-domain`
  */
-export function memberOf(trustDomain: TrustDomain | string): SpiffeIdMatcher {
+export function matchMemberOf(trustDomain: TrustDomain | string): SpiffeIdMatcher {
   return new MemberOf(
     trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain),
   )
@@ -39,7 +39,7 @@ class Anyone extends SpiffeIdMatcher {
   }
 
   toString(): string {
-    return 'anyId()'
+    return 'matchAny()'
   }
 }
 
@@ -60,7 +60,7 @@ class Exactly extends SpiffeIdMatcher {
   }
 
   toString(): string {
-    return `id('${this.#expected.toString()}')`
+    return `matchId('${this.#expected.toString()}')`
   }
 }
 
@@ -81,7 +81,7 @@ class OneOf extends SpiffeIdMatcher {
   }
 
   toString(): string {
-    return `oneOf(${[...this.#expected].map((each) => `'${each}'`).join(', ')})`
+    return `matchOneOf(${[...this.#expected].map((each) => `'${each}'`).join(', ')})`
   }
 }
 
@@ -102,7 +102,7 @@ class MemberOf extends SpiffeIdMatcher {
   }
 
   toString(): string {
-    return `memberOf('${this.#trustDomain.name}')`
+    return `matchMemberOf('${this.#trustDomain.name}')`
   }
 }
 

@@ -4,14 +4,14 @@ import { TAG } from '../der/tags.ts'
 import { readInteger, readOctetAlignedBitString, readWhole } from '../der/values.ts'
 
 /** The kinds of key that may sign and be certified. */
-export type KeyType = 'rsa' | 'ec' | 'ed25519'
+export type PublicKeyType = 'rsa' | 'ec' | 'ed25519'
 
 /** What a certificate says of the key that it certifies. */
 export interface SubjectPublicKey {
   /** The SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array
   /** `undefined` for a kind that is not on the list. */
-  readonly type: KeyType | undefined
+  readonly type: PublicKeyType | undefined
   /** Why the key may not be used; `undefined` for RSA of 2048 to 8192 bits, P-256, P-384, P-521 and Ed25519. */
   readonly weakness: string | undefined
   /** What a signature check with the key costs, where one with P-256 costs 1. */

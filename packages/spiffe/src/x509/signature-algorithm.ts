@@ -2,11 +2,11 @@ import { readObjectIdentifier } from '../der/object-identifier.ts'
 import { contextTagConstructed, TAG } from '../der/tags.ts'
 import { readSmallInteger, readWhole } from '../der/values.ts'
 import type { DerReader } from '../der/reader.ts'
-import type { KeyType } from './public-key.ts'
+import type { PublicKeyType } from './public-key.ts'
 
 /** A way to sign that is on the list. */
 export interface SignatureAlgorithm {
-  readonly keyType: KeyType
+  readonly keyType: PublicKeyType
   /** `null`: the algorithm brings its own. */
   readonly hash: 'sha256' | 'sha384' | 'sha512' | null
   /** Length of the salt in bytes when RSA is padded by PSS, `undefined` otherwise. */

@@ -12,21 +12,21 @@ import { readPemPrivateKey, readPkcs8 } from './private-key.ts'
 /** More than fit into a message of TLS. */
 const MAX_CERTIFICATES = 512
 
-export interface SvidOptions {
+export interface X509SvidOptions {
   /** The operator's word for what the SVID is for (Workload API §5.2.1); none by default. */
   readonly hint?: string
   /** Milliseconds since the epoch; `Date.now` by default. */
   readonly clock?: () => number
 }
 
-export interface DerSvid extends SvidOptions {
+export interface DerSvid extends X509SvidOptions {
   /** Concatenated DER, leaf first. */
   readonly certificates: Uint8Array
   /** Unencrypted PKCS#8. */
   readonly privateKey: Uint8Array
 }
 
-export interface PemSvid extends SvidOptions {
+export interface PemSvid extends X509SvidOptions {
   /** Leaf first. */
   readonly certificates: string | Uint8Array
   /** PKCS#8, SEC 1 or PKCS#1, not encrypted. */
@@ -52,7 +52,7 @@ export class X509Svid {
   private constructor(
     certificates: readonly Certificate[],
     privateKey: KeyObject,
-    { hint = '', clock = Date.now }: SvidOptions,
+    { hint = '', clock = Date.now }: X509SvidOptions,
   ) {
     const [leaf, ...intermediates] = certificates
     if (leaf === undefined) throw invalidSvid('there is no certificate')

@@ -5,12 +5,12 @@ import net from 'node:net'
 import { text } from 'node:stream/consumers'
 import { TLSSocket } from 'node:tls'
 import { inspect } from 'node:util'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import {
-  anyId,
+  matchAny,
   BundleSet,
-  id,
-  memberOf,
+  matchId,
+  matchMemberOf,
   RevocationList,
   SpiffeIdMatcher,
   type X509Svid,
@@ -40,8 +40,8 @@ const svidOf = async (ca: MintedCa, name: string): Promise<X509Svid> =>
   (await ca.mint(name)).toX509Svid()
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
-  foreign = await mintAuthority('foreign.test')
+  authority = await mintRootCa('example.org')
+  foreign = await mintRootCa('foreign.test')
   server = new HeldSource(await svidOf(authority, SERVER_ID), bundlesOf(authority))
   web = new HeldSource(await svidOf(authority, WEB_ID), bundlesOf(authority))
 })
@@ -63,7 +63,7 @@ describe('connect', () => {
       source: web,
       host: HOST,
       port: loopback.port,
-      server: id(SERVER_ID),
+      server: matchId(SERVER_ID),
     })
     const peer = peerOf(socket)!
     expect(peer.spiffeId.toString()).toBe(SERVER_ID)
@@ -82,7 +82,7 @@ describe('connect', () => {
       source: web,
       host: 'localhost',
       port: loopback.port,
-      server: memberOf('example.org'),
+      server: matchMemberOf('example.org'),
       alpnProtocols: ['h2'],
       lookup: (_name, _options, callback) => callback(null, [{ address: HOST, family: 4 }]),
     })
@@ -99,8 +99,8 @@ describe('connect', () => {
     await using stranger = await Loopback.serve(elsewhere)
     await using known = await Loopback.serve(server)
     const options = { source: web, host: HOST }
-    const refused = await failure(connect({ ...options, port: stranger.port, server: anyId() }))
-    const other = await failure(connect({ ...options, port: known.port, server: id(WEB_ID) }))
+    const refused = await failure(connect({ ...options, port: stranger.port, server: matchAny() }))
+    const other = await failure(connect({ ...options, port: known.port, server: matchId(WEB_ID) }))
     expect(refused).toMatchObject({ code: 'server-refused', rejection: 'unknown-trust-domain' })
     expect(other).toMatchObject({ code: 'server-not-allowed' })
     expect(events.stop()).toMatchObject([
@@ -128,7 +128,7 @@ describe('connect', () => {
     loopback.server.on('secureConnection', (socket: TLSSocket) => {
       seen.push(peerOf(socket)!.serialNumber)
     })
-    const options = { source, host: HOST, port: loopback.port, server: anyId() }
+    const options = { source, host: HOST, port: loopback.port, server: matchAny() }
     const accepted = once(loopback.server, 'secureConnection')
     const before = await connect(options)
     await accepted
@@ -151,7 +151,7 @@ describe('connect', () => {
     silent.listen(0, HOST)
     await once(silent, 'listening')
     const port = portOf(silent)
-    const options = { source: web, host: HOST, port, server: anyId() }
+    const options = { source: web, host: HOST, port, server: matchAny() }
     expect(await failure(connect({ ...options, timeoutMs: 20 }))).toMatchObject({
       code: 'connect-timeout',
     })
@@ -176,7 +176,7 @@ describe('connect', () => {
       plain.listen(0, HOST)
       await once(plain, 'listening')
       const port = portOf(plain)
-      const attempt = connect({ source: web, host: HOST, port, server: anyId() })
+      const attempt = connect({ source: web, host: HOST, port, server: matchAny() })
       expect(await failure(attempt)).toMatchObject({ code: 'connect-failed' })
       plain.close()
     }
@@ -196,7 +196,13 @@ describe('connect', () => {
     ['unknown-option', { hostname: HOST }],
     ['unknown-option', { revocation: { otherwise: 'off' } }],
   ])('is refused as %s with %p', async (code, change) => {
-    const options: ConnectOptions = { source: web, host: HOST, port: 1, server: anyId(), ...change }
+    const options: ConnectOptions = {
+      source: web,
+      host: HOST,
+      port: 1,
+      server: matchAny(),
+      ...change,
+    }
     expect(await failure(connect(options))).toMatchObject({ code })
   })
 })
@@ -233,14 +239,14 @@ describe('SvidAgent', () => {
     )
     await using stranger = await Loopback.serve(elsewhere)
     await using known = await Loopback.serve(server)
-    expect(await attempt(stranger, anyId())).toBe('server-refused')
-    expect(await attempt(known, id(WEB_ID))).toBe('server-not-allowed')
+    expect(await attempt(stranger, matchAny())).toBe('server-refused')
+    expect(await attempt(known, matchId(WEB_ID))).toBe('server-not-allowed')
     expect([stranger.requests, known.requests]).toEqual([0, 0])
   })
 
   test('uses an idle connection again', async () => {
     await using loopback = await Loopback.serve(server)
-    const agent = new SvidAgent({ source: web, server: id(SERVER_ID), keepAlive: true })
+    const agent = new SvidAgent({ source: web, server: matchId(SERVER_ID), keepAlive: true })
     expect(await bodyFrom(agent, loopback.port)).toBe(WEB_ID)
     await idle(agent)
     expect(await bodyFrom(agent, loopback.port)).toBe(WEB_ID)
@@ -251,7 +257,7 @@ describe('SvidAgent', () => {
   test('does not use an idle connection again after its own SVID was replaced', async () => {
     await using loopback = await Loopback.serve(server)
     const source = new HeldSource(web.svid, web.bundles)
-    const agent = new SvidAgent({ source, server: id(SERVER_ID), keepAlive: true })
+    const agent = new SvidAgent({ source, server: matchId(SERVER_ID), keepAlive: true })
     await bodyFrom(agent, loopback.port)
     await idle(agent)
     source.put({ svid: await svidOf(authority, WEB_ID) })
@@ -263,10 +269,10 @@ describe('SvidAgent', () => {
   test("does not use an idle connection again after the server's authority has gone", async () => {
     await using loopback = await Loopback.serve(server)
     const source = new HeldSource(web.svid, web.bundles)
-    const agent = new SvidAgent({ source, server: id(SERVER_ID), keepAlive: true })
+    const agent = new SvidAgent({ source, server: matchId(SERVER_ID), keepAlive: true })
     await bodyFrom(agent, loopback.port)
     await idle(agent)
-    source.put({ bundles: bundlesOf(await mintAuthority('example.org')) })
+    source.put({ bundles: bundlesOf(await mintRootCa('example.org')) })
     expect(await failure(request(agent, loopback.port))).toMatchObject({ code: 'server-refused' })
     expect(loopback.requests).toBe(1)
     agent.destroy()
@@ -275,7 +281,12 @@ describe('SvidAgent', () => {
   test('does not use a connection again whose server has expired', async () => {
     await using loopback = await Loopback.serve(server)
     let now = Date.now()
-    const agent = new SvidAgent({ source: web, server: anyId(), keepAlive: true, clock: () => now })
+    const agent = new SvidAgent({
+      source: web,
+      server: matchAny(),
+      keepAlive: true,
+      clock: () => now,
+    })
     await bodyFrom(agent, loopback.port)
     await idle(agent)
     now = server.svid!.notAfter + 1000
@@ -288,7 +299,7 @@ describe('SvidAgent', () => {
   test('does not use an idle connection again after its server was revoked', async () => {
     await using loopback = await Loopback.serve(server)
     const source = new HeldSource(web.svid, web.bundles)
-    const options = { source, server: anyId(), keepAlive: true }
+    const options = { source, server: matchAny(), keepAlive: true }
     const agent = new SvidAgent(options)
     await bodyFrom(agent, loopback.port)
     await idle(agent)
@@ -307,7 +318,7 @@ describe('SvidAgent', () => {
   test('does not hand a stale connection to a request that waits for one', async () => {
     await using loopback = await Loopback.serve(server)
     const source = new HeldSource(web.svid, web.bundles)
-    const agent = new SvidAgent({ source, server: anyId(), keepAlive: true, maxSockets: 1 })
+    const agent = new SvidAgent({ source, server: matchAny(), keepAlive: true, maxSockets: 1 })
     await bodyFrom(agent, loopback.port)
     await idle(agent)
     const next = await svidOf(authority, WEB_ID)
@@ -322,7 +333,7 @@ describe('SvidAgent', () => {
   test('fails requests while there is no SVID to present', async () => {
     await using loopback = await Loopback.serve(server)
     const source = new HeldSource(null, BundleSet.empty)
-    const agent = new SvidAgent({ source, server: anyId() })
+    const agent = new SvidAgent({ source, server: matchAny() })
     expect(await failure(request(agent, loopback.port))).toMatchObject({ code: 'no-svid' })
     agent.destroy()
   })
@@ -337,11 +348,11 @@ describe('SvidAgent', () => {
     await callInSession(loopback.port, web.svid, { session: issued[0]! })
     expect(resumed.splice(0)).toEqual([false, true])
 
-    const agent = new SvidAgent({ source: web, server: anyId() })
+    const agent = new SvidAgent({ source: web, server: matchAny() })
     for (const _ of Array.from({ length: 3 })) await bodyFrom(agent, loopback.port)
     // Node passes on to agents what a request says.
     expect(await text(await request(agent, loopback.port, { session: issued[0]! }))).toBe(WEB_ID)
-    const options = { source: web, host: HOST, port: loopback.port, server: anyId() }
+    const options = { source: web, host: HOST, port: loopback.port, server: matchAny() }
     for (const _ of Array.from({ length: 2 })) {
       const accepted = once(loopback.server, 'secureConnection')
       const socket = await connect(options)
@@ -360,7 +371,7 @@ describe('SvidAgent', () => {
     ['forbidden-option', { maxCachedSessions: 10 }],
     ['unknown-option', { maxSocket: 1 }],
   ])('is refused as %s with %p', (code, change) => {
-    const options = { source: web, server: anyId(), ...change }
+    const options = { source: web, server: matchAny(), ...change }
     expect(() => new SvidAgent(options)).toThrow(expect.objectContaining({ code }))
   })
 })

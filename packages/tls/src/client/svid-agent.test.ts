@@ -3,8 +3,8 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import https, { type RequestOptions } from 'node:https'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
-import { anyId, BundleSet, id, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
+import { matchAny, BundleSet, matchId, type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { SvidAgent, TlsError } from '../index.ts'
 import { bundlesOf, HeldSource, Loopback, portOf } from '../loopback.test.helper.ts'
@@ -18,7 +18,7 @@ let server: HeldSource
 let web: HeldSource
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
   const bundles = bundlesOf(authority)
   server = new HeldSource((await authority.mint(SERVER_ID)).toX509Svid(), bundles)
   web = new HeldSource((await authority.mint(WEB_ID)).toX509Svid(), bundles)
@@ -107,7 +107,7 @@ describe('requests that wait for a place', () => {
   test.each([1, 2])(
     'each get the error of a connection of their own when none comes about, of %i places',
     async (maxSockets) => {
-      const agent = new SvidAgent({ source: web, server: anyId(), maxSockets })
+      const agent = new SvidAgent({ source: web, server: matchAny(), maxSockets })
       const port = await freePort()
       const requests = Array.from({ length: 5 }, () => get(agent, port))
       const errors = await Promise.all(requests.map(errorOf))
@@ -127,7 +127,7 @@ describe('requests that wait for a place', () => {
       [web, WEB_ID, 'server-not-allowed'],
     ] as const) {
       for (const keepAlive of [true, false]) {
-        const options = { source, server: id(wanted), maxSockets: 1, keepAlive }
+        const options = { source, server: matchId(wanted), maxSockets: 1, keepAlive }
         const agent = new SvidAgent(options)
         const requests = Array.from({ length: 4 }, () => get(agent, loopback.port))
         expect(await codesOf(requests)).toEqual(requests.map(() => code))
@@ -140,7 +140,7 @@ describe('requests that wait for a place', () => {
   test('are served once connecting works again', async () => {
     await using loopback = await Loopback.serve(server)
     const source = new HeldSource(null, web.bundles)
-    const agent = new SvidAgent({ source, server: anyId(), maxSockets: 1, keepAlive: true })
+    const agent = new SvidAgent({ source, server: matchAny(), maxSockets: 1, keepAlive: true })
     const first = get(agent, loopback.port)
     const waiting = [get(agent, loopback.port), get(agent, loopback.port)]
     const answers = Promise.all(waiting.map(answerOf))
@@ -154,7 +154,7 @@ describe('requests that wait for a place', () => {
   test('of another origin go on when the connection that held the last place fails', async () => {
     await using loopback = await Loopback.serve(server)
     await using silence = await Silence.serve()
-    const agent = new SvidAgent({ source: web, server: anyId(), maxTotalSockets: 1 })
+    const agent = new SvidAgent({ source: web, server: matchAny(), maxTotalSockets: 1 })
     const accepted = silence.connection()
     const first = get(agent, silence.port)
     const failed = errorOf(first)
@@ -167,7 +167,7 @@ describe('requests that wait for a place', () => {
 
   test('open no more connections than there are places', async () => {
     await using loopback = await Loopback.serve(server)
-    const agent = new SvidAgent({ source: web, server: anyId(), maxSockets: 2, keepAlive: true })
+    const agent = new SvidAgent({ source: web, server: matchAny(), maxSockets: 2, keepAlive: true })
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => answerOf(get(agent, loopback.port))),
     )
@@ -180,7 +180,7 @@ describe('requests that wait for a place', () => {
 describe('while a connection is being made', () => {
   test('a signal ends its request and the connection', async () => {
     await using silence = await Silence.serve()
-    const agent = new SvidAgent({ source: web, server: anyId() })
+    const agent = new SvidAgent({ source: web, server: matchAny() })
     const stop = new AbortController()
     const accepted = silence.connection()
     const failed = errorOf(get(agent, silence.port, { signal: stop.signal }))
@@ -195,7 +195,7 @@ describe('while a connection is being made', () => {
     'destroy() of a request fails it with the error given, and the next one goes on (keepAlive %p)',
     async (keepAlive) => {
       await using silence = await Silence.serve()
-      const agent = new SvidAgent({ source: web, server: anyId(), maxSockets: 1, keepAlive })
+      const agent = new SvidAgent({ source: web, server: matchAny(), maxSockets: 1, keepAlive })
       const accepted = silence.connection()
       const first = get(agent, silence.port)
       const second = get(agent, silence.port)
@@ -218,7 +218,7 @@ describe('while a connection is being made', () => {
     ['of a request', {}, { timeout: 20 }],
   ])('a timeout %s is told', async (_whose, pool, options) => {
     await using silence = await Silence.serve()
-    const agent = new SvidAgent({ source: web, server: anyId(), ...pool })
+    const agent = new SvidAgent({ source: web, server: matchAny(), ...pool })
     const request = get(agent, silence.port, options)
     await once(request, 'timeout')
     const failed = errorOf(request)
@@ -228,7 +228,7 @@ describe('while a connection is being made', () => {
 
   test('destroy() of the agent ends the connection', async () => {
     await using silence = await Silence.serve()
-    const agent = new SvidAgent({ source: web, server: anyId() })
+    const agent = new SvidAgent({ source: web, server: matchAny() })
     const accepted = silence.connection()
     const failed = errorOf(get(agent, silence.port))
     const closed = once(await accepted, 'close')
@@ -240,7 +240,7 @@ describe('while a connection is being made', () => {
 
   test('timeoutMs ends each of the requests that queue for it', async () => {
     await using silence = await Silence.serve()
-    const agent = new SvidAgent({ source: web, server: anyId(), maxSockets: 1, timeoutMs: 20 })
+    const agent = new SvidAgent({ source: web, server: matchAny(), maxSockets: 1, timeoutMs: 20 })
     const requests = [get(agent, silence.port), get(agent, silence.port)]
     expect(await codesOf(requests)).toEqual(['connect-timeout', 'connect-timeout'])
     await expectIdle(agent)
@@ -257,7 +257,7 @@ describe('while a connection is being made', () => {
         [lost, 'no-svid'],
         [throwing(), 'no-svid'],
       ] as const) {
-        const agent = new SvidAgent({ source, server: anyId(), keepAlive, maxSockets: 1 })
+        const agent = new SvidAgent({ source, server: matchAny(), keepAlive, maxSockets: 1 })
         const failed = errorOf(get(agent, loopback.port, { signal: AbortSignal.abort() }))
         const queued = errorOf(get(agent, loopback.port, { signal: AbortSignal.abort() }))
         expect((await failed).code).toBe(code)
@@ -271,7 +271,7 @@ describe('while a connection is being made', () => {
 })
 
 test('an agent that cannot connect to a socket path or an impossible address tells the request', async () => {
-  const agent = new SvidAgent({ source: web, server: anyId() })
+  const agent = new SvidAgent({ source: web, server: matchAny() })
   const bySocket = get(agent, 1, { socketPath: '/nowhere' })
   expect((await errorOf(bySocket)).code).toBe('invalid-option')
   const fromNowhere = get(agent, 1, { localAddress: 'no address' })
@@ -281,7 +281,7 @@ test('an agent that cannot connect to a socket path or an impossible address tel
 test('a timeout of the agent is told while a server takes its time to answer', async () => {
   await using loopback = await Loopback.serve(server)
   loopback.server.removeAllListeners('request')
-  const agent = new SvidAgent({ source: web, server: anyId(), timeout: 50 })
+  const agent = new SvidAgent({ source: web, server: matchAny(), timeout: 50 })
   const request = get(agent, loopback.port)
   await once(request, 'timeout')
   const failed = errorOf(request)
@@ -296,7 +296,7 @@ test('no byte of a body that waits to be sent reaches a server before its proof'
     raw.push(text(socket).catch(() => ''))
   })
   for (const size of [1, 100_000]) {
-    const agent = new SvidAgent({ source: web, server: id(WEB_ID) })
+    const agent = new SvidAgent({ source: web, server: matchId(WEB_ID) })
     const request = https.request({ host: HOST, port: loopback.port, agent, method: 'POST' })
     request.write(Buffer.alloc(size))
     request.end()
@@ -319,7 +319,7 @@ test.each([
     const held: ServerResponse[] = []
     const svids = [web.svid!, (await authority.mint(WEB_ID)).toX509Svid()]
     const source = new HeldSource(null, web.bundles)
-    const agent = new SvidAgent({ source, server: anyId(), keepAlive: true, scheduling })
+    const agent = new SvidAgent({ source, server: matchAny(), keepAlive: true, scheduling })
     const answers: Promise<string>[] = []
     for (const svid of svids) {
       source.put({ svid })

@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { beforeAll, expect, test } from '@jest/globals'
 import { claimedSpiffeId } from './claimed-id.ts'
 
 let authority: MintedCa
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
 })
 
 const claimOf = async (...uris: string[]): Promise<string | null> => {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
-import { anyId, type X509Svid } from '@fastify-spiffe/spiffe'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
+import { matchAny, type X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { connect, createSvidServer, createSvidTlsServer, SvidAgent } from '../index.ts'
 import { bundlesOf, call, HeldSource, Loopback } from '../loopback.test.helper.ts'
@@ -25,7 +25,7 @@ const svidOf = async (id: string, dates: object = always): Promise<X509Svid> =>
 const ignore = (): void => undefined
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org', always, time)
+  authority = await mintRootCa('example.org', always, time)
   source = new HeldSource(await svidOf(SERVER_ID), bundlesOf(authority))
 })
 
@@ -43,7 +43,7 @@ describe('a tolerance for clocks', () => {
     expect([peer.notAfter, currentUntil(peer)]).toEqual([end, end])
     expect(judge(end - 1)).toBe(verdict)
     // Other bundles: the chain is judged once more, by the same rule.
-    const renewed = await mintAuthority(
+    const renewed = await mintRootCa(
       'example.org',
       { ...always, subject: authority.subject, keyPair: authority.keyPair },
       time,
@@ -72,7 +72,7 @@ describe('a tolerance for clocks', () => {
       source: caller,
       host: '127.0.0.1',
       port: loopback.port,
-      server: anyId(),
+      server: matchAny(),
       clock: () => NOW + 1000 + SKEW_MS,
     }
     const socket = await connect({ ...options, clockSkewMs: SKEW_MS })
@@ -96,7 +96,7 @@ describe('a tolerance for clocks', () => {
     'may not be %p, whoever is given it',
     (value) => {
       const clockSkewMs = value as number
-      const client = { source, server: anyId(), clockSkewMs }
+      const client = { source, server: matchAny(), clockSkewMs }
       const refused = expect.objectContaining({ name: 'TlsError', code: 'invalid-option' })
       expect(() => createSvidServer(source, { clockSkewMs })).toThrow(refused)
       expect(() => createSvidTlsServer(source, { clockSkewMs }, ignore)).toThrow(refused)
@@ -113,7 +113,7 @@ describe('a source that was not awaited', () => {
       code: 'invalid-option',
       message: expect.stringContaining('await'),
     })
-    const client = { source: promise, server: anyId() }
+    const client = { source: promise, server: matchAny() }
     expect(() => createSvidServer(promise)).toThrow(refused)
     expect(() => createSvidTlsServer(promise, {}, ignore)).toThrow(refused)
     expect(() => new SvidAgent(client)).toThrow(refused)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:https'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
-import { anyId } from '@fastify-spiffe/spiffe'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
+import { matchAny } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import {
   connect,
@@ -20,7 +20,7 @@ let source: HeldSource
 let foreign: HeldSource
 
 beforeAll(async () => {
-  const authority: MintedCa = await mintAuthority('example.org')
+  const authority: MintedCa = await mintRootCa('example.org')
   const below = await authority.mintCa({ uris: ['spiffe://other.test'] })
   const bundles = bundlesOf(authority)
   source = new HeldSource((await authority.mint('spiffe://example.org/me')).toX509Svid(), bundles)
@@ -42,7 +42,7 @@ describe('an intermediate of another trust domain', () => {
 
   test('is refused by clients, and let in by the option, which do not share what they remember', async () => {
     await using server = await Loopback.serve(foreign)
-    const target = { source, host: '127.0.0.1', port: server.port, server: anyId() }
+    const target = { source, host: '127.0.0.1', port: server.port, server: matchAny() }
     const allowed = async (): Promise<void> => {
       const socket = await connect({ ...target, ...allowing })
       expect(peerOf(socket)?.spiffeId.toString()).toBe(WEB_ID)
@@ -57,7 +57,7 @@ describe('an intermediate of another trust domain', () => {
   test('is refused by agents, and let in by the option', async () => {
     await using server = await Loopback.serve(foreign)
     const get = async (options: object): Promise<unknown> => {
-      const agent = new SvidAgent({ source, server: anyId(), ...options })
+      const agent = new SvidAgent({ source, server: matchAny(), ...options })
       const calling = request({ host: '127.0.0.1', port: server.port, agent }).end()
       try {
         const [response] = await once(calling, 'response')
@@ -75,7 +75,7 @@ describe('an intermediate of another trust domain', () => {
 
   test('is an option of all that makes connections, and no other value than a boolean', () => {
     const odd = JSON.parse('{ "allowIntermediatesOfOtherTrustDomains": "yes" }') as object
-    const server = anyId()
+    const server = matchAny()
     for (const make of [
       () => createSvidServer(source, odd),
       () => createSvidTlsServer(source, odd, () => undefined),

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
-import { generateKeyPair, mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
-import { id } from '@fastify-spiffe/spiffe'
+import { generateKeyPair, mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
+import { matchId } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { connect, peerOf } from '../index.ts'
 import { bundlesOf, HeldSource, Loopback, portOf } from '../loopback.test.helper.ts'
@@ -21,14 +21,14 @@ let source: HeldSource
 let crowd: string
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
   source = new HeldSource((await authority.mint(SERVER_ID)).toX509Svid(), bundlesOf(authority))
   // All of the name of the one that is right, which comes last.
   const keyPair = await generateKeyPair('ec-p256')
-  const one = await mintAuthority('example.org', { subject: 'O=intermediate', keyPair })
+  const one = await mintRootCa('example.org', { subject: 'O=intermediate', keyPair })
   const shape = { subject: 'O=intermediate', keyPair: one.keyPair }
   const others = await Promise.all(
-    Array.from({ length: 200 }, () => mintAuthority('example.org', shape)),
+    Array.from({ length: 200 }, () => mintRootCa('example.org', shape)),
   )
   crowd = others.map(({ certificatePem }) => certificatePem).join('')
 })
@@ -73,7 +73,7 @@ describe('as many certificates as TLS carries are taken', () => {
     await once(server, 'listening')
     try {
       const target = { host: '127.0.0.1', port: portOf(server) }
-      const socket = await connect({ source, ...target, server: id(SERVER_ID) })
+      const socket = await connect({ source, ...target, server: matchId(SERVER_ID) })
       expect(peerOf(socket)?.spiffeId.toString()).toBe(SERVER_ID)
       socket.destroy()
     } finally {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { mintAuthority, type MintedCa } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { BundleSet, RevocationList, X509Bundle } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { bundlesOf, HeldSource } from '../loopback.test.helper.ts'
@@ -24,7 +24,7 @@ const NOW = Date.parse('2001-02-03T04:05:06Z')
 const validUntil = (notAfter: number) => ({ notBefore: NOW - HOUR_MS, notAfter })
 
 const anchorOf = (notAfter = NOW + 24 * HOUR_MS, renewed?: MintedCa): Promise<MintedCa> =>
-  mintAuthority(
+  mintRootCa(
     'example.org',
     {
       ...validUntil(notAfter),
@@ -68,7 +68,7 @@ describe('a verdict', () => {
   })
 
   test('is not forgotten for the many SVIDs of another trust domain', async () => {
-    const partner = await mintAuthority('partner.test', validUntil(NOW + HOUR_MS), {
+    const partner = await mintRootCa('partner.test', validUntil(NOW + HOUR_MS), {
       clock: () => NOW,
     })
     const source = new HeldSource(null, bundlesOf(authority, partner))

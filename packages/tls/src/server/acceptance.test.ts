@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http2, { type Http2ServerRequest, type ServerHttp2Session } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { BundleSet, X509Bundle } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { identityOf, isCurrent, peerOf } from '../index.ts'
@@ -30,8 +30,8 @@ let stranger: MintedCertificate
 
 beforeAll(async () => {
   // The same subject on purpose: names of authorities prove nothing.
-  authority = await mintAuthority('example.org', { subject: 'CN=The Authority' })
-  foreign = await mintAuthority('foreign.test', { subject: 'CN=The Authority' })
+  authority = await mintRootCa('example.org', { subject: 'CN=The Authority' })
+  foreign = await mintRootCa('foreign.test', { subject: 'CN=The Authority' })
   const svid = (await authority.mint(SERVER_ID)).toX509Svid()
   source = new HeldSource(svid, bundlesOf(authority))
   web = await authority.mint(WEB_ID)
@@ -103,7 +103,7 @@ describe.each(kinds)('%s', (_, options, protocol) => {
     ['is not valid yet', () => authority.mint(WEB_ID, { notBefore: NOW + HOUR_MS })],
     ['is a CA', () => authority.mint(WEB_ID, { ca: true })],
     ['names two SPIFFE IDs', () => authority.mint(WEB_ID, { uris: [WEB_ID, SERVER_ID] })],
-    ['has a spoilt signature', () => authority.mint(WEB_ID, { tamperSignature: true })],
+    ['has a spoilt signature', () => authority.mint(WEB_ID, { corruptSignature: true })],
     ['signed itself', () => authority.mint(WEB_ID, { signedBy: 'self' })],
   ])('cuts a peer that %s, before it sees a byte of its request', async (_name, mint) => {
     const client = await mint()
@@ -385,7 +385,7 @@ describe('a live connection', () => {
     const rotating = new HeldSource(source.svid, bundlesOf(authority))
     const { loopback, client, peer } = await live(rotating)
     await using _ = loopback
-    const renewed = await mintAuthority('example.org', {
+    const renewed = await mintRootCa('example.org', {
       subject: authority.subject,
       keyPair: authority.keyPair,
       notBefore: NOW - HOUR_MS,

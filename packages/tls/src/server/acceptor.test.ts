@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import tls, { type Server, type TLSSocket } from 'node:tls'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { peerOf } from '../index.ts'
 import {
@@ -26,7 +26,7 @@ let source: HeldSource
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
   const svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
   source = new HeldSource(svid, bundlesOf(authority))
   web = await authority.mint(WEB_ID)

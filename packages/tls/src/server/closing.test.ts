@@ -5,7 +5,7 @@ import net from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { createSvidTlsServer, type SvidServerOptions } from '../index.ts'
 import { bundlesOf, dial, HeldSource, Loopback, portOf } from '../loopback.test.helper.ts'
@@ -21,7 +21,7 @@ let source: HeldSource
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
   const svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
   source = new HeldSource(svid, bundlesOf(authority))
   web = await authority.mint('spiffe://example.org/web')

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import type { HandshakeFailedEvent, SvidServerOptions } from '../index.ts'
 import { bundlesOf, call, dial, HeldSource, Loopback, record } from '../loopback.test.helper.ts'
@@ -13,7 +13,7 @@ let source: HeldSource
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
   const svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
   source = new HeldSource(svid, bundlesOf(authority))
   web = await authority.mint('spiffe://example.org/web')
@@ -123,7 +123,7 @@ describe('a handshake that fails is told of with its cause and cure', () => {
 
 describe('a peer that is rejected is told of with the SPIFFE ID that it claims', () => {
   test('verified by nobody, and only where the reason is told', async () => {
-    const stranger = await mintAuthority('foreign.test')
+    const stranger = await mintRootCa('foreign.test')
     const material = await stranger.mint('spiffe://foreign.test/acme/web')
     const now = Date.now()
     const events = record('spiffe:peer:rejected')

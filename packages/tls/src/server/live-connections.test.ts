@@ -4,8 +4,14 @@ import http2, { type ClientHttp2Session } from 'node:http2'
 import { Readable, type Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import { anyId, BundleSet, RevocationList, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import {
+  matchAny,
+  BundleSet,
+  RevocationList,
+  X509Bundle,
+  type X509Svid,
+} from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import {
   connect,
@@ -34,8 +40,8 @@ let nothing: RevocationList
 let revocation: RevocationList
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org', { notAfter: NOW + 90 * 86_400_000 })
-  other = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org', { notAfter: NOW + 90 * 86_400_000 })
+  other = await mintRootCa('example.org')
   svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
   web = await authority.mint('spiffe://example.org/web', { notAfter: EXPIRY })
   nothing = await listOf([], LIST_END)
@@ -445,7 +451,7 @@ describe('a rotation of authorities', () => {
     await using scene = await stage()
     const socket = await keep(scene.port)
     const { subject, keyPair } = authority
-    const renewed = await mintAuthority('example.org', { subject, keyPair })
+    const renewed = await mintRootCa('example.org', { subject, keyPair })
     scene.source.put({ bundles: bundlesOf(renewed) })
     await Promise.resolve()
     expect(await ask(socket)).not.toMatch(/connection: close/i)
@@ -457,7 +463,7 @@ describe('a rotation of authorities', () => {
     await using scene = await stage()
     const kept = await Promise.all(Array.from({ length: 120 }, () => keep(scene.port)))
     const closed = kept.map((socket) => once(socket, 'close'))
-    scene.source.put({ bundles: bundlesOf(authority, await mintAuthority('foreign.test')) })
+    scene.source.put({ bundles: bundlesOf(authority, await mintRootCa('foreign.test')) })
     await Promise.resolve()
     // In the middle of the sweep: those who were judged already are judged again.
     removeAuthority(scene)
@@ -487,7 +493,7 @@ describe('a rotation of authorities', () => {
     const { subject, keyPair } = authority
     const notAfter = EXPIRY - MINUTE_MS
     const dates = { notBefore: NOW - MINUTE_MS, notAfter }
-    const renewed = await mintAuthority('example.org', { subject, keyPair, ...dates })
+    const renewed = await mintRootCa('example.org', { subject, keyPair, ...dates })
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage()
     const socket = await keep(scene.port)
@@ -562,7 +568,7 @@ describe('a change of revocation lists', () => {
     const socket = await keep(scene.port)
     const revoked = [web.toX509Svid().leaf.serialNumber]
     const { subject } = authority
-    const impostor = await mintAuthority('example.org', { subject })
+    const impostor = await mintRootCa('example.org', { subject })
     const forged = RevocationList.fromDer(await impostor.mintRevocationList({ revoked }))
     const thisUpdate = NOW - 2 * MINUTE_MS
     const ended = await authority.mintRevocationList({
@@ -607,7 +613,7 @@ describe('a change of revocation lists', () => {
   test('reaches the connections that a client has made', async () => {
     await using scene = await stage()
     const client = new HeldSource(web.toX509Svid(), bundlesOf(authority))
-    const options = { source: client, host: '127.0.0.1', port: scene.port, server: anyId() }
+    const options = { source: client, host: '127.0.0.1', port: scene.port, server: matchAny() }
     const socket = await connect(options)
     const peer = peerOf(socket)!
     const revoked = [svid.leaf.serialNumber]

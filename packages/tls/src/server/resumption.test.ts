@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { BundleSet, RevocationList, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { createSvidServer, isCurrent, peerOf } from '../index.ts'
@@ -27,8 +27,8 @@ let svid: X509Svid
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
-  neighbour = await mintAuthority('neighbour.test')
+  authority = await mintRootCa('example.org')
+  neighbour = await mintRootCa('neighbour.test')
   svid = (await authority.mint(SERVER_ID)).toX509Svid()
   web = await authority.mint(WEB_ID)
 })

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { inspect } from 'node:util'
 import {
   Authority,
-  mintAuthority,
+  mintRootCa,
   type MintedCa,
   type MintedCertificate,
 } from '@fastify-spiffe/authority'
@@ -37,7 +37,7 @@ const issue = async (): Promise<X509Svid> => (await authority.mint(SERVER_ID)).t
 const sourceOf = (svid: X509Svid | null): HeldSource => new HeldSource(svid, bundlesOf(authority))
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
+  authority = await mintRootCa('example.org')
   web = await authority.mint(WEB_ID)
   first = await issue()
   second = await issue()
@@ -73,7 +73,7 @@ describe('a rotation', () => {
       privateKey: first.exportPrivateKeyPem(),
       hint: 'another hint',
     })
-    source.put({ svid: again, bundles: bundlesOf(authority, await mintAuthority('foreign.test')) })
+    source.put({ svid: again, bundles: bundlesOf(authority, await mintRootCa('foreign.test')) })
     expect(await call(loopback.port, web)).toMatchObject({ body: WEB_ID })
     expect(loopback.identity.generation).toBe(1)
   })

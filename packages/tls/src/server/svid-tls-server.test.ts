@@ -3,8 +3,8 @@ import net from 'node:net'
 import type { Server, TLSSocket } from 'node:tls'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
-import { mintAuthority, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import { anyId, type X509Svid } from '@fastify-spiffe/spiffe'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import { matchAny, type X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import {
   connect,
@@ -24,8 +24,8 @@ let svid: X509Svid
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
-  foreign = await mintAuthority('foreign.test')
+  authority = await mintRootCa('example.org')
+  foreign = await mintRootCa('foreign.test')
   svid = (await authority.mint(SERVER_ID)).toX509Svid()
   web = await authority.mint(WEB_ID)
 })
@@ -147,7 +147,7 @@ describe('a server without HTTP', () => {
       source: new HeldSource(web.toX509Svid(), bundlesOf(authority)),
       host: '127.0.0.1',
       port: raw.port,
-      server: anyId(),
+      server: matchAny(),
       alpnProtocols: ['relay/1', 'relay/2'],
     })
     expect(socket.alpnProtocol).toBe('relay/2')
@@ -176,7 +176,7 @@ describe('a connection whose peer lapses', () => {
     socket.on('error', () => undefined)
     await talk(socket, 'before')
     const events = record('spiffe:peer:lapsed')
-    raw.source.put({ bundles: bundlesOf(await mintAuthority('example.org')) })
+    raw.source.put({ bundles: bundlesOf(await mintRootCa('example.org')) })
     expect(await talk(socket, 'meanwhile')).toBe('meanwhile')
     expect(events.stop()).toMatchObject([{ server: raw.server, reason: 'untrusted' }])
     const closed = once(socket, 'close')
@@ -191,7 +191,7 @@ describe('a connection whose peer lapses', () => {
     socket.on('error', () => undefined)
     await talk(socket, 'before')
     const closed = once(socket, 'close')
-    raw.source.put({ bundles: bundlesOf(await mintAuthority('example.org')) })
+    raw.source.put({ bundles: bundlesOf(await mintRootCa('example.org')) })
     await closed
   })
 })

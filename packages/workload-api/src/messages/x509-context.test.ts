@@ -1,5 +1,5 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
-import type { MintedCa, SvidShape } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
+import type { MintedCa, SvidTemplate } from '@fastify-spiffe/authority'
 import { RevocationList } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 
@@ -18,13 +18,17 @@ let web: RawX509Svid
 let api: RawX509Svid
 
 beforeAll(async () => {
-  authority = await mintAuthority('example.org')
-  foreign = await mintAuthority('other.test')
+  authority = await mintRootCa('example.org')
+  foreign = await mintRootCa('other.test')
   web = await svid(authority, WEB)
   api = await svid(authority, API)
 })
 
-async function svid(by: MintedCa, spiffeId: string, shape: SvidShape = {}): Promise<RawX509Svid> {
+async function svid(
+  by: MintedCa,
+  spiffeId: string,
+  shape: SvidTemplate = {},
+): Promise<RawX509Svid> {
   const minted = await by.mint(spiffeId, shape)
   return {
     spiffeId,
@@ -127,14 +131,14 @@ describe('an X.509 context', () => {
   )
 
   test('keeps the bundle of a bad SVID out, and a federated one in its place too', async () => {
-    const bad = await svid(foreign, 'spiffe://other.test/web', { tamperSignature: true })
+    const bad = await svid(foreign, 'spiffe://other.test/web', { corruptSignature: true })
     const context = parse([web, bad], { federated: { 'spiffe://other.test': authority.der } })
     expect(context.domains).toEqual(['example.org'])
     expect(context.problems).toEqual(['svid: untrusted-svid', 'bundle: invalid-bundle'])
   })
 
   test('takes bundles for equal whatever the order of their authorities', async () => {
-    const second = await mintAuthority('example.org')
+    const second = await mintRootCa('example.org')
     const one = Buffer.concat([authority.der, second.der])
     const other = Buffer.concat([second.der, authority.der])
     const context = parse([
@@ -145,7 +149,7 @@ describe('an X.509 context', () => {
   })
 
   test('is refused when one bundle of a trust domain has an authority more than another', async () => {
-    const second = await mintAuthority('example.org')
+    const second = await mintRootCa('example.org')
     const larger = { ...api, bundle: Buffer.concat([authority.der, second.der]) }
     expect(refusal(() => parse([web, larger]))).toBe('conflicting-bundles')
   })
@@ -241,13 +245,13 @@ describe('the revocation lists of a message', () => {
 
   test('that cannot be used are reported, and spoil neither the good ones nor the message', async () => {
     const good = await authority.mintRevocationList()
-    const stranger = await mintAuthority('example.org')
+    const stranger = await mintRootCa('example.org')
     const delta = { oid: '2.5.29.27', critical: true, value: Buffer.from([2, 1, 1]) }
     const bad = [
       Buffer.alloc(0),
       Buffer.from('junk'),
       await stranger.mintRevocationList(),
-      await authority.mintRevocationList({ tamperSignature: true }),
+      await authority.mintRevocationList({ corruptSignature: true }),
       await authority.mintRevocationList({ extraExtensions: [delta] }),
     ]
     const context = parse([web], { crl: [...bad, good] })
@@ -279,7 +283,7 @@ describe('the revocation lists of a message', () => {
   test('take no more signature checks than the limit allows', async () => {
     const { subject } = authority
     const namesakes = await Promise.all(
-      Array.from({ length: 12 }, () => mintAuthority('other.test', { subject })),
+      Array.from({ length: 12 }, () => mintRootCa('other.test', { subject })),
     )
     const list = await authority.mintRevocationList()
     const crowd = Buffer.concat(namesakes.map(({ der }) => der))

@@ -1,4 +1,4 @@
-import { mintAuthority } from '@fastify-spiffe/authority'
+import { mintRootCa } from '@fastify-spiffe/authority'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -10,7 +10,7 @@ let api: X509Svid
 let stranger: X509Svid
 
 beforeAll(async () => {
-  const authority = await mintAuthority('example.org')
+  const authority = await mintRootCa('example.org')
   const svid = async (path: string, hint: string) =>
     (await authority.mint(`spiffe://example.org/${path}`)).toX509Svid({ hint })
   web = await svid('web', 'external')

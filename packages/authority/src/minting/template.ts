@@ -41,7 +41,7 @@ export interface UriNameConstraints {
  * How a certificate differs from a good one. What is left out is as SPIRE would issue it; nothing
  * is checked, because a test kit must be able to make every certificate that ought to be refused.
  */
-export interface CertificateShape {
+export interface CertificateTemplate {
   /** Milliseconds since the epoch, cut to seconds. Default: 10 s ago. */
   readonly notBefore?: number
   /** Milliseconds since the epoch, cut to seconds. Default: one hour from now; a CA: 24 hours. */
@@ -89,11 +89,11 @@ export interface CertificateShape {
   /** The CA that signs, or `'self'`. Default: the CA that mints. */
   readonly signedBy?: MintedCa | 'self'
   /** Whether the signature is spoilt. Default `false`. */
-  readonly tamperSignature?: boolean
+  readonly corruptSignature?: boolean
 }
 
-/** As {@link CertificateShape}, with what else an SVID can get wrong. */
-export interface SvidShape extends CertificateShape {
+/** As {@link CertificateTemplate}, with what else an SVID can get wrong. */
+export interface SvidTemplate extends CertificateTemplate {
   /** Whether the returned private key is not the one that is certified. Default `false`. */
   readonly mismatchedKey?: boolean
   /**
@@ -104,7 +104,7 @@ export interface SvidShape extends CertificateShape {
 }
 
 /** How a revocation list differs from an empty one that is good for an hour. */
-export interface RevocationListShape {
+export interface RevocationListTemplate {
   /** The serial numbers of the certificates that are revoked, lower-case hexadecimal. Default: none. */
   readonly revoked?: readonly string[]
   /** Milliseconds since the epoch, cut to seconds. Default: now. */
@@ -118,10 +118,10 @@ export interface RevocationListShape {
   /** The CA whose key signs, in the name of the one that mints. Default: the one that mints. */
   readonly signedBy?: MintedCa
   /** Whether the signature is spoilt. Default `false`. */
-  readonly tamperSignature?: boolean
+  readonly corruptSignature?: boolean
 }
 
-const CERTIFICATE_SHAPE: Readonly<Record<keyof CertificateShape, true>> = {
+const CERTIFICATE_TEMPLATE: Readonly<Record<keyof CertificateTemplate, true>> = {
   notBefore: true,
   notAfter: true,
   uris: true,
@@ -145,37 +145,37 @@ const CERTIFICATE_SHAPE: Readonly<Record<keyof CertificateShape, true>> = {
   keyPair: true,
   hash: true,
   signedBy: true,
-  tamperSignature: true,
+  corruptSignature: true,
 }
 
-const SVID_SHAPE: Readonly<Record<keyof SvidShape, true>> = {
-  ...CERTIFICATE_SHAPE,
+const SVID_TEMPLATE: Readonly<Record<keyof SvidTemplate, true>> = {
+  ...CERTIFICATE_TEMPLATE,
   mismatchedKey: true,
   chain: true,
 }
 
-const REVOCATION_LIST_SHAPE: Readonly<Record<keyof RevocationListShape, true>> = {
+const REVOCATION_LIST_TEMPLATE: Readonly<Record<keyof RevocationListTemplate, true>> = {
   revoked: true,
   thisUpdate: true,
   nextUpdate: true,
   extraExtensions: true,
   hash: true,
   signedBy: true,
-  tamperSignature: true,
+  corruptSignature: true,
 }
 
-type ShapeKind = 'ca' | 'svid' | 'revocation-list'
+type TemplateKind = 'ca' | 'svid' | 'revocation-list'
 
-const SHAPES: Readonly<Record<ShapeKind, object>> = {
-  ca: CERTIFICATE_SHAPE,
-  svid: SVID_SHAPE,
-  'revocation-list': REVOCATION_LIST_SHAPE,
+const TEMPLATES: Readonly<Record<TemplateKind, object>> = {
+  ca: CERTIFICATE_TEMPLATE,
+  svid: SVID_TEMPLATE,
+  'revocation-list': REVOCATION_LIST_TEMPLATE,
 }
 
 /**
- * Refuses a shape with a misspelt name: it would make a good certificate of a bad one.
+ * Refuses a template with a misspelt name: it would make a good certificate of a bad one.
  * @throws {@link AuthorityError} `unknown-option`
  */
-export function checkShape(kind: ShapeKind, shape: object): void {
-  checkOptionNames('a shape', shape, Object.keys(SHAPES[kind]))
+export function checkTemplate(kind: TemplateKind, template: object): void {
+  checkOptionNames('a template', template, Object.keys(TEMPLATES[kind]))
 }

@@ -1,24 +1,24 @@
 import { TrustDomain } from '@fastify-spiffe/spiffe'
 import { MintedCa } from './minted-ca.ts'
-import type { CertificateShape } from './shape.ts'
+import type { CertificateTemplate } from './template.ts'
 
-/** Options of {@link mintAuthority}. */
-export interface MintAuthorityOptions {
+/** Options of {@link mintRootCa}. */
+export interface MintRootCaOptions {
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number
 }
 
 /**
- * Makes a certificate authority that can be an anchor: self-signed, unless `shape.signedBy` names
+ * Makes a certificate authority that can be an anchor: self-signed, unless `template.signedBy` names
  * another CA, in which case it is an anchor that is not.
  * @throws {@link SpiffeError} `invalid-trust-domain`
  * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
  */
-export async function mintAuthority(
+export async function mintRootCa(
   trustDomain: TrustDomain | string,
-  shape: CertificateShape = {},
-  { clock = Date.now }: MintAuthorityOptions = {},
+  template: CertificateTemplate = {},
+  { clock = Date.now }: MintRootCaOptions = {},
 ): Promise<MintedCa> {
   const domain = trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain)
-  return MintedCa.create({ trustDomain: domain, clock }, shape)
+  return MintedCa.create({ trustDomain: domain, clock }, template)
 }

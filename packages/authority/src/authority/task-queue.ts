@@ -1,5 +1,5 @@
 /** Runs asynchronous tasks one after the other. */
-export class Serial {
+export class TaskQueue {
   #last: Promise<unknown> = Promise.resolve()
 
   /** Runs `task` when all before it have ended, well or not. */
