@@ -1,0 +1,191 @@
+import { promise, tests, type Promised } from './promised.ts'
+
+const acceptance = 'packages/tls/src/server/acceptance.test.ts'
+const live = 'packages/tls/src/server/live-connections.test.ts'
+const peer = 'packages/peer/src/peer.test.ts'
+const plain = 'packages/tls/src/server/svid-tls-server.test.ts'
+const verifier = 'packages/tls/src/peer/verifier.test.ts'
+
+export const connections: readonly Promised[] = [
+  promise(
+    'A peer without a good verdict reaches no handler, even with a request in its first flight.',
+    tests(
+      acceptance,
+      'cuts a peer that %s, before it sees a byte of its request',
+      'cuts a connection when anything throws, and keeps serving',
+    ),
+    tests(peer, 'refuses a connection that no acceptor has seen, and tells nothing'),
+  ),
+  promise(
+    'No session can be resumed, a client certificate is asked for, and TLS 1.2 is refused unless `minVersion` allows it, before and after a rotation.',
+    tests(
+      acceptance,
+      'refuses TLS 1.2 unless told otherwise',
+      'resumes no session of %s',
+      'cuts a peer without a certificate',
+    ),
+    tests(
+      'packages/tls/src/server/rotation.test.ts',
+      'drops no option: TLS 1.2, resumption and anonymous clients stay refused',
+    ),
+  ),
+  promise(
+    'A caller whose SVID has expired, or whose authority is not in the bundle any more, is refused at its next request.',
+    tests(
+      peer,
+      'refuses a caller whose SVID has expired since the handshake, and closes the connection',
+      'refuses a caller whose trust domain is not federated any more',
+    ),
+  ),
+  promise(
+    'Nobody whose proof no longer holds gets past `peer` by a route outside of its instance.',
+    tests(
+      peer,
+      'stands before routes and not-found handlers outside of the instance that it was registered on',
+      'refuses outside callers whose SVID has expired',
+    ),
+  ),
+  promise(
+    'Connections of a caller that lapses end: idle ones at once, busy ones after their response, at the latest after `graceMs`.',
+    tests(
+      live,
+      'is told of first, with the reason, and its idle HTTP/1.1 connections end',
+      'gets the answer to its last request, and then the end, over HTTP/1.1',
+      'goes on until the grace is over, and is cut then',
+    ),
+    tests(
+      'test/spire/authority.test.ts',
+      'an authority is replaced and revoked under load: who has a new SVID notices nothing',
+    ),
+    tests(
+      'test/spire/federation.test.ts',
+      'a caller of a federated trust domain is welcome until the bundle of its domain is deleted',
+    ),
+  ),
+  promise(
+    'A kept connection is told to close before its peer’s SVID expires, so that no request is lost.',
+    tests(live, 'shortly before the SVID of a peer expires'),
+    tests(
+      'test/interop/interop.test.ts',
+      'keeps a connection until we send it away with its SVID, and loses no call',
+    ),
+  ),
+  promise(
+    'Peers that the application or a new policy refuses get 401 at once, and their connections end.',
+    tests(peer, 'answers what is under way, refuses what comes after it, and ends the connection'),
+    tests(
+      'test/e2e/policy-change.test.ts',
+      'callers whom a new policy names no more are sent away, and their last request is answered',
+    ),
+  ),
+  promise(
+    'A WebSocket of `@fastify/websocket` opens for the callers that its route names, and is cut `graceMs` after its caller lapses.',
+    tests(
+      'test/e2e/websocket.test.ts',
+      'a WebSocket is opened for whom its route names, and knows who called',
+      'whom its route does not name gets 403 and no WebSocket',
+      'a WebSocket whose caller lapses can say goodbye, and is cut when its grace is over',
+    ),
+  ),
+  promise(
+    '`request.spiffeId` cannot be set by a header or by a handler.',
+    tests(peer, 'carries nothing that a header says', 'does not let a handler set its %s'),
+  ),
+  promise(
+    'A resumed session is judged by the bundles and the time of its resumption; without a certificate it belongs to nobody.',
+    tests(
+      'packages/tls/src/server/resumption.test.ts',
+      'a peer that has expired is cut',
+      'a peer that was revoked is cut',
+      'a peer whose authority is gone starts afresh, and is cut',
+    ),
+    tests(
+      'test/attacks/resumption.test.ts',
+      'a client whose SVID has expired does not come back with its session',
+      'a session without a certificate makes nobody somebody',
+    ),
+  ),
+  promise(
+    'No client renegotiates, before or after a rotation.',
+    tests(
+      'test/attacks/renegotiation.test.ts',
+      'a client that renegotiates with another certificate',
+      'a client that just renegotiates',
+    ),
+  ),
+  promise(
+    'Remembered verdicts keep no old bundles or revocation lists alive.',
+    tests(
+      verifier,
+      'a verdict that nobody asks for any more does not keep the bundles of its time',
+    ),
+  ),
+  promise(
+    'Verdicts and verified tokens of a trust domain are not evicted by those of another, within its share.',
+    tests(verifier, 'is not forgotten for the many SVIDs of another trust domain'),
+    tests(
+      'packages/authz/src/jwt/token-cache.test.ts',
+      'of a trust domain %s evict none of another',
+    ),
+  ),
+  promise(
+    'A TLS server without HTTP hands only proven peers to its listener.',
+    tests(
+      plain,
+      'gives its listener a peer that has proven its SPIFFE ID',
+      'cuts a peer %s before its listener sees it',
+    ),
+  ),
+  promise(
+    'A client writes nothing to a server that is not the intended one.',
+    tests(
+      'packages/tls/src/client/client.test.ts',
+      'sends no byte of a request to a server that is not the one that was meant',
+    ),
+  ),
+  promise(
+    'No byte of a request leaves an agent before the server’s proof, whatever was written before; a request that waits, is aborted or times out meanwhile ends as with Node’s own agent.',
+    tests(
+      'packages/tls/src/client/svid-agent.test.ts',
+      'no byte of a body that waits to be sent reaches a server before its proof',
+      'requests that wait for a place',
+      'while a connection is being made',
+    ),
+  ),
+  promise(
+    'A stalled handshake ends after `handshakeTimeoutMs` (10 s), and a thousand of them keep no good peer out.',
+    tests(
+      'test/faults/handshakes.test.ts',
+      'that connects and says nothing is cut after the handshake timeout, and counted',
+      'the handshake timeout is 10 s where nobody says otherwise',
+      '${SILENT_CLIENTS} clients that say nothing keep no good one out, and all are cut',
+    ),
+    tests(plain, 'a peer that %s is cut when its time is over'),
+  ),
+  promise(
+    'A flood of bad certificates writes at most ten log lines a second, is counted exactly, and costs no good request.',
+    tests(
+      'test/faults/flood.test.ts',
+      'a flood of ${FLOOD} bad certificates fills no log, is counted to the last one, and costs no good request',
+    ),
+  ),
+  promise(
+    'A flood of one kind of failed connection hides no other from the log, and no client writes anything but printable ASCII into it.',
+    tests(
+      'packages/tls/src/server/message-budget.test.ts',
+      'a kind that was not told of is told of in a flood of others, and the next second pays for it',
+    ),
+    tests(
+      'packages/tls/src/peer/claimed-id.test.ts',
+      'a claim can put nothing into a log but printable ASCII without quotes',
+    ),
+  ),
+  promise(
+    'A closed server ends all its connections within `graceMs`, and a process that has closed its application ends.',
+    tests('packages/tls/src/server/closing.test.ts', 'close() of a server'),
+    tests(
+      'test/e2e/closing.test.ts',
+      'the process of a service that has closed its application ends by itself',
+    ),
+  ),
+]

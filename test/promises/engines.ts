@@ -1,0 +1,68 @@
+import { promise, suite, tests, type Promised } from './promised.ts'
+
+const guard = 'packages/authz/src/engine/guard.test.ts'
+
+export const engines: readonly Promised[] = [
+  promise(
+    'An engine that fails, hangs, or answers anything but `true` lets nobody in, unless `onError` says so.',
+    tests(
+      guard,
+      'the breaker of an engine',
+      'a missed deadline',
+      'is not used unless it was asked for',
+    ),
+    suite('test/engines', 'test/engines/README.md'),
+  ),
+  promise(
+    'No answer of a remote engine lets in but an exact allow; one that is killed, hung, slow or restarted refuses, and recovers.',
+    tests(
+      'packages/authz/src/engine/remote/remote.test.ts',
+      'lets in by an exact allow, refuses by an exact deny, and keeps the connection',
+      'takes %s for a failure, and the next answer for what it is',
+    ),
+    tests(
+      'packages/authz/src/engine/ext-authz/ext-authz.test.ts',
+      'ext-authz lets in',
+      'ext-authz refuses',
+      'ext-authz takes for a failure',
+    ),
+    tests(
+      'test/engines/engines.test.ts',
+      'killed: refuses, and recovers once it is there again',
+      'hung: refuses at the deadline, and recovers once it runs on',
+      'restarted under load: nobody gets in whom the policy does not allow',
+    ),
+  ),
+  promise(
+    'A decision point is asked with the own SVID, and nobody else is taken for it.',
+    tests(
+      'test/e2e/authzen.test.ts',
+      'a decision point is asked with the own SVID, and knows who asks',
+      'nobody else is taken for the decision point, and told nothing',
+    ),
+  ),
+  promise(
+    'A failing Cedar policy refuses, and no request can take Cedar or the process down.',
+    tests(
+      'packages/authz/src/engine/cedar/cedar.test.ts',
+      'refuses when the policy that forbids fails, which Cedar itself lets in',
+      'refuses what Cedar cannot read, and is as good as before after any number of such',
+    ),
+    tests(
+      'packages/authz/src/engine/cedar/crash-guard.test.ts',
+      'the defect of V8, on Node ${process.versions.node}',
+    ),
+  ),
+  promise(
+    'Policies of engines in this process are replaced all at once or not at all.',
+    tests(
+      'packages/authz/src/engine/local/hot-policies.test.ts',
+      'a reload begins when the one before has ended, or older policies could come out on top',
+    ),
+    tests(
+      'packages/authz/src/engine/opa-wasm/opa-wasm.test.ts',
+      'decide no request by half, while thousands are under way',
+      'stays with the last good policies at %s',
+    ),
+  ),
+]
