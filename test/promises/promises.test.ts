@@ -10,9 +10,8 @@ const promises = sections.flatMap((section) => section.promises)
 
 /** Whether a source has a title, of a test or a group of tests: a string behind an opening bracket. */
 function hasTitle(source: string, title: string): boolean {
-  const literals = ["'", '"', '`'].map(
-    (quote) => quote + title.replaceAll("'", String.raw`\'`) + quote,
-  )
+  const escaped = title.replaceAll("'", String.raw`\'`)
+  const literals = [`'${escaped}'`, `"${title}"`, `\`${title}\``]
   return literals.some((literal) => {
     const index = source.indexOf(literal)
     return index !== -1 && source.slice(0, index).trimEnd().endsWith('(')
