@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import https, { type Server } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -16,13 +17,20 @@ const ORDERS = 'spiffe://example.org/acme/orders'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const directory = join(root, 'test/dist/readme')
-const documents = extractDocuments(root, join(directory, 'as-they-stand'))
-const alone = extractDocuments(root, join(directory, 'alone'), (source) =>
-  source.replaceAll(
-    /'@fastify-spiffe\/(?!authority')[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
-    "'fastify-spiffe$<subpath>'",
-  ),
-)
+rmSync(directory, { recursive: true, force: true })
+const placed = (name: string): { sources: string; output: string } => ({
+  sources: join(directory, 'src', name),
+  output: join(directory, 'out', name),
+})
+const documents = extractDocuments(root, placed('as-they-stand'))
+const alone = extractDocuments(root, {
+  ...placed('alone'),
+  change: (source) =>
+    source.replaceAll(
+      /'@fastify-spiffe\/(?!authority')[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
+      "'fastify-spiffe$<subpath>'",
+    ),
+})
 
 let complaints: readonly string[]
 let authority: Authority
@@ -52,6 +60,7 @@ beforeAll(async () => {
 }, 90_000)
 
 afterAll(async () => {
+  await Promise.all(processes.map((process) => process.end()))
   service.close()
   await authority.close()
 })
@@ -77,12 +86,12 @@ async function callAs(workload: string, port: number): Promise<string> {
 
 describe('the examples of the documents', () => {
   test('compile under strict', () => {
-    expect(complaints.filter((line) => !line.startsWith('alone/'))).toEqual([])
+    expect(complaints.filter((line) => !line.startsWith('src/alone/'))).toEqual([])
   })
 
   test('compile with what `fastify-spiffe` alone gives, and the authority beside it', () => {
     expect(alone.length).toBe(documents.length)
-    expect(complaints.filter((line) => line.startsWith('alone/'))).toEqual([])
+    expect(complaints.filter((line) => line.startsWith('src/alone/'))).toEqual([])
   })
 
   test.each(documents.map((document) => [document.path, document] as const))(

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-/** Compiles all TypeScript below `directory` at once. Returns the lines of the compiler: none when all is well. */
+/** Compiles all TypeScript of `src` in `directory` into `out`, at once. Returns the lines of the compiler: none when all is well. */
 export function compileExamples(directory: string): string[] {
   const compilerOptions = {
     target: 'es2023',
@@ -14,8 +14,10 @@ export function compileExamples(directory: string): string[] {
     skipLibCheck: true,
     inlineSourceMap: true,
     rewriteRelativeImportExtensions: true,
+    rootDir: 'src',
+    outDir: 'out',
   }
-  const project = { compilerOptions, include: ['**/*.ts'] }
+  const project = { compilerOptions, include: ['src'] }
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(project))
   const manifest = createRequire(import.meta.url).resolve('typescript/package.json')

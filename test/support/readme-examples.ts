@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 
 /**
@@ -13,6 +13,8 @@ import { dirname, join, relative } from 'node:path'
 export interface Program {
   /** The compiled module. */
   readonly file: string
+  /** The heading of the document that its first block stands under. */
+  readonly heading: string
   /** The line of the document on which its first block begins. */
   readonly line: number
   /** Why it is not executed; `null` when it is. */
@@ -22,13 +24,12 @@ export interface Program {
 export interface Document {
   /** From the root of the repository. */
   readonly path: string
-  /** Where its programs run. */
-  readonly folder: string
   readonly programs: readonly Program[]
 }
 
 interface Block {
   readonly line: number
+  readonly heading: string
   readonly language: string
   readonly info: string
   readonly code: string
@@ -36,6 +37,7 @@ interface Block {
 
 interface Source {
   readonly line: number
+  readonly heading: string
   readonly noRun: string | null
   text: string
 }
@@ -43,31 +45,39 @@ interface Source {
 const FENCE = /^```(?<language>\w+)\b(?<info>[^\n]*)\n(?<code>.*?)^```$/gms
 const FILE_NAME = /^[\w./-]+\.\w+$/
 
-/** Writes the programs and files of all documents into `directory`, with `change` made to the text of programs. */
+export interface ExtractOptions {
+  /** Where TypeScript goes. */
+  readonly sources: string
+  /** Where the compiler puts JavaScript, and where other files go. */
+  readonly output: string
+  /** A change that is made to the text of all programs. */
+  readonly change?: (text: string) => string
+}
+
+/** Writes the programs and files of all documents. */
 export function extractDocuments(
   root: string,
-  directory: string,
-  change = (text: string): string => text,
+  { sources, output, change = (text) => text }: ExtractOptions,
 ): Document[] {
-  rmSync(directory, { recursive: true, force: true })
   return documentPaths(root).flatMap((path) => {
     const blocks = blocksOf(readFileSync(join(root, path), 'utf8'))
-    const folder = join(directory, folderName(path))
-    mkdirSync(folder, { recursive: true })
+    const name = folderName(path)
     for (const { language, info, line, code } of blocks) {
       if (!FILE_NAME.test(info)) continue
-      mkdirSync(dirname(join(folder, info)), { recursive: true })
-      writeFileSync(
-        join(folder, info),
-        isCode(language) ? change(atLine(line + 1, '', code)) : code,
-      )
+      if (isCode(language)) write(join(sources, name, info), change(atLine(line + 1, '', code)))
+      else write(join(output, name, info), code)
     }
-    const programs = sourcesOf(path, blocks).map(({ line, noRun, text }) => {
-      writeFileSync(join(folder, `line-${line}.ts`), change(text))
-      return { file: join(folder, `line-${line}.js`), line, noRun }
+    const programs = programsOf(path, blocks).map(({ text, line, heading, noRun }) => {
+      write(join(sources, name, `line-${line}.ts`), change(text))
+      return { file: join(output, name, `line-${line}.js`), line, heading, noRun }
     })
-    return programs.length === 0 ? [] : [{ path, folder, programs }]
+    return programs.length === 0 ? [] : [{ path, programs }]
   })
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
 }
 
 /** The documents whose examples are taken, from the root of the repository. */
@@ -99,23 +109,26 @@ const isCode = (language: string): boolean => language === 'ts' || language === 
 function blocksOf(markdown: string): Block[] {
   return Array.from(markdown.matchAll(FENCE), ({ index, groups }) => ({
     line: markdown.slice(0, index).split('\n').length,
+    heading:
+      /^#+ (?<text>.*)$/m.exec(markdown.slice(markdown.lastIndexOf('\n#', index) + 1, index))
+        ?.groups?.['text'] ?? '',
     language: groups!['language']!,
     info: groups!['info']!.trim(),
     code: groups!['code']!,
   }))
 }
 
-function sourcesOf(path: string, blocks: readonly Block[]): Source[] {
+function programsOf(path: string, blocks: readonly Block[]): Source[] {
   const sources: Source[] = []
   let current: Source | undefined
-  for (const { line, language, info, code } of blocks) {
+  for (const { line, heading, language, info, code } of blocks) {
     if (!isCode(language) || FILE_NAME.test(info)) continue
     const noRun = reasonOf(info, `${path}:${line}`)
     const continues = current !== undefined && !code.trimStart().startsWith('import')
     const text = atLine(line + 1, continues ? current!.text : '', code)
-    if (noRun !== null) sources.push({ line, noRun, text })
+    if (noRun !== null) sources.push({ line, heading, noRun, text })
     else if (continues) current!.text = text
-    else sources.push((current = { line, noRun, text }))
+    else sources.push((current = { line, heading, noRun, text }))
   }
   return sources
 }
