@@ -265,8 +265,8 @@ describe('table', () => {
 
     for (const [content, named] of [
       ['{', 'JSON'],
-      ['{"routes":[{"method":"GET"}]}', 'no table'],
-      ['null', 'no table'],
+      ['{"routes":[{"method":"GET"}]}', 'not a table'],
+      ['null', 'not a table'],
     ] as const) {
       const broken = join(directory, 'broken.json')
       await writeFile(broken, content)

@@ -16,7 +16,9 @@ export const parseDuration = (text: string): number => {
   const [, amount = '', unit = ''] = /^(\d{1,8})([smh])$/.exec(text) ?? []
   const ms = Number(amount) * (units.get(unit) ?? 0)
   if (ms === 0 || ms > MAX_MS) {
-    throw new UsageError(`'${text}' is no duration from 1s to 8760h: write it like 30s, 10m or 1h`)
+    throw new UsageError(
+      `'${text}' is not a duration from 1s to 8760h: write it like 30s, 10m or 1h`,
+    )
   }
   return ms
 }

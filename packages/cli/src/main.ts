@@ -32,7 +32,7 @@ const run = async (command: Command): Promise<void> => {
 /** A module of the user's may have left open what would keep the process alive for ever. */
 let endProcess = false
 
-/** Resolves when everything that was written before has reached whoever reads it. */
+/** Resolves when everything that was written before has reached its reader. */
 const flush = (stream: NodeJS.WriteStream): Promise<void> =>
   new Promise((resolve) => {
     stream.write('', () => resolve())

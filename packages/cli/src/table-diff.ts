@@ -25,7 +25,7 @@ const read = async (path: string): Promise<RouteTable> => {
     throw new UsageError(`${path}: ${cause instanceof Error ? cause.message : ''}`, { cause })
   }
   if (isTable(table)) return table
-  throw new UsageError(`${path} is no table as 'table --json' prints it`)
+  throw new UsageError(`${path} is not a table as 'table --json' prints it`)
 }
 
 const isTable = (value: unknown): value is RouteTable =>
