@@ -7,6 +7,7 @@ import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import autoload from '@fastify/autoload'
 import cors from '@fastify/cors'
 import files from '@fastify/static'
+import underPressure from '@fastify/under-pressure'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authz, fastifySpiffe, matchId, peer, spiffeServer, SvidAgent, svid } from 'fastify-spiffe'
@@ -160,5 +161,24 @@ describe('plugins that declare routes of their own', () => {
     expect((await call(port, '/assets/orders/index.js')).status).toBe(200)
     expect((await call(port, '/assets/orders/index.js', OTHER)).status).toBe(403)
     expect((await call(port, '/assets/none.js', OTHER)).status).toBe(403)
+  })
+
+  test.each([
+    ['after', { allowed: 503, refused: 403 }],
+    ['before', { allowed: 503, refused: 503 }],
+  ])('@fastify/under-pressure %s the identity sheds %j', async (order, expected) => {
+    await using app = Fastify(spiffeServer(source)) as unknown as FastifyInstance & AsyncDisposable
+    const shed = () =>
+      app.register(underPressure, {
+        healthCheck: () => Promise.resolve(false),
+        healthCheckInterval: 60_000,
+      })
+    if (order === 'before') await shed()
+    await app.register(fastifySpiffe, { source, closeSource: false })
+    if (order === 'after') await shed()
+    app.get('/orders', { config: { spiffe: { allow: [WEB] } } }, () => 'orders')
+    const port = await listen(app)
+    const [allowed, refused] = [await call(port, '/orders'), await call(port, '/orders', OTHER)]
+    expect({ allowed: allowed.status, refused: refused.status }).toEqual(expected)
   })
 })

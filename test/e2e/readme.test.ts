@@ -1,19 +1,21 @@
-import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import https, { type Server } from 'node:https'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { Authority } from '@fastify-spiffe/authority'
-import { matchId } from '@fastify-spiffe/spiffe'
-import { createSvidServer, SvidAgent } from '@fastify-spiffe/tls'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { brokenLinks } from '../support/markdown-links.ts'
 import { compileExamples } from '../support/readme-compiler.ts'
-import { type Document, documentPaths, extractDocuments } from '../support/readme-examples.ts'
+import {
+  type Document,
+  documentPaths,
+  extractDocuments,
+  type Program,
+} from '../support/readme-examples.ts'
 import { type ExampleProcess, runExamples } from '../support/readme-process.ts'
-
-const ORDERS = 'spiffe://example.org/acme/orders'
+import { ReadmeWorld } from '../support/readme-world.ts'
+import { writeStaticCertificates } from '../support/static-certificates.ts'
+import { describeMigrating } from './readme/migrating.ts'
+import { describePlugins } from './readme/plugins.ts'
+import { describeRecipes } from './readme/recipes.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const directory = join(root, 'test/dist/readme')
@@ -33,36 +35,25 @@ const alone = extractDocuments(root, {
 })
 
 let complaints: readonly string[]
-let authority: Authority
-let service: Server
+let world: ReadmeWorld
 let processes: ExampleProcess[]
 
 beforeAll(async () => {
   complaints = compileExamples(directory)
-  authority = await Authority.create({ trustDomain: 'example.org' })
-  // The workload that the programs are; the second identity is one that a program picks.
-  const identities = [{ spiffeId: ORDERS }, { spiffeId: 'spiffe://example.org/web' }]
-  const { address } = await authority.serve({ identities })
-  // The service that they call.
-  service = createSvidServer(await authority.source(ORDERS), {}, (_request, response) => {
-    response.end('hello')
-  })
-  service.listen(0, '127.0.0.1')
-  await once(service, 'listening')
-  const world = {
-    servicePort: portOf(service),
-    endpointPath: fileURLToPath(address.replace(/^unix:/, 'file:')),
-  }
+  await writeStaticCertificates(join(placed('as-they-stand').output, 'docs-migrating/tls'))
+  world = await ReadmeWorld.open()
   // Two processes for all documents: to start one takes longer than most programs do.
   processes = [0, 1].map((part) =>
-    runExamples(documents.filter((document) => partOf(document) === part).flatMap(filesOf), world),
+    runExamples(
+      documents.filter((document) => partOf(document) === part).flatMap(filesOf),
+      world.runner,
+    ),
   )
 }, 90_000)
 
 afterAll(async () => {
   await Promise.all(processes.map((process) => process.end()))
-  service.close()
-  await authority.close()
+  await world.close()
 })
 
 const partOf = (document: Document): number => documents.indexOf(document) % 2
@@ -70,19 +61,18 @@ const processOf = (document: Document): ExampleProcess => processes[partOf(docum
 const filesOf = ({ programs }: Document): string[] =>
   programs.filter(({ noRun }) => noRun === null).map(({ file }) => file)
 
-function portOf(server: Server): number {
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening on a port')
-  return address.port
+const documentAt = (path: string): Document => documents.find((document) => document.path === path)!
+
+/** The first program below a heading, or of the document. */
+function fileOf(path: string, heading?: string): string {
+  const { programs } = documentAt(path)
+  const isMeant = (program: Program): boolean =>
+    heading === undefined || program.heading === heading
+  return programs.find(isMeant)!.file
 }
 
-async function callAs(workload: string, port: number): Promise<string> {
-  await using source = await authority.source(`spiffe://example.org/acme/${workload}`)
-  const agent = new SvidAgent({ source, server: matchId(ORDERS) })
-  const request = https.get(`https://127.0.0.1:${port}/orders`, { agent })
-  const [response] = await once(request, 'response')
-  return `${response.statusCode} ${await text(response)}`
-}
+const portsOf = (path: string, heading?: string): Promise<readonly number[]> =>
+  processOf(documentAt(path)).ports(fileOf(path, heading))
 
 describe('the examples of the documents', () => {
   test('compile under strict', () => {
@@ -104,12 +94,19 @@ describe('the examples of the documents', () => {
   )
 
   test('begin with a service that lets in whom its route names, and nobody else', async () => {
-    const readme = documents.find(({ path }) => path === 'README.md')!
-    const port = await processOf(readme).port(readme.programs[0]!.file)
-    expect(await callAs('web', port)).toBe('200 hello spiffe://example.org/acme/web')
-    expect(await callAs('batch', port)).toMatch(/^403 /)
+    const [port] = await portsOf('README.md')
+    const web = await world.call(port!, '/orders')
+    expect([web.status, web.body]).toEqual([200, 'hello spiffe://example.org/acme/web'])
+    expect((await world.call(port!, '/orders', { as: '/acme/batch' })).status).toBe(403)
   })
+})
 
+const running = { fileOf, portsOf, world: (): ReadmeWorld => world }
+describeRecipes(running)
+describePlugins(running)
+describeMigrating({ ...running, folder: join(placed('as-they-stand').output, 'docs-migrating') })
+
+describe('the processes of the examples', () => {
   test('write nothing to the standard error', async () => {
     const errors = await Promise.all(processes.map((process) => process.end()))
     expect(errors).toEqual(['', ''])

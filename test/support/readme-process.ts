@@ -13,8 +13,8 @@ const SILENCE_MS = 45_000
 export interface ExampleProcess {
   /** Resolves with what the program threw, or `null` when it came to its end. */
   outcome(file: string): Promise<string | null>
-  /** Resolves with the port of the first server that the program opened. */
-  port(file: string): Promise<number>
+  /** Resolves with the ports of the servers that the program opened, in order, when it came to its end. */
+  ports(file: string): Promise<readonly number[]>
   /** Ends the process, and resolves with all that it wrote to its standard error. */
   end(): Promise<string>
 }
@@ -35,16 +35,20 @@ export function runExamples(files: readonly string[], world: RunnerWorld): Examp
   child.on('message', (message: RunnerMessage) => {
     silence.refresh()
     const program = programs.get(message.file)!
-    if (message.event === 'listening') program.port.resolve(message.port)
-    else finish(program, message.error ?? null)
+    if (message.event === 'listening') program.ports.push(message.port)
+    else program.finish(message.error ?? null)
   })
   child.once('exit', () => {
     clearTimeout(silence)
-    for (const program of programs.values()) finish(program, 'the process ended before its end')
+    for (const program of programs.values()) program.finish('the process ended before its end')
   })
   return {
-    outcome: (file) => programs.get(file)!.outcome.promise,
-    port: (file) => programs.get(file)!.port.promise,
+    outcome: (file) => programs.get(file)!.outcome,
+    ports: async (file) => {
+      const { outcome, ports } = programs.get(file)!
+      await outcome
+      return ports
+    },
     end: async () => {
       if (child.connected) child.disconnect()
       await exit
@@ -54,23 +58,7 @@ export function runExamples(files: readonly string[], world: RunnerWorld): Examp
 }
 
 function newProgram() {
-  const port = deferred<number>()
-  port.promise.catch(() => undefined)
-  return { port, outcome: deferred<string | null>() }
-}
-
-function finish({ port, outcome }: ReturnType<typeof newProgram>, error: string | null): void {
-  outcome.resolve(error)
-  port.reject(new Error('the program opened no server'))
-}
-
-// Promise.withResolvers, which Node 20 does not have.
-function deferred<T>() {
-  let resolve!: (value: T) => void
-  let reject!: (error: Error) => void
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve
-    reject = onReject
-  })
-  return { promise, resolve, reject }
+  let finish!: (error: string | null) => void
+  const outcome = new Promise<string | null>((resolve) => (finish = resolve))
+  return { ports: [] as number[], outcome, finish }
 }
