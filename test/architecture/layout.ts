@@ -99,4 +99,4 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 }
 
 /** Packages whose rooms have no order yet. */
-export const unordered: readonly string[] = ['spiffe', 'tls', 'authority', 'authz']
+export const unordered: readonly string[] = ['spiffe', 'tls', 'authority', 'policy', 'authz']

@@ -10,8 +10,8 @@ import {
   tenantSlug,
   where,
 } from '@fastify-spiffe/authz'
-import { cedar } from '@fastify-spiffe/authz/cedar'
-import { extAuthz } from '@fastify-spiffe/authz/ext-authz'
+import { cedar } from '@fastify-spiffe/policy/cedar'
+import { extAuthz } from '@fastify-spiffe/policy/ext-authz'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { peer } from '@fastify-spiffe/peer'
 import { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
@@ -325,7 +325,7 @@ describe('answers', () => {
       forbid(principal, action, resource) when { context.risk > 5 };`
     // It is a dependency of the package's tests, not of these.
     const { isAuthorized } = createRequire(
-      new URL('../../../packages/authz/package.json', import.meta.url),
+      new URL('../../../packages/policy/package.json', import.meta.url),
     )('@cedar-policy/cedar-wasm/nodejs') as {
       isAuthorized: (call: object) => {
         response: { decision: string; diagnostics: { errors: unknown[] } }

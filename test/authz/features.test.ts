@@ -21,8 +21,8 @@ import {
   toOpenApi,
   where,
 } from '@fastify-spiffe/authz'
-import { authzen } from '@fastify-spiffe/authz/authzen'
-import { opaWasm } from '@fastify-spiffe/authz/opa-wasm'
+import { authzen } from '@fastify-spiffe/policy/authzen'
+import { opaWasm } from '@fastify-spiffe/policy/opa-wasm'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { matchMemberOf, matchOneOf, SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterEach, expect, test } from '@jest/globals'
@@ -128,7 +128,7 @@ claim("rule bound to the router's own route (no URL string matching)", async () 
 })
 
 claim('request attributes / claims conditions', async () => {
-  // What `jwtClaims()` of `@fastify-spiffe/authz/jwt` is: a provider of the attributes of a group.
+  // What `jwtClaims()` of `@fastify-spiffe/policy/jwt` is: a provider of the attributes of a group.
   const claims = {
     group: 'jwt',
     provide: async ({ headers }: { headers: Record<string, unknown> }) => ({
@@ -363,7 +363,7 @@ claim('in-process evaluation in Node', async () => {
   expect(app.authz.engines()).toMatchObject([{ engine: 'office-hours', allowed: 1 }])
 
   // Rego as well, compiled to WebAssembly: no other process is asked.
-  const fixtures = new URL('../../../packages/authz/fixtures/opa-wasm/', import.meta.url)
+  const fixtures = new URL('../../../packages/policy/fixtures/opa-wasm/', import.meta.url)
   const rego = await opaWasm({
     wasm: { file: fileURLToPath(new URL('first.tar.gz', fixtures)) },
     entrypoint: 'orders/allow',

@@ -1,5 +1,5 @@
 import { Authority } from '@fastify-spiffe/authority'
-import { authzen } from '@fastify-spiffe/authz/authzen'
+import { authzen } from '@fastify-spiffe/policy/authzen'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'

@@ -124,7 +124,7 @@ export const connections: readonly Promised[] = [
     'Verdicts and verified tokens of a trust domain are not evicted by those of another, within its share.',
     tests(verifier, 'is not forgotten for the many SVIDs of another trust domain'),
     tests(
-      'packages/authz/src/jwt/token-cache.test.ts',
+      'packages/policy/src/jwt/token-cache.test.ts',
       'of a trust domain %s evict none of another',
     ),
   ),

@@ -4,7 +4,7 @@ import { tenants } from './tenants.ts'
 
 const authz = 'packages/authz/src/authz.test.ts'
 const coverage = 'packages/authz/src/route-coverage/coverage.test.ts'
-const faults = 'packages/authz/src/jwt/token-faults.test.ts'
+const faults = 'packages/authz/src/integration/token-faults.test.ts'
 const peer = 'packages/peer/src/peer.test.ts'
 
 export const decisions: readonly Promised[] = [
@@ -53,7 +53,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'A rule that can name nobody does not boot, and one for a trust domain without a bundle is a warning.',
     tests(
-      'packages/authz/src/rule/nobody.test.ts',
+      'packages/authz/src/integration/nobody.test.ts',
       'an entry that can name nobody keeps the application from booting',
     ),
     tests(
@@ -64,7 +64,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'A route that can match below a prefix and does not stand there takes no rule of another prefix, and lets in nobody whom the prefix denies.',
     tests(
-      'packages/authz/src/policy/prefixes.test.ts',
+      'packages/authz/src/integration/prefixes.test.ts',
       'keeps the application from booting while a prefix alone gives its rule: %s',
       'may have a rule of its own, %s, and lets in nobody whom the prefix denies',
     ),
@@ -76,7 +76,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'A request that names several hosts, or a header twice, has no such attribute and is refused.',
     tests(
-      'packages/authz/src/client/host.test.ts',
+      'packages/authz/src/call/host.test.ts',
       'is none where it may be several: %s %j',
       'a header that stands twice is seen, whatever its case',
     ),
@@ -97,12 +97,12 @@ export const decisions: readonly Promised[] = [
       'are not used for another value of a declared attribute: a trusted device lets no other in',
       'do not share decisions, however alike their names',
     ),
-    tests('packages/authz/src/condition/condition.test.ts', 'the key of a decision'),
+    tests('packages/policy/src/rules/condition.test.ts', 'the key of a decision'),
   ),
   promise(
     'A remembered decision does not outlive the caller’s SVID, its TTL or an invalidation.',
     tests(
-      'packages/authz/src/cache/decision-cache.test.ts',
+      'packages/policy/src/cache/decision-cache.test.ts',
       'never longer than the SVID of the caller',
       'an allow for allowTtlMs, to the millisecond',
       '%s during an evaluation: its answer is not believed, the check is repeated',
@@ -111,7 +111,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'What a provider returns is never a decision; a used-up quota calls for no stale decision; shadow mode lets in nobody whom an enforced outer rule denies; what only records a decision cannot change it.',
     tests(
-      'packages/authz/src/decide/gate.test.ts',
+      'packages/authz/src/integration/hook.test.ts',
       'is no decision, whatever it looks like',
       'stands in for no quota: the engine did not fail',
       'lets nobody in whom an enforced rule around it denies',
@@ -121,7 +121,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'A token that is not good, or missing, refuses the request.',
     tests(
-      'packages/authz/src/jwt/jwt-claims.test.ts',
+      'packages/authz/src/integration/jwt-claims.test.ts',
       '%s is refused with 401',
       'that is not there is refused, or brings nothing where it is not required',
     ),
@@ -133,7 +133,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'An issuer that fails is asked for its keys at growing intervals, however many tokens come.',
     tests(
-      faults,
+      'packages/policy/src/jwt/keys.test.ts',
       'are asked for once, however many tokens come while it fails',
       'are waited for by nobody once the issuer is known to fail, not even while it hangs',
     ),
@@ -141,7 +141,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'A key that its issuer has withdrawn is believed for 20 minutes at most.',
     tests(
-      'packages/authz/src/jwt/jwt-claims.test.ts',
+      'packages/authz/src/integration/jwt-claims.test.ts',
       'of a file are read again after ten minutes, and tokens verified again, so that withdrawn keys end',
     ),
   ),
@@ -154,7 +154,7 @@ export const decisions: readonly Promised[] = [
   promise(
     'A policy document takes effect as a whole or not at all; a bad one leaves the last good one in force.',
     tests(
-      'packages/authz/src/policy/policy.test.ts',
+      'packages/authz/src/integration/policy.test.ts',
       'puts another document in force at once, with its version on every decision',
       'with a document %s leaves the last good one in force',
     ),

@@ -1,14 +1,13 @@
 import { promise, suite, tests, type Promised } from './promised.ts'
 
-const guard = 'packages/authz/src/engine/guard.test.ts'
+const guard = 'packages/policy/src/engines/guard.test.ts'
 
 export const engines: readonly Promised[] = [
   promise(
     'An engine that fails, hangs, or answers anything but `true` lets nobody in, unless `onError` says so.',
+    tests(guard, 'the breaker of an engine', 'a missed deadline'),
     tests(
-      guard,
-      'the breaker of an engine',
-      'a missed deadline',
+      'packages/authz/src/integration/last-decision.test.ts',
       'is not used unless it was asked for',
     ),
     suite('test/engines', 'test/engines/README.md'),
@@ -16,12 +15,12 @@ export const engines: readonly Promised[] = [
   promise(
     'No answer of a remote engine lets in but an exact allow; one that is killed, hung, slow or restarted refuses, and recovers.',
     tests(
-      'packages/authz/src/engine/remote/remote.test.ts',
+      'packages/authz/src/integration/remote.test.ts',
       'lets in by an exact allow, refuses by an exact deny, and keeps the connection',
       'takes %s for a failure, and the next answer for what it is',
     ),
     tests(
-      'packages/authz/src/engine/ext-authz/ext-authz.test.ts',
+      'packages/authz/src/integration/ext-authz.test.ts',
       'ext-authz lets in',
       'ext-authz refuses',
       'ext-authz takes for a failure',
@@ -44,23 +43,23 @@ export const engines: readonly Promised[] = [
   promise(
     'A failing Cedar policy refuses, and no request can take Cedar or the process down.',
     tests(
-      'packages/authz/src/engine/cedar/cedar.test.ts',
+      'packages/authz/src/integration/cedar.test.ts',
       'refuses when the policy that forbids fails, which Cedar itself lets in',
       'refuses what Cedar cannot read, and is as good as before after any number of such',
     ),
     tests(
-      'packages/authz/src/engine/cedar/crash-guard.test.ts',
+      'packages/policy/src/engine-cedar/crash-guard.test.ts',
       'the defect of V8, on Node ${process.versions.node}',
     ),
   ),
   promise(
     'Policies of engines in this process are replaced all at once or not at all.',
     tests(
-      'packages/authz/src/engine/local/hot-policies.test.ts',
+      'packages/policy/src/engine-kit/reloadable-policies.test.ts',
       'a reload begins when the one before has ended, or older policies could come out on top',
     ),
     tests(
-      'packages/authz/src/engine/opa-wasm/opa-wasm.test.ts',
+      'packages/authz/src/integration/opa-wasm.test.ts',
       'decide no request by half, while thousands are under way',
       'stays with the last good policies at %s',
     ),

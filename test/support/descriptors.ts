@@ -27,8 +27,8 @@ export const DESCRIPTORS: readonly Descriptor[] = [
     keepCase: true,
   },
   {
-    proto: 'packages/authz/authorization.proto',
-    module: 'packages/authz/src/engine/ext-authz/authorization-descriptor',
+    proto: 'packages/policy/authorization.proto',
+    module: 'packages/policy/src/engine-ext-authz/authorization-descriptor',
     keepCase: true,
   },
 ]

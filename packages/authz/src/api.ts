@@ -2,27 +2,20 @@ import { describeValue, TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
 import type { Parts } from './assembly.ts'
 import type { Authz, TenantName } from './authz.ts'
-import { ALL_TENANTS, scopeOf } from './invalidation/scope.ts'
-import { AuthzError } from './errors.ts'
-import { explainQuestion, explainRequest } from './explain/explain.ts'
-import type { Question } from './explain/explanation.ts'
-import type { PolicyDocument } from './policy/document.ts'
-import { routeTable } from './table/route-table.ts'
-import { isTenantName, tenantKey } from './tenant/tenant.ts'
+import {
+  ALL_TENANTS,
+  explainQuestion,
+  explainRequest,
+  isTenantName,
+  routeTable,
+  scopeOf,
+  tenantKey,
+} from '@fastify-spiffe/policy/internal'
+import { type PolicyDocument, PolicyError, type Question } from '@fastify-spiffe/policy'
 
 /** What `fastify.authz` does. */
-export function authzOf({
-  cache,
-  replicas,
-  policy,
-  rules,
-  candidate,
-  tally,
-  guards,
-  svids,
-  decisionLog,
-  provisions,
-}: Parts): Authz {
+export function authzOf(parts: Parts): Authz {
+  const { cache, replicas, policy, table, candidate, tally, guards, svids, decisionLog } = parts
   return Object.freeze({
     invalidate: (tenant?: TenantName) => {
       const key = tenant === undefined ? undefined : keyOf(tenant)
@@ -42,9 +35,9 @@ export function authzOf({
       await candidate.set(document)
     },
     comparisons: () => ({ shadow: tally.list(), candidate: candidate.tally.list() }),
-    table: () => routeTable(rules),
+    table: () => routeTable(table),
     explain: (about: FastifyRequest | Question) =>
-      'raw' in about ? explainRequest(rules, about, provisions) : explainQuestion(rules, about),
+      'raw' in about ? explainRequest(parts, about) : explainQuestion(table, about),
     findSvid: (tenant: TenantName, key: string) => svids.find(keyOf(tenant), key),
     decisionLog: () => decisionLog?.stats() ?? null,
     engines: () => Array.from(guards.values(), (guard) => guard.stats()),
@@ -61,7 +54,7 @@ function keyOf(tenant: TenantName | null): string {
   )
   if (!domain.ok || typeof name !== 'string' || !isTenantName(name)) {
     const message = `a tenant has a trust domain and a name that is a path segment, not ${describeValue(tenant)}`
-    throw new AuthzError('invalid-tenant', message)
+    throw new PolicyError('invalid-tenant', message)
   }
   return tenantKey(domain.value, name)
 }

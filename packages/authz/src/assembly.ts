@@ -1,30 +1,38 @@
 import type { FastifyInstance } from 'fastify'
-import { DecisionCache } from './cache/decision-cache.ts'
-import { clientAddress } from './client/address.ts'
-import { Provisions } from './condition/provisions.ts'
-import { Decider } from './decide/decider.ts'
-import { EngineGuard } from './engine/guard.ts'
-import { cacheChannel, type CacheEvent } from './events.ts'
-import type { PolicyInForce } from './invalidation/policy-agreement.ts'
-import { Replicas } from './invalidation/replicas.ts'
-import { ALL_TENANTS, tenantKeyOf } from './invalidation/scope.ts'
-import { DecisionLog, type LostDecisions } from './log/decision-log.ts'
-import type { Settings } from './options/options.ts'
-import { losesEverything } from './policy/dismissal.ts'
-import { EnforcedPolicy } from './policy/enforced-policy.ts'
-import { loadPolicy } from './policy/load.ts'
-import { Policy } from './policy/policy.ts'
-import { warnOfUnprovable } from './policy/unprovable.ts'
+import {
+  ALL_TENANTS,
+  cacheChannel,
+  Candidate,
+  compileTenantTemplate,
+  Decider,
+  DecisionCache,
+  DecisionLog,
+  EnforcedPolicy,
+  EngineGuard,
+  loadPolicy,
+  losesEverything,
+  type LostDecisions,
+  partsOfKey,
+  Policy,
+  type PolicyInForce,
+  Provisions,
+  Replicas,
+  RuleTable,
+  type RuleContext,
+  type RuleSet,
+  SvidIndex,
+  Tally,
+  tenantKeyOf,
+  TenantQuotas,
+  type TenantResolver,
+} from '@fastify-spiffe/policy/internal'
+import { RequestReader } from './call/reader.ts'
+import { RouteBinding } from './routes/route-binding.ts'
+import type { CacheEvent } from '@fastify-spiffe/policy'
+import type { Settings } from './options.ts'
+import { warnOfUnprovable } from './unprovable.ts'
 import { PublicRoutes } from './route-coverage/public-routes.ts'
-import type { RuleContext } from './rule/compile.ts'
 import { routerSettings } from './routing/router-settings.ts'
-import { RouteRules } from './rule/route-rules.ts'
-import type { RuleSet } from './rule/rule-set.ts'
-import { Candidate } from './shadow/candidate.ts'
-import { Tally } from './shadow/tally.ts'
-import { TenantQuotas } from './tenant/quota.ts'
-import { SvidIndex } from './tenant/svid-index.ts'
-import { compileTenantTemplate, partsOfKey, type TenantResolver } from './tenant/tenant.ts'
 
 /** Everything that one registration of the plugin works with. */
 export interface Parts {
@@ -32,7 +40,9 @@ export interface Parts {
   readonly tenantOf: TenantResolver | null
   readonly provisions: Provisions
   readonly guards: ReadonlyMap<string, EngineGuard>
-  readonly rules: RouteRules
+  readonly reader: RequestReader
+  readonly table: RuleTable
+  readonly finder: RouteBinding
   readonly publicRoutes: PublicRoutes
   readonly cache: DecisionCache
   readonly policy: EnforcedPolicy
@@ -45,7 +55,7 @@ export interface Parts {
   readonly decisionLog: DecisionLog | null
 }
 
-type Foundation = Pick<Parts, 'tenantOf' | 'provisions' | 'guards'>
+type Foundation = Pick<Parts, 'reader' | 'tenantOf' | 'provisions' | 'guards'>
 
 /** Milliseconds that only go forward. */
 const monotonic = (): number => performance.now()
@@ -57,11 +67,12 @@ const monotonic = (): number => performance.now()
  */
 export async function assemble(fastify: FastifyInstance, settings: Settings): Promise<Parts> {
   const foundation = layFoundation(settings)
-  const { tenantOf } = foundation
+  const { reader, tenantOf } = foundation
   const first = await openPolicy(settings.policy)
   const context = ruleContext(fastify, settings, foundation)
-  const rules = new RouteRules(context, settings.notFound, first, routerSettings(fastify))
-  const publicRoutes = new PublicRoutes(fastify, rules)
+  const table = new RuleTable(context, settings.notFound, first)
+  const finder = new RouteBinding(table, routerSettings(fastify))
+  const publicRoutes = new PublicRoutes(fastify, table)
   // The cache asks the replicas whether it may be used, and they tell it what to forget.
   const link: { replicas: Replicas | null } = { replicas: null }
   const cache = new DecisionCache({
@@ -69,7 +80,7 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
     isCurrent: () => link.replicas?.isCurrent ?? true,
   })
   const policy = new EnforcedPolicy(
-    rules,
+    table,
     first,
     settings.policy.file,
     ({ before, after, isAdopted }) => {
@@ -83,27 +94,31 @@ export async function assemble(fastify: FastifyInstance, settings: Settings): Pr
   const makeDecider = (): Decider => deciderOf(settings, foundation, cache)
   return {
     ...foundation,
-    rules,
+    table,
+    finder,
     publicRoutes,
     cache,
     policy,
     replicas: link.replicas,
     decider: makeDecider(),
     // What it asks may not use up what the requests themselves may ask.
-    candidate: new Candidate(rules, makeDecider()),
-    tally: new Tally(),
+    candidate: new Candidate({ reader, routes: table, finder, decider: makeDecider() }),
+    tally: new Tally(reader),
     svids: new SvidIndex(settings.maxTenants, tenantOf),
-    decisionLog: decisionLogOf(fastify, settings, tenantOf),
+    decisionLog: decisionLogOf(fastify, settings, foundation),
   }
 }
 
-function layFoundation({ tenant, timeoutMs, engines, random }: Settings): Foundation {
+function layFoundation(settings: Settings): Foundation {
+  const { tenant, timeoutMs, engines, random, trustedProxies } = settings
+  const reader = new RequestReader(trustedProxies)
   const tenantOf = tenant === undefined ? null : compileTenantTemplate(tenant)
   const guards = Array.from(engines.values(), (engine) => {
     const parts = { clock: monotonic, random, hasTenants: tenantOf !== null }
     return [engine.name, new EngineGuard(engine, parts)] as const
   })
-  return { tenantOf, provisions: new Provisions(tenantOf, timeoutMs), guards: new Map(guards) }
+  const provisions = new Provisions(reader, tenantOf, timeoutMs)
+  return { reader, tenantOf, provisions, guards: new Map(guards) }
 }
 
 async function openPolicy({ document, file }: Settings['policy']): Promise<Policy> {
@@ -114,14 +129,14 @@ async function openPolicy({ document, file }: Settings['policy']): Promise<Polic
 function ruleContext(
   fastify: FastifyInstance,
   settings: Settings,
-  { tenantOf, provisions, guards }: Foundation,
+  { reader, tenantOf, provisions, guards }: Foundation,
 ): Omit<RuleContext, 'roles'> {
   let steps = 0
   return {
     tenantOf,
     trustDomain: settings.tenants.trustDomain,
     foreign: settings.tenants.foreign,
-    addressOf: clientAddress(settings.trustedProxies),
+    reader,
     networks: settings.networks,
     providers: settings.attributes,
     provisions,
@@ -141,24 +156,24 @@ function ruleContext(
 
 function deciderOf(
   { tenants, maxTenants }: Settings,
-  { tenantOf, provisions }: Foundation,
+  { reader, tenantOf, provisions }: Foundation,
   cache: DecisionCache,
 ): Decider {
   const { maxInFlight, maxEvaluationsPerSecond } = tenants
   const bounds = { maxInFlight, maxEvaluationsPerSecond, maxTenants }
   const quotas = new TenantQuotas({ ...bounds, clock: monotonic })
-  return new Decider({ cache, quotas, provisions, tenantOf })
+  return new Decider({ reader, cache, quotas, provisions, tenantOf })
 }
 
 function decisionLogOf(
   fastify: FastifyInstance,
   { decisionLog, clock, random }: Settings,
-  tenantOf: TenantResolver | null,
+  { reader, tenantOf }: Foundation,
 ): DecisionLog | null {
   if (decisionLog === null) return null
   const onLost = (lost: LostDecisions): void =>
     fastify.log.error(lost, 'decision log not written before the application closed')
-  return new DecisionLog({ ...decisionLog, tenantOf, clock, random, onLost })
+  return new DecisionLog({ ...decisionLog, reader, tenantOf, clock, random, onLost })
 }
 
 /** What the replicas of this service hear of this one, and tell it. */

@@ -18,6 +18,7 @@ import { fastifyPlugin } from 'fastify-plugin'
 import {
   authz,
   AuthzError,
+  PolicyError,
   type AuthzOptions,
   where,
   type Condition,
@@ -69,12 +70,12 @@ async function statusOf(app: FastifyInstance, as?: string, url = '/', more: Call
   return (await call(app, url, { ...more, ...(as !== undefined && { as }) })).statusCode
 }
 
-async function bootError(work: Promise<unknown>): Promise<AuthzError> {
+async function bootError(work: Promise<unknown>): Promise<AuthzError | PolicyError> {
   const error: unknown = await work.then(
     () => undefined,
     (thrown: unknown) => thrown,
   )
-  if (error instanceof AuthzError) return error
+  if (error instanceof AuthzError || error instanceof PolicyError) return error
   throw new Error('it booted, or failed otherwise', { cause: error })
 }
 
@@ -415,7 +416,7 @@ describe('routes without a rule', () => {
     const declare = (it: FastifyInstance): unknown => it.get('/known', () => 'in')
     await app.register(async (it) => declare(it))
     const error = await bootError(Promise.resolve(app.ready()))
-    const [route] = error.routes ?? []
+    const [route] = error instanceof AuthzError ? (error.routes ?? []) : []
     expect(route?.declaredAt).toMatch(/authz\.test\.[jt]s:\d+$/)
     expect(error.message).toContain(`GET /known (${route?.declaredAt})`)
   })

@@ -1,16 +1,19 @@
 import type { TrustDomain } from '@fastify-spiffe/spiffe'
 import type { FastifyRequest } from 'fastify'
-import type { DecisionCacheStats } from './cache/decision-cache.ts'
-import type { DecisionLogStats } from './log/decision-log.ts'
-import type { EngineStats } from './engine/guard.ts'
-import type { Explanation, Question } from './explain/explanation.ts'
-import type { ReplicasState } from './invalidation/state.ts'
-import type { PolicyDocument } from './policy/document.ts'
-import type { RouteRule } from './rule/route-rule.ts'
-import type { Comparisons } from './shadow/tally.ts'
-import type { RouteTable } from './table/route-table.ts'
-import type { SeenSvid } from './tenant/svid-index.ts'
-import type { Tenant } from './tenant/tenant.ts'
+import type {
+  Comparisons,
+  DecisionCacheStats,
+  DecisionLogStats,
+  EngineStats,
+  Explanation,
+  PolicyDocument,
+  Question,
+  ReplicasState,
+  RouteRule,
+  RouteTable,
+  SeenSvid,
+  Tenant,
+} from '@fastify-spiffe/policy'
 
 /** Names a tenant. A {@link Tenant} is one. */
 export interface TenantName {

@@ -1,4 +1,4 @@
-import { withoutStack } from '@fastify-spiffe/peer/internal'
+import { withoutStack } from '@fastify-spiffe/plugin-kit'
 import { describeUncovered, type UncoveredRoute } from './uncovered-route.ts'
 
 /** The closed list of what {@link AuthzError} can say. */
@@ -7,16 +7,7 @@ export type AuthzErrorCode =
   | 'invalid-option'
   | 'already-registered'
   | 'peer-missing'
-  | 'invalid-rule'
   | 'uncovered-routes'
-  | 'invalid-policy'
-  | 'policy-test-failed'
-  | 'invalid-tenant'
-  | 'ambiguous-route'
-  | 'undeclared-attribute'
-  | 'engine-unreachable'
-  | 'invalid-answer'
-  | 'keys-unavailable'
   | 'unauthenticated'
   | 'forbidden'
   | 'not-found'
@@ -34,10 +25,9 @@ const REFUSALS = {
 export type RefusalStatus = keyof typeof REFUSALS
 
 /**
- * Everything this plugin throws. `unknown-option`, `invalid-option`, `already-registered`, `peer-missing`, `invalid-rule`, `uncovered-routes`, `invalid-policy`
- * and `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` one of
- * `explain`, `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, `keys-unavailable` the claims of a token, and the last
- * four refuse a request: they carry a `statusCode` and a fixed message, and reach the error handler of the application.
+ * What the plugin throws beside the {@link PolicyError} of rules, policies, tenants, engines and attributes. `unknown-option`,
+ * `invalid-option`, `already-registered`, `peer-missing` and `uncovered-routes` fail the boot. The last four refuse a request:
+ * they carry a `statusCode` and a fixed message, and reach the error handler of the application.
  */
 export class AuthzError extends Error {
   override readonly name = 'AuthzError'

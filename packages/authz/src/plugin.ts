@@ -1,13 +1,17 @@
-import { outermostOf } from '@fastify-spiffe/peer/internal'
+import { outermostOf } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { authzOf } from './api.ts'
 import { assemble, type Parts } from './assembly.ts'
-import { Gate } from './decide/gate.ts'
+import { Gate } from './hook/hook.ts'
 import { AuthzError } from './errors.ts'
-import { type AuthzOptions, readOptions, type Settings } from './options/options.ts'
-import type { EnforcedPolicy } from './policy/enforced-policy.ts'
-import { warnOfUnprovable } from './policy/unprovable.ts'
+import { type AuthzOptions, readOptions, type Settings } from './options.ts'
+import {
+  type EnforcedPolicy,
+  FileWatcher,
+  type TenantResolver,
+} from '@fastify-spiffe/policy/internal'
+import { warnOfUnprovable } from './unprovable.ts'
 import { Coverage } from './route-coverage/coverage.ts'
 import {
   countRegistration,
@@ -16,8 +20,6 @@ import {
   markGuarded,
 } from './route-coverage/registrations.ts'
 import { routerSettings } from './routing/router-settings.ts'
-import type { TenantResolver } from './tenant/tenant.ts'
-import { FileWatcher } from './watch/file-watcher.ts'
 
 /**
  * Lets in whom the routes name, by `config.spiffe`, and nobody else. It holds for every route of the instance that it is
@@ -35,14 +37,14 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   assertPlace(fastify)
   const settings = readOptions(options)
   const parts = await assemble(fastify, settings)
-  const { rules, publicRoutes, policy, replicas, decisionLog, tenantOf } = parts
+  const { table, finder, publicRoutes, policy, replicas, decisionLog, tenantOf } = parts
   const gate = gateOf(settings, parts, countRegistration(fastify))
   const coverage = new Coverage(gate.hook.name, routerSettings(fastify))
 
   fastify.decorate('authz', authzOf(parts))
   if (tenantOf !== null) decorateTenant(fastify, tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
-    coverage.add(this, route, rules.attach(this, route))
+    coverage.add(this, route, finder.attach(this, route))
   })
   fastify.addHook('onRequest', gate.hook)
   markGuarded(fastify)
@@ -55,10 +57,10 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     await Promise.all(closing.map(async (it) => it.close?.()))
   })
   fastify.addHook('onReady', async () => {
-    coverage.assertComplete(fastify, (methods, url) => rules.adopt(methods, url))
+    coverage.assertComplete(fastify, (methods, url) => finder.adopt(methods, url))
     await policy.boot()
     publicRoutes.check()
-    warnOfUnprovable(fastify, rules.active)
+    warnOfUnprovable(fastify, table.active)
     await replicas?.start()
     const { file, watch } = settings.policy
     if (file === null || !watch) return

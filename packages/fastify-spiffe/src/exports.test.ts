@@ -21,8 +21,8 @@ const sisters = Object.keys(own.dependencies ?? {})
   .filter((name) => name.startsWith(SCOPE))
   .map((name) => manifestOf(name.slice(SCOPE.length)))
 
-/** What is nobody's to import, or of sister packages alone. */
-const PRIVATE = /^\.\/internal$|\.(?:json|proto)$/
+/** What is nobody's to import, or of those who write engines and of sister packages alone. */
+const PRIVATE = /^\.\/(?:internal|engine-kit)$|\.(?:json|proto)$/
 
 /** Which modules a subpath of this package stands for. A package's own subpath needs no name of its package. */
 const sourcesBySubpath = (): ReadonlyMap<string, readonly string[]> => {

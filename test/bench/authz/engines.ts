@@ -2,9 +2,9 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Engine, EngineQuestion } from '@fastify-spiffe/authz'
-import { authzen } from '@fastify-spiffe/authz/authzen'
-import { cedar } from '@fastify-spiffe/authz/cedar'
-import { opaWasm } from '@fastify-spiffe/authz/opa-wasm'
+import { authzen } from '@fastify-spiffe/policy/authzen'
+import { cedar } from '@fastify-spiffe/policy/cedar'
+import { opaWasm } from '@fastify-spiffe/policy/opa-wasm'
 import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { cerbosProgram, startCerbos } from '../../engines/cerbos/program.ts'
 import { freePort } from '../../spire/fixture/port.ts'
@@ -15,7 +15,7 @@ import { type Case, type Cost, costsOf } from './measure.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const CASBIN = 'casbin@5.51.1'
-const packages = new URL('../../../../packages/authz/', import.meta.url)
+const packages = new URL('../../../../packages/policy/', import.meta.url)
 const signal = new AbortController().signal
 
 const QUESTION: EngineQuestion = Object.freeze({

@@ -23,7 +23,7 @@ interface Lru {
 
 // It is a dependency of the plugin, not of this suite.
 const { LRUCache } = createRequire(
-  new URL('../../../../packages/authz/package.json', import.meta.url),
+  new URL('../../../../packages/policy/package.json', import.meta.url),
 )('lru-cache') as { LRUCache: new (options: { max: number }) => Lru }
 
 export async function hitSharesUnderNoise(noise: number): Promise<NoiseResult> {

@@ -21,6 +21,7 @@ export type ContextModule =
 export type BundlesModule = typeof import('../../../packages/workload-api/src/messages/bundles.ts')
 export type DefinitionModule =
   typeof import('../../../packages/workload-api/src/channel/definition.ts')
-export type PolicyModule = typeof import('../../../packages/authz/src/policy/policy.ts')
-export type KeyModule = typeof import('../../../packages/authz/src/step/key.ts')
-export type AddressModule = typeof import('../../../packages/authz/src/client/address.ts')
+export type PolicyModule = typeof import('../../../packages/policy/src/document/policy.ts')
+export type KeyModule = typeof import('../../../packages/policy/src/rules/key.ts')
+export type NetworksModule = typeof import('../../../packages/policy/src/attributes/addresses.ts')
+export type AddressModule = typeof import('../../../packages/authz/src/call/address.ts')

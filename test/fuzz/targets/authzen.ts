@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { AuthzError, type EngineQuestion } from '@fastify-spiffe/authz'
-import { authzen } from '@fastify-spiffe/authz/authzen'
+import { PolicyError, type EngineQuestion } from '@fastify-spiffe/authz'
+import { authzen } from '@fastify-spiffe/policy/authzen'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import * as fc from 'fast-check'
 import { codeOf } from '../support/own-error.ts'
@@ -93,7 +93,7 @@ export async function openAuthzen(): Promise<Target<Input>> {
         check(decision === expected, `it says ${decision}, and should say ${String(expected)}`)
         return decision ? ACCEPTED : 'refused'
       } catch (error) {
-        const code = codeOf(error, AuthzError)
+        const code = codeOf(error, PolicyError)
         check(expected === undefined, `${code}, and the answer was ${String(expected)}`)
         return code
       }

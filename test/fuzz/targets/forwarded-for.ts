@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import * as fc from 'fast-check'
 import type { FastifyRequest } from 'fastify'
-import { internal, type AddressModule } from '../support/internals.ts'
+import { internal, type AddressModule, type NetworksModule } from '../support/internals.ts'
 import { check, type Target } from '../support/target.ts'
 
 interface Input {
@@ -76,9 +76,8 @@ const inputs: fc.Arbitrary<Input> = fc.record({
 
 /** The client's address behind trusted proxies, against the rule in other words. */
 export async function openForwardedFor(): Promise<Target<Input>> {
-  const { clientAddress, parseNetworks } = await internal<AddressModule>(
-    'authz/dist/client/address.js',
-  )
+  const { parseNetworks } = await internal<NetworksModule>('policy/dist/attributes/addresses.js')
+  const { clientAddress } = await internal<AddressModule>('authz/dist/call/address.js')
   const addressOf = clientAddress(parseNetworks(PROXIES))
   return {
     inputs,

@@ -1,4 +1,4 @@
-import { authz, AuthzError, type PolicyDocument } from '@fastify-spiffe/authz'
+import { authz, AuthzError, type PolicyDocument, PolicyError } from '@fastify-spiffe/authz'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import * as fc from 'fast-check'
@@ -162,7 +162,7 @@ function here(value: unknown, { kind, name, value: other }: Change): unknown {
 }
 
 function codeOfAuthz(error: unknown): string {
-  if (!(error instanceof AuthzError)) throw error
+  if (!(error instanceof AuthzError) && !(error instanceof PolicyError)) throw error
   check(error.message.length < 20_000, `the message is ${error.message.length} long`)
   return error.code
 }
@@ -178,7 +178,7 @@ async function application(policy: PolicyDocument): Promise<FastifyInstance> {
 
 /** Documents for an application that runs: it takes them, or keeps the last good one. */
 export async function openPolicies(): Promise<Target<string>> {
-  const { Policy } = await internal<PolicyModule>('authz/dist/policy/policy.js')
+  const { Policy } = await internal<PolicyModule>('policy/dist/document/policy.js')
   const app = await application(JSON.parse(JSON.stringify(DOCUMENTS[0])) as PolicyDocument)
   await app.ready()
   return {

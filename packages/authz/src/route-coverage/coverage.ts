@@ -1,6 +1,6 @@
 import type { FastifyInstance, onErrorHookHandler, RouteOptions } from 'fastify'
 import { AuthzError } from '../errors.ts'
-import type { NotedRoute } from '../rule/route-rules.ts'
+import type { NotedRoute } from '../routes/route-binding.ts'
 import type { RouterSettings } from '../routing/router-settings.ts'
 import type { UncoveredReason, UncoveredRoute } from '../uncovered-route.ts'
 import { type Declaration, declarationOf } from './declaration.ts'

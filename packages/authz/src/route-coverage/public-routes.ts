@@ -1,7 +1,6 @@
 import { demandsCertificates } from '@fastify-spiffe/peer/internal'
 import type { FastifyInstance } from 'fastify'
-import type { CompiledRule } from '../rule/compile.ts'
-import type { RouteRules } from '../rule/route-rules.ts'
+import type { CompiledRule, RuleTable } from '@fastify-spiffe/policy/internal'
 
 const MESSAGE =
   'routes with a public rule, on a server that demands certificates: who has none does not reach them. Make the server with ' +
@@ -10,10 +9,10 @@ const MESSAGE =
 /** Warns of public routes that the public does not reach, once of each. */
 export class PublicRoutes {
   readonly #fastify: FastifyInstance
-  readonly #rules: RouteRules
+  readonly #rules: RuleTable
   readonly #known = new Set<string>()
 
-  constructor(fastify: FastifyInstance, rules: RouteRules) {
+  constructor(fastify: FastifyInstance, rules: RuleTable) {
     this.#fastify = fastify
     this.#rules = rules
   }

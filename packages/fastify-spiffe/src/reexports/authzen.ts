@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/authzen'
+export * from '@fastify-spiffe/policy/authzen'

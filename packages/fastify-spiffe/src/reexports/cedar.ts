@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/cedar'
+export * from '@fastify-spiffe/policy/cedar'

@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/cerbos'
+export * from '@fastify-spiffe/policy/cerbos'

@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/devices'
+export * from '@fastify-spiffe/policy/devices'

@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/ext-authz'
+export * from '@fastify-spiffe/policy/ext-authz'

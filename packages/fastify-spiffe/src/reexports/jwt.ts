@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/jwt'
+export * from '@fastify-spiffe/policy/jwt'

@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/opa-wasm'
+export * from '@fastify-spiffe/policy/opa-wasm'

@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/opa'
+export * from '@fastify-spiffe/policy/opa'

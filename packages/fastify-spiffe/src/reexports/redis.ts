@@ -1,1 +1,1 @@
-export * from '@fastify-spiffe/authz/redis'
+export * from '@fastify-spiffe/policy/redis'

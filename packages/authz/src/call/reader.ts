@@ -1,0 +1,94 @@
+import type { BlockList } from 'node:net'
+import type { Caller, CallReader, CallValue, RouteName } from '@fastify-spiffe/policy'
+import type { FastifyRequest } from 'fastify'
+import { clientAddress } from './address.ts'
+import { isRepeated } from './header-values.ts'
+import { hostOf } from './host.ts'
+
+/** What requests carry by themselves, for rules to read. */
+export const ATTRIBUTES: CallReader['attributes'] = new Map([
+  ['host', 'single'],
+  ['ip', 'single'],
+  ['params', 'group'],
+  ['headers', 'group'],
+  ['query', 'group'],
+])
+
+/** Reads requests of Fastify. */
+export class RequestReader implements CallReader<FastifyRequest> {
+  readonly attributes: CallReader['attributes'] = ATTRIBUTES
+  readonly #addressOf: (request: FastifyRequest) => string | undefined
+
+  /** @param trustedProxies - whose `X-Forwarded-For` is believed; `null`: nobody's */
+  constructor(trustedProxies: BlockList | null) {
+    this.#addressOf = clientAddress(trustedProxies)
+  }
+
+  /** Whoever has no proof, or one of somebody else, is nobody. */
+  caller({ peer, spiffeId }: FastifyRequest): Caller | null {
+    // `null` by contract. Whatever else a decorator of that name left empty is no identity either.
+    return peer && peer.spiffeId === spiffeId ? peer : null
+  }
+
+  method({ method }: FastifyRequest): string {
+    return method
+  }
+
+  route({ is404, routeOptions }: FastifyRequest): string | null {
+    return is404 ? null : (routeOptions.url ?? null)
+  }
+
+  remoteAddress({ ip }: FastifyRequest): string {
+    return ip
+  }
+
+  id({ id }: FastifyRequest): string {
+    return id
+  }
+
+  attribute(request: FastifyRequest, group: string, name: string): CallValue {
+    switch (group) {
+      case 'headers':
+        return headerOf(request, name)
+      case 'params':
+        return memberOf(request.params, name)
+      case 'query':
+        return memberOf(request.query, name)
+      case 'host':
+        return hostOf(request)
+      case 'ip':
+        return this.#addressOf(request)
+      default:
+        return undefined
+    }
+  }
+
+  problemWith(group: string, name: string, { url, isOfAnyRoute }: RouteName): string | null {
+    if (group === 'headers') {
+      return name === name.toLowerCase() ? null : 'header names are written in lower case'
+    }
+    if (group !== 'params' || isOfAnyRoute || paramNames(url).includes(name)) return null
+    return 'the route has no such parameter'
+  }
+}
+
+function headerOf(request: FastifyRequest, name: string): CallValue {
+  if (isRepeated(request, name)) return null
+  // Whatever else names the host has to name the same.
+  const isHost = name === 'host' || name === ':authority'
+  return isHost && hostOf(request) === null ? null : memberOf(request.headers, name)
+}
+
+/** An own member that is a string; `null` for all else, such as a repeated query parameter: a number has the key of its text. */
+function memberOf(container: unknown, name: string): CallValue {
+  if (typeof container !== 'object' || container === null) return undefined
+  if (!Object.hasOwn(container, name)) return undefined
+  const value: unknown = Reflect.get(container, name)
+  return typeof value === 'string' || value === undefined ? value : null
+}
+
+/** The parameters in a URL pattern of the router, in which `::` is an escaped colon and `*` a parameter's name. */
+function paramNames(url: string): readonly string[] {
+  const named = url.replaceAll('::', '').matchAll(/:([^/:(.\-?]+)/g)
+  return [...Array.from(named, ([, name = '']) => name), ...(url.includes('*') ? ['*'] : [])]
+}

@@ -1,7 +1,0 @@
-export type { EnginePolicyEvent } from '../local/events.ts'
-export type { LocalEngine } from '../local/local-engine.ts'
-export type { OpaInput } from '../opa/input.ts'
-export type { Builtins } from './module.ts'
-export { opaWasm } from './opa-wasm.ts'
-export type { OpaWasmOptions } from './options.ts'
-export type { WasmLocation } from './source.ts'

@@ -1,0 +1,48 @@
+import type { CheckContext } from '../deadline.ts'
+import type { Freshness } from './freshness.ts'
+import type { Attributes, AttributeName } from './attributes.ts'
+
+/** What a route asks beyond the caller's identity: a check, and the list of what the check reads. */
+export interface Condition<
+  Name extends AttributeName = AttributeName,
+> extends ConditionOptions<Name> {
+  /**
+   * Lets the request in by `true`, and by nothing else. `false`, any other value, an error and a missed deadline refuse
+   * it. It runs before the body is read and before the schema of the route is applied: parameters are strings.
+   */
+  readonly check: Check<Name>
+}
+
+/** What a condition says of its check. */
+export interface ConditionOptions<Name extends AttributeName = AttributeName> {
+  /**
+   * The attributes that the check receives. It receives no others, since a decision is remembered under the values of
+   * these: a check that looked elsewhere would answer one request with the decision of another.
+   */
+  readonly reads: readonly Name[]
+  /**
+   * How old a remembered decision may be. Default `cached`. Say `always` where the check costs less than a look-up (about
+   * a microsecond), or where each request needs a fresh answer.
+   */
+  readonly freshness?: Freshness
+  /** How long an asynchronous check may take, in milliseconds. Default: the plugin's `timeoutMs`. */
+  readonly timeoutMs?: number
+}
+
+/** A predicate over the declared attributes. */
+export type Check<Name extends AttributeName = AttributeName> = (
+  attributes: Pick<Attributes, Name>,
+  context: CheckContext,
+) => boolean | Promise<boolean>
+
+/**
+ * A condition, in which the parameter of `check` has the type of what `reads` declares: reading anything else does not
+ * compile.
+ */
+export function where<const Name extends AttributeName>(
+  check: Check<Name>,
+  options: ConditionOptions<Name>,
+): Condition {
+  // Whoever calls the check hands it all that `reads` declares.
+  return { ...options, check }
+}

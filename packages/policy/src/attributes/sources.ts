@@ -1,0 +1,192 @@
+import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import type { Call, CallReader, CallValue } from '../call.ts'
+import { type Decision, deny } from '../decision/decision.ts'
+import type { Place } from '../location.ts'
+import type { TenantResolver } from '../principals/tenant.ts'
+import { isWithin } from './addresses.ts'
+import type { NetworkClasses } from './networks.ts'
+import type { AttributeValue } from './attributes.ts'
+import type { AttributeProvider } from './provider.ts'
+import type { Provisions } from './resolver.ts'
+
+/** Where one declared attribute comes from. */
+export type AttributeSource = { readonly name: string } & Origin
+
+interface CallSource {
+  readonly varies: true
+  /** `null`: it has no single value, and the request is refused with `refusal`. */
+  readonly read: (call: Call) => AttributeValue | null
+  readonly refusal: Decision
+  /** Who has to be asked before it can be read; absent: nobody. */
+  readonly provider?: AttributeProvider
+}
+
+/** What follows from the route and the identity, which are in the key of a decision anyway. */
+interface IdentitySource {
+  readonly varies: false
+  readonly read: (id: SpiffeId) => AttributeValue | null
+  readonly refusal: Decision
+}
+
+type Origin = CallSource | IdentitySource
+
+/** What attributes are compiled with, whatever the route. */
+export interface AttributeContext {
+  /** `null` when the plugin has no tenant template. */
+  readonly tenantOf: TenantResolver | null
+  readonly reader: CallReader
+  readonly networks: NetworkClasses
+  /** By their groups. */
+  readonly providers: ReadonlyMap<string, AttributeProvider>
+  readonly provisions: Provisions
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+}
+
+/** What the attributes of a route are compiled from. */
+export interface SourceContext extends AttributeContext {
+  readonly place: Place
+  /** The patterns and matchers of `allow`; `null` where any identity may call. */
+  readonly allow: readonly SpiffeIdMatcher[] | null
+}
+
+type Compiler = (context: SourceContext, key: string, name: string) => Origin
+
+const WEEKDAYS: readonly string[] = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
+/** The attribute by which networks are told apart, where calls have it. */
+const ADDRESS = 'ip'
+const AMBIGUOUS = deny('ambiguous-attribute')
+const NO_TENANT = deny('no-tenant')
+const NO_CAPTURE = deny('no-capture')
+
+const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
+  ['method', compileMethod],
+  ['network', compileNetwork],
+  ['notAfter', ({ reader }) => ofCall((call) => expiryText(reader, call))],
+  ['time.hour', compileTime((time) => time.slice(11, 13))],
+  ['time.weekday', compileTime((time) => WEEKDAYS[new Date(time).getUTCDay()])],
+  ['route', ({ place }) => ofIdentity(() => place.url)],
+  ['spiffeId', () => ofIdentity((id) => id)],
+  ['trustDomain', () => ofIdentity((id) => id.trustDomain)],
+  ['tenant', compileTenant],
+])
+
+const GROUPS: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
+  ['captures', compileCapture],
+])
+
+/**
+ * Compiles one name of `reads`.
+ *
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function compileSource(context: SourceContext, key: string, name: unknown): AttributeSource {
+  if (typeof name !== 'string') return context.place.refuse(key, name, 'must be a string')
+  const compile = SINGLE.get(name) ?? singleOfCall(context, name)
+  if (compile !== undefined) return { name, ...compile(context, key, name) }
+  const dot = name.indexOf('.')
+  const [group, rest] = [name.slice(0, Math.max(0, dot)), name.slice(dot + 1)]
+  const compileMember = rest === '' ? undefined : compilerOfGroup(context, group)
+  if (compileMember !== undefined) return { name, ...compileMember(context, key, rest) }
+  const known = knownNames(context).join(', ')
+  return context.place.refuse(key, name, `is no attribute; there are ${known}`)
+}
+
+function knownNames({ reader, providers }: SourceContext): readonly string[] {
+  const ofCalls = Array.from(reader.attributes, ([name, kind]) =>
+    kind === 'single' ? name : `${name}.<name>`,
+  )
+  const groups = [...GROUPS.keys(), ...providers.keys()].map((group) => `${group}.<name>`)
+  return [...SINGLE.keys(), ...ofCalls, ...groups]
+}
+
+function singleOfCall({ reader }: SourceContext, name: string): Compiler | undefined {
+  if (reader.attributes.get(name) !== 'single') return undefined
+  return () => ofCall((call) => reader.attribute(call, name, ''))
+}
+
+function compilerOfGroup(context: SourceContext, group: string): Compiler | undefined {
+  const { reader } = context
+  if (reader.attributes.get(group) !== 'group')
+    return GROUPS.get(group) ?? providedBy(context, group)
+  return ({ place }, key, name) => {
+    const problem = reader.problemWith(group, name, place)
+    if (problem !== null) return place.refuse(key, `${group}.${name}`, problem)
+    return ofCall((call) => reader.attribute(call, group, name))
+  }
+}
+
+/** The attributes of a provider. */
+function providedBy({ providers, provisions }: SourceContext, group: string): Compiler | undefined {
+  const provider = providers.get(group)
+  if (provider === undefined) return undefined
+  return (_context, _key, name) => ({
+    ...ofCall((call) => single(provisions.get(call, provider, name))),
+    provider,
+  })
+}
+
+/** The first class that has the address of the client, or `other`. */
+function compileNetwork({ place, reader, networks }: SourceContext, key: string): Origin {
+  if (networks.length === 0) return place.refuse(key, 'network', 'needs the option `networks`')
+  if (!reader.attributes.has(ADDRESS)) return place.refuse(key, 'network', 'needs an address')
+  return ofCall((call) => {
+    const address = reader.attribute(call, ADDRESS, '')
+    if (address === null) return null
+    if (address === undefined) return 'other'
+    return networks.find(([, list]) => isWithin(list, address))?.[0] ?? 'other'
+  })
+}
+
+/** Without a caller nothing is known to be valid. */
+function expiryText(reader: CallReader, call: Call): CallValue {
+  const caller = reader.caller(call)
+  return caller && String(caller.notAfter)
+}
+
+/** In UTC: what everybody reads the same. */
+function compileTime(read: (time: string) => string | undefined): Compiler {
+  return ({ clock }) => ofCall(() => read(new Date(clock()).toISOString()))
+}
+
+/** A route of one method has it in the number of its step. */
+function compileMethod({ place: { methods }, reader }: SourceContext): Origin {
+  const [method, ...others] = methods
+  if (method !== undefined && others.length === 0) return ofIdentity(() => method)
+  return ofCall((call) => reader.method(call))
+}
+
+function compileTenant({ place, tenantOf }: SourceContext, key: string): Origin {
+  if (tenantOf === null) return place.refuse(key, 'tenant', "needs the plugin's option `tenant`")
+  return ofIdentity(tenantOf, NO_TENANT)
+}
+
+function compileCapture({ place, allow }: SourceContext, key: string, name: string): Origin {
+  if (allow === null) return place.refuse(key, `captures.${name}`, 'needs a pattern in `allow`')
+  return ofIdentity((id) => capture(allow, id, name), NO_CAPTURE)
+}
+
+/** By the first that matches and has such a capture. */
+function capture(matchers: readonly SpiffeIdMatcher[], id: SpiffeId, name: string): string | null {
+  for (const matcher of matchers) {
+    const value = matcher.capture(id)?.get(name)
+    if (value !== undefined) return value
+  }
+  return null
+}
+
+function ofCall(read: (call: Call) => CallValue): CallSource {
+  return { read, refusal: AMBIGUOUS, varies: true }
+}
+
+function ofIdentity(
+  value: (id: SpiffeId) => AttributeValue | null,
+  refusal: Decision = AMBIGUOUS,
+): Origin {
+  return { read: value, refusal, varies: false }
+}
+
+/** A text, or nothing; `null` for all else, such as a repeated query parameter: a number has the key of its text. */
+function single(value: unknown): string | undefined | null {
+  return typeof value === 'string' || value === undefined ? value : null
+}

@@ -1,0 +1,56 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+
+/** One call of whatever transport carries it, such as a request of Fastify. Only its {@link CallReader} looks into it. */
+export type Call = object
+
+/** Who calls, proven by an X.509-SVID. */
+export interface Caller {
+  readonly spiffeId: SpiffeId
+  /** Lower-case hexadecimal, without leading zeros. */
+  readonly serialNumber: string
+  /** SHA-256 of the certificate, as `node:crypto` writes it. */
+  readonly fingerprint256: string
+  /** When the SVID expires, in milliseconds since the epoch. */
+  readonly notAfter: number
+}
+
+/**
+ * The value of an attribute of a call: `undefined` where the call has none; `null` where it has no single value, or one
+ * that two readers could understand differently. Such a call is refused.
+ */
+export type CallValue = string | undefined | null
+
+/** What a route is known by when a rule is compiled for it. */
+export interface RouteName {
+  /** The URL pattern of the route. */
+  readonly url: string
+  /** Whether the rule is of no route in particular, and may name the parameters of any. */
+  readonly isOfAnyRoute: boolean
+}
+
+/**
+ * Reads the calls of one transport. It keeps no state and is given once, so that deciding a call allocates nothing for it.
+ *
+ * @typeParam C - what the transport hands over for a call
+ */
+export interface CallReader<C extends Call = Call> {
+  /** Who calls; `null` for a caller without identity. The same object for all calls of a connection. */
+  caller(call: C): Caller | null
+  method(call: C): string
+  /** The URL pattern of the route; `null` for a call that matches none. */
+  route(call: C): string | null
+  /** Where the call comes from, for the decision log. */
+  remoteAddress(call: C): string
+  /** Tells calls apart, for the decision log. */
+  id(call: C): string
+  /** The attributes that calls carry by themselves, such as `host` (`single`) and `headers.<name>` (`group`). */
+  readonly attributes: ReadonlyMap<string, 'single' | 'group'>
+  /**
+   * Reads one of {@link attributes}.
+   *
+   * @param name - within the group; empty for a single attribute
+   */
+  attribute(call: C, group: string, name: string): CallValue
+  /** Why no rule of a route may read an attribute of a group, such as a parameter that the route lacks; `null`: it may. */
+  problemWith(group: string, name: string, route: RouteName): string | null
+}

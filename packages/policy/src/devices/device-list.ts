@@ -1,0 +1,79 @@
+import { PolicyError } from '../errors.ts'
+import { check, checkKeys, count } from '../option-readers.ts'
+import { BloomFilter } from './bloom-filter.ts'
+
+/** Says for sure whether a device is in the list. A rejection refuses the request. */
+export type ConfirmDevice = (deviceId: string) => Promise<boolean>
+
+export interface DeviceListOptions {
+  /** Devices that are kept as they are; a longer list becomes a filter. Default 100 000, about 10 MB. */
+  readonly maxExact?: number
+  /** The share of strangers that a filter takes for members at first sight. Default 0.001. */
+  readonly falseShare?: number
+  /** Asked about each device that a filter takes for a member: the filter alone never says yes. Needed for long lists. */
+  readonly confirm?: ConfirmDevice
+}
+
+type DeviceListSettings = Required<Omit<DeviceListOptions, 'confirm'>> & {
+  /** `null`: nobody. */
+  readonly confirm: ConfirmDevice | null
+}
+
+/** A list of devices, kept exactly while it is short, and as a filter that is confirmed elsewhere when it is long. */
+export class DeviceList {
+  readonly #options: DeviceListSettings
+  #exact: ReadonlySet<string> | null = null
+  #filter: BloomFilter | null = null
+
+  /** @throws {PolicyError} `unknown-option`, `invalid-option`, also when the list is long and nobody confirms */
+  constructor(devices: Iterable<string>, options: DeviceListOptions = {}) {
+    this.#options = readListOptions(options)
+    this.replace(devices)
+  }
+
+  /**
+   * Puts another list in place of this one, at once.
+   *
+   * @throws {PolicyError} `invalid-option` when it is long and nobody confirms; the former one stays
+   */
+  replace(devices: Iterable<string>): void {
+    const { maxExact, falseShare, confirm } = this.#options
+    const exact = new Set(devices)
+    if (exact.size <= maxExact) {
+      this.#exact = exact
+      this.#filter = null
+      return
+    }
+    if (confirm === null) {
+      const why = `${exact.size} devices are more than maxExact: confirm is needed`
+      throw new PolicyError('invalid-option', `DeviceList: ${why}`)
+    }
+    this.#filter = new BloomFilter([...exact], falseShare)
+    this.#exact = null
+  }
+
+  /** Whether a device is in the list. */
+  has(deviceId: string): boolean | Promise<boolean> {
+    if (this.#exact !== null) return this.#exact.has(deviceId)
+    if (this.#filter?.mayHave(deviceId) !== true) return false
+    return this.#options.confirm?.(deviceId) ?? false
+  }
+}
+
+function readListOptions(options: DeviceListOptions): DeviceListSettings {
+  checkKeys('DeviceList.', options, ['maxExact', 'falseShare', 'confirm'])
+  const { maxExact, falseShare, confirm = null } = options
+  return {
+    maxExact: count('DeviceList.maxExact', maxExact, 100_000, 0),
+    falseShare: check('DeviceList.falseShare', falseShare, 0.001, isShare, 'must be in (0, 1)'),
+    confirm: check('DeviceList.confirm', confirm, null, isConfirm, 'must be a function'),
+  }
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'number' && value > 0 && value < 1
+}
+
+function isConfirm(value: unknown): boolean {
+  return value === null || typeof value === 'function'
+}

@@ -1,0 +1,62 @@
+import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import type { Comparison } from '../attributes/comparison.ts'
+import type { AttributeName } from '../attributes/attributes.ts'
+import type { Condition } from '../attributes/condition.ts'
+import type { Freshness } from '../attributes/freshness.ts'
+import type { TenantSource } from '../principals/tenant.ts'
+import type { MatcherObject } from '../principals/matcher.ts'
+
+/**
+ * Whom a list names: a SPIFFE ID, a pattern such as `spiffe://example.org/{tenant}/api-*`, a matcher, or a matcher as
+ * plain data.
+ */
+export type Callers = readonly (string | SpiffeId | SpiffeIdMatcher | MatcherObject)[]
+
+/**
+ * Who may call a route, as its `config.spiffe`. `deny` comes before `allow`, and whoever is not allowed is refused.
+ * `allow` and `roles`, or else one of `anyAuthenticated` and `public`, say who may call; a rule without any of them does
+ * not boot.
+ * What stands in `where` and `engines` can only take away.
+ */
+export interface RouteRule {
+  /** The callers who may. */
+  readonly allow?: Callers
+  /** The callers who may as well: whoever has one of these roles of the policy document. */
+  readonly roles?: readonly string[]
+  /** Callers who may not, although `allow`, `roles` or `anyAuthenticated` would let them in. */
+  readonly deny?: Callers
+  /** Every caller with a verified identity, of any trust domain that the service trusts. */
+  readonly anyAuthenticated?: true
+  /** Everybody, with or without an identity. The reason is for those who read the code. */
+  readonly public?: { readonly reason: string }
+  /**
+   * Where the request names a tenant: it must be that of the caller. Needs the options `tenant` and
+   * `tenants.trustDomain`. It comes before everything else.
+   */
+  readonly tenant?: TenantSource
+  /** What must hold as well: all of it, in this order. */
+  readonly where?: Condition | Comparison | readonly (Condition | Comparison)[]
+  /** Engines that must allow as well, by name: all of them, in this order, after `where`. */
+  readonly engines?: readonly (string | EngineUse)[]
+  /**
+   * `shadow` lets **every** request in, with or without an identity, and only tells what the rule says of it; but for
+   * callers whom an enforced rule around it denies. What it denies itself is not denied at the routes within. For a rule
+   * that is new on a route in use. Default `enforce`.
+   */
+  readonly mode?: RuleMode
+}
+
+/** Whether a rule is enforced, or only told. */
+export type RuleMode = 'enforce' | 'shadow'
+
+/** How a rule uses an engine. */
+export interface EngineUse {
+  /** The name of one of the plugin's `engines`. */
+  readonly engine: string
+  /** What the engine receives. Default: the engine's own `reads`. */
+  readonly reads?: readonly AttributeName[]
+  /** How old a remembered decision may be. Default: `always` for engines of cost `inline`, else `cached`. */
+  readonly freshness?: Freshness
+  /** How long it may take, in milliseconds. Default: the engine's own `timeoutMs`. */
+  readonly timeoutMs?: number
+}

@@ -1,0 +1,48 @@
+import { describeName, SpiffeId } from '@fastify-spiffe/spiffe'
+import type { Place } from '../location.ts'
+import type { PolicyTest } from './document.ts'
+
+const KEYS = ['route', 'as', 'attributes', 'expect'] as const
+
+/**
+ * The tests of a policy document, well-formed.
+ *
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function readTests(place: Place, tests: unknown): readonly PolicyTest[] {
+  if (!Array.isArray(tests)) return place.refuse('tests', tests, 'must be a list')
+  return tests.map((test, position) => readTest(place, `tests[${position}]`, test))
+}
+
+function readTest(place: Place, key: string, test: unknown): PolicyTest {
+  const members = place.members(key, test, KEYS)
+  const { route, as, expect } = Object.fromEntries(members)
+  if (typeof route !== 'string') return place.refuse(`${key}.route`, route, 'must be a route')
+  if (expect !== 'allow' && expect !== 'deny') {
+    return place.refuse(`${key}.expect`, expect, 'must be allow or deny')
+  }
+  if (as !== null && !isWorkload(as)) {
+    return place.refuse(`${key}.as`, as, 'must be the SPIFFE ID of a workload or null')
+  }
+  return { route, as, expect, attributes: readAttributes(place, key, members.get('attributes')) }
+}
+
+function isWorkload(as: unknown): as is string {
+  const id = SpiffeId.safeParse(as)
+  return id.ok && id.value.path !== ''
+}
+
+function readAttributes(
+  place: Place,
+  key: string,
+  attributes: unknown = {},
+): Record<string, string> {
+  const read: Record<string, string> = Object.create(null)
+  for (const [name, value] of place.entries(`${key}.attributes`, attributes)) {
+    if (typeof value !== 'string') {
+      return place.refuse(`${key}.attributes["${describeName(name)}"]`, value, 'must be a text')
+    }
+    read[name] = value
+  }
+  return read
+}

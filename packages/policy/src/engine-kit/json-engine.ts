@@ -1,0 +1,31 @@
+import type { CheckContext } from '../deadline.ts'
+import type { Engine, EngineQuestion } from '../engines/engine.ts'
+import type { EngineSettings } from './settings.ts'
+import type { Endpoint } from './endpoint-options.ts'
+import { JsonEndpoint } from './json-endpoint.ts'
+import { timeoutFor } from './locality.ts'
+
+/** Puts a question to the service, and reads its answer. Whatever is no decision is an error. */
+export type AskService = (
+  service: JsonEndpoint,
+  question: EngineQuestion,
+  context: CheckContext,
+) => Promise<boolean>
+
+/** An engine that asks a service over HTTP, in JSON. Its deadline depends on where the service is. */
+export function jsonEngine(
+  name: string,
+  endpoint: Endpoint,
+  settings: EngineSettings,
+  ask: AskService,
+): Engine {
+  const service = new JsonEndpoint(name, endpoint)
+  return {
+    name,
+    timeoutMs: timeoutFor(endpoint.isLocal),
+    ...settings,
+    cost: 'io',
+    decide: (question, context) => ask(service, question, context),
+    close: () => service.close(),
+  }
+}

@@ -1,0 +1,50 @@
+import { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { Engine, EngineQuestion } from '../engines/engine.ts'
+import { callback, type EngineSettings } from './settings.ts'
+import type { ReloadablePolicies, PolicySource } from './reloadable-policies.ts'
+
+/** An engine whose policies are in this process. */
+export interface LocalEngine extends Engine {
+  /** The policies in force, and, after a slash, what the option `policyVersion` says. */
+  policyVersion(): string
+  /**
+   * Reads the policies again, and puts them in force all at once. Resolves with the version in force.
+   *
+   * @throws {PolicyError} `invalid-policy` when anything is wrong with them: those in force stay
+   */
+  reload(): Promise<string>
+  decide(question: EngineQuestion): boolean
+  close(): void
+}
+
+/** @throws {PolicyError} `invalid-option` */
+export function localEngine<S extends PolicySource, P>(
+  engine: string,
+  settings: EngineSettings,
+  policies: ReloadablePolicies<S, P>,
+  decide: (policies: P, question: EngineQuestion) => boolean,
+): LocalEngine {
+  const { policyVersion, ...others } = settings
+  const alsoBy = callback(`${engine}.policyVersion`, policyVersion, () => '')
+  return {
+    name: engine,
+    ...others,
+    cost: 'cpu',
+    policyVersion:
+      policyVersion === undefined
+        ? () => policies.version
+        : () => `${policies.version}/${alsoBy()}`,
+    decide: (question) => decide(policies.current, question),
+    reload: () => policies.reload(),
+    close: () => policies.close(),
+  }
+}
+
+/** What policies are asked before they are put in force. */
+export const sampleQuestion: EngineQuestion = Object.freeze({
+  spiffeId: SpiffeId.parse('spiffe://example.org/sample'),
+  tenant: null,
+  method: 'GET',
+  route: '/sample',
+  attributes: Object.freeze({}),
+})

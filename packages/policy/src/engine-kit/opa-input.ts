@@ -1,0 +1,27 @@
+import type { EngineQuestion } from '../engines/engine.ts'
+import { engineInputOf } from './engine-input.ts'
+
+/** The document `input` that policies see, unless told otherwise. */
+export interface OpaInput {
+  /** `id` is the SPIFFE ID; beside it `trust_domain`, `tenant`, and declared attributes of the caller. */
+  readonly caller: Readonly<Record<string, unknown>>
+  readonly method: string
+  /** The URL pattern of the route, as Fastify has it: `/orders/:id`. */
+  readonly route: string
+  /** Declared parameters of the route, if there are any. */
+  readonly params?: Readonly<Record<string, unknown>>
+  /** All other declared attributes. */
+  readonly context: Readonly<Record<string, unknown>>
+}
+
+export function inputOf(question: EngineQuestion): OpaInput {
+  const { spiffeId, method, route } = question
+  const { caller, resource, context } = engineInputOf(question)
+  return {
+    caller: { id: spiffeId.toString(), ...caller },
+    method,
+    route,
+    ...resource,
+    context,
+  }
+}

@@ -1,0 +1,32 @@
+import { check, checkKeys } from '../option-readers.ts'
+import type { Engine } from '../engines/engine.ts'
+
+/** What any engine can be told, whatever it asks. Meaning, bounds and defaults are those of {@link Engine}. */
+export type EngineSettings = Partial<Omit<Engine, 'cost' | 'decide' | 'close'>>
+
+const KEYS: readonly (keyof EngineSettings)[] = [
+  'name',
+  'reads',
+  'timeoutMs',
+  'maxInFlight',
+  'slowMs',
+  'breaker',
+  'onError',
+  'lastDecisionMs',
+  'policyVersion',
+]
+
+/**
+ * Refuses what is neither an option of the engine itself nor one of any engine. The values of the latter are checked
+ * where the engine is registered.
+ *
+ * @throws {PolicyError} `unknown-option`
+ */
+export function checkEngineKeys(engine: string, options: object, own: readonly string[]): void {
+  checkKeys(`${engine}.`, options, [...own, ...KEYS])
+}
+
+/** @throws {PolicyError} `invalid-option` */
+export function callback<T>(key: string, value: T | undefined, preset: T): T {
+  return check(key, value, preset, (it) => typeof it === 'function', 'must be a function')
+}

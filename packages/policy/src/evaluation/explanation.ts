@@ -1,0 +1,37 @@
+import type { AllowReason, DenyReason } from '../decision/decision.ts'
+import type { RuleMode } from '../document/route-rule.ts'
+
+/** A request that is thought up, to ask what would become of it. */
+export interface Question {
+  readonly method: string
+  /** The URL pattern of the route. One that several routes have with this method is ambiguous. */
+  readonly route: string
+  /** The caller's SPIFFE ID; `null` for one without. */
+  readonly spiffeId: string | null
+  /** The attributes of the request that conditions and engines read. What is not named is absent. */
+  readonly attributes?: Readonly<Record<string, string>>
+}
+
+/** What becomes of a request, and why. Plain data. */
+export interface Explanation {
+  readonly decision: 'allow' | 'deny'
+  readonly reason: AllowReason | DenyReason
+  readonly policyVersion: string
+  readonly mode: RuleMode
+  /** Where the rule stands; `null`: there is none. */
+  readonly source: string | null
+  /** Everything that the rule asks for, in order, and what came of it. */
+  readonly findings: readonly Finding[]
+}
+
+/** One thing that a rule asks for. */
+export interface Finding {
+  /** `tenant`, `deny[0]`, `allow[2]`, `where[0]`, `engines[0]`. */
+  readonly check: string
+  /** The entry of the list, what a condition reads, or the name of an engine. */
+  readonly what: string
+  /** `not-asked`: what came before had decided. */
+  readonly outcome: 'matches' | 'does-not-match' | 'holds' | 'does-not-hold' | 'not-asked'
+  /** Why something does not hold. */
+  readonly reason?: DenyReason
+}

@@ -1,0 +1,28 @@
+import { templateOf } from '../../uri-template.ts'
+import type { EngineQuestion } from '../../engines/engine.ts'
+import { engineInputOf } from '../../engine-kit/engine-input.ts'
+
+type Properties = Readonly<Record<string, unknown>>
+
+/** What an AuthZEN decision point is asked. Authorization API 1.0, information model. */
+export interface AuthzenEvaluation {
+  readonly subject: { readonly type: string; readonly id: string; readonly properties?: Properties }
+  readonly action: { readonly name: string; readonly properties?: Properties }
+  readonly resource: {
+    readonly type: string
+    readonly id: string
+    readonly properties?: Properties
+  }
+  readonly context?: Properties
+}
+
+/** The evaluation of a question: may this SPIFFE ID use this method of this route? */
+export function evaluationOf(question: EngineQuestion): AuthzenEvaluation {
+  const { caller, resource, context } = engineInputOf(question)
+  return {
+    subject: { type: 'spiffe', id: question.spiffeId.toString(), properties: caller },
+    action: { name: question.method },
+    resource: { type: 'route', id: templateOf(question.route), properties: resource },
+    context,
+  }
+}

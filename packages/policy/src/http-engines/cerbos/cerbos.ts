@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import { check } from '../../option-readers.ts'
+import type { Engine, EngineQuestion } from '../../engines/engine.ts'
+import { invalidAnswer, ownProperty } from '../../engine-kit/answer.ts'
+import {
+  ENDPOINT_KEYS,
+  readEndpoint,
+  type EndpointOptions,
+} from '../../engine-kit/endpoint-options.ts'
+import { jsonEngine } from '../../engine-kit/json-engine.ts'
+import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
+import { principalOf, resourceOf, type CerbosResource } from './check.ts'
+
+export interface CerbosOptions extends EngineSettings, EndpointOptions {
+  /** The roles of the caller, at least one: for all the same, or by question. Default `['workload']`. */
+  readonly roles?: readonly string[] | ((question: EngineQuestion) => readonly string[])
+  /**
+   * Puts the route in the terms of the policies. It may use nothing but the question: the decision is remembered under
+   * that. Default: kind `route`, the route's pattern as `id`, declared attributes as `attr`.
+   */
+  readonly resource?: (question: EngineQuestion) => CerbosResource
+  /** The action. Default: the method, such as `GET`. */
+  readonly action?: (question: EngineQuestion) => string
+}
+
+/** What one answer has to be about. */
+interface Asked {
+  readonly requestId: string
+  readonly resource: CerbosResource
+  readonly action: string
+}
+
+const ENGINE = 'cerbos'
+const PATH = '/api/check/resources'
+
+/**
+ * Asks Cerbos by its HTTP API. Lets in by `EFFECT_ALLOW` for exactly what was asked; `EFFECT_DENY` refuses, and anything
+ * else is a failure.
+ *
+ * Default `name` `cerbos`, default `timeoutMs` 50 for a server on this machine, else 200.
+ *
+ * @throws {PolicyError} `unknown-option`, `invalid-option`
+ */
+export function cerbos(options: CerbosOptions): Engine {
+  checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'roles', 'resource', 'action'])
+  const [endpoint, { roles, resource, action, ...settings }] = readEndpoint(ENGINE, options)
+  const toRoles = readRoles(roles)
+  const toResource = callback(`${ENGINE}.resource`, resource, resourceOf)
+  const toAction = callback(`${ENGINE}.action`, action, ({ method }) => method)
+  return jsonEngine(ENGINE, endpoint, settings, async (service, question, context) => {
+    const asked = {
+      requestId: randomUUID(),
+      resource: toResource(question),
+      action: toAction(question),
+    }
+    const request = {
+      requestId: asked.requestId,
+      principal: principalOf(question, toRoles(question)),
+      resources: [{ actions: [asked.action], resource: asked.resource }],
+    }
+    const { body } = await service.post(PATH, request, context)
+    return effectOf(service.engine, body, asked)
+  })
+}
+
+function readRoles(roles: CerbosOptions['roles']): (question: EngineQuestion) => readonly string[] {
+  if (typeof roles === 'function') return roles
+  const list = check(
+    `${ENGINE}.roles`,
+    roles,
+    ['workload'],
+    isRoles,
+    'must be roles, or a function',
+  )
+  return () => list
+}
+
+function effectOf(engine: string, body: unknown, asked: Asked): boolean {
+  if (ownProperty(body, 'requestId') !== asked.requestId) {
+    throw invalidAnswer(engine, 'the result of another request', body)
+  }
+  const results = ownProperty(body, 'results')
+  const [result, ...others]: unknown[] = Array.isArray(results) ? results : []
+  const resource = ownProperty(result, 'resource')
+  const isTheResource = (['kind', 'id'] as const).every(
+    (key) => ownProperty(resource, key) === asked.resource[key],
+  )
+  if (others.length > 0 || !isTheResource) {
+    throw invalidAnswer(engine, 'not one result about the resource', results)
+  }
+  const effect = ownProperty(ownProperty(result, 'actions'), asked.action)
+  if (effect === 'EFFECT_ALLOW') return true
+  if (effect === 'EFFECT_DENY') return false
+  throw invalidAnswer(engine, 'no effect', effect)
+}
+
+function isRoles(value: readonly unknown[]): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((it) => typeof it === 'string')
+}

@@ -1,0 +1,38 @@
+import { FairCache } from '@fastify-spiffe/spiffe'
+import type { AttributeCaller } from '../attributes/provider.ts'
+
+/** Whose token it is. */
+export type TokenCaller = Pick<AttributeCaller, 'spiffeId' | 'tenant'>
+
+/** Trust domains whose callers' tokens are remembered; those of further ones are verified each time. */
+const MAX_TRUST_DOMAINS = 64
+
+/**
+ * Tokens that were good, by a digest, for each trust domain by itself. Where a trust domain fills its share, the tenant with
+ * most tokens gives way, so that no caller makes the tokens of others be verified anew.
+ */
+export class TokenCache<T> {
+  readonly #maxTokens: number
+  readonly #domains = new Map<string, FairCache<T>>()
+
+  /** @param maxTokens - of the callers of one trust domain */
+  constructor(maxTokens: number) {
+    this.#maxTokens = maxTokens
+  }
+
+  get({ spiffeId }: TokenCaller, digest: string): T | undefined {
+    return this.#domains.get(spiffeId.trustDomain.name)?.get(digest)
+  }
+
+  set({ spiffeId, tenant }: TokenCaller, digest: string, token: T): void {
+    this.#tokensOf(spiffeId.trustDomain.name)?.set(tenant?.name ?? '', digest, token)
+  }
+
+  #tokensOf(trustDomain: string): FairCache<T> | undefined {
+    const known = this.#domains.get(trustDomain)
+    if (known !== undefined || this.#domains.size === MAX_TRUST_DOMAINS) return known
+    const tokens = new FairCache<T>({ maxWeight: this.#maxTokens })
+    this.#domains.set(trustDomain, tokens)
+    return tokens
+  }
+}

@@ -1,0 +1,54 @@
+import { checkKeys, duration, refuse } from '../option-readers.ts'
+import type { InvalidationBus } from './bus.ts'
+
+/** How the replicas of a service keep their caches in step. */
+export interface ReplicasOptions {
+  readonly bus: InvalidationBus
+  /** Known to all replicas and to nobody else, at least 16 characters: messages are signed with it. */
+  readonly secret: string
+  /** How often each replica says where it stands, in milliseconds. Default 5000, or a third of `maxStaleMs` if that is less. */
+  readonly heartbeatMs?: number
+  /** For how long the bus may be out of touch before nothing that is remembered is used, in milliseconds. Default 60 000. */
+  readonly maxStaleMs?: number
+}
+
+/** The options, checked and complete. */
+export type ReplicasSettings = Required<ReplicasOptions>
+
+const MIN_SECRET_LENGTH = 16
+const HEARTBEAT_MS = 5000
+
+/**
+ * The option `replicas`.
+ *
+ * @throws {PolicyError} `unknown-option`, `invalid-option`
+ */
+export function readReplicas(options: ReplicasOptions): ReplicasSettings {
+  if (typeof options !== 'object' || options === null) {
+    return refuse('replicas', options, 'must be an object')
+  }
+  checkKeys('replicas.', options, ['bus', 'secret', 'heartbeatMs', 'maxStaleMs'])
+  const { bus, secret } = options
+  if (!isBus(bus)) {
+    const why = 'must be an invalidation bus, with `name`, `publish` and `subscribe`'
+    return refuse('replicas.bus', bus, why)
+  }
+  if (typeof secret !== 'string' || secret.length < MIN_SECRET_LENGTH) {
+    return refuse('replicas.secret', secret, `must have ${MIN_SECRET_LENGTH} characters or more`)
+  }
+  const maxStaleMs = duration('replicas.maxStaleMs', options.maxStaleMs, 60_000)
+  const heartbeatMs = Math.min(HEARTBEAT_MS, Math.ceil(maxStaleMs / 3))
+  return {
+    bus,
+    secret,
+    heartbeatMs: duration('replicas.heartbeatMs', options.heartbeatMs, heartbeatMs),
+    maxStaleMs,
+  }
+}
+
+function isBus(bus: Partial<InvalidationBus> | null | undefined): boolean {
+  if (typeof bus !== 'object' || bus === null) return false
+  const { name, publish, subscribe } = bus
+  if (typeof name !== 'string' || name === '') return false
+  return typeof publish === 'function' && typeof subscribe === 'function'
+}

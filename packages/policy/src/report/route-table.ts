@@ -1,0 +1,102 @@
+import type { CompiledRule } from '../rules/compile.ts'
+import type { RuleTable, RuledRoute } from '../rules/rule-table.ts'
+import type { RuleMode } from '../document/route-rule.ts'
+import type { Step } from '../rules/step.ts'
+
+/** Who may call what: one row for each method of each route, sorted. Plain data, for reviews and for comparing. */
+export interface RouteTable {
+  readonly policyVersion: string
+  readonly routes: readonly RouteRow[]
+}
+
+/** What is demanded of the callers of one method of a route. */
+export interface RouteRow {
+  readonly method: string
+  /** The URL pattern. */
+  readonly route: string
+  /** Whom the rule names, or `anyAuthenticated`, or `public`. */
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+  /** Where the request names the tenant that the caller has to be of; `null`: the rule does not compare. */
+  readonly tenant: string | null
+  readonly where: readonly ConditionRow[]
+  readonly engines: readonly EngineRow[]
+  readonly mode: RuleMode
+  /** Where the rule stands. */
+  readonly source: string
+}
+
+/** A condition of a route. */
+export interface ConditionRow {
+  /** What it reads; of a comparison, what it says, as JSON. */
+  readonly reads: readonly string[]
+  /** How old a remembered decision may be, as in {@link EngineRow}. */
+  readonly freshness: string
+}
+
+/** How a route uses an engine. */
+export interface EngineRow {
+  readonly engine: string
+  readonly reads: readonly string[]
+  /** How old a remembered decision may be: `always` fresh, `cached`, or a bound in milliseconds. */
+  readonly freshness: string
+}
+
+/** Writes down the rules in force. */
+export function routeTable(routes: RuleTable): RouteTable {
+  const { active } = routes
+  const rows = Array.from(routes.list(active)).flatMap(rowOf).toSorted(byRoute)
+  return { policyVersion: active.version, routes: rows }
+}
+
+function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
+  if (rule === null) return []
+  const { description, steps, mode, tenant } = rule
+  return [
+    {
+      method,
+      route: url,
+      allow: granted(description.grant),
+      deny: description.denied?.entries.map(String) ?? [],
+      tenant: tenant?.source.name ?? null,
+      where: steps.flatMap(conditionRow),
+      engines: steps.flatMap(engineRow),
+      mode,
+      source: description.place.toString(),
+    },
+  ]
+}
+
+function granted(grant: CompiledRule['description']['grant']): readonly string[] {
+  return typeof grant === 'string' ? [grant] : grant.entries.map(String)
+}
+
+function conditionRow(step: Step): readonly ConditionRow[] {
+  if (step.engine !== null) return []
+  const reads = step.text === null ? readsOf(step) : [step.text]
+  return [{ reads, freshness: freshnessOf(step.maxAgeMs) }]
+}
+
+function engineRow(step: Step): readonly EngineRow[] {
+  if (step.engine === null) return []
+  return [{ engine: step.engine, reads: readsOf(step), freshness: freshnessOf(step.maxAgeMs) }]
+}
+
+function freshnessOf(maxAgeMs: number): string {
+  if (maxAgeMs === 0) return 'always'
+  return maxAgeMs === Infinity ? 'cached' : `${maxAgeMs} ms`
+}
+
+function readsOf({ sources }: Step): readonly string[] {
+  return sources.map(({ name }) => name)
+}
+
+function byRoute(a: RouteRow, b: RouteRow): number {
+  return compare(a.route, b.route) || compare(a.method, b.method)
+}
+
+/** By code units, so that the order is the same everywhere. */
+function compare(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}

@@ -1,0 +1,77 @@
+import type { Call, CallReader } from '../call.ts'
+import type { Decider } from '../evaluation/decider.ts'
+import type { Decision } from '../decision/decision.ts'
+import { candidateChannel, type CandidateEvent } from './events.ts'
+import type { PolicyDocument } from '../document/document.ts'
+import { Policy } from '../document/policy.ts'
+import { runTests } from '../evaluation/run-tests.ts'
+import type { RuleFinder, RuleTable } from '../rules/rule-table.ts'
+import type { RuleSet } from '../rules/rule-set.ts'
+import { Tally } from './shadow-counters.ts'
+
+export interface CandidateParts {
+  readonly reader: CallReader
+  readonly routes: RuleTable
+  readonly finder: RuleFinder
+  readonly decider: Decider
+}
+
+/**
+ * A policy document that decides beside the one in force, and enforces nothing. Each request is decided by both; what the
+ * candidate asks of engines, it asks as well. No request waits for it.
+ */
+export class Candidate {
+  readonly tally: Tally
+  readonly #reader: CallReader
+  readonly #routes: RuleTable
+  readonly #finder: RuleFinder
+  readonly #decider: Decider
+  #rules: RuleSet | null = null
+
+  constructor({ reader, routes, finder, decider }: CandidateParts) {
+    this.tally = new Tally(reader)
+    this.#reader = reader
+    this.#finder = finder
+    this.#routes = routes
+    this.#decider = decider
+  }
+
+  /**
+   * Sets the candidate, or takes it away by `null`. The counts begin anew.
+   *
+   * @throws {PolicyError} `invalid-rule`, `uncovered-routes`, `policy-test-failed`
+   */
+  async set(document: PolicyDocument | null): Promise<void> {
+    const policy = document && new Policy(document, 'candidate')
+    const rules = policy && this.#routes.compile(policy)
+    if (policy !== null && rules !== null) await runTests(policy, this.#routes, rules)
+    this.#rules = rules
+    this.tally.clear()
+  }
+
+  /** Decides a request by the candidate, and counts how that compares with what became of it. */
+  compare(call: Call, enforced: boolean): void {
+    const rules = this.#rules
+    if (rules === null || this.#reader.route(call) === null) return
+    const decision = this.#decider.decide(call, this.#finder.ruleOf(call, rules))
+    if (!(decision instanceof Promise)) return this.#count(call, enforced, decision, rules)
+    // `decide` never rejects: what goes wrong is a refusal.
+    void decision.then((it) => this.#count(call, enforced, it, rules))
+  }
+
+  #count(call: Call, enforced: boolean, decision: Decision, rules: RuleSet): void {
+    if (rules !== this.#rules) return
+    const { allowed, reason } = decision
+    this.tally.count(call, { enforced, considered: allowed })
+    if (allowed === enforced || !candidateChannel.hasSubscribers) return
+    const event: CandidateEvent = {
+      verdict: allowed ? 'would-allow' : 'would-deny',
+      reason,
+      policyVersion: rules.version,
+      method: this.#reader.method(call),
+      route: this.#reader.route(call),
+      spiffeId: this.#reader.caller(call)?.spiffeId.toString() ?? null,
+    }
+    candidateChannel.publish(Object.freeze(event))
+  }
+}

@@ -1,0 +1,24 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { RuleSet } from '../rules/rule-set.ts'
+
+/** Whether a caller had something to call under one set of rules, and has nothing under another. */
+export function losesEverything(id: SpiffeId, before: RuleSet, after: RuleSet): boolean {
+  try {
+    return isNamed(id, before) && !isNamed(id, after)
+  } catch {
+    // A matcher of the application fails. Requests of this caller are refused one by one.
+    return false
+  }
+}
+
+/** Whether any rule names the caller. What is public is nobody's in particular. */
+function isNamed(id: SpiffeId, { rules }: RuleSet): boolean {
+  return rules.some((rule) => {
+    if (rule === null) return false
+    const compiled = 'identify' in rule ? [rule] : [...rule.values()]
+    return compiled.some(({ identify }) => {
+      const { allowed, reason } = identify(id)
+      return allowed && reason !== 'public'
+    })
+  })
+}

@@ -1,0 +1,53 @@
+import type { Call, CallReader } from '../call.ts'
+
+/** How often two verdicts on the requests of one route were the same, and how they differed. */
+export interface Comparisons {
+  readonly method: string
+  /** The URL pattern. */
+  readonly route: string
+  readonly agree: number
+  /** Was let in, and would be refused. */
+  readonly wouldDeny: number
+  /** Was refused, and would be let in. */
+  readonly wouldAllow: number
+}
+
+/** Two verdicts on one request: what became of it, and what would have. */
+export interface VerdictPair {
+  readonly enforced: boolean
+  readonly considered: boolean
+}
+
+/** Counts verdicts against what would have been: one count for each pair, by route and method. */
+export class Tally {
+  readonly #reader: CallReader
+  // Bounded by the routes of the application: a request that matches none is not counted.
+  readonly #counts = new Map<string, { -readonly [Key in keyof Comparisons]: Comparisons[Key] }>()
+
+  constructor(reader: CallReader) {
+    this.#reader = reader
+  }
+
+  count(call: Call, { enforced, considered }: VerdictPair): void {
+    const route = this.#reader.route(call)
+    if (route === null) return
+    const method = this.#reader.method(call)
+    const key = `${method} ${route}`
+    let counts = this.#counts.get(key)
+    if (counts === undefined) {
+      counts = { method, route, agree: 0, wouldDeny: 0, wouldAllow: 0 }
+      this.#counts.set(key, counts)
+    }
+    if (enforced === considered) counts.agree++
+    else if (enforced) counts.wouldDeny++
+    else counts.wouldAllow++
+  }
+
+  list(): readonly Comparisons[] {
+    return Array.from(this.#counts.values(), (counts) => Object.freeze({ ...counts }))
+  }
+
+  clear(): void {
+    this.#counts.clear()
+  }
+}

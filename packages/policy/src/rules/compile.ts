@@ -1,0 +1,127 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { StepContext, StepPlace } from './step-options.ts'
+import { compileCondition } from './condition-step.ts'
+import { compileEngineUse } from './engine-step.ts'
+import type { Step } from './step.ts'
+import { compileRouteTenant, type RouteTenant, type TenantContext } from './route-tenant.ts'
+import { type CompiledCallers, compileCallers, union } from '../principals/callers.ts'
+import { compileGrant, type Grant, type Roles } from '../principals/grant.ts'
+import { identifierOf, type Identify } from '../principals/identify.ts'
+import type { Place } from '../location.ts'
+import type { PlacedRule, Resolution } from './resolve.ts'
+import type { RuleMode } from '../document/route-rule.ts'
+
+/** A rule as requests meet it. */
+export interface CompiledRule {
+  readonly identify: Identify
+  /** Compares the tenant that the request names with that of the caller, before everything else. */
+  readonly tenant: RouteTenant | null
+  /** What must hold as well, in order. */
+  readonly steps: readonly Step[]
+  /** `shadow`: what the rule says is told, and not enforced, but for callers whom an enforced rule around it denies. */
+  readonly mode: RuleMode
+  readonly isEnforcedFor: (id: SpiffeId | null) => boolean
+  /** What the rule says, for those who read it. */
+  readonly description: RuleDescription
+}
+
+export interface RuleDescription {
+  readonly place: Place
+  readonly grant: Grant
+  readonly denied: CompiledCallers | null
+}
+
+/** What rules are compiled with, besides themselves. */
+export interface RuleContext extends StepContext, TenantContext {
+  readonly roles: Roles
+}
+
+const KEYS = [
+  'allow',
+  'roles',
+  'deny',
+  'anyAuthenticated',
+  'public',
+  'tenant',
+  'where',
+  'engines',
+  'mode',
+] as const
+
+/**
+ * Compiles the rule of one route. What is wrong with it is wrong at boot.
+ *
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function compileRule({ rule, around }: Resolution, context: RuleContext): CompiledRule {
+  const { place } = rule
+  const given = place.members(place.root, rule.rule, KEYS)
+  const grant = compileGrant(place, given, context.roles)
+  const mode = compileMode(place, given)
+  const enforcedAround = around.filter(isEnforced)
+  const denied = compileDenied([rule, ...enforcedAround])
+  return {
+    identify: identifierOf(grant, denied),
+    tenant: given.has('tenant')
+      ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
+      : null,
+    steps: compileSteps(place, given, grant, context),
+    mode,
+    isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedAround)),
+    description: { place, grant, denied },
+  }
+}
+
+/** A rule in shadow mode denies nobody, at the routes within neither. */
+function isEnforced({ place, rule }: PlacedRule): boolean {
+  return place.members(place.root, rule, KEYS).get('mode') !== 'shadow'
+}
+
+/** A caller of whom that cannot be said counts as named. */
+function namedBy(callers: CompiledCallers | null): (id: SpiffeId | null) => boolean {
+  if (callers === null) return () => false
+  return (id) => {
+    try {
+      return id !== null && callers.matcher.matches(id)
+    } catch {
+      return true
+    }
+  }
+}
+
+/** Whom the rules deny, each of them: what an outer rule denies, no inner one can allow. */
+function compileDenied(rules: readonly PlacedRule[]): CompiledCallers | null {
+  const lists = rules.flatMap(({ place, rule }) => {
+    const given = place.members(place.root, rule, KEYS)
+    if (!given.has('deny')) return []
+    return [compileCallers(place, `${place.root}.deny`, given.get('deny'))]
+  })
+  return lists.length === 0 ? null : union(lists)
+}
+
+/** First the conditions, which are the application's own and mostly cheap, then the engines. */
+function compileSteps(
+  place: Place,
+  given: ReadonlyMap<string, unknown>,
+  grant: Grant,
+  context: StepContext,
+): readonly Step[] {
+  const allow = typeof grant === 'string' ? null : grant.others
+  const at = (key: string): StepPlace => ({ place, key: `${place.root}.${key}`, allow })
+  const where = given.has('where') ? given.get('where') : []
+  const conditions = Array.isArray(where)
+    ? where.map((it, position) => compileCondition(at(`where[${position}]`), it, context))
+    : [compileCondition(at('where'), where, context)]
+  const uses = given.has('engines') ? given.get('engines') : []
+  if (!Array.isArray(uses)) return place.refuse(`${place.root}.engines`, uses, 'must be a list')
+  const engines = uses.map((it, position) =>
+    compileEngineUse(at(`engines[${position}]`), it, context),
+  )
+  return [...conditions, ...engines]
+}
+
+function compileMode(place: Place, given: ReadonlyMap<string, unknown>): RuleMode {
+  const mode = given.has('mode') ? given.get('mode') : 'enforce'
+  if (mode === 'enforce' || mode === 'shadow') return mode
+  return place.refuse(`${place.root}.mode`, mode, 'must be enforce or shadow')
+}

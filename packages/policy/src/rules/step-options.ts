@@ -1,0 +1,102 @@
+import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import {
+  compileSource,
+  type AttributeContext,
+  type AttributeSource,
+} from '../attributes/sources.ts'
+import type { AttributeProvider } from '../attributes/provider.ts'
+import type { EngineGuard } from '../engines/guard.ts'
+import type { Place } from '../location.ts'
+import { isTimeout } from '../option-readers.ts'
+import { maxAgeMs, type Freshness } from '../attributes/freshness.ts'
+
+/** What the steps of a rule are compiled with, besides themselves. */
+export interface StepContext extends AttributeContext {
+  readonly engines: ReadonlyMap<string, EngineGuard>
+  /** The deadline of a check that names none, in milliseconds. */
+  readonly timeoutMs: number
+  /** Told when the cache of an engine on a route is bypassed for a tenant. */
+  readonly onBypass: (engine: string, route: string, bypass: Bypass) => void
+  /** A number that no other step has. */
+  readonly nextIndex: () => number
+}
+
+/** For whom a cache is bypassed, and why. */
+export interface Bypass {
+  /** The key of the tenant. */
+  readonly tenant: string
+  /** The share of answers that came from the cache. */
+  readonly hitRate: number
+}
+
+/** The rule that a step belongs to. */
+export interface StepPlace {
+  readonly place: Place
+  /** The key under which the step stands. */
+  readonly key: string
+  /** The patterns and matchers of `allow`, for what they capture; `null` where any identity may call. */
+  readonly allow: readonly SpiffeIdMatcher[] | null
+}
+
+/** Who has to be asked before a step can be. */
+export function providersOf(sources: readonly AttributeSource[]): readonly AttributeProvider[] {
+  const providers = sources.flatMap((source) => (source.varies && source.provider) || [])
+  return [...new Set(providers)]
+}
+
+/**
+ * Compiles `reads`.
+ *
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function compileReads(
+  { place, key, allow }: StepPlace,
+  reads: unknown,
+  context: StepContext,
+): readonly AttributeSource[] {
+  if (!Array.isArray(reads)) return place.refuse(`${key}.reads`, reads, 'must be a list')
+  const sources = reads.map((name, position) =>
+    compileSource({ ...context, place, allow }, `${key}.reads[${position}]`, name),
+  )
+  if (new Set(reads).size < reads.length) {
+    return place.refuse(`${key}.reads`, reads, 'names an attribute twice')
+  }
+  return sources
+}
+
+/**
+ * The members of a step. A document can write `null`, which is no way to leave one out.
+ *
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function stepMembers(
+  { place, key }: StepPlace,
+  value: unknown,
+  names: readonly string[],
+): ReadonlyMap<string, unknown> {
+  const members = place.members(key, value, names)
+  for (const [name, member] of members) {
+    if (member === null) place.refuse(`${key}.${name}`, member, 'must not be null')
+  }
+  return members
+}
+
+/** @throws {PolicyError} `invalid-rule` */
+export function compileFreshness({ place, key }: StepPlace, freshness: unknown): number {
+  if (isFreshness(freshness)) return maxAgeMs(freshness)
+  const why = "must be 'cached', 'always' or { boundedMs }, more than 0"
+  return place.refuse(`${key}.freshness`, freshness, why)
+}
+
+/** @throws {PolicyError} `invalid-rule` */
+export function compileTimeout({ place, key }: StepPlace, timeoutMs: unknown): number {
+  if (isTimeout(timeoutMs)) return timeoutMs
+  return place.refuse(`${key}.timeoutMs`, timeoutMs, 'must be milliseconds, more than 0')
+}
+
+function isFreshness(value: unknown): value is Freshness {
+  if (value === 'cached' || value === 'always') return true
+  if (typeof value !== 'object' || value === null) return false
+  const [[key, ms] = [], ...others] = Object.entries(value)
+  return key === 'boundedMs' && others.length === 0 && isTimeout(ms)
+}
