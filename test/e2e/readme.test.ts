@@ -2,14 +2,8 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { brokenLinks } from '../support/markdown-links.ts'
 import { compileExamples } from '../support/readme-compiler.ts'
-import {
-  type Document,
-  documentPaths,
-  extractDocuments,
-  type Program,
-} from '../support/readme-examples.ts'
+import { type Document, extractDocuments, type Program } from '../support/readme-examples.ts'
 import { type ExampleProcess, runExamples } from '../support/readme-process.ts'
 import { ReadmeWorld } from '../support/readme-world.ts'
 import { writeStaticCertificates } from '../support/static-certificates.ts'
@@ -111,13 +105,4 @@ describe('the processes of the examples', () => {
     const errors = await Promise.all(processes.map((process) => process.end()))
     expect(errors).toEqual(['', ''])
   })
-})
-
-describe('the links of the documents', () => {
-  test.each([...documentPaths(root), 'CONTRIBUTING.md'])(
-    'lead to files and headings that exist: %s',
-    (path) => {
-      expect(brokenLinks(root, path)).toEqual([])
-    },
-  )
 })

@@ -7,10 +7,17 @@ const HEADING = /^#{1,6} (.+)$/gm
 
 /** The relative links of a document that lead to no file, or to no heading of one. */
 export function brokenLinks(root: string, path: string): string[] {
-  const markdown = readFileSync(join(root, path), 'utf8').replaceAll(CODE, '')
-  return Array.from(markdown.matchAll(LINK), ({ groups }) => groups!['target']!)
-    .filter((target) => !/^[a-z]+:/.test(target))
-    .filter((target) => !leadsSomewhere(root, path, target))
+  return relativeLinksOf(readFileSync(join(root, path), 'utf8')).filter(
+    (target) => !leadsSomewhere(root, path, target),
+  )
+}
+
+/** The targets of the relative links of a document, those to its own headings included. */
+export function relativeLinksOf(markdown: string): string[] {
+  return Array.from(
+    markdown.replaceAll(CODE, '').matchAll(LINK),
+    ({ groups }) => groups!['target']!,
+  ).filter((target) => !/^[a-z]+:/.test(target))
 }
 
 function leadsSomewhere(root: string, path: string, target: string): boolean {
