@@ -92,7 +92,7 @@ export function documentPaths(root: string): string[] {
       .flatMap((entry) => markdown(join(parent, entry.name))),
   )
   const docs = markdown('docs', { recursive: true })
-  return [...markdown('.'), ...readmes, ...docs].filter(isShown).toSorted()
+  return [...markdown('.'), ...markdown('examples'), ...readmes, ...docs].filter(isShown).toSorted()
 }
 
 /** A history shows what once was, and the house rules show fences. */
