@@ -54,7 +54,19 @@ function readDeclaration(syntax: Syntax, node: Declaration): Read | undefined {
   if (!('id' in node) || node.id?.type !== 'Identifier') return undefined
   const { name } = node.id
   if (node.type === 'TSTypeAliasDeclaration') {
-    return { name, kind: 'type', signatures: [withoutComments(syntax, node)], members: [] }
+    const members = node.typeAnnotation.type === 'TSUnionType' ? node.typeAnnotation.types : []
+    return {
+      name,
+      kind: 'type',
+      signatures: [
+        withoutComments(syntax, node)
+          .replaceAll(/\s*\n\s*\|/g, ' |')
+          .replace(/=\s*\|?\s*/, '= '),
+      ],
+      members: members
+        .map((type) => memberOf(syntax, type))
+        .filter(({ docstring }) => docstring !== ''),
+    }
   }
   return { name, kind: 'function', signatures: [oneLine(syntax, node)], members: [] }
 }
@@ -91,12 +103,14 @@ function readBody(syntax: Syntax, node: WithBody, kind: 'class' | 'interface'): 
 }
 
 export function membersOf(syntax: Syntax, nodes: readonly MemberNode[]): Member[] {
-  return nodes.filter(isPublic).map((node) => ({
-    name: 'key' in node ? textOf(syntax, node.key) : '',
-    signature: oneLine(syntax, node),
-    docstring: docstringOf(syntax, node),
-    optional: 'optional' in node && node.optional,
-  }))
+  return nodes.filter(isPublic).map((node) => {
+    const name = 'key' in node ? textOf(syntax, node.key) : ''
+    return memberOf(syntax, node, name, 'optional' in node && node.optional)
+  })
+}
+
+function memberOf(syntax: Syntax, span: Span, name = '', optional = false): Member {
+  return { name, signature: oneLine(syntax, span), docstring: docstringOf(syntax, span), optional }
 }
 
 function isPublic(node: MemberNode): boolean {

@@ -27,5 +27,6 @@ function labelOf(tag: string): string {
 function linked(text: string, linkOf: LinkOf): string {
   return text
     .replaceAll(/\{@link (?<name>[\w$.]+)\}/g, (_, name: string) => linkOf(name))
+    .replaceAll(/\{(?<name>[A-Z]\w+Error)\}/g, (_, name: string) => linkOf(name))
     .replaceAll(/`[^`]*`|</g, (match) => (match === '<' ? '&lt;' : match))
 }

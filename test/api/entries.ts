@@ -57,8 +57,7 @@ export function declarationOf(each: Export, entries: readonly Entry[]): OwnExpor
 function readPackage(folder: string): Entry[] {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
   return Object.entries(manifest.exports).flatMap(([subpath, target]) => {
-    // `internal` is for sister packages, and promises nothing.
-    if (typeof target === 'string' || subpath === './internal') return []
+    if (typeof target === 'string' || isInternal(manifest, subpath)) return []
     const file = join(folder, target.types)
     return {
       specifier: join(manifest.name, subpath),
@@ -67,6 +66,11 @@ function readPackage(folder: string): Entry[] {
       additions: [...reachableFrom(file)].flatMap((each) => additionsOf(parse(each))),
     }
   })
+}
+
+/** What is for sister packages, and promises nothing. */
+function isInternal({ name }: Manifest, subpath: string): boolean {
+  return subpath === './internal' || name.endsWith('/plugin-kit')
 }
 
 function namesOfAll(star: Export, entries: readonly Entry[]): Export[] {

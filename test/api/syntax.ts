@@ -31,11 +31,11 @@ export function textOf({ text }: Syntax, { start, end }: Span): string {
   return text.slice(start, end)
 }
 
-/** The docstring that stands right above a node, without its stars; empty when there is none. */
+/** The docstring that stands right above a node, or above the `|` before it, without its stars. */
 export function docstringOf({ text, comments }: Syntax, { start }: Span): string {
   const above = comments.findLast((comment) => comment.end <= start)
   if (above === undefined || above.type !== 'Block' || !above.value.startsWith('*')) return ''
-  if (text.slice(above.end, start).trim() !== '') return ''
+  if (!/^\s*\|?\s*$/.test(text.slice(above.end, start))) return ''
   return above.value
     .slice(1)
     .split('\n')
