@@ -2,7 +2,8 @@
 import { X509Certificate } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
-import { BundleSet, RevocationList, Updates, X509Bundle } from '@fastify-spiffe/spiffe'
+import { BundleSet, RevocationList, X509Bundle } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 import type {
   RevocationPolicy,
   WaitOptions,

@@ -1,11 +1,11 @@
 import {
   type BundleSet,
   type SourceState,
-  Updates,
   type WaitOptions,
   type X509MaterialSource,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 
 /** A source that holds what a test hands it, at the pace of the test. */
 export class ScriptedSource implements X509MaterialSource {

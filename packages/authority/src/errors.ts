@@ -1,3 +1,5 @@
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
+
 /** The closed list of what {@link AuthorityError} can say. */
 export type AuthorityErrorCode =
   | 'not-for-production'
@@ -14,12 +16,6 @@ export type AuthorityErrorCode =
   | 'closed'
 
 /** What the embedded authority refuses. Tests and callers tell errors apart by `code`. */
-export class AuthorityError extends Error {
+export class AuthorityError extends CodedError<AuthorityErrorCode> {
   override readonly name = 'AuthorityError'
-  readonly code: AuthorityErrorCode
-
-  constructor(code: AuthorityErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 }

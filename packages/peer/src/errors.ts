@@ -1,4 +1,5 @@
 import { withoutStack } from '@fastify-spiffe/plugin-kit'
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
 
 /** The closed list of what {@link PeerError} can say. */
 export type PeerErrorCode =
@@ -21,16 +22,10 @@ export type PeerErrorCode =
  * What this package throws. All but `unauthenticated` fail the boot (or a test); that one refuses a
  * request and reaches the error handler of the application. Tell errors apart by `code`.
  */
-export class PeerError extends Error {
+export class PeerError extends CodedError<PeerErrorCode> {
   override readonly name = 'PeerError'
-  readonly code: PeerErrorCode
   /** The HTTP status of a refusal; absent from all other errors. */
   declare readonly statusCode?: 401
-
-  constructor(code: PeerErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 
   /** The error of a refused request. It says no reason: that is in the log. */
   static unauthenticated(): PeerError {

@@ -1,5 +1,5 @@
 import { FASTIFY_OPTION_NAMES } from '@fastify-spiffe/plugin-kit'
-import { describeName, describeValue, unknownOption } from '@fastify-spiffe/spiffe'
+import { OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { PeerError } from './errors.ts'
 
 /** What the plugin is registered with. Every option has a default. */
@@ -12,21 +12,13 @@ export interface PeerOptions {
 
 const names: readonly (keyof PeerOptions)[] = ['logSpiffeId', 'clock']
 
+const reader: OptionReader = new OptionReader(PeerError)
+
 /** @throws {@link PeerError} `unknown-option` or `invalid-option` */
-export const readOptions = (options: PeerOptions): Required<PeerOptions> => {
-  const unknown = unknownOption(options, [...names, ...FASTIFY_OPTION_NAMES])
-  if (unknown !== undefined) {
-    throw new PeerError('unknown-option', `peer has no option '${describeName(unknown)}'`)
+export function readOptions(options: PeerOptions): Required<PeerOptions> {
+  reader.assertKnown('peer', options, [...names, ...FASTIFY_OPTION_NAMES])
+  return {
+    logSpiffeId: reader.asBoolean('logSpiffeId', options.logSpiffeId, true),
+    clock: reader.asFunction('clock', options.clock, Date.now),
   }
-  const { logSpiffeId = true, clock = Date.now } = options
-  if (typeof logSpiffeId !== 'boolean') {
-    throw new PeerError(
-      'invalid-option',
-      `logSpiffeId must be a boolean, not ${describeValue(logSpiffeId)}`,
-    )
-  }
-  if (typeof clock !== 'function') {
-    throw new PeerError('invalid-option', `clock must be a function, not ${describeValue(clock)}`)
-  }
-  return { logSpiffeId, clock }
 }

@@ -1,3 +1,5 @@
+import { CodedError } from './coded-error.ts'
+
 /** The closed list of what {@link SpiffeError} can say. Verification of peers has its own: `RefusalCode`. */
 export type SpiffeErrorCode =
   | 'invalid-trust-domain'
@@ -19,15 +21,9 @@ export type SpiffeErrorCode =
   | 'invalid-option'
   | 'source-closed'
 
-/** An input that the SPIFFE standards do not allow. Tests and callers tell errors apart by `code`. */
-export class SpiffeError extends Error {
+/** An input that the SPIFFE standards do not allow. Programs tell errors apart by `code`. */
+export class SpiffeError extends CodedError<SpiffeErrorCode> {
   override readonly name = 'SpiffeError'
-  readonly code: SpiffeErrorCode
-
-  constructor(code: SpiffeErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 }
 
 /** The outcome of a parse that does not throw. */

@@ -1,3 +1,5 @@
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
+
 /** The closed list of what {@link SvidPluginError} can say. */
 export type SvidPluginErrorCode =
   /** An option has a value that it cannot take, or contradicts another one. */
@@ -14,12 +16,6 @@ export type SvidPluginErrorCode =
   | 'source-mismatch'
 
 /** What this package throws, always while the application boots. Tell errors apart by `code`. */
-export class SvidPluginError extends Error {
+export class SvidPluginError extends CodedError<SvidPluginErrorCode> {
   override readonly name = 'SvidPluginError'
-  readonly code: SvidPluginErrorCode
-
-  constructor(code: SvidPluginErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 }

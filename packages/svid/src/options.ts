@@ -1,10 +1,6 @@
 import { FASTIFY_OPTION_NAMES } from '@fastify-spiffe/plugin-kit'
-import {
-  describeName,
-  describeValue,
-  unknownOption,
-  type X509MaterialSource,
-} from '@fastify-spiffe/spiffe'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { SvidPluginError } from './errors.ts'
 
 /** What the plugin is registered with. */
@@ -28,22 +24,16 @@ export const assertAwaited = (source: unknown): void => {
   throw new SvidPluginError('invalid-option', message)
 }
 
+const reader: OptionReader = new OptionReader(SvidPluginError)
+
 /** @throws {@link SvidPluginError} `unknown-option` or `invalid-option` */
-export const readOptions = (options: SvidOptions): SvidOptions => {
-  const unknown = unknownOption(options, [...names, ...FASTIFY_OPTION_NAMES])
-  if (unknown !== undefined) {
-    throw new SvidPluginError('unknown-option', `svid has no option '${describeName(unknown)}'`)
-  }
+export function readOptions(options: SvidOptions): SvidOptions {
+  reader.assertKnown('svid', options, [...names, ...FASTIFY_OPTION_NAMES])
   const { source, closeSource } = options
   assertAwaited(source)
   if (typeof (source as Partial<X509MaterialSource> | undefined)?.onUpdate !== 'function') {
     throw new SvidPluginError('invalid-option', 'svid needs the source that spiffeServer was given')
   }
-  if (closeSource !== undefined && typeof closeSource !== 'boolean') {
-    throw new SvidPluginError(
-      'invalid-option',
-      `closeSource must be a boolean, not ${describeValue(closeSource)}`,
-    )
-  }
-  return closeSource === undefined ? { source } : { source, closeSource }
+  if (closeSource === undefined) return { source }
+  return { source, closeSource: reader.asBoolean('closeSource', closeSource, false) }
 }

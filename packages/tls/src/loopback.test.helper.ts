@@ -14,13 +14,13 @@ import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { MintedCa, MintedCertificate } from '@fastify-spiffe/authority'
 import {
   BundleSet,
-  Updates,
   X509Bundle,
   type SourceState,
   type WaitOptions,
   type X509MaterialSource,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 import { createSvidServer, identityOf, peerOf, TlsError, type ServerIdentity } from './index.ts'
 import type { SvidServerOptions } from './server/server-options.ts'
 

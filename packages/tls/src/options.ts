@@ -1,14 +1,16 @@
 import {
   MAX_CLOCK_SKEW_MS,
-  describeName,
-  describeValue,
   RevocationPolicies,
   SpiffeError,
-  sourceFault,
-  unknownOption,
   type RevocationOptions,
   type RevocationPolicy,
 } from '@fastify-spiffe/spiffe'
+import {
+  describeName,
+  describeValue,
+  sourceFault,
+  unknownOption,
+} from '@fastify-spiffe/spiffe/internal'
 import { TlsError } from './errors.ts'
 
 // Each of these would put another identity on the wire, trust someone else's authorities, or let

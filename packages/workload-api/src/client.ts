@@ -6,7 +6,7 @@ import type { EndpointAddress } from './endpoint/address.ts'
 import { WorkloadApiError, toWorkloadApiError } from './errors.ts'
 import { presentContext } from './messages/x509-context.ts'
 import type { X509Context } from './messages/x509-context.ts'
-import { checkOptionNames } from './options.ts'
+import { reader } from './options.ts'
 import { CallScope } from './watch/call-scope.ts'
 import { RetryPolicy } from './watch/retry-policy.ts'
 import type { BackoffOptions } from './watch/retry-policy.ts'
@@ -57,7 +57,7 @@ export class WorkloadApiClient implements AsyncDisposable {
 
   /** @throws {@link WorkloadApiError} `no-endpoint`, `invalid-endpoint`, `unknown-option`, `invalid-option` */
   constructor(options: WorkloadApiClientOptions = {}) {
-    checkOptionNames(options, ['address', 'backoff', 'clock', 'random'])
+    reader.assertKnown('WorkloadApiClient', options, ['address', 'backoff', 'clock', 'random'])
     this.#options = options
     this.#clock = options.clock ?? Date.now
     this.#retryPolicy()
@@ -116,7 +116,7 @@ export class WorkloadApiClient implements AsyncDisposable {
   readonly #openX509Bundles: Open<BundleSet> = (signal) => receiveX509Bundles(this.#channel, signal)
 
   async #fetch<T>(open: Open<T>, options: FetchOptions): Promise<T> {
-    checkOptionNames(options, ['signal', 'timeoutMs'])
+    reader.assertKnown('a fetch', options, ['signal', 'timeoutMs'])
     const { signal, timeoutMs = 30_000 } = options
     const scope = new CallScope({ signal, owner: this.#closing.signal, timeoutMs })
     try {
@@ -133,7 +133,7 @@ export class WorkloadApiClient implements AsyncDisposable {
   }
 
   async *#watchX509Context(options: ClientWatchOptions): AsyncGenerator<X509Context, void> {
-    checkOptionNames(options, ['signal', 'onProblem'])
+    reader.assertKnown('a watch', options, ['signal', 'onProblem'])
     const { signal, onProblem = () => {} } = options
     const scope = new CallScope({ signal, owner: this.#closing.signal })
     const open = (stream: AbortSignal) => receiveX509Reviews(this.#channel, this.#clock, stream)
@@ -156,7 +156,7 @@ export class WorkloadApiClient implements AsyncDisposable {
   }
 
   async *#watch<T>(open: Open<T>, options: ClientWatchOptions): AsyncGenerator<T, void> {
-    checkOptionNames(options, ['signal', 'onProblem'])
+    reader.assertKnown('a watch', options, ['signal', 'onProblem'])
     const { signal, onProblem = () => {} } = options
     const scope = new CallScope({ signal, owner: this.#closing.signal })
     try {

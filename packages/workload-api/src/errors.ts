@@ -1,4 +1,5 @@
 import { SpiffeError } from '@fastify-spiffe/spiffe'
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
 
 /**
  * The closed list of what {@link WorkloadApiError} can say.
@@ -63,14 +64,8 @@ export type WorkloadApiErrorCode =
   | 'internal'
 
 /** Everything that this package throws or reports. Never carries a key or the bytes of a message. */
-export class WorkloadApiError extends Error {
+export class WorkloadApiError extends CodedError<WorkloadApiErrorCode> {
   override readonly name = 'WorkloadApiError'
-  readonly code: WorkloadApiErrorCode
-
-  constructor(code: WorkloadApiErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 }
 
 /** An outside value for an error message: in quotes, and short. */

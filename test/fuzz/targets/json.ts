@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { parseJson, SpiffeError } from '@fastify-spiffe/spiffe'
+import { SpiffeError } from '@fastify-spiffe/spiffe'
+import { parseJson } from '@fastify-spiffe/spiffe/internal'
 import * as fc from 'fast-check'
 import { edited, edits } from '../support/mutation.ts'
 import { ACCEPTED, check, type Target } from '../support/target.ts'

@@ -1,11 +1,11 @@
 import {
-  Updates,
   X509Bundle,
   type SpiffeId,
   type TrustDomain,
   type WaitOptions,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
+import { TaskQueue, Updates } from '@fastify-spiffe/spiffe/internal'
 import { readEndpointOptions, type WorkloadEndpointOptions } from '../endpoint/options.ts'
 import type { WorkloadEndpoint } from '../endpoint/workload-endpoint.ts'
 import { AuthorityError } from '../errors.ts'
@@ -19,7 +19,6 @@ import { createSigningChain, issueIdentity, mintWith } from './issuance.ts'
 import { LocalAuthorities, type LocalAuthority, type SigningChain } from './local-authorities.ts'
 import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
-import { TaskQueue } from './task-queue.ts'
 import { readSettings, type AuthorityOptions, type AuthoritySettings } from './settings.ts'
 import type { Identity, Workload, WorkloadServer } from './workload.ts'
 import { Workloads } from './workloads.ts'
@@ -41,7 +40,7 @@ export class Authority implements AsyncDisposable {
   readonly #revocations: Revocations
   readonly #renewal: Renewal
   readonly #updates = new Updates()
-  readonly #serial = new TaskQueue()
+  readonly #changes = new TaskQueue()
   #bundle: X509Bundle
   #closed = false
 
@@ -245,7 +244,7 @@ export class Authority implements AsyncDisposable {
     this.#federation.close()
     this.#updates.close()
     // What is still being made would otherwise be left open.
-    await this.#serial.run(() => this.#workloads.close())
+    await this.#changes.run(() => this.#workloads.close())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -276,7 +275,7 @@ export class Authority implements AsyncDisposable {
   }
 
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
-    return this.#serial.run(async () => {
+    return this.#changes.run(async () => {
       this.#assertOpen()
       return task()
     })

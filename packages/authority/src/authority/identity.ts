@@ -1,7 +1,7 @@
 import { SpiffeId, type TrustDomain } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
 import type { SvidTemplate } from '../minting/template.ts'
-import { checkOptionNames } from '../options.ts'
+import { reader } from '../options.ts'
 import type { Identity } from './workload.ts'
 
 /** An identity as it is asked for. */
@@ -20,7 +20,7 @@ export interface IdentityOptions {
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
 export function readIdentity(trustDomain: TrustDomain, options: IdentityOptions): Identity {
-  checkOptionNames('an identity', options, ['spiffeId', 'hint', 'template'])
+  reader.assertKnown('an identity', options, ['spiffeId', 'hint', 'template'])
   const { hint = '', template = {} } = options
   return { spiffeId: readWorkloadId(trustDomain, options.spiffeId), hint, template }
 }

@@ -1,5 +1,5 @@
-import { describeValue, RevocationList } from '@fastify-spiffe/spiffe'
-import { AuthorityError } from '../errors.ts'
+import { RevocationList } from '@fastify-spiffe/spiffe'
+import { reader } from '../options.ts'
 import type { MintedCa } from '../minting/minted-ca.ts'
 import { REVOCATION_LIST_TTL_MS } from '../minting/revocation-list.ts'
 import type { LocalAuthorities } from './local-authorities.ts'
@@ -49,8 +49,11 @@ export class Revocations {
    */
   add(serialNumber: string): void {
     if (!SERIAL_NUMBER.test(serialNumber)) {
-      const message = `a serial number is up to 20 octets in lower-case hexadecimal, not ${describeValue(serialNumber)}`
-      throw new AuthorityError('invalid-option', message)
+      reader.refuse(
+        'a serial number',
+        serialNumber,
+        'must be 1 to 20 octets in lower-case hexadecimal',
+      )
     }
     this.#isActive = true
     this.#isNews = true

@@ -1,4 +1,5 @@
-import { MAX_TIMER_MS, type SetTimer } from '@fastify-spiffe/spiffe'
+import { type SetTimer } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 
 /** So that a short-lived SVID cannot keep the process busy. */
 const MIN_DELAY_MS = 10

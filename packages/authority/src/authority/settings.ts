@@ -1,8 +1,9 @@
-import { setUnreferencedTimer, TrustDomain, type SetTimer } from '@fastify-spiffe/spiffe'
+import { TrustDomain, type SetTimer } from '@fastify-spiffe/spiffe'
+import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { AuthorityError } from '../errors.ts'
 import { AUTHORITY_TTL_MS, SVID_TTL_MS } from '../minting/defaults.ts'
 import type { KeyType } from '../minting/key-pair.ts'
-import { checkInteger, checkOptionNames } from '../options.ts'
+import { reader } from '../options.ts'
 
 /** Options of `Authority.create`. */
 export interface AuthorityOptions {
@@ -65,40 +66,49 @@ const MAX_INTERMEDIATES = 8
  * @throws {@link SpiffeError} `invalid-trust-domain`
  */
 export function readSettings(options: AuthorityOptions): AuthoritySettings {
-  checkOptionNames('an authority', options, OPTIONS)
+  reader.assertKnown('an authority', options, OPTIONS)
   refuseProduction(options.allowProduction === true)
-  const { trustDomain } = options
-  const settings = {
-    trustDomain: trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain),
-    ...withDefaults(options),
-  }
-  checkInteger('svidTtlMs', settings.svidTtlMs, MIN_SVID_TTL_MS, MAX_TTL_MS)
-  checkInteger('authorityTtlMs', settings.authorityTtlMs, MIN_AUTHORITY_TTL_MS, MAX_TTL_MS)
-  checkInteger('intermediates', settings.intermediates, 0, MAX_INTERMEDIATES)
-  const { revocationListTtlMs: ttlMs } = settings
-  if (ttlMs !== undefined) {
-    checkInteger('revocationListTtlMs', ttlMs, MIN_REVOCATION_LIST_TTL_MS, MAX_TTL_MS)
-  }
-  return settings
-}
-
-function withDefaults({
-  svidTtlMs = SVID_TTL_MS,
-  authorityTtlMs = AUTHORITY_TTL_MS,
-  keyType = 'ec-p256',
-  intermediates = 0,
-  revocationListTtlMs,
-  clock = Date.now,
-  setTimer = setUnreferencedTimer,
-}: AuthorityOptions): Omit<AuthoritySettings, 'trustDomain'> {
+  const {
+    trustDomain,
+    keyType = 'ec-p256',
+    clock = Date.now,
+    setTimer = setUnreferencedTimer,
+  } = options
   return {
-    svidTtlMs,
-    authorityTtlMs,
+    trustDomain: trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain),
     keyType,
-    intermediates,
-    revocationListTtlMs,
     clock,
     setTimer,
+    ...readTimes(options),
+    intermediates: reader.asInteger('intermediates', options.intermediates, {
+      min: 0,
+      max: MAX_INTERMEDIATES,
+      defaultValue: 0,
+    }),
+  }
+}
+
+type Times = Pick<AuthoritySettings, 'svidTtlMs' | 'authorityTtlMs' | 'revocationListTtlMs'>
+
+function readTimes({ svidTtlMs, authorityTtlMs, revocationListTtlMs }: AuthorityOptions): Times {
+  return {
+    svidTtlMs: reader.asInteger('svidTtlMs', svidTtlMs, {
+      min: MIN_SVID_TTL_MS,
+      max: MAX_TTL_MS,
+      defaultValue: SVID_TTL_MS,
+    }),
+    authorityTtlMs: reader.asInteger('authorityTtlMs', authorityTtlMs, {
+      min: MIN_AUTHORITY_TTL_MS,
+      max: MAX_TTL_MS,
+      defaultValue: AUTHORITY_TTL_MS,
+    }),
+    revocationListTtlMs:
+      revocationListTtlMs === undefined
+        ? undefined
+        : reader.asInteger('revocationListTtlMs', revocationListTtlMs, {
+            min: MIN_REVOCATION_LIST_TTL_MS,
+            max: MAX_TTL_MS,
+          }),
   }
 }
 

@@ -1,4 +1,5 @@
-import { Updates, type SpiffeId, type X509Bundle } from '@fastify-spiffe/spiffe'
+import { type SpiffeId, type X509Bundle } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
 import type { SvidTemplate } from '../minting/template.ts'
 

@@ -1,4 +1,5 @@
-import { Updates, type WaitOptions } from '@fastify-spiffe/spiffe'
+import { type WaitOptions } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 import type { Metadata } from '@grpc/grpc-js'
 import type { WorkloadApiMethod } from './service.ts'
 

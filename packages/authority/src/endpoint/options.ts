@@ -3,7 +3,7 @@ import { readIdentity, type IdentityOptions } from '../authority/identity.ts'
 import type { Identity } from '../authority/workload.ts'
 import { AuthorityError } from '../errors.ts'
 import type { SvidTemplate } from '../minting/template.ts'
-import { checkInteger, checkOptionNames } from '../options.ts'
+import { reader } from '../options.ts'
 
 /** Options of `Authority.serve`: one identity by `spiffeId`, or any number by `identities`. */
 export interface WorkloadEndpointOptions {
@@ -40,7 +40,7 @@ export function readEndpointOptions(
   trustDomain: TrustDomain,
   options: WorkloadEndpointOptions,
 ): { readonly identities: readonly Identity[]; readonly place: ListenAddress } {
-  checkOptionNames('an endpoint', options, OPTIONS)
+  reader.assertKnown('an endpoint', options, OPTIONS)
   return {
     identities: identityOptions(options).map((identity) => readIdentity(trustDomain, identity)),
     place: readPlace(options),
@@ -70,6 +70,5 @@ function readPlace({ socketPath, tcpPort }: WorkloadEndpointOptions): ListenAddr
   if (socketPath !== undefined) {
     throw new AuthorityError('invalid-option', 'an endpoint has either socketPath or tcpPort')
   }
-  checkInteger('tcpPort', tcpPort, 0, 65_535)
-  return { port: tcpPort }
+  return { port: reader.asInteger('tcpPort', tcpPort, { min: 0, max: 65_535 }) }
 }

@@ -1,6 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { describeValue } from '@fastify-spiffe/spiffe'
-import { AuthorityError } from '../errors.ts'
+import { reader } from '../options.ts'
 
 /** The names of gRPC's status codes, but `OK`. */
 export type StatusName =
@@ -31,10 +30,7 @@ export interface CallStatus {
 export function callStatus(name: StatusName, details: string = 'as the test demands'): CallStatus {
   const code: number | undefined = status[name]
   if (code !== undefined) return { code, details }
-  throw new AuthorityError(
-    'invalid-option',
-    `the status must be the name of a status of gRPC, not ${describeValue(name)}`,
-  )
+  return reader.refuse('the status', name, 'must be the name of a gRPC status')
 }
 
 /** What SPIRE's agent answers to a workload that has no registration entry. */

@@ -1,4 +1,5 @@
-import { Updates, type BundleSet, type WaitOptions } from '@fastify-spiffe/spiffe'
+import { type BundleSet, type WaitOptions } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import { methodsOf } from './faults.ts'
 import type { WorkloadApiMessage, WorkloadApiMethod } from './service.ts'

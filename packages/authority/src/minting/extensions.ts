@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { describeValue } from '@fastify-spiffe/spiffe'
+import { describeValue } from '@fastify-spiffe/spiffe/internal'
 import { contextTag, der, namedBits, SEQUENCE } from './der.ts'
 import type { CertificateTemplate, KeyUsageBit, UriNameConstraints } from './template.ts'
 import {

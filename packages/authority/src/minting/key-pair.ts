@@ -1,7 +1,7 @@
 import { generateKeyPair as generate, webcrypto, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { describeValue } from '@fastify-spiffe/spiffe'
 import { AuthorityError } from '../errors.ts'
+import { reader } from '../options.ts'
 import type { SignatureHash } from './template.ts'
 
 /** The keys that can be certified. `rsa-1024` is there to be refused. */
@@ -42,10 +42,7 @@ export const KEY_TYPES: readonly KeyType[] = [...GENERATORS.keys()]
 export async function generateKeyPair(type: KeyType): Promise<KeyPair> {
   const generateOne = GENERATORS.get(type)
   if (generateOne !== undefined) return generateOne()
-  throw new AuthorityError(
-    'invalid-option',
-    `keyType must be one of ${KEY_TYPES.join(', ')}, not ${describeValue(type)}`,
-  )
+  return reader.refuse('keyType', type, `must be one of ${KEY_TYPES.join(', ')}`)
 }
 
 /** How a key signs, in the words of Web Crypto. */

@@ -1,4 +1,4 @@
-import { checkOptionNames } from '../options.ts'
+import { reader } from '../options.ts'
 import type { KeyPair, KeyType } from './key-pair.ts'
 import type { MintedCa } from './minted-ca.ts'
 
@@ -177,5 +177,5 @@ const TEMPLATES: Readonly<Record<TemplateKind, object>> = {
  * @throws {@link AuthorityError} `unknown-option`
  */
 export function checkTemplate(kind: TemplateKind, template: object): void {
-  checkOptionNames('a template', template, Object.keys(TEMPLATES[kind]))
+  reader.assertKnown('a template', template, Object.keys(TEMPLATES[kind]))
 }

@@ -1,12 +1,12 @@
 import {
   BundleSet,
-  Updates,
   type SetTimer,
   type SourceState,
   type WaitOptions,
   type X509MaterialSource,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 import { Schedule } from '../authority/schedule.ts'
 import type { Workload } from '../authority/workload.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'

@@ -1,7 +1,7 @@
 import { SpiffeError } from '../errors.ts'
 import { TrustDomain } from '../id/trust-domain.ts'
-import { describeName, describeValue } from '../describe.ts'
-import { unknownOption } from '../unknown-option.ts'
+import { describeValue } from '../describe.ts'
+import { OptionReader } from '../option-reader.ts'
 
 /**
  * What revocation lists mean to the verifier.
@@ -23,6 +23,7 @@ export interface RevocationOptions {
 
 const DEFAULT: RevocationPolicy = 'soft'
 const POLICIES: ReadonlySet<unknown> = new Set<RevocationPolicy>(['off', 'soft', 'strict'])
+const reader: OptionReader = new OptionReader(SpiffeError)
 const NAMES: ReadonlySet<string> = new Set<keyof RevocationOptions>(['default', 'trustDomains'])
 
 /** Which policy holds for which trust domain. Immutable. */
@@ -46,10 +47,7 @@ export class RevocationPolicies {
   static of(options: RevocationPolicy | RevocationOptions = DEFAULT): RevocationPolicies {
     if (typeof options === 'string') return new RevocationPolicies(read(options), new Map())
     if (!isRecord(options)) throw invalid(options)
-    const unknown = unknownOption(options, NAMES)
-    if (unknown !== undefined) {
-      throw new SpiffeError('unknown-option', `revocation has no option '${describeName(unknown)}'`)
-    }
+    reader.assertKnown('revocation', options, NAMES)
     const { default: otherwise = DEFAULT, trustDomains = {} } = options
     return new RevocationPolicies(read(otherwise), readEach(trustDomains))
   }

@@ -1,6 +1,7 @@
 import type { SecureServerOptions, Http2SecureServer } from 'node:http2'
 import type { Server, ServerOptions } from 'node:https'
-import { describeValue, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { describeValue } from '@fastify-spiffe/spiffe/internal'
 import { createSvidServer, type HttpOptions, type SvidServerOptions } from '@fastify-spiffe/tls'
 import type { FastifyServerFactory } from 'fastify'
 import { SvidPluginError } from '../errors.ts'

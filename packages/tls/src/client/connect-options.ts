@@ -1,12 +1,11 @@
 import { isIP, type LookupFunction } from 'node:net'
 import {
-  describeValue,
-  MAX_TIMER_MS,
   SpiffeIdMatcher,
   type RevocationOptions,
   type RevocationPolicy,
   type X509MaterialSource,
 } from '@fastify-spiffe/spiffe'
+import { describeValue, MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {

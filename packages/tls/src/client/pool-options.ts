@@ -1,5 +1,5 @@
 import type { AgentOptions } from 'node:https'
-import { describeValue } from '@fastify-spiffe/spiffe'
+import { describeValue } from '@fastify-spiffe/spiffe/internal'
 import { TlsError } from '../errors.ts'
 import { assertOneOf } from '../options.ts'
 

@@ -1,10 +1,10 @@
 import type { X509Certificate } from 'node:crypto'
 import {
-  FairCache,
   verifyX509Svid,
   type RevocationPolicies,
   type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
+import { FairCache } from '@fastify-spiffe/spiffe/internal'
 import { BundleEditions } from './bundle-editions.ts'
 import { ChainTrust } from './chain-trust.ts'
 import { isCurrent, ProvenPeer } from './connection-peer.ts'

@@ -1,5 +1,5 @@
 import type { Server, TLSSocket } from 'node:tls'
-import { describeValue } from '@fastify-spiffe/spiffe'
+import { describeValue } from '@fastify-spiffe/spiffe/internal'
 import { TlsError } from '../errors.ts'
 import { peerLapsed, type PeerLapsedEvent } from '../events.ts'
 import {

@@ -1,12 +1,11 @@
 import type { ServerOptions as Http1Options } from 'node:http'
 import type { SecureServerOptions as Http2Options } from 'node:http2'
 import {
-  MAX_TIMER_MS,
-  setUnreferencedTimer,
   type RevocationOptions,
   type RevocationPolicy,
   type SetTimer,
 } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {

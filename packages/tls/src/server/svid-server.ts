@@ -5,7 +5,8 @@ import http2, {
   type Http2ServerResponse,
 } from 'node:http2'
 import https from 'node:https'
-import { describeCause, type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { type X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { TlsError } from '../errors.ts'
 import { assertSource } from '../options.ts'
 import { followExchanges } from './http1-exchanges.ts'

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { describeValue } from '@fastify-spiffe/spiffe'
+import { describeValue } from '@fastify-spiffe/spiffe/internal'
 
 import { WorkloadApiError, quote } from '../errors.ts'
 

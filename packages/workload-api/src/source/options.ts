@@ -1,5 +1,5 @@
-import { WorkloadApiError } from '../errors.ts'
-import { checkOptionNames } from '../options.ts'
+import type { WorkloadApiError } from '../errors.ts'
+import { reader } from '../options.ts'
 import type { BackoffOptions } from '../watch/retry-policy.ts'
 import type { X509SvidPick } from './pick.ts'
 
@@ -31,7 +31,6 @@ const NAMES = ['address', 'timeoutMs', 'signal', 'pick', 'backoff', 'onProblem',
 
 /** @throws `WorkloadApiError` `unknown-option`, `invalid-option` */
 export function checkX509SourceOptions(options: X509SourceOptions): void {
-  checkOptionNames(options, NAMES)
-  if (options.onProblem === undefined || typeof options.onProblem === 'function') return
-  throw new WorkloadApiError('invalid-option', 'onProblem must be a function')
+  reader.assertKnown('X509Source.open', options, NAMES)
+  reader.asFunction('onProblem', options.onProblem, () => {})
 }

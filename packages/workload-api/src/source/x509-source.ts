@@ -1,4 +1,4 @@
-import { Updates } from '@fastify-spiffe/spiffe'
+import { Updates } from '@fastify-spiffe/spiffe/internal'
 import type {
   BundleSet,
   SourceState,

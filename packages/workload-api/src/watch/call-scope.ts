@@ -1,7 +1,7 @@
-import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 
 import { WorkloadApiError } from '../errors.ts'
-import { checkDuration } from '../options.ts'
+import { reader } from '../options.ts'
 
 export interface CallScopeOptions {
   /** The signal of whoever waits for the call. */
@@ -26,7 +26,8 @@ export class CallScope {
       signal,
       (cause) => new WorkloadApiError('aborted', 'the wait was aborted', { cause }),
     )
-    if (timeoutMs !== undefined) this.#limit(checkDuration('timeoutMs', timeoutMs, 1, MAX_TIMER_MS))
+    if (timeoutMs === undefined) return
+    this.#limit(reader.asDuration('timeoutMs', timeoutMs, { min: 1, max: MAX_TIMER_MS }))
   }
 
   get signal(): AbortSignal {

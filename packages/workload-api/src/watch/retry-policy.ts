@@ -1,7 +1,7 @@
-import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 
 import type { WorkloadApiError } from '../errors.ts'
-import { checkDuration, checkOptionNames } from '../options.ts'
+import { reader } from '../options.ts'
 import { Backoff } from './backoff.ts'
 
 /** How long to wait before a failed call is made again. All in milliseconds. */
@@ -34,18 +34,8 @@ export class RetryPolicy {
 
   /** @throws {@link WorkloadApiError} `unknown-option`, `invalid-option` */
   constructor(options: BackoffOptions = {}, random: () => number = Math.random) {
-    checkOptionNames(options, ['initialMs', 'maxMs', 'deniedInitialMs', 'deniedMaxMs'])
-    const {
-      initialMs = 100,
-      maxMs = 1_500,
-      deniedInitialMs = 1_000,
-      deniedMaxMs = 10_000,
-    } = options
+    const { initialMs, maxMs, deniedInitialMs, deniedMaxMs } = readBackoff(options)
     const unreachableMaxMs = Math.min(maxMs, Math.max(UNREACHABLE_MAX_MS, initialMs))
-    checkDuration('backoff.initialMs', initialMs, SHORTEST_MS, MAX_TIMER_MS)
-    checkDuration('backoff.maxMs', maxMs, initialMs, MAX_TIMER_MS)
-    checkDuration('backoff.deniedInitialMs', deniedInitialMs, SHORTEST_MS, MAX_TIMER_MS)
-    checkDuration('backoff.deniedMaxMs', deniedMaxMs, deniedInitialMs, MAX_TIMER_MS)
     this.#initialMs = initialMs
     this.#unreachable = new Backoff({ initialMs, maxMs: unreachableMaxMs }, random)
     this.#unavailable = new Backoff({ initialMs, maxMs }, random)
@@ -69,5 +59,18 @@ export class RetryPolicy {
   /** Starts over, as after a good message. */
   reset(): void {
     for (const backoff of [this.#unreachable, this.#unavailable, this.#denied]) backoff.reset()
+  }
+}
+
+function readBackoff(options: BackoffOptions): Required<BackoffOptions> {
+  reader.assertKnown('backoff', options, ['initialMs', 'maxMs', 'deniedInitialMs', 'deniedMaxMs'])
+  const { initialMs = 100, maxMs = 1_500, deniedInitialMs = 1_000, deniedMaxMs = 10_000 } = options
+  const read = (name: keyof BackoffOptions, value: number, min: number): number =>
+    reader.asDuration(`backoff.${name}`, value, { min, max: MAX_TIMER_MS })
+  return {
+    initialMs: read('initialMs', initialMs, SHORTEST_MS),
+    maxMs: read('maxMs', maxMs, initialMs),
+    deniedInitialMs: read('deniedInitialMs', deniedInitialMs, SHORTEST_MS),
+    deniedMaxMs: read('deniedMaxMs', deniedMaxMs, deniedInitialMs),
   }
 }

@@ -1,0 +1,17 @@
+/**
+ * What the packages of this project share, and what is nobody else's: it changes in any version.
+ * @internal
+ * @module
+ */
+export { FairCache } from './cache/fair-cache.ts'
+export type { FairCacheOptions } from './cache/fair-cache.ts'
+export { CodedError } from './coded-error.ts'
+export { describeCause, describeName, describeValue } from './describe.ts'
+export { parseJson } from './json/parse-json.ts'
+export type { JsonLimits } from './json/parse-json.ts'
+export { OptionReader, unknownOption } from './option-reader.ts'
+export type { OptionErrorClass, OptionErrorCode } from './option-reader.ts'
+export { sourceFault } from './source/source-fault.ts'
+export { Updates } from './source/updates.ts'
+export { TaskQueue } from './task-queue.ts'
+export { MAX_TIMER_MS, setUnreferencedTimer } from './timer.ts'

@@ -1,0 +1,118 @@
+import { describeName, describeValue } from './describe.ts'
+
+/** The codes that every package has for its options. */
+export type OptionErrorCode = 'unknown-option' | 'invalid-option'
+
+/** The class of a package's errors. */
+export type OptionErrorClass = new (code: OptionErrorCode, message: string) => Error
+
+interface Range {
+  readonly min: number
+  readonly max: number
+  /** What an option that is left out stands for. Without it, the option is mandatory. */
+  readonly defaultValue?: number
+}
+
+/**
+ * Reads the options of one package, and refuses with its error what they cannot be. A message names the option, what
+ * it must be, and what was found: never the value, which may be a key, a token or a password.
+ */
+export class OptionReader {
+  readonly #ErrorClass: OptionErrorClass
+
+  constructor(ErrorClass: OptionErrorClass) {
+    this.#ErrorClass = ErrorClass
+  }
+
+  /**
+   * Refuses an option that does not exist: a misspelt one must not pass for one that is set.
+   * @param owner what has the options, such as `peer`
+   * @throws `unknown-option`
+   */
+  assertKnown(owner: string, options: object, known: Iterable<string>): void {
+    const name = unknownOption(options, known)
+    if (name === undefined) return
+    const names = [...known].join(', ')
+    const message = `${owner} has no option "${describeName(name)}"; it has ${names}`
+    throw new this.#ErrorClass('unknown-option', message)
+  }
+
+  /** @throws `invalid-option` */
+  asBoolean(key: string, value: boolean | undefined, defaultValue: boolean): boolean {
+    return this.as(key, value, defaultValue, (given) => typeof given === 'boolean', 'a boolean')
+  }
+
+  /** @throws `invalid-option` */
+  asFunction<F extends (...args: never[]) => unknown>(
+    key: string,
+    value: F | undefined,
+    defaultValue: F,
+  ): F {
+    return this.as(key, value, defaultValue, (given) => typeof given === 'function', 'a function')
+  }
+
+  /** @throws `invalid-option` */
+  asInteger(key: string, value: number | undefined, { min, max, defaultValue }: Range): number {
+    const isInteger = (given: unknown): boolean =>
+      Number.isInteger(given) && isWithin(given, min, max)
+    return this.as(key, value, defaultValue, isInteger, `an integer from ${min} to ${max}`)
+  }
+
+  /**
+   * Reads a duration in milliseconds, fractions included.
+   * @throws `invalid-option`
+   */
+  asDuration(key: string, value: number | undefined, { min, max, defaultValue }: Range): number {
+    const isDuration = (given: unknown): boolean => isWithin(given, min, max)
+    return this.as(key, value, defaultValue, isDuration, `from ${min} to ${max} milliseconds`)
+  }
+
+  /** @throws `invalid-option` */
+  asOneOf<const T extends string | number | boolean>(
+    key: string,
+    value: T | undefined,
+    allowed: readonly T[],
+    defaultValue?: T,
+  ): T {
+    const list = allowed.map((each) => JSON.stringify(each)).join(' or ')
+    return this.as(key, value, defaultValue, (given) => allowed.includes(given), list)
+  }
+
+  /**
+   * Reads an option of any type.
+   * @param expected what it must be, as the end of "it must be"
+   * @throws `invalid-option`
+   */
+  as<T>(
+    key: string,
+    value: T | undefined,
+    defaultValue: T | undefined,
+    isValid: (value: T) => boolean,
+    expected: string,
+  ): T {
+    if (value === undefined && defaultValue !== undefined) return defaultValue
+    if (value !== undefined && isValid(value)) return value
+    return this.refuse(key, value, `must be ${expected}`)
+  }
+
+  /**
+   * Refuses the value of an option.
+   * @param rule what the value breaks, as the end of a sentence about the option: `must be a path`
+   * @throws `invalid-option`
+   */
+  refuse(key: string, value: unknown, rule: string): never {
+    const message = `${key} ${rule} (found: ${describeValue(value)})`
+    throw new this.#ErrorClass('invalid-option', message)
+  }
+}
+
+/** The first name in `options` that is not `known`. */
+export function unknownOption(options: object, known: Iterable<string>): string | undefined {
+  const names = new Set(known)
+  return Object.keys(options).find((name) => !names.has(name))
+}
+
+/** Written so that NaN and whatever is not a number are outside. */
+function isWithin(value: unknown, min: number, max: number): boolean {
+  return typeof value === 'number' && value >= min && value <= max
+}
