@@ -6,7 +6,7 @@
 const compiled = (folder, names) => names.map((name) => `${folder}/dist/${name}`)
 
 const READING_TESTS = [
-  ...compiled('packages/spiffe', ['der', 'id', 'x509']),
+  ...compiled('packages/spiffe', ['der', 'id', 'x509', 'svid']),
   ...compiled('packages/spiffe', [
     'verify/algorithms.test.js',
     'verify/anchors.test.js',
@@ -31,7 +31,7 @@ export const runs = {
       'packages/spiffe/src/der/reader.ts',
       'packages/spiffe/src/id/{spiffe-id,syntax}.ts',
       'packages/spiffe/src/x509/{certificate,extension-list,extensions,general-name,key-usage}.ts',
-      'packages/spiffe/src/x509/{leaf-profile,name-constraints,revocation-list,subtree-base}.ts',
+      'packages/spiffe/src/x509/{name-constraints,revocation-list,subtree-base}.ts',
     ],
     tests: READING_TESTS,
     mutantsPerProcess: 0,
@@ -41,7 +41,7 @@ export const runs = {
     packages: ['spiffe'],
     mutate: ['packages/spiffe/src/verify/*.ts'],
     tests: [
-      ...compiled('packages/spiffe', ['verify']),
+      ...compiled('packages/spiffe', ['verify', 'svid']),
       ...compiled('test', [
         'rules/svid-shape.test.js',
         'rules/revocation.test.js',

@@ -119,7 +119,7 @@ export const sources: readonly Promised[] = [
   ),
   promise(
     'A private key is not in JSON, `util.inspect`, an event or an error.',
-    tests('packages/spiffe/src/x509/svid.test.ts', 'shows its key nowhere'),
+    tests('packages/spiffe/src/svid/x509-svid.test.ts', 'shows its key nowhere'),
     tests(
       rotation,
       'no private key shows in the server (%j)',

@@ -1,4 +1,4 @@
-import type { X509Svid } from '../x509/svid.ts'
+import type { X509Svid } from '../svid/x509-svid.ts'
 import type { BundleSet } from '../x509/bundle-set.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { RANKS, type Candidate } from './candidates.ts'
 import type { Certificate } from '../x509/certificate.ts'
 
-/** A proven path, leaf first, and one that may have issued its end. */
+/** A path whose signatures are verified, leaf first, and a candidate for the issuer of its last certificate. */
 export interface Step extends Candidate {
   readonly path: readonly Certificate[]
 }
@@ -13,8 +13,8 @@ interface Group {
 }
 
 /**
- * The steps that a search has still to try: the most likely issuers first, wherever they lead on
- * from, and of equals those that were found first, which makes short paths come before long ones.
+ * The steps that a search has yet to try. The most likely issuers come first, whatever path they extend. Among equals
+ * the first found comes first, so short paths come before long ones.
  */
 export class Frontier {
   readonly #byRank: readonly Group[][] = Array.from({ length: RANKS }, () => [])

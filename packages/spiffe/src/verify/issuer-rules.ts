@@ -1,12 +1,7 @@
 import { quote } from '../id/quote.ts'
 import { SpiffeId } from '../id/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import {
-  CLIENT_AUTH,
-  SERVER_AUTH,
-  unknownCriticalRefusal,
-  weakKeyRefusal,
-} from '../x509/leaf-profile.ts'
+import { CLIENT_AUTH, SERVER_AUTH, unknownCriticalRefusal, weakKeyRefusal } from './leaf-profile.ts'
 import type { NameConstraintChecks } from './name-constraints.ts'
 import type { Refusal } from './refusal.ts'
 import type { TimeWindow } from './clock-skew.ts'

@@ -14,8 +14,8 @@ import type { RevocationPolicy } from './revocation-policy.ts'
 import { SignatureChecks } from './signature-checks.ts'
 
 /**
- * How far the paths go together that candidates are looked at for, signature checks or not: a backstop
- * against crowded names and long ways around. A path of 360 certificates is within it.
+ * How many certificates the paths have together that may be tried, with or without a signature check. It bounds the
+ * search where many certificates have one name, or where paths are long. A path of 360 certificates is within it.
  */
 const MAX_STEPS = 65_536
 
@@ -42,10 +42,10 @@ export interface FoundPath {
 /**
  * The search for a path from a leaf to an authority of one bundle (RFC 5280 §6.1, RFC 4158).
  *
- * Issuers that could not be used whoever signed with them are set aside; the others are tried in the
- * order of {@link Frontier}. Each certificate is led on from once, from the first path that reaches
- * it, so that authorities which all certify one another cost no more than there are of them. Only
- * when a rule that depends on the path was broken are other ways to the same certificate tried too.
+ * Issuers that break a rule on every path are deferred: they only explain a refusal. The others are tried in the order
+ * of {@link Frontier}. Each certificate is expanded once, from the first path that reaches it, so that the cost of
+ * authorities that all certify one another grows with their number only. A second search tries all paths to the same
+ * certificate, and runs only when the first broke a rule that depends on the path.
  */
 export class PathSearch {
   readonly #leaf: Certificate
@@ -54,12 +54,12 @@ export class PathSearch {
   readonly #allowsOtherTrustDomains: boolean
   readonly #signatures: SignatureChecks
   readonly #revocation: Revocation
-  readonly #barred = new Set<Certificate>()
+  readonly #excluded = new Set<Certificate>()
   readonly #nameConstraints = new NameConstraintChecks()
   readonly #policies = new PolicyChecks()
   readonly #reason = new RefusalReason()
-  readonly #setAside: [step: Step, refusal: Refusal][] = []
-  readonly #verdicts = new Map<Certificate, Refusal | undefined>()
+  readonly #deferred: [step: Step, refusal: Refusal][] = []
+  readonly #issuerRefusals = new Map<Certificate, Refusal | undefined>()
   #steps = 0
   #isSpent = false
   #isBoundToPath = false
@@ -90,15 +90,15 @@ export class PathSearch {
       const message = 'the search for a path took too many signature checks'
       return { code: 'budget-exceeded', message }
     }
-    if (this.#barred.has(this.#leaf)) return REVOKED
-    for (const [step, refusal] of this.#setAside) this.#explain(step, refusal)
+    if (this.#excluded.has(this.#leaf)) return REVOKED
+    for (const [step, refusal] of this.#deferred) this.#explain(step, refusal)
     return this.#reason.refusal
   }
 
-  /** @param reached the certificates that were led on from; none when all ways are to be tried */
+  /** @param reached the certificates that were expanded; absent in the search that tries all paths */
   #search(reached?: Set<Certificate>): FoundPath | undefined {
     const frontier = new Frontier()
-    this.#leadOn([this.#leaf], frontier)
+    this.#expand([this.#leaf], frontier)
     for (let step = frontier.take(); step !== undefined; step = frontier.take()) {
       const { path, certificate, isAnchor } = step
       if (this.#isOutOfSteps(path)) return undefined
@@ -110,7 +110,7 @@ export class PathSearch {
         if (coveredUntil !== undefined) return { path: longer, coveredUntil }
       } else {
         reached?.add(certificate)
-        this.#leadOn(longer, frontier)
+        this.#expand(longer, frontier)
       }
     }
     return undefined
@@ -122,11 +122,11 @@ export class PathSearch {
     return this.#isSpent
   }
 
-  #leadOn(path: readonly Certificate[], frontier: Frontier): void {
+  #expand(path: readonly Certificate[], frontier: Frontier): void {
     const end = path.at(-1)!
     if (end.signatureAlgorithm === undefined) {
       const message = 'a certificate is signed in a way that is not allowed'
-      this.#reason.note(path, true, { code: 'weak-signature', message })
+      this.#reason.record(path, true, { code: 'weak-signature', message })
     } else {
       frontier.add(path, this.#candidates.of(end))
     }
@@ -135,25 +135,25 @@ export class PathSearch {
   /** Whether the issuer of `step` issued the end of its path, and may have. */
   #accepts(step: Step): boolean {
     const { path, certificate } = step
-    const verdict = this.#judge(step)
-    if (verdict !== undefined) {
-      this.#setAside.push([step, verdict])
+    const refusal = this.#issuerRefusal(step)
+    if (refusal !== undefined) {
+      this.#deferred.push([step, refusal])
       return false
     }
     const isSigned = this.#signatures.check(path.at(-1)!, certificate)
     if (isSigned === undefined) this.#isSpent = true
     if (isSigned !== true) {
-      this.#reason.noteBadSignature(path)
+      this.#reason.recordBadSignature(path)
       return false
     }
-    return this.#holds(path, pathRefusal(certificate, path, this.#nameConstraints))
+    return this.#keeps(path, pathRefusal(certificate, path, this.#nameConstraints))
   }
 
   /** Whether a path keeps a rule that depends on the whole of it. */
-  #holds(path: readonly Certificate[], refusal: Refusal | undefined): boolean {
+  #keeps(path: readonly Certificate[], refusal: Refusal | undefined): boolean {
     if (refusal === undefined) return true
     this.#isBoundToPath = true
-    this.#reason.note(path, true, refusal)
+    this.#reason.record(path, true, refusal)
     return false
   }
 
@@ -161,47 +161,47 @@ export class PathSearch {
    * Until when revocation lists cover a complete path; `undefined` when they, or certificate policies
    * (RFC 5280 §6.1.5), do not let it through.
    *
-   * RFC 5280 §4.1.2.2: the name of the issuer and the serial number stand for one certificate. Revoked,
-   * it is lost on every path, and with the leaf the search is over. §6.1: another certificate of the
-   * same name and key, from another issuer, is not touched: a path through that one may hold.
+   * RFC 5280 §4.1.2.2: issuer name and serial number identify one certificate. A revoked certificate is excluded from
+   * every path, and a revoked leaf ends the search. §6.1: another certificate with the same name and key, from another
+   * issuer, is not affected: a path through it may be valid.
    */
   #coverage(path: readonly Certificate[]): number | undefined {
-    if (!this.#holds(path, this.#policies.refusal(path))) return undefined
+    if (!this.#keeps(path, this.#policies.refusal(path))) return undefined
     const coverage = this.#revocation.check(path)
     if (this.#signatures.isSpent) this.#isSpent = true
     if (this.#isSpent) return undefined
     if (coverage.ok) return coverage.until
-    this.#barred.add(coverage.barred)
-    this.#holds(path, coverage.refusal)
+    this.#excluded.add(coverage.excluded)
+    this.#keeps(path, coverage.refusal)
     return undefined
   }
 
-  /** Whether the step leads in a circle, or to where revocation lists let nobody through. */
+  /** Whether the step leads in a circle, or through a certificate that revocation lists exclude. */
   #isClosed({ path, certificate }: Step): boolean {
     if (isOnPath(path, certificate)) return true
-    if (this.#barred.size === 0) return false
-    return this.#barred.has(certificate) || path.some((below) => this.#barred.has(below))
+    if (this.#excluded.size === 0) return false
+    return this.#excluded.has(certificate) || path.some((below) => this.#excluded.has(below))
   }
 
-  /** The rules for issuers that hold on every path, looked at once for each certificate. */
-  #judge({ certificate, isAnchor }: Step): Refusal | undefined {
-    if (!this.#verdicts.has(certificate)) {
+  /** The rules for issuers that hold on every path, checked once for each certificate. */
+  #issuerRefusal({ certificate, isAnchor }: Step): Refusal | undefined {
+    if (!this.#issuerRefusals.has(certificate)) {
       const mayBeForeign = isAnchor || this.#allowsOtherTrustDomains
       const leaf = mayBeForeign ? undefined : this.#leaf
-      this.#verdicts.set(certificate, issuerRefusal(certificate, this.#window, leaf))
+      this.#issuerRefusals.set(certificate, issuerRefusal(certificate, this.#window, leaf))
     }
-    return this.#verdicts.get(certificate)
+    return this.#issuerRefusals.get(certificate)
   }
 
-  /** Notes an issuer that was set aside: its rule when it signed, else that it did not. */
+  /** Records a deferred issuer: the rule that it breaks when it signed, else that it did not sign. */
   #explain({ path, certificate }: Step, refusal: Refusal): void {
-    // A monstrous key would make the check itself dear.
+    // With a very large key, the check itself would be expensive.
     const isSigned =
       certificate.publicKey.weakness === undefined
         ? this.#signatures.check(path.at(-1)!, certificate)
         : undefined
-    if (isSigned === false) this.#reason.noteBadSignature(path)
-    else this.#reason.note(path, isSigned === true, refusal)
+    if (isSigned === false) this.#reason.recordBadSignature(path)
+    else this.#reason.record(path, isSigned === true, refusal)
   }
 }
 

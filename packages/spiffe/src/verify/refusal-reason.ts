@@ -20,15 +20,15 @@ export class RefusalReason {
    * @param path how far the attempt got, leaf first
    * @param isSigned whether the issuer that was refused did sign the end of it
    */
-  note(path: readonly Certificate[], isSigned: boolean, refusal: Refusal): void {
+  record(path: readonly Certificate[], isSigned: boolean, refusal: Refusal): void {
     const progress = path.length * 2 + (isSigned ? 1 : 0)
     if (progress <= this.#progress) return
     this.#progress = progress
     this.#refusal = refusal
   }
 
-  noteBadSignature(path: readonly Certificate[]): void {
+  recordBadSignature(path: readonly Certificate[]): void {
     const message = 'an issuer of the right name did not make the signature'
-    this.note(path, false, { code: 'bad-signature', message })
+    this.record(path, false, { code: 'bad-signature', message })
   }
 }

@@ -23,7 +23,7 @@ export type Coverage =
       readonly ok: false
       readonly refusal: Refusal
       /** The certificate with which no path holds: one that is revoked, or an issuer without a list. */
-      readonly barred: Certificate
+      readonly excluded: Certificate
     }
 
 /**
@@ -60,10 +60,10 @@ export class Revocation {
       const [child, issuer] = [path[index - 1]!, path[index]!]
       const list = this.#currentList(issuer)
       if (list?.has(child.serialNumber) === true) {
-        return { ok: false, refusal: REVOKED, barred: child }
+        return { ok: false, refusal: REVOKED, excluded: child }
       }
       if (this.#policy === 'soft') continue
-      if (list === undefined) return { ok: false, refusal: UNKNOWN, barred: issuer }
+      if (list === undefined) return { ok: false, refusal: UNKNOWN, excluded: issuer }
       until = Math.min(until, list.nextUpdate)
     }
     return { ok: true, until }

@@ -3,9 +3,9 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
-import { writePem } from './pem.ts'
-import { X509Svid } from './svid.ts'
-import { commonName, forge, newKeyPair, refuses } from './x509.test.support.ts'
+import { writePem } from '../x509/pem.ts'
+import { X509Svid } from './x509-svid.ts'
+import { commonName, forge, newKeyPair, refuses } from '../x509/x509.test.support.ts'
 
 const keys = newKeyPair()
 const leaf = forge({ subjectKeys: keys })

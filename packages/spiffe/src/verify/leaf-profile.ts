@@ -1,7 +1,7 @@
 import { SpiffeId } from '../id/spiffe-id.ts'
 import { quote } from '../id/quote.ts'
-import type { Refusal } from '../verify/refusal.ts'
-import type { Certificate } from './certificate.ts'
+import type { Refusal } from './refusal.ts'
+import type { Certificate } from '../x509/certificate.ts'
 
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'

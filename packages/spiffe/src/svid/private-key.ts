@@ -3,8 +3,8 @@ import { DerReader } from '../der/reader.ts'
 import { TAG } from '../der/tags.ts'
 import { readSmallInteger } from '../der/values.ts'
 import { SpiffeError } from '../errors.ts'
-import { PRIVATE_KEYS } from './pem-kinds.ts'
-import { encryptedKey, readPem, type PemBlock } from './pem.ts'
+import { PRIVATE_KEYS } from '../x509/pem-kinds.ts'
+import { encryptedKey, readPem, type PemBlock } from '../x509/pem.ts'
 
 const TYPES: ReadonlyMap<string, 'pkcs8' | 'sec1' | 'pkcs1'> = new Map([
   ['PRIVATE KEY', 'pkcs8'],
