@@ -20,7 +20,29 @@ const spiffe = 'spiffe'
 const plugins = ['svid', 'peer', 'authz']
 
 export const layout: Readonly<Record<string, PackageLayout>> = {
-  spiffe: { floor: 1, imports: [], rooms: [] },
+  spiffe: {
+    floor: 1,
+    imports: [],
+    rooms: [
+      'coded-error.ts',
+      'errors.ts',
+      'describe.ts',
+      'option-reader.ts',
+      'task-queue.ts',
+      'timer.ts',
+      'cache',
+      'json',
+      'der',
+      'id',
+      'match',
+      'x509',
+      'verify',
+      'svid',
+      'source',
+      'internal.ts',
+      'index.ts',
+    ],
+  },
 
   policy: {
     floor: 2,
@@ -154,4 +176,4 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 }
 
 /** Packages whose rooms have no order yet. */
-export const unordered: readonly string[] = ['spiffe', 'tls', 'authority']
+export const unordered: readonly string[] = ['tls', 'authority']

@@ -1,8 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { SpiffeError } from '../errors.ts'
-import { SpiffeId } from './spiffe-id.ts'
-import { TrustDomain } from './trust-domain.ts'
+import { SpiffeId, TrustDomain } from './spiffe-id.ts'
 
 function errorOf(parse: () => unknown): SpiffeError {
   try {

@@ -1,5 +1,4 @@
-import { SpiffeId } from '../id/spiffe-id.ts'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { SpiffeId, TrustDomain } from '../id/spiffe-id.ts'
 import { SpiffeIdMatcher } from './matcher.ts'
 
 /** Matches every SPIFFE ID, of every trust domain. */

@@ -1,5 +1,5 @@
 import { SpiffeError } from '../errors.ts'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { TrustDomain } from '../id/spiffe-id.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import type { X509Bundle } from '../x509/bundle.ts'
 import type { RevocationList } from '../x509/revocation-list.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { TrustDomain } from '../id/spiffe-id.ts'
 import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
 import { BundleSet } from '../x509/bundle-set.ts'

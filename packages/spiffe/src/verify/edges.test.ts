@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
 import { contextTag, contextTagConstructed, TAG } from '../der/tags.ts'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { TrustDomain } from '../id/spiffe-id.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import type { Certificate } from '../x509/certificate.ts'

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { expect, test } from '@jest/globals'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { TrustDomain } from '../id/spiffe-id.ts'
 import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
 import { SpiffeError } from '../errors.ts'

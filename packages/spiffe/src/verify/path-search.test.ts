@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { TrustDomain } from '../id/spiffe-id.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { Certificate } from '../x509/certificate.ts'

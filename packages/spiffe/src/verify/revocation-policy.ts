@@ -1,5 +1,5 @@
 import { SpiffeError } from '../errors.ts'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { TrustDomain } from '../id/spiffe-id.ts'
 import { describeValue } from '../describe.ts'
 import { OptionReader } from '../option-reader.ts'
 

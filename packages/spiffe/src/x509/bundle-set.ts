@@ -1,4 +1,4 @@
-import type { TrustDomain } from '../id/trust-domain.ts'
+import type { TrustDomain } from '../id/spiffe-id.ts'
 import { SpiffeError } from '../errors.ts'
 import type { X509Bundle } from './bundle.ts'
 

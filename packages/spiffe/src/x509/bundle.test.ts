@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
-import { TrustDomain } from '../id/trust-domain.ts'
+import { TrustDomain } from '../id/spiffe-id.ts'
 import { BundleSet } from './bundle-set.ts'
 import { X509Bundle } from './bundle.ts'
 import { Certificate } from './certificate.ts'

@@ -1,4 +1,4 @@
-import type { TrustDomain } from '../id/trust-domain.ts'
+import type { TrustDomain } from '../id/spiffe-id.ts'
 import { describeCause } from '../describe.ts'
 import { SpiffeError } from '../errors.ts'
 import type { Certificate } from './certificate.ts'

@@ -1,5 +1,5 @@
-import { constants, verify, type KeyObject } from 'node:crypto'
-import type { Certificate } from './certificate.ts'
+import { constants, verify, type KeyObject, type X509Certificate } from 'node:crypto'
+import type { SubjectPublicKey } from './public-key.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
 /** A certificate or a revocation list, as far as its signature is concerned. */
@@ -11,9 +11,15 @@ export interface Signed {
   readonly signatureAlgorithm: SignatureAlgorithm | undefined
 }
 
+/** A certificate, as far as its key is concerned. */
+export interface Issuer {
+  readonly publicKey: SubjectPublicKey
+  readonly x509: X509Certificate
+}
+
 /** Whether the key of `issuer` made the signature, in an allowed way and with a key of the right kind. Never throws. */
 export function isSignedByKeyOf(
-  issuer: Certificate,
+  issuer: Issuer,
   { signatureAlgorithm, signed, signature }: Signed,
 ): boolean {
   if (signatureAlgorithm?.keyType !== issuer.publicKey.type) return false
