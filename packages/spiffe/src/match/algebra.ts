@@ -1,37 +1,40 @@
 import { SpiffeError } from '../errors.ts'
-import { describeValue } from '../describe.ts'
 import type { SpiffeId } from '../id/spiffe-id.ts'
 import { SpiffeIdMatcher, answerOf } from './matcher.ts'
 import type { Captures } from './matcher.ts'
+import { toMatcher, type MatcherInput } from './to-matcher.ts'
 
 /**
  * Matches what every one of `matchers` matches. It captures what they all capture; of two captures
- * with the same name, the first counts. None at all is refused, since it would match everything.
- * @throws {@link SpiffeError} `invalid-pattern`
+ * with the same name, the first counts. Without arguments it throws: it would match everything.
+ * @param matchers as {@link toMatcher} reads them: a SPIFFE ID or pattern as a string does
+ * @throws {@link SpiffeError} `invalid-pattern`, `invalid-spiffe-id`
  */
-export function allOf(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
+export function allOf(...matchers: readonly MatcherInput[]): SpiffeIdMatcher {
   if (matchers.length === 0) {
     throw new SpiffeError('invalid-pattern', 'allOf() needs a matcher: without any, it matches all')
   }
-  return new AllOf(checked(matchers))
+  return new AllOf(matchers.map(toMatcher))
 }
 
 /**
- * Matches what at least one of `matchers` matches; without any, nothing. It captures what the first
- * of them that matches captures.
- * @throws {@link SpiffeError} `invalid-pattern`
+ * Matches what at least one of `matchers` matches; without arguments, nothing. It captures what the
+ * first matching one captures.
+ * @param matchers as {@link toMatcher} reads them: a SPIFFE ID or pattern as a string does
+ * @throws {@link SpiffeError} `invalid-pattern`, `invalid-spiffe-id`
  */
-export function anyOf(...matchers: readonly SpiffeIdMatcher[]): SpiffeIdMatcher {
-  return new AnyOf(checked(matchers))
+export function anyOf(...matchers: readonly MatcherInput[]): SpiffeIdMatcher {
+  return new AnyOf(matchers.map(toMatcher))
 }
 
 /**
  * Matches what `matcher` does not match, **the IDs of all other trust domains included**, and
  * captures nothing. Usually it stands inside an {@link allOf}.
- * @throws {@link SpiffeError} `invalid-pattern`
+ * @param matcher as {@link toMatcher} reads it: a SPIFFE ID or pattern as a string does
+ * @throws {@link SpiffeError} `invalid-pattern`, `invalid-spiffe-id`
  */
-export function not(matcher: SpiffeIdMatcher): SpiffeIdMatcher {
-  return new Not(checked([matcher]))
+export function not(matcher: MatcherInput): SpiffeIdMatcher {
+  return new Not(toMatcher(matcher))
 }
 
 class AllOf extends SpiffeIdMatcher {
@@ -113,7 +116,7 @@ class AnyOf extends SpiffeIdMatcher {
 class Not extends SpiffeIdMatcher {
   readonly #matcher: SpiffeIdMatcher
 
-  constructor([matcher]: readonly [SpiffeIdMatcher]) {
+  constructor(matcher: SpiffeIdMatcher) {
     super()
     this.#matcher = matcher
   }
@@ -125,13 +128,4 @@ class Not extends SpiffeIdMatcher {
   toString(): string {
     return `not(${this.#matcher.toString()})`
   }
-}
-
-function checked<const T extends readonly SpiffeIdMatcher[]>(matchers: T): T {
-  for (const matcher of matchers) {
-    if (matcher instanceof SpiffeIdMatcher) continue
-    const message = `a matcher must be a SpiffeIdMatcher, not ${describeValue(matcher)}`
-    throw new SpiffeError('invalid-pattern', message)
-  }
-  return matchers
 }

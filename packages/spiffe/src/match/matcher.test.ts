@@ -6,6 +6,7 @@ import { allOf, not, anyOf } from './algebra.ts'
 import { SpiffeIdMatcher } from './matcher.ts'
 import { matchPattern } from './pattern.ts'
 import { matchAny, matchId, matchMemberOf, matchOneOf } from './sets.ts'
+import { toMatcher } from './to-matcher.ts'
 
 const ids = [
   'spiffe://example.org',
@@ -140,8 +141,22 @@ describe('algebra', () => {
     expect(captured(not(tenant))).toBeNull()
   })
 
-  test('takes matchers only', () => {
-    for (const value of ['spiffe://example.org', undefined, { matches: () => true }]) {
+  test('takes SPIFFE IDs and patterns as strings, and parsed IDs, for matchers', () => {
+    const text = 'spiffe://example.org/acme/web'
+    const web = matchId(text)
+    const apis = matchPattern('spiffe://example.org/*/api-*')
+    for (const build of [allOf, anyOf, not]) {
+      expect(String(build(text))).toBe(String(build(web)))
+      expect(String(build(SpiffeId.parse(text)))).toBe(String(build(web)))
+      expect(String(build('spiffe://example.org/*/api-*'))).toBe(String(build(apis)))
+    }
+    expect(String(anyOf(text, apis, 'spiffe://example.com/**'))).toBe(
+      String(anyOf(web, apis, matchPattern('spiffe://example.com/**'))),
+    )
+  })
+
+  test('refuses whatever else stands for a matcher', () => {
+    for (const value of [undefined, { matches: () => true }, 'spiffe://example.org']) {
       for (const build of [allOf, anyOf, not]) {
         expect(codeOf(() => Reflect.apply(build, undefined, [value]))).toBe('invalid-pattern')
       }
@@ -149,6 +164,43 @@ describe('algebra', () => {
         'invalid-pattern',
       )
     }
+    expect(codeOf(() => not('example.org'))).toBe('invalid-spiffe-id')
+  })
+})
+
+describe('toMatcher', () => {
+  test('returns a matcher as it is', () => {
+    for (const matcher of simple) expect(toMatcher(matcher)).toBe(matcher)
+  })
+
+  test('reads a string with a wildcard or a capture as a pattern, any other as one SPIFFE ID', () => {
+    for (const text of ['spiffe://example.org/*', 'spiffe://example.org/{tenant}/web']) {
+      expect(toMatcher(text).toString()).toBe(`matchPattern('${text}')`)
+    }
+    const text = 'spiffe://example.org/acme/web'
+    expect(toMatcher(text).toString()).toBe(`matchId('${text}')`)
+    expect(toMatcher(SpiffeId.parse(text)).toString()).toBe(`matchId('${text}')`)
+  })
+
+  test.each([
+    ['an ID without a path as a string', 'spiffe://example.org'],
+    ['an ID without a path', SpiffeId.parse('spiffe://example.org')],
+    ['a trust domain', TrustDomain.parse('example.org')],
+    ['a list', ['spiffe://example.org/acme/web']],
+    ['a pattern over trust domains', 'spiffe://*/acme/web'],
+    ['nothing', undefined],
+    ['null', null],
+  ])('refuses %s, which can be read in two ways or in none', (_, value) => {
+    expect(codeOf(() => Reflect.apply(toMatcher, undefined, [value]))).toBe('invalid-pattern')
+  })
+
+  test.each([
+    ['the name of a trust domain', 'example.org'],
+    ['an ID that is misspelt', 'spiffe://example.org/acme//web'],
+    ['an ID with an end of its own', 'spiffe://example.org/acme/'],
+    ['an empty string', ''],
+  ])('refuses %s as no SPIFFE ID', (_, value) => {
+    expect(codeOf(() => toMatcher(value))).toBe('invalid-spiffe-id')
   })
 })
 

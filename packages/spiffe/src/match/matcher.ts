@@ -6,10 +6,10 @@ import type { SpiffeId } from '../id/spiffe-id.ts'
 export type Captures = ReadonlyMap<string, string>
 
 /**
- * A set of SPIFFE IDs. The functions of this folder build all that most services need; for another
- * set, extend this class.
+ * A set of SPIFFE IDs. `matchId`, `matchOneOf`, `matchMemberOf`, `matchPattern`, `matchAny`, `allOf`, `anyOf` and `not`
+ * make the usual ones; for another set, extend this class.
  *
- * A matcher decides on an identity alone: make sure that it has been verified before you ask.
+ * A matcher decides on an identity alone: verify the identity first.
  */
 export abstract class SpiffeIdMatcher {
   static {
@@ -19,14 +19,14 @@ export abstract class SpiffeIdMatcher {
   /** Whether `id` is in the set. Synchronous, and free of side effects. */
   abstract matches(id: SpiffeId): boolean
 
-  /** What the patterns inside captured, an empty map when there are none; `null` when `id` does not match. */
+  /** What the patterns of this matcher capture; an empty map without captures; `null` when `id` does not match. */
   capture(id: SpiffeId): Captures | null {
     return answerOf(this, id) ? new Map() : null
   }
 
   /**
-   * By name, the trust domains of all workloads that it can match; `null` where that is not known, as for a class of your
-   * own. Without any it matches nobody: a workload's SPIFFE ID has a path (X509-SVID §2).
+   * The names of the trust domains whose workloads it can match; `null` when they are not known, which is the default
+   * for a class of your own. An empty set matches nobody: a workload's SPIFFE ID has a path (X509-SVID §2).
    */
   get trustDomains(): ReadonlySet<string> | null {
     return null
@@ -41,8 +41,8 @@ export abstract class SpiffeIdMatcher {
 }
 
 /**
- * Asks a matcher that may be a caller's own. What is no boolean, such as a promise, counts neither as
- * yes nor, inside a `not`, as no.
+ * Asks a matcher that may be a class of the caller's own. An answer that is not a boolean, such as a promise, throws:
+ * it must count neither as yes nor, inside a `not`, as no.
  * @throws {@link SpiffeError} `invalid-pattern`
  */
 export function answerOf(matcher: SpiffeIdMatcher, id: SpiffeId): boolean {
