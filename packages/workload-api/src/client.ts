@@ -37,7 +37,7 @@ export interface FetchOptions {
 /** Options of a watch. */
 export interface ClientWatchOptions {
   readonly signal?: AbortSignal
-  /** Hears of what the watch lives through: discarded messages, parts left out, failed calls. */
+  /** Called for each discarded message, each part of a message that is left out, and each failed call. */
   readonly onProblem?: (problem: WorkloadApiError) => void
 }
 
@@ -46,8 +46,8 @@ type Open<T> = (signal: AbortSignal) => AsyncGenerator<Received<T>, void>
 /**
  * A client of the SPIFFE Workload API. It connects at the first call.
  *
- * For a service that presents its SVID, `X509Source` is the better choice: it holds the last good
- * state and says whether it may still be used.
+ * A service that presents its SVID uses `X509Source` instead: it holds the last good state, and knows
+ * whether that may still be used.
  */
 export class WorkloadApiClient implements AsyncDisposable {
   readonly #channel: Channel
@@ -69,33 +69,34 @@ export class WorkloadApiClient implements AsyncDisposable {
   }
 
   /**
-   * The X.509-SVIDs of this workload and the bundles to verify peers against, as they are now.
+   * Fetches the X.509-SVIDs of this workload and the bundles to verify peers against.
    * One call: it is not repeated when it fails, nor when the default identity is `not-yet-valid`.
-   * @throws {@link WorkloadApiError}
+   * @throws {@link WorkloadApiError} `unknown-option`, `invalid-option`, `timeout`, `aborted`, `closed`, or why the call
+   * or its message was refused
    */
   fetchX509Context(options: FetchOptions = {}): Promise<X509Context> {
     return this.#fetch(this.#openX509Contexts, options)
   }
 
   /**
-   * The same, now and after each change, for as long as it takes: the stream is opened again when it
-   * ends. An SVID that is not valid yet is reported, and comes when its time has come; where it is the
-   * default identity, the whole context comes then. The iteration ends by an error only: `aborted`,
-   * `closed`, `invalid-request` or `internal`.
+   * Yields the same now and after each change, without end: it opens the stream again when that ends.
+   * An SVID that is not valid yet is reported to `onProblem` and yielded once it is valid; if it is the
+   * default identity, the whole context waits for it.
+   * @throws {@link WorkloadApiError} `aborted`, `closed`, `invalid-request` or `internal`, which alone end the iteration
    */
   watchX509Context(options: ClientWatchOptions = {}): AsyncGenerator<X509Context, void> {
     return this.#watchX509Context(options)
   }
 
   /**
-   * The bundles to verify peers against, without an SVID. One call, like `fetchX509Context`.
-   * @throws {@link WorkloadApiError}
+   * Fetches the bundles to verify peers against, without an SVID. One call, like `fetchX509Context`.
+   * @throws {@link WorkloadApiError} as `fetchX509Context`
    */
   fetchX509Bundles(options: FetchOptions = {}): Promise<BundleSet> {
     return this.#fetch(this.#openX509Bundles, options)
   }
 
-  /** The bundles now and after each change, like `watchX509Context`. */
+  /** Yields the bundles now and after each change, like `watchX509Context`. */
   watchX509Bundles(options: ClientWatchOptions = {}): AsyncGenerator<BundleSet, void> {
     return this.#watch(this.#openX509Bundles, options)
   }

@@ -14,12 +14,12 @@ const OPTIONS: ClientOptions = {
   // gRPC's own 120 s between two attempts to connect would keep a returned agent waiting.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
-  // Two sources in a process must not share the fate of one connection.
+  // Each source in a process has its own connection.
   'grpc.use_local_subchannel_pool': 1,
   // Finds an agent that hangs. SPIRE ends connections that ask more than once in five minutes.
   'grpc.keepalive_time_ms': 360_000,
   'grpc.keepalive_timeout_ms': 20_000,
-  // Retries are the business of the watch, which counts them.
+  // The watch retries, and counts its attempts.
   'grpc.enable_retries': 0,
   // The endpoint is local: a proxy of the environment must never see private keys.
   'grpc.enable_http_proxy': 0,
@@ -53,7 +53,7 @@ export class Channel {
       {},
       new Metadata(),
     )
-    // A cancelled call reports that too, when nobody listens any more.
+    // A cancelled call emits an error too, after the last listener has gone.
     call.on('error', () => {})
     const cancel = (): void => call.cancel()
     for (const end of [signal, renewal]) end.addEventListener('abort', cancel, { once: true })
@@ -70,8 +70,8 @@ export class Channel {
   }
 
   /**
-   * Gives up the connection and its calls: the next call makes a new one, to whoever listens then. A
-   * connection can be dead without a sign, and pings find that late.
+   * Drops the connection and its calls: the next call makes a new one. A connection can be dead without
+   * a sign, and pings find that late.
    */
   renew(): void {
     const renewal = this.#renewal
@@ -81,12 +81,12 @@ export class Channel {
     renewal.abort(
       new WorkloadApiError(
         'timeout',
-        `no news in time from the Workload API at ${this.address.uri}`,
+        `no message in time from the Workload API at ${this.address.uri}`,
       ),
     )
   }
 
-  /** Lets go of the connection, so that it does not keep the process alive. Safe to call twice. */
+  /** Closes the connection, so that it does not keep the process alive. Safe to call twice. */
   close(): void {
     this.#client.close()
   }

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js'
 import { WorkloadApiError, toWorkloadApiError } from '../errors.ts'
 import type { WorkloadApiErrorCode } from '../errors.ts'
 
-/** What is known about a call that failed. */
+/** What is known about a failed call. */
 export interface FailedCall {
   readonly endpoint: string
   readonly error: unknown
@@ -43,7 +43,7 @@ const NO_CONNECTION: Meaning = [
   'see that the agent runs, and that this process can open its socket',
 ]
 
-/** Says in the terms of this package why a call failed: `internal` when no status says so. */
+/** The error of this package for a failed call: `internal` when it failed without a status. */
 export function fromStatus({ endpoint, error, connected }: FailedCall): WorkloadApiError {
   if (!isStatus(error)) return toWorkloadApiError(error)
   const { code, details } = error

@@ -33,7 +33,7 @@ export function parseEndpointAddress(address: string): EndpointAddress {
   if (typeof address !== 'string') {
     throw new WorkloadApiError(
       'invalid-endpoint',
-      `an address is a string, not ${describeValue(address)}`,
+      `an address must be a string (found: ${describeValue(address)})`,
     )
   }
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(address) ?? []
@@ -131,11 +131,11 @@ function checkPathLength(uri: string, path: string): void {
 }
 
 function invalid(address: string, why: string): WorkloadApiError {
-  // Someone may have put a password where no userinfo belongs, or something else altogether.
+  // It may hold a password in place of a host, or be something else entirely.
   const isAddress = /^(?:unix|unix-abstract|tcp):[\w.:/[\]-]{1,200}$/i.test(address)
   const shown = isAddress ? quote(address) : 'what was given'
   return new WorkloadApiError(
     'invalid-endpoint',
-    `${shown} is no address of a Workload API: ${why}`,
+    `${shown} is not an address of a Workload API: ${why}`,
   )
 }

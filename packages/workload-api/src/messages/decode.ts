@@ -47,10 +47,10 @@ function decodeFields(message: Buffer, decode: Decode): Record<string, unknown> 
   try {
     decoded = decode(message)
   } catch (error) {
-    // A decoder that is damaged says nothing about the message.
+    // A damaged decoder says nothing about the message.
     if (error instanceof TypeError || error instanceof ReferenceError) throw error
     // The decoder's own error is left out: it may quote the message, and the message holds keys.
-    throw new WorkloadApiError('invalid-message', 'a message is not the protobuf that it should be')
+    throw new WorkloadApiError('invalid-message', 'a message is not the expected protobuf')
   }
   return record(decoded)
 }

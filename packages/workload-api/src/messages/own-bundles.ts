@@ -14,7 +14,7 @@ export class OwnBundles {
    */
   parse(raw: RawX509Svid): X509Bundle {
     const { name, trustDomain } = claimedBy(raw)
-    // A hundred SVIDs usually bring the same bundle a hundred times.
+    // SVIDs of one trust domain usually bring the same bundle each.
     const known = this.#parsed.get(name)
     if (known?.der.equals(raw.bundle) === true) return known.bundle
     try {
@@ -30,8 +30,8 @@ export class OwnBundles {
 /**
  * The bundles of the SVIDs that have proven good, by trust domain.
  *
- * Nothing merges two bundles. SVIDs of one trust domain must agree about its bundle: where they do
- * not, nobody can tell which one is true.
+ * Bundles are never merged. The SVIDs of one trust domain must come with the same bundle: when they
+ * differ, it is unknown which one is right.
  */
 export class TrustedOwnBundles {
   readonly #byName = new Map<string, X509Bundle>()

@@ -11,7 +11,7 @@ export interface OwnSvid {
   readonly bundle: X509Bundle
 }
 
-/** What the clock says of an own SVID. */
+/** Whether an own SVID is valid at one time. */
 export type SvidJudgement =
   | { readonly ok: true }
   | {
@@ -25,8 +25,8 @@ export type SvidJudgement =
 const MAX_TIMES = 32
 
 /**
- * Reads an SVID that is well-formed, has its own key, and is named as the endpoint says. It is not
- * held against the clock: {@link judgeOwnSvid} does that, as often as needed.
+ * Reads an SVID: it must be well-formed, have its own key, and the name that the endpoint gives it.
+ * Its times are not checked: {@link judgeOwnSvid} does that, as often as needed.
  * @throws {@link WorkloadApiError} `invalid-svid`, `key-mismatch`
  */
 export function readOwnSvid(raw: RawX509Svid): X509Svid {
@@ -42,7 +42,7 @@ export function readOwnSvid(raw: RawX509Svid): X509Svid {
 }
 
 /**
- * Whether a peer that trusts the bundle would let the SVID pass at `now`, and if not, from when on.
+ * Whether a peer that trusts the bundle would accept the SVID at `now`, and if not, from when on.
  * The certificate whose time has not come may be the leaf, an intermediate or the authority.
  */
 export function judgeOwnSvid(own: OwnSvid, now: number): SvidJudgement {
@@ -53,7 +53,7 @@ export function judgeOwnSvid(own: OwnSvid, now: number): SvidJudgement {
 }
 
 function verifyAt({ svid, bundle }: OwnSvid, time: number): Verification {
-  // Never with a tolerance: it is for the clocks of peers, who may have none.
+  // Without tolerance: clockSkewMs is for peers, which may not have one.
   return verifyX509Svid(svid.certificates, BundleSet.of(bundle), { clock: () => time })
 }
 

@@ -11,9 +11,9 @@ interface Signer {
 }
 
 /**
- * Gives each bundle its revocation lists. The field of the message does not say which trust domain a
- * list is of: the signature does, by an authority of a bundle or by an intermediate that came with an
- * own SVID. A list that cannot be used is left out and reported; the message stays good.
+ * Gives each bundle its revocation lists. The message does not name the trust domain of a list. Its
+ * signature does: by an authority of a bundle, or by an intermediate that came with an own SVID. A list
+ * that cannot be used is left out and reported; the message stays good.
  */
 export function distribute(
   crl: readonly Buffer[],
@@ -45,7 +45,7 @@ export function distribute(
   )
 }
 
-/** Who may have signed the lists of one message. */
+/** The certificates that may have signed the lists of one message. */
 class Signers {
   readonly #byName = new Map<string, Signer[]>()
   #checks = 0

@@ -56,7 +56,7 @@ function readVarint(cursor: Cursor): number {
     value += (byte % 128) * 128 ** bytes
     if (byte < 128) return value
   }
-  throw new WorkloadApiError('invalid-message', 'a message has an endless number')
+  throw new WorkloadApiError('invalid-message', 'a message has a number without end')
 }
 
 function truncated(): WorkloadApiError {

@@ -11,18 +11,18 @@ import { distribute } from './revocation-lists.ts'
 import { readX509Message } from './x509-message.ts'
 import type { X509Message } from './x509-message.ts'
 
-/** One complete state of the workload's X.509 identities: what is not in it does not hold any more. */
+/** One complete state of the workload's X.509 identities: what is not in it is revoked. */
 export interface X509Context {
   /** At least one; the first is the default identity. */
   readonly svids: readonly X509Svid[]
   /**
-   * The bundle of every trust domain that may be trusted, the own ones and the federated ones, with the
-   * revocation lists that came along. SPIRE sends none.
+   * The bundle of every trust domain that may be trusted: the workload's own ones and the federated
+   * ones, with the revocation lists of the same message. SPIRE sends none.
    */
   readonly bundles: BundleSet
 }
 
-/** What holds an SVID up that is good in all but its time. */
+/** What an SVID waits for that is good but not valid yet. */
 export interface Wait {
   /** In ms since the epoch. */
   readonly validFrom: number
@@ -35,7 +35,7 @@ export interface JudgedSvid {
   readonly wait: Wait | null
 }
 
-/** A message as it is to be read at one time. */
+/** A message, judged at one time. */
 export interface JudgedContext {
   /** At least one; the first is the default identity. */
   readonly svids: readonly JudgedSvid[]
@@ -43,15 +43,15 @@ export interface JudgedContext {
 }
 
 /**
- * Holds a message against the clock, or refuses it whole.
+ * Judges a message at a time, or refuses it whole.
  *
  * Refused whole: a message whose first SVID (the default identity) has expired or does not verify,
  * because the second must not take its place by accident; one whose SVIDs of the same trust domain
  * disagree about its bundle. Left out and reported in `problems`: any later bad SVID; a bad federated
  * bundle; a revocation list that is not used.
  *
- * An SVID that is good in all but its time is not bad: nothing in the message is malformed, and clocks
- * differ by seconds. It is reported, and waits, while the rest of the message, its own bundle included,
+ * An SVID that is good but not valid yet is not bad: nothing in the message is malformed, and clocks
+ * differ by seconds. It is reported, and waits. The rest of the message, its own bundle included,
  * counts at once.
  *
  * @throws {@link WorkloadApiError}
@@ -80,7 +80,7 @@ export function judgeX509Message(message: X509Message, now: number): ParsedMessa
 }
 
 /**
- * What a message says to who cannot wait: the SVIDs that are good now.
+ * The context for a caller that cannot wait: the SVIDs that are valid now.
  * @throws {@link WorkloadApiError} `not-yet-valid` when the default identity is not
  */
 export function presentContext({ svids, bundles }: JudgedContext): X509Context {

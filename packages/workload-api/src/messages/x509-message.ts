@@ -8,13 +8,13 @@ import { readOwnSvid } from './own-svid.ts'
 import type { OwnSvid } from './own-svid.ts'
 import type { Problem } from './parsed-message.ts'
 
-/** A message of `FetchX509SVID` that is well-formed, not yet held against the clock. */
+/** A well-formed message of `FetchX509SVID`, whose times are not checked yet. */
 export interface X509Message {
   /** At least one; the first is the default identity. */
   readonly own: readonly OwnSvid[]
   readonly federatedBundles: ReadonlyMap<string, Buffer>
   readonly crl: readonly Buffer[]
-  /** What was left out because it is malformed, whatever the time. */
+  /** The malformed parts that were left out. */
   readonly problems: readonly Problem[]
 }
 
@@ -22,8 +22,8 @@ export interface X509Message {
  * Reads a message, or refuses it whole: one over the limits; one without SVIDs or with an empty
  * mandatory field; one whose first SVID is malformed. A later SVID that is malformed is left out.
  *
- * In any case the private keys of the message are overwritten: they live on as key objects, and their
- * bytes need not wait for the garbage collector.
+ * In any case it overwrites the private keys in the message: they are key objects from here on, and
+ * their bytes must not wait for the garbage collector.
  *
  * @throws {@link WorkloadApiError}
  */
@@ -81,7 +81,7 @@ function withoutRepeatedHints(svids: readonly RawX509Svid[]): readonly RawX509Sv
   })
 }
 
-/** The federated bundles but for the own trust domains: their bundles come inside the SVIDs only. */
+/** The federated bundles without those of the own trust domains, which come inside the SVIDs only. */
 function withoutOwn(
   { svids, federatedBundles }: RawX509SvidResponse,
   problems: Problem[],

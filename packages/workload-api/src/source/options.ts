@@ -16,9 +16,9 @@ export interface X509SourceOptions {
   /** The waits between the attempts to reach the Workload API. */
   readonly backoff?: BackoffOptions
   /**
-   * Hears of what stands in the way, each code once until the source is ready again, with the cure in
-   * the message. It must not throw. By default `process.emitWarning` while the source opens, and later
-   * nobody: the plugin `svid` logs it, from `node:diagnostics_channel`.
+   * Called with what keeps the source from being ready: each code once until it is ready again. The
+   * message says the cure. It must not throw. Default: `process.emitWarning` while the source opens,
+   * and nothing later, because the plugin `svid` logs it, from `node:diagnostics_channel`.
    */
   readonly onProblem?: (problem: WorkloadApiError) => void
   /** The time in milliseconds since the epoch; default `Date.now`. */
@@ -29,7 +29,7 @@ export interface X509SourceOptions {
 
 const NAMES = ['address', 'timeoutMs', 'signal', 'pick', 'backoff', 'onProblem', 'clock', 'random']
 
-/** @throws `WorkloadApiError` `unknown-option`, `invalid-option` */
+/** @throws {@link WorkloadApiError} `unknown-option`, `invalid-option` */
 export function checkX509SourceOptions(options: X509SourceOptions): void {
   reader.assertKnown('X509Source.open', options, NAMES)
   reader.asFunction('onProblem', options.onProblem, () => {})

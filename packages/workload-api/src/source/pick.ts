@@ -4,8 +4,8 @@ import type { X509Svid } from '@fastify-spiffe/spiffe'
 import { WorkloadApiError } from '../errors.ts'
 
 /**
- * Which of several SVIDs to present: the one with this SPIFFE ID, the one with this hint, or the one
- * that a function chooses (`undefined`: none of them).
+ * Chooses which of several SVIDs to present: the one with this SPIFFE ID, the one with this hint, or
+ * the one that a function returns (`undefined`: none of them).
  */
 export type X509SvidPick =
   | string
@@ -32,7 +32,7 @@ export function toPicker(pick: X509SvidPick | undefined): X509SvidPicker {
     const { hint } = pick
     return (svids) => svids.find((svid) => svid.hint === hint)
   }
-  throw new WorkloadApiError('invalid-option', 'pick is a SPIFFE ID, a hint or a function')
+  throw new WorkloadApiError('invalid-option', 'pick must be a SPIFFE ID, a hint or a function')
 }
 
 function byId(id: SpiffeId): X509SvidPicker {

@@ -2,25 +2,25 @@ import { WorkloadApiError } from '../errors.ts'
 import { publishProblem } from './events.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** After so long without any answer, a source that opens says that it waits. */
+/** A source that opens and gets no answer for this long reports that it waits. */
 const QUIET_MS = 5_000
 
 export type OnProblem = (problem: WorkloadApiError) => void
 
 export interface ProblemsOptions {
   readonly endpoint: string
-  /** `undefined`: while the source opens, `process.emitWarning`; later nobody. */
+  /** Default: `process.emitWarning` while the source opens, and nothing later. */
   readonly onProblem: OnProblem | undefined
 }
 
 /**
- * Says what stands in the way of a source: each code once, until the source is ready again. Updates do
- * not say it, because the state does not change by it: an agent that is away is `stale` whatever the
- * reason, and a source that opens is `starting`.
+ * Reports what keeps a source from being ready: each code once, until the source is ready again. The
+ * state alone does not show it: a source without an agent is `stale` for any reason, and a source that
+ * opens is `starting`.
  */
 export class Problems {
   readonly #options: ProblemsOptions
-  readonly #told = new Set<string>()
+  readonly #reported = new Set<string>()
   #isOpening = true
   #timer: NodeJS.Timeout | undefined
 
@@ -29,26 +29,27 @@ export class Problems {
     const text = `no answer from the Workload API at ${options.endpoint} for ${QUIET_MS} ms`
     const message = `${text}: still waiting; see that it is the socket of an agent, and that the agent is healthy`
     this.#timer = setTimeout(() => {
-      if (this.#told.size === 0) this.#tell('starting', new WorkloadApiError('timeout', message))
+      if (this.#reported.size === 0)
+        this.#report('starting', new WorkloadApiError('timeout', message))
     }, QUIET_MS)
     this.#timer.unref()
   }
 
-  /** Hears of every state that the source takes. */
-  note({ state, error }: Snapshot): void {
-    if (state === 'ready' || state === 'closed') this.#told.clear()
-    else if (error !== null) this.#tell(state, error)
+  /** Called with every state of the source. */
+  onSnapshot({ state, error }: Snapshot): void {
+    if (state === 'ready' || state === 'closed') this.#reported.clear()
+    else if (error !== null) this.#report(state, error)
   }
 
-  /** The wait for the first SVID is over, one way or the other. */
+  /** Called when the wait for the first SVID has ended, with or without one. */
   opened(): void {
     clearTimeout(this.#timer)
     this.#isOpening = false
   }
 
-  #tell(state: Snapshot['state'], error: WorkloadApiError): void {
-    if (this.#told.has(error.code)) return
-    this.#told.add(error.code)
+  #report(state: Snapshot['state'], error: WorkloadApiError): void {
+    if (this.#reported.has(error.code)) return
+    this.#reported.add(error.code)
     const { endpoint, onProblem } = this.#options
     publishProblem(endpoint, state, error)
     if (onProblem !== undefined) onProblem(error)

@@ -28,14 +28,14 @@ export const STARTING: Snapshot = Object.freeze({
 })
 
 /**
- * A good message replaces all that was held (Workload API §4: a message is a complete state). What
- * is equal keeps its object, so that whoever compares sees no change where there is none.
+ * A good message replaces everything that was held (Workload API §4: a message is a complete state).
+ * Equal parts keep their objects, so that a comparison by identity shows real changes only.
  *
- * Where an SVID is not valid yet, the last good one of the same SPIFFE ID and hint serves on in its
- * place, and the source is `stale`; without one there is none to present. The bundles count at once.
+ * While an SVID is not valid yet, the last good one with the same SPIFFE ID and hint stays in use, and
+ * the source is `stale`; without such a one there is no SVID to present. The bundles count at once.
  *
- * A message in which `pick` finds nothing takes the identity away, unless an SVID of it was refused:
- * then the identity may just have come in bad shape, and the message is discarded.
+ * When `pick` chooses nothing, the workload has lost its identity, unless an SVID of the message was
+ * refused: then the chosen one may be among the refused, and the message is discarded.
  *
  * @throws {@link WorkloadApiError} `no-match`, or why the SVID was refused
  */
@@ -51,7 +51,7 @@ export function accept(
   if (picked === undefined) {
     const refused = problems.find(({ part }) => part === 'svid')
     if (refused !== undefined) throw refused.error
-    const error = new WorkloadApiError('no-match', 'pick finds none of the SVIDs of this workload')
+    const error = new WorkloadApiError('no-match', 'pick chose none of the SVIDs of this workload')
     return { state: 'denied', svid: null, svids, bundles, error }
   }
   const { usable: svid, wait } = picked
@@ -82,7 +82,7 @@ function usableOf(identities: readonly Identity[]): readonly X509Svid[] {
   return [...new Set(identities.flatMap(({ usable }) => usable ?? []))]
 }
 
-/** The default identity is the first whether it waits or not; others are picked before they are waited for. */
+/** The default identity is the first one, valid or not. A picker sees the usable ones first, and waiting ones last. */
 function choose(identities: readonly Identity[], pick: X509SvidPicker): Identity | undefined {
   if (pick === FIRST) return identities[0]
   const usable = usableOf(identities)
@@ -94,7 +94,7 @@ function choose(identities: readonly Identity[], pick: X509SvidPicker): Identity
   return waiting.find(({ svid }) => svid === later)
 }
 
-/** The new bundles, each as the object that was held where it is equal: then nobody judges its peers anew. */
+/** The new bundles, where each equal one keeps its object, so that no peer is verified again for it. */
 function keepEqual(held: BundleSet, bundles: BundleSet): BundleSet {
   if (held.equals(bundles)) return held
   const kept = [...bundles].map((bundle) => {
@@ -104,7 +104,7 @@ function keepEqual(held: BundleSet, bundles: BundleSet): BundleSet {
   return BundleSet.of(...kept)
 }
 
-/** A discarded message, or a stream that ended, changes nothing but that the state may be old. */
+/** After a discarded message or an ended stream, everything stays, but the state may be old. */
 export function interrupt(held: Snapshot, error: WorkloadApiError | null): Snapshot {
   // Workload API §5.2.1: after PermissionDenied the redacted SVIDs are not used any more.
   if (error?.code === 'no-identity') {
@@ -115,8 +115,8 @@ export function interrupt(held: Snapshot, error: WorkloadApiError | null): Snaps
 }
 
 /**
- * What is left of a snapshot at `now`: no SVID that has run out. The snapshot itself keeps it, for a
- * clock that was set wrong will be set back.
+ * The snapshot at `now`, without an SVID that has expired. The snapshot that is held keeps it, because a
+ * wrong clock may be set back.
  */
 export function asOf(held: Snapshot, now: number): Snapshot {
   if (held.svid === null || !held.svid.isExpired(now)) return held
@@ -124,7 +124,7 @@ export function asOf(held: Snapshot, now: number): Snapshot {
   return { ...held, state: hasEnded ? held.state : 'expired', svid: null }
 }
 
-/** The supply has ended for good; the last SVID serves until it expires. */
+/** After the stream has ended for good: the last SVID stays in use until it expires. */
 export function fail(held: Snapshot, error: WorkloadApiError): Snapshot {
   return { ...held, state: 'failed', error }
 }

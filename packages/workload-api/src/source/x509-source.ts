@@ -19,7 +19,7 @@ import type { ReviewedEvent } from '../watch/reviewed.ts'
 import { receiveX509Reviews } from '../watch/streams.ts'
 import { watch } from '../watch/watch.ts'
 import { publishChanges, publishRejection } from './events.ts'
-import { Opening } from './opening.ts'
+import { InitialSync } from './initial-sync.ts'
 import { checkX509SourceOptions } from './options.ts'
 import type { X509SourceOptions } from './options.ts'
 import { toPicker } from './pick.ts'
@@ -27,14 +27,14 @@ import type { X509SvidPicker } from './pick.ts'
 import { Problems } from './problems.ts'
 import { STARTING, accept, asOf, compare, fail, interrupt } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
-import { Vigil } from './vigil.ts'
+import { ExpiryMonitor } from './expiry-monitor.ts'
 
 /**
  * The workload's X.509-SVID and bundles, live from the SPIFFE Workload API.
  *
- * It keeps one stream open and opens it again whenever it ends. What the API says replaces what was
- * held; what is bad is refused and published, and the last good state serves on. The states are those
- * of {@link SourceState}.
+ * It keeps one stream open, and opens it again whenever it ends. A good message replaces everything
+ * that was held. A bad message is refused and published on `node:diagnostics_channel`, and the last
+ * good state stays in use. The states are those of {@link SourceState}.
  */
 export class X509Source implements X509MaterialSource {
   readonly #channel: Channel
@@ -43,12 +43,12 @@ export class X509Source implements X509MaterialSource {
   readonly #retry: RetryPolicy
   readonly #updates = new Updates()
   readonly #closing = new AbortController()
-  readonly #vigil: Vigil
-  readonly #opening = new Opening()
+  readonly #expiryMonitor: ExpiryMonitor
+  readonly #initialSync = new InitialSync()
   readonly #problems: Problems
   #held: Snapshot = STARTING
-  /** What everybody has been told. */
-  #told: Snapshot = STARTING
+  /** The snapshot that listeners know. */
+  #published: Snapshot = STARTING
   /** Why the stream is down, `null` when it ended cleanly; `undefined` while it is up. */
   #interruption: WorkloadApiError | null | undefined
   #running: Promise<void> = Promise.resolve()
@@ -59,19 +59,19 @@ export class X509Source implements X509MaterialSource {
     this.#retry = new RetryPolicy(options.backoff, options.random)
     this.#channel = new Channel(findEndpointAddress(options.address))
     this.#problems = new Problems({ endpoint: this.endpoint, onProblem: options.onProblem })
-    this.#vigil = new Vigil({
+    this.#expiryMonitor = new ExpiryMonitor({
       clock: this.#clock,
-      onLook: () => this.#tell(),
-      onOverdue: () => this.#channel.renew(),
+      onTick: () => this.#publish(),
+      onRenewalOverdue: () => this.#channel.renew(),
     })
   }
 
   /**
    * Connects, and waits for the first SVID.
    *
-   * An endpoint that is away, or has no identity for this workload yet, is tried again until the
-   * time is up, and an SVID that is not valid yet is waited for; the error then says what stood in the
-   * way.
+   * While the endpoint cannot be reached, or has no identity for this workload yet, it tries again
+   * until `timeoutMs` has passed. It waits for an SVID that is not valid yet. The error says what was
+   * wrong last.
    *
    * @throws {@link WorkloadApiError} at once `unknown-option`, `invalid-option`, `no-endpoint`,
    *   `invalid-endpoint`, `invalid-request`, `unimplemented`, `aborted`, `internal`; after `timeoutMs` the code
@@ -87,7 +87,7 @@ export class X509Source implements X509MaterialSource {
       const source = new X509Source(options)
       source.#running = source.#run()
       try {
-        await source.#opening.wait(scope.signal)
+        await source.#initialSync.wait(scope.signal)
         return source
       } catch (error) {
         await source.close()
@@ -101,7 +101,7 @@ export class X509Source implements X509MaterialSource {
   }
 
   get svid(): X509Svid | null {
-    // Asked of the clock, for a timer may be late: after the machine slept, for example.
+    // Reads the clock, because a timer may be late, such as after the machine slept.
     return this.#present.svid
   }
 
@@ -119,7 +119,7 @@ export class X509Source implements X509MaterialSource {
     return this.#present.state
   }
 
-  /** Why the source is not `ready`; `null` when it is, or when nobody said why. */
+  /** Why the source is not `ready`; `null` when it is ready, or when the reason is not known. */
   get error(): WorkloadApiError | null {
     return this.#held.error
   }
@@ -143,8 +143,8 @@ export class X509Source implements X509MaterialSource {
 
   async close(): Promise<void> {
     if (this.#held.state !== 'closed') {
-      this.#vigil.set(null)
-      this.#turnTo({ ...this.#held, state: 'closed' })
+      this.#expiryMonitor.set(null)
+      this.#transition({ ...this.#held, state: 'closed' })
       this.#closing.abort(new WorkloadApiError('closed', 'the source is closed'))
       this.#updates.close()
       this.#channel.close()
@@ -167,26 +167,28 @@ export class X509Source implements X509MaterialSource {
     } catch (error) {
       if (this.#held.state === 'closed') return
       const reason = toWorkloadApiError(error)
-      this.#turnTo(fail(this.#held, reason))
-      this.#opening.fail(reason)
+      this.#transition(fail(this.#held, reason))
+      this.#initialSync.fail(reason)
     }
   }
 
   #handle(event: ReviewedEvent): void {
     if (event.type === 'message') {
       this.#interruption = undefined
-      this.#turnTo(this.#accept(event.message))
+      this.#transition(this.#accept(event.message))
     } else if (event.type === 'reviewed') {
-      // The time has come of what arrived before: that says nothing of the supply.
+      // An SVID that came earlier has become valid. That says nothing about the stream.
       const next = this.#accept(event.message)
-      this.#turnTo(this.#interruption === undefined ? next : interrupt(next, this.#interruption))
+      this.#transition(
+        this.#interruption === undefined ? next : interrupt(next, this.#interruption),
+      )
     } else if (event.type === 'discarded') {
       publishRejection(this.endpoint, { part: 'svid', error: event.error })
-      this.#turnTo(interrupt(this.#held, event.error))
+      this.#transition(interrupt(this.#held, event.error))
     } else {
       this.#interruption = event.error
-      this.#turnTo(interrupt(this.#held, event.error))
-      if (event.error?.code === 'unimplemented') this.#opening.fail(event.error)
+      this.#transition(interrupt(this.#held, event.error))
+      if (event.error?.code === 'unimplemented') this.#initialSync.fail(event.error)
     }
   }
 
@@ -203,21 +205,21 @@ export class X509Source implements X509MaterialSource {
     return asOf(this.#held, this.#clock())
   }
 
-  #turnTo(next: Snapshot): void {
+  #transition(next: Snapshot): void {
     const before = this.#held
     if (before.state === 'closed') return
     this.#held = next
-    if (next.svid !== before.svid) this.#vigil.set(next.svid)
-    this.#tell()
+    if (next.svid !== before.svid) this.#expiryMonitor.set(next.svid)
+    this.#publish()
   }
 
-  #tell(): void {
-    const before = this.#told
+  #publish(): void {
+    const before = this.#published
     const present = this.#present
-    this.#told = present
-    this.#opening.note(present)
+    this.#published = present
+    this.#initialSync.onSnapshot(present)
     publishChanges(this.endpoint, before, present)
     if (Object.values(compare(before, present)).includes(true)) this.#updates.notify()
-    this.#problems.note(present)
+    this.#problems.onSnapshot(present)
   }
 }

@@ -13,8 +13,9 @@ export interface CallScopeOptions {
 }
 
 /**
- * Everything that may end a call, as one signal whose reason is always a {@link WorkloadApiError}:
- * `aborted`, `closed` or `timeout`. `release` lets go of the other signals, which may live for long.
+ * Joins everything that may end a call into one signal, whose reason is always a
+ * {@link WorkloadApiError}: `aborted`, `closed` or `timeout`. `release` removes its listeners from the
+ * other signals, which may live for long.
  */
 export class CallScope {
   readonly #controller = new AbortController()

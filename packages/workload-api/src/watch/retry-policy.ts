@@ -16,10 +16,10 @@ export interface BackoffOptions {
   readonly deniedMaxMs?: number
 }
 
-/** Twenty calls a second: more than that is an attack on the agent. */
+/** At most twenty calls a second, to spare the agent. */
 const SHORTEST_MS = 50
 
-/** A socket that nobody listens at costs next to nothing to try; its return is found at once. */
+/** A socket without a listener is cheap to try, so a returned agent is found soon. */
 const UNREACHABLE_MAX_MS = 500
 
 /**
@@ -46,7 +46,7 @@ export class RetryPolicy {
   afterFailure(error: WorkloadApiError | null): number {
     const code = error?.code
     if (code === 'unreachable') return this.#unreachable.next()
-    // An answer that only an operator can change: an entry is missing, or the socket is the wrong one.
+    // Only an operator can change these: an entry is missing, or the socket is the wrong one.
     if (code === 'no-identity' || code === 'unimplemented') return this.#denied.next()
     return this.#unavailable.next()
   }

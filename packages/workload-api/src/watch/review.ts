@@ -5,18 +5,17 @@ import { judgeX509Message } from '../messages/x509-context.ts'
 import type { JudgedContext } from '../messages/x509-context.ts'
 import type { X509Message } from '../messages/x509-message.ts'
 
-/** A timer may be late, and the clock may be set: it is looked at once a second while it matters. */
-const LOOK_EVERY_MS = 1_000
+/** How often the clock is read while it matters: a timer may be late, and the clock may be set. */
+const TICK_MS = 1_000
 
-/** What came of holding a message against the clock: how it reads now, or why it is discarded. */
+/** A message, judged at one time, or why it is discarded. */
 export type Outcome =
   | { readonly ok: true; readonly message: ParsedMessage<JudgedContext> }
   | { readonly ok: false; readonly error: WorkloadApiError }
 
 /**
- * A message of a watch, which is held against the clock again when that may give another outcome: when
- * the time of an SVID has come that was not valid yet, and when the clock was set back behind the time
- * at which one was found to have expired.
+ * A message of a watch, which is judged again when that may give another outcome: when an SVID becomes
+ * valid, and when the clock was set back to before the time at which an SVID was found expired.
  */
 export class Review {
   readonly #message: X509Message
@@ -39,7 +38,7 @@ export class Review {
     return this.#outcome
   }
 
-  /** Whether an SVID of the message waits for its time. */
+  /** Whether an SVID of the message is not valid yet. */
   get isWaiting(): boolean {
     return this.#dueAt < Infinity
   }
@@ -52,7 +51,7 @@ export class Review {
   delayAt(now: number): number | undefined {
     if (!this.isWaiting && !this.#hasRefused) return undefined
     const left = Math.ceil(this.#dueAt - now)
-    return left >= 1 && left < LOOK_EVERY_MS ? left : LOOK_EVERY_MS
+    return left >= 1 && left < TICK_MS ? left : TICK_MS
   }
 
   /** When the next SVID becomes valid. */
@@ -62,7 +61,7 @@ export class Review {
     return Math.min(...svids.map(({ wait }) => wait?.validFrom ?? Infinity))
   }
 
-  /** Whether an SVID was refused that another time may let pass. */
+  /** Whether an SVID was refused that may be accepted at another time. */
   get #hasRefused(): boolean {
     if (!this.#outcome.ok) return true
     return this.#outcome.message.value.svids.length < this.#message.own.length

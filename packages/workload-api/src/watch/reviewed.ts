@@ -4,10 +4,10 @@ import type { JudgedContext } from '../messages/x509-context.ts'
 import type { Review } from './review.ts'
 import type { WatchEvent } from './watch.ts'
 
-/** What happens to a watch whose messages are held against the clock. */
+/** The events of a watch whose messages are judged again as time passes. */
 export type ReviewedEvent =
   | WatchEvent<JudgedContext>
-  /** Nothing has come: the last message reads otherwise than before, because of the time. */
+  /** No message has come: the last one has another outcome, because of the time. */
   | { readonly type: 'reviewed'; readonly message: ParsedMessage<JudgedContext> }
 
 export interface ReviewOptions {
@@ -19,9 +19,8 @@ type Event = WatchEvent<Review>
 type Next = IteratorResult<Event, void>
 
 /**
- * Holds the messages of a watch against the clock again when the time has come of an SVID that was not
- * valid yet. Only a message that is good in all but its time takes the place of one that waits, and
- * `no-identity` takes it away.
+ * Judges the messages of a watch again when an SVID becomes valid that was not valid before. A message
+ * that waits is replaced only by one that is good or waits too; `no-identity` removes it.
  *
  * @throws whatever the watch throws
  */
@@ -29,7 +28,7 @@ export async function* reviewed(
   watch: (signal: AbortSignal) => AsyncGenerator<Event, void>,
   { clock, signal }: ReviewOptions,
 ): AsyncGenerator<ReviewedEvent, void> {
-  // An event may be asked for while a review is waited for: the watch has to be ended by a signal.
+  // While a review waits, the next event is already requested, so only a signal can end the watch.
   const ending = new AbortController()
   const end = (): void => ending.abort(signal.reason)
   signal.addEventListener('abort', end, { once: true })
@@ -39,7 +38,7 @@ export async function* reviewed(
   let review: Review | undefined
   try {
     for (;;) {
-      // Before each event too: those of a stream that fails again and again would outrun every timer.
+      // Before each event too: a stream that fails again and again would outrun every timer.
       if (review?.isDue(clock()) === true) yield again(review, clock())
       asked ??= ask(events)
       const next = await nextOrTimer(asked, review?.delayAt(clock()))
@@ -59,7 +58,7 @@ export async function* reviewed(
 
 function ask(events: AsyncGenerator<Event, void>): Promise<Next> {
   const asked = events.next()
-  // Whoever takes the events may be slow: a failure waits for them.
+  // The consumer may be slow: a rejection must not be unhandled until it asks.
   asked.catch(() => undefined)
   return asked
 }

@@ -11,7 +11,7 @@ export type Received<T> =
   /** With what was read of it, where another time may let it pass. */
   | { readonly ok: false; readonly error: WorkloadApiError; readonly value?: T }
 
-/** What happens to a watch. */
+/** An event of a watch. */
 export type WatchEvent<T> =
   | { readonly type: 'message'; readonly message: ParsedMessage<T> }
   /** A message was discarded; the stream goes on. */
@@ -31,8 +31,8 @@ export interface WatchOptions {
 }
 
 /**
- * Keeps a stream open for as long as it takes: opens it again at once after a clean end, and after a
- * growing wait when it fails.
+ * Keeps a stream open without end: opens it again at once after a clean end, and after a growing wait
+ * when it fails.
  *
  * @throws the signal's reason, or {@link WorkloadApiError} `invalid-request` or `internal`, which are not retried
  */
@@ -57,8 +57,8 @@ export async function* watch<T>(
     } catch (cause) {
       signal.throwIfAborted()
       error = toWorkloadApiError(cause)
-      // Workload Endpoint §6: a client does not retry after InvalidArgument. What nobody has foreseen is no
-      // call that failed: it would fail again.
+      // Workload Endpoint §6: a client does not retry after InvalidArgument. An unexpected error is not a
+      // failed call: it would fail again.
       if (error !== cause || error.code === 'invalid-request') throw error
     }
     const retryInMs =

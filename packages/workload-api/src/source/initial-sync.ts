@@ -1,8 +1,8 @@
 import { WorkloadApiError } from '../errors.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** The wait for the first SVID of a source, and the memory of what stood in its way. */
-export class Opening {
+/** The wait of a source for its first SVID. It remembers the last error, to explain a timeout. */
+export class InitialSync {
   #latest: WorkloadApiError | null = null
   #resolve: () => void = () => {}
   #reject: (error: WorkloadApiError) => void = () => {}
@@ -11,20 +11,20 @@ export class Opening {
     this.#reject = reject
   })
 
-  /** Hears of every state that the source takes. */
-  note({ svid, error }: Snapshot): void {
+  /** Called with every state of the source. */
+  onSnapshot({ svid, error }: Snapshot): void {
     this.#latest = error
     if (svid !== null) this.#resolve()
   }
 
-  /** There is no point in waiting any longer. */
+  /** Ends the wait with an error: no SVID can come any more. */
   fail(error: WorkloadApiError): void {
     this.#reject(error)
   }
 
   /**
-   * Resolves with the first SVID. The signal's reason must be a {@link WorkloadApiError}.
-   * @throws {@link WorkloadApiError}
+   * Resolves when the first SVID has come. The signal's reason must be a {@link WorkloadApiError}.
+   * @throws {@link WorkloadApiError} the signal's reason; for `timeout`, the last error instead
    */
   async wait(signal: AbortSignal): Promise<void> {
     const ended = new Promise<never>((_resolve, reject) => {
@@ -33,7 +33,7 @@ export class Opening {
     await Promise.race([this.#first, ended])
   }
 
-  /** That the time is up says little; what has gone wrong meanwhile says more. */
+  /** The last error says more than that the time is up. */
   #explain(reason: WorkloadApiError): WorkloadApiError {
     const latest = this.#latest
     if (reason.code !== 'timeout' || latest === null) return reason

@@ -1,24 +1,24 @@
 import { expect, test } from '@jest/globals'
-import { Vigil } from './vigil.ts'
+import { ExpiryMonitor } from './expiry-monitor.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
-/** A vigil whose calls the test can wait for, by a clock that the test can set. */
+/** A monitor whose calls the test can wait for, by a clock that the test can set. */
 function stage() {
   let offsetMs = 0
   let overdue = 0
   let heard: (() => void) | undefined
   const clock = (): number => Date.now() + offsetMs
-  const vigil = new Vigil({
+  const monitor = new ExpiryMonitor({
     clock,
-    onLook: () => heard?.(),
-    onOverdue: () => {
+    onTick: () => heard?.(),
+    onRenewalOverdue: () => {
       overdue += 1
     },
   })
   return {
-    vigil,
+    monitor,
     clock,
     set: (ms: number): void => void (offsetMs = ms),
     overdue: (): number => overdue,
@@ -27,17 +27,17 @@ function stage() {
 }
 
 test('looks as soon as the SVID has expired', async () => {
-  const { vigil, clock, look } = stage()
+  const { monitor, clock, look } = stage()
   const notAfter = clock() + 100
-  vigil.set({ notAfter })
+  monitor.set({ notAfter })
   while (clock() <= notAfter) await look()
   expect(clock() - notAfter).toBeLessThan(900)
-  vigil.set(null)
+  monitor.set(null)
 })
 
 test('calls a successor overdue after three quarters of the lifetime, and then after half of what is left', async () => {
-  const { vigil, clock, set, look, overdue } = stage()
-  vigil.set({ notAfter: clock() + HOUR_MS })
+  const { monitor, clock, set, look, overdue } = stage()
+  monitor.set({ notAfter: clock() + HOUR_MS })
   const counts: number[] = []
   for (const minutes of [44, 46, 52, 54]) {
     set(minutes * MINUTE_MS)
@@ -45,13 +45,13 @@ test('calls a successor overdue after three quarters of the lifetime, and then a
     counts.push(overdue())
   }
   expect(counts).toEqual([0, 1, 1, 2])
-  vigil.set(null)
+  monitor.set(null)
 })
 
 test('notices that the clock was set, forward and back', async () => {
-  const { vigil, clock, set, look, overdue } = stage()
+  const { monitor, clock, set, look, overdue } = stage()
   const notAfter = clock() + HOUR_MS
-  vigil.set({ notAfter })
+  monitor.set({ notAfter })
   set(2 * HOUR_MS)
   await look()
   expect(clock()).toBeGreaterThan(notAfter)
@@ -59,23 +59,23 @@ test('notices that the clock was set, forward and back', async () => {
   await look()
   expect(clock()).toBeLessThan(notAfter)
   expect(overdue()).toBe(1)
-  vigil.set(null)
+  monitor.set(null)
 })
 
 test('calls nobody any more once who looks has ended it', async () => {
   const calls: string[] = []
   let offsetMs = 0
   await new Promise<void>((resolve) => {
-    const vigil = new Vigil({
+    const monitor = new ExpiryMonitor({
       clock: () => Date.now() + offsetMs,
-      onLook: () => {
-        vigil.set(null)
+      onTick: () => {
+        monitor.set(null)
         calls.push('ended')
         resolve()
       },
-      onOverdue: () => calls.push('overdue'),
+      onRenewalOverdue: () => calls.push('overdue'),
     })
-    vigil.set({ notAfter: Date.now() + HOUR_MS })
+    monitor.set({ notAfter: Date.now() + HOUR_MS })
     offsetMs = 2 * HOUR_MS
   })
   expect(calls).toEqual(['overdue', 'ended'])

@@ -1,0 +1,62 @@
+import type { X509Svid } from '@fastify-spiffe/spiffe'
+
+/** How often the clock is read: a timer's own clock stands still while the machine sleeps. */
+const TICK_MS = 1_000
+
+/** The shortest time between two reports of an overdue renewal. */
+const RENEWAL_RETRY_MS = 30_000
+
+type Watched = Pick<X509Svid, 'notAfter'>
+
+export interface ExpiryMonitorOptions {
+  readonly clock: () => number
+  /** Called at least once a second while there is an SVID, and as soon as it has expired. */
+  readonly onTick: () => void
+  /** Called when a new SVID should have come by now. */
+  readonly onRenewalOverdue: () => void
+}
+
+/**
+ * Watches the clock while there is an SVID, for its expiry and for an overdue renewal. Agents renew an
+ * SVID at half of its lifetime. The renewal is overdue at three quarters of the lifetime, and again
+ * each time half of the remaining time has passed, but at most every 30 s. The timer does not keep the
+ * process alive.
+ */
+export class ExpiryMonitor {
+  readonly #options: ExpiryMonitorOptions
+  #timer: NodeJS.Timeout | undefined
+  #renewalOverdueAt = Infinity
+
+  constructor(options: ExpiryMonitorOptions) {
+    this.#options = options
+  }
+
+  /** Watches this SVID, which has just come, in place of the one before; `null` ends the watch. */
+  set(svid: Watched | null): void {
+    clearTimeout(this.#timer)
+    if (svid === null) return
+    const now = this.#options.clock()
+    this.#renewalOverdueAt = now + (svid.notAfter - now) * 0.75
+    this.#wait(svid)
+  }
+
+  #wait(svid: Watched): void {
+    const now = this.#options.clock()
+    const due = [svid.notAfter + 1, this.#renewalOverdueAt].filter((time) => time > now)
+    const delayMs = Math.min(...due.map((time) => time - now), TICK_MS)
+    this.#timer = setTimeout(() => this.#tick(svid), delayMs)
+    this.#timer.unref()
+  }
+
+  #tick(svid: Watched): void {
+    const { clock, onTick, onRenewalOverdue } = this.#options
+    this.#wait(svid)
+    const now = clock()
+    if (now >= this.#renewalOverdueAt) {
+      this.#renewalOverdueAt = now + Math.max(RENEWAL_RETRY_MS, (svid.notAfter - now) / 2)
+      onRenewalOverdue()
+    }
+    // Last, because onTick may end the watch.
+    onTick()
+  }
+}
