@@ -97,7 +97,21 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     ],
   },
   tls: { floor: 2, imports: [spiffe], rooms: [] },
-  authority: { floor: 2, imports: [spiffe], rooms: [] },
+  authority: {
+    floor: 2,
+    imports: [spiffe],
+    rooms: [
+      'errors.ts',
+      'options.ts',
+      'schedule.ts',
+      'minting',
+      'workload',
+      'endpoint',
+      'source',
+      'authority',
+      'index.ts',
+    ],
+  },
   'plugin-kit': {
     floor: 2,
     imports: [],
@@ -176,4 +190,4 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 }
 
 /** Packages whose rooms have no order yet. */
-export const unordered: readonly string[] = ['tls', 'authority']
+export const unordered: readonly string[] = ['tls']

@@ -1,6 +1,6 @@
 export { Authority } from './authority/authority.ts'
 export type { BundlePublisher } from './authority/federation.ts'
-export type { IdentityOptions } from './authority/identity.ts'
+export type { IdentityOptions } from './workload/identity.ts'
 export type { LocalAuthority, LocalAuthorityState } from './authority/local-authorities.ts'
 export type { AuthorityOptions } from './authority/settings.ts'
 export type { WorkloadApiCall } from './endpoint/calls.ts'
@@ -16,7 +16,7 @@ export type {
 export { AuthorityError } from './errors.ts'
 export type { AuthorityErrorCode } from './errors.ts'
 export { generateKeyPair } from './minting/key-pair.ts'
-export type { KeyPair, KeyType } from './minting/key-pair.ts'
+export type { KeyPair, KeyType, SignatureHash } from './minting/key-pair.ts'
 export { mintRootCa } from './minting/mint-root-ca.ts'
 export type { MintRootCaOptions } from './minting/mint-root-ca.ts'
 export type { MintedCa } from './minting/minted-ca.ts'
@@ -26,7 +26,7 @@ export type {
   KeyUsageBit,
   RawExtension,
   RevocationListTemplate,
-  SignatureHash,
+  SigningCa,
   SvidTemplate,
   UriNameConstraints,
 } from './minting/template.ts'

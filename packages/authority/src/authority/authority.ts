@@ -14,18 +14,18 @@ import type { MintedCertificate } from '../minting/minted-certificate.ts'
 import type { CertificateTemplate, SvidTemplate } from '../minting/template.ts'
 import { InProcessSource } from '../source/in-process-source.ts'
 import { Federation, type BundlePublisher } from './federation.ts'
-import { readIdentity, readWorkloadId, type IdentityOptions } from './identity.ts'
+import { readIdentity, readWorkloadId, type IdentityOptions } from '../workload/identity.ts'
 import { createSigningChain, issueIdentity, mintWith } from './issuance.ts'
 import { LocalAuthorities, type LocalAuthority, type SigningChain } from './local-authorities.ts'
 import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
 import { readSettings, type AuthorityOptions, type AuthoritySettings } from './settings.ts'
-import type { Identity, Workload, WorkloadServer } from './workload.ts'
+import type { Identity, Workload, WorkloadServer } from '../workload/workload.ts'
 import { Workloads } from './workloads.ts'
 
 /**
- * A SPIFFE authority inside the process, **for development and tests only**: its keys live in memory
- * and die with it, and it gives an identity to whoever opens the socket, without attestation.
+ * A SPIFFE authority inside the process, **for development and tests only**: its keys exist in memory
+ * alone, and every process that opens its socket gets an identity, without attestation.
  *
  * It issues X.509-SVIDs as SPIRE does, renews them at half of their life, and hands them out in
  * process ({@link source}) or over the Workload API ({@link serve}). Every change reaches all of
@@ -100,7 +100,8 @@ export class Authority implements AsyncDisposable {
   }
 
   /**
-   * Mints a certificate for a workload, of any template. `id` may be any text and of any trust domain.
+   * Mints a certificate for a workload from a template.
+   * @param id any string, of any trust domain
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   async mint(id: SpiffeId | string, template: SvidTemplate = {}): Promise<MintedCertificate> {
@@ -109,7 +110,7 @@ export class Authority implements AsyncDisposable {
   }
 
   /**
-   * Mints an intermediate below the active local authority, of any template.
+   * Mints an intermediate below the active local authority from a template.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   async mintCa(template: CertificateTemplate = {}): Promise<MintedCa> {
@@ -120,7 +121,7 @@ export class Authority implements AsyncDisposable {
   /**
    * Issues an X.509-SVID once; nobody renews it.
    * @throws {@link AuthorityError} `foreign-spiffe-id`, `unmintable`, `unknown-option`, `invalid-option`
-   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the template
+   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what the template breaks
    */
   async issueX509Svid(id: SpiffeId | string, template: SvidTemplate = {}): Promise<X509Svid> {
     const spiffeId = readWorkloadId(this.trustDomain, id)
@@ -131,7 +132,7 @@ export class Authority implements AsyncDisposable {
   /**
    * Supplies a workload of this process, without a socket.
    * @throws {@link AuthorityError} `foreign-spiffe-id`, `unknown-option`, `invalid-option`, `unmintable`
-   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what is wrong with the template
+   * @throws {@link SpiffeError} `invalid-spiffe-id`, or what the template breaks
    */
   async source(
     id: SpiffeId | string,

@@ -57,7 +57,7 @@ export class Federation {
     if (!('bundle' in foreign)) return { bundle: () => foreign, end: () => {} }
     let bundle = foreign.bundle
     const end = foreign.onUpdate(() => {
-      // Or two authorities that federate with each other would answer each other's news for ever.
+      // Two authorities that federate with each other would otherwise notify each other without end.
       if (foreign.bundle.equals(bundle)) return
       bundle = foreign.bundle
       this.#onChange()

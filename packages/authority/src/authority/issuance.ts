@@ -3,9 +3,9 @@ import { MintedCa } from '../minting/minted-ca.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
 import type { CertificateTemplate, SvidTemplate } from '../minting/template.ts'
 import type { LocalAuthorities, SigningChain } from './local-authorities.ts'
-import { halfLife } from './schedule.ts'
+import { halfLife } from '../schedule.ts'
 import type { AuthoritySettings } from './settings.ts'
-import type { Identity, IssuedIdentity } from './workload.ts'
+import type { Identity, IssuedIdentity } from '../workload/workload.ts'
 
 /** Makes an authority, with as many intermediates below it as the settings say. */
 export async function createSigningChain(
@@ -34,7 +34,7 @@ export function mintWith(
   return signer.mint(id, { keyType, notAfter, ...template })
 }
 
-/** Issues an SVID for an identity, and says when the next one is due. */
+/** Issues an SVID for an identity, with the time at which the next one is due. */
 export async function issueIdentity(
   identity: Identity,
   authorities: LocalAuthorities,
@@ -50,7 +50,7 @@ export async function issueIdentity(
   return { spiffeId, hint, template, minted, authorityId, rotateAt }
 }
 
-// Rounded up, as certificates count in seconds: a life is never shorter than it was asked for.
+// Rounded up to the whole seconds of certificates, so that no lifetime is shorter than requested.
 function expiryOf(time: number): number {
   return Math.ceil(time / 1000) * 1000
 }

@@ -3,7 +3,7 @@ import { AuthorityError } from '../errors.ts'
 import type { MintedCa } from '../minting/minted-ca.ts'
 
 /**
- * Where a local authority stands, in SPIRE's words.
+ * The state of a local authority, in SPIRE's words.
  *
  * - `prepared`: in the bundle, does not sign yet.
  * - `active`: signs. There is always exactly one.
@@ -35,7 +35,7 @@ interface Entry extends SigningChain {
   state: LocalAuthorityState
 }
 
-/** The authorities of one trust domain, oldest first, and the ways between their states. */
+/** The authorities of one trust domain, oldest first, and the transitions between their states. */
 export class LocalAuthorities {
   readonly #entries = new Map<string, Entry>()
 
@@ -89,7 +89,7 @@ export class LocalAuthorities {
   }
 
   /**
-   * Takes an authority out of the bundle; by default the oldest old one. Returns its ID.
+   * Removes an authority from the bundle; by default the oldest old one. Returns its ID.
    * @throws {@link AuthorityError} `unknown-authority`, `authority-active`
    */
   remove(id?: string): string {
@@ -105,7 +105,7 @@ export class LocalAuthorities {
     return removed
   }
 
-  /** Takes out the old authorities whose certificates have run out. */
+  /** Removes the old authorities whose certificates have expired. */
   removeExpired(now: number): void {
     for (const [id, { anchor, state }] of this.#entries) {
       if (state === 'old' && anchor.certificate.notAfter < now) this.#entries.delete(id)

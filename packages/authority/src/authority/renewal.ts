@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { createSigningChain } from './issuance.ts'
 import type { LocalAuthorities, LocalAuthority } from './local-authorities.ts'
-import { halfLife, Schedule } from './schedule.ts'
+import { halfLife, Schedule } from '../schedule.ts'
 import type { Revocations } from './revocations.ts'
 import type { AuthoritySettings } from './settings.ts'
 import type { Workloads } from './workloads.ts'
@@ -13,10 +13,10 @@ const ACTIVATION_POINT = 5 / 6
 /** How long a renewal that failed waits for its next try. */
 const RETRY_MS = 1000
 
-/** Published when a renewal fails: `{ trustDomain, error }`. What is held goes on serving. */
+/** Published when a renewal fails: `{ trustDomain, error }`. The current SVIDs stay in use. */
 const renewalFailed = channel('spiffe:authority:renewal-failed')
 
-/** Renews SVIDs, local authorities and revocation lists by itself, as their time comes. */
+/** Renews SVIDs, local authorities and revocation lists when they are due. */
 export class Renewal {
   readonly #settings: AuthoritySettings
   readonly #authorities: LocalAuthorities
@@ -41,7 +41,7 @@ export class Renewal {
     })
   }
 
-  /** Waits for what is due next. */
+  /** Sets the timer for what is due next. */
   arm(): void {
     this.#schedule.arm(this.#nextDue())
   }

@@ -3,7 +3,7 @@ import { reader } from '../options.ts'
 import type { MintedCa } from '../minting/minted-ca.ts'
 import { REVOCATION_LIST_TTL_MS } from '../minting/revocation-list.ts'
 import type { LocalAuthorities } from './local-authorities.ts'
-import { halfLife } from './schedule.ts'
+import { halfLife } from '../schedule.ts'
 import type { AuthoritySettings } from './settings.ts'
 
 // RFC 5280 §4.1.2.2: 20 octets at most.

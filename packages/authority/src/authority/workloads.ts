@@ -4,7 +4,7 @@ import {
   type Identity,
   type IssuedIdentity,
   type WorkloadHost,
-} from './workload.ts'
+} from '../workload/workload.ts'
 
 /** What the workloads need of their authority. */
 export interface WorkloadsHost {

@@ -1,5 +1,5 @@
 import type { X509Bundle } from '@fastify-spiffe/spiffe'
-import type { IssuedIdentity, WorkloadState } from '../authority/workload.ts'
+import type { IssuedIdentity, WorkloadState } from '../workload/workload.ts'
 import type { WorkloadApiMessage, WorkloadApiMethod } from './service.ts'
 
 /** The complete state of a workload as a response of `method`. */

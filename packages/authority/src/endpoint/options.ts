@@ -1,6 +1,6 @@
 import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
-import { readIdentity, type IdentityOptions } from '../authority/identity.ts'
-import type { Identity } from '../authority/workload.ts'
+import { readIdentity, type IdentityOptions } from '../workload/identity.ts'
+import type { Identity } from '../workload/workload.ts'
 import { AuthorityError } from '../errors.ts'
 import type { SvidTemplate } from '../minting/template.ts'
 import { reader } from '../options.ts'

@@ -25,7 +25,7 @@ export function leafDefaults(uri: string, subject: string | undefined, now: numb
   }
 }
 
-/** A certificate authority as SPIRE has it. The number in its name keeps it apart from others. */
+/** A certificate authority as SPIRE makes it. The number in its name makes the name unique. */
 export function caDefaults(
   trustDomain: TrustDomain,
   subject: string | undefined,
@@ -48,7 +48,7 @@ const KEY_TYPES_BY_CURVE: ReadonlyMap<string | undefined, KeyType> = new Map([
   ['secp521r1', 'ec-p521'],
 ])
 
-/** The type of key that a CA with `key` certifies where it is not told otherwise. */
+/** The default type of the keys that a CA with `key` certifies. */
 export function keyTypeLike(key: KeyObject): KeyType {
   if (key.asymmetricKeyType === 'ed25519') return 'ed25519'
   return KEY_TYPES_BY_CURVE.get(key.asymmetricKeyDetails?.namedCurve) ?? 'rsa-2048'

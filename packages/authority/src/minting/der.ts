@@ -1,4 +1,4 @@
-/** Encodes one DER element; `content` is what stands in it, one part after the other. */
+/** Encodes one DER element; `content` is its content, in parts. */
 export function der(tag: number, ...content: readonly (Uint8Array | string)[]): Buffer {
   const value = Buffer.concat(content.map((part) => Buffer.from(part)))
   return Buffer.concat([Buffer.from([tag, ...encodeLength(value.length)]), value])

@@ -33,7 +33,7 @@ const KEY_USAGE_BITS: readonly KeyUsageBit[] = [
   'decipherOnly',
 ]
 
-/** What the extensions of a leaf or of a CA say where the template is silent. */
+/** The values of extensions that a template leaves out. */
 export interface ExtensionDefaults {
   readonly uri: string
   readonly ca: boolean

@@ -5,13 +5,13 @@ import { importSigningKey, signingAlgorithmOf } from './key-pair.ts'
 import type { CertificateTemplate } from './template.ts'
 import { X509CertificateGenerator } from './x509.ts'
 
-/** Everything that a certificate needs and a template may leave out. */
+/** The values for what a template leaves out. */
 export interface IssueDefaults extends ExtensionDefaults {
   readonly notBefore: number
   readonly notAfter: number
 }
 
-/** Who signs. */
+/** The CA that signs. */
 export interface Issuer {
   readonly subject: string
   readonly privateKey: KeyObject
@@ -57,7 +57,7 @@ export function randomSerialNumber(): string {
   return bytes.toString('hex')
 }
 
-/** The last byte of the DER belongs to the signature. */
+/** Changes the last byte of the DER, which belongs to the signature. */
 export function corruptSignature(der: Buffer): Buffer {
   der[der.length - 1]! ^= 1
   return der

@@ -2,9 +2,8 @@ import { generateKeyPair as generate, webcrypto, type KeyObject } from 'node:cry
 import { promisify } from 'node:util'
 import { AuthorityError } from '../errors.ts'
 import { reader } from '../options.ts'
-import type { SignatureHash } from './template.ts'
 
-/** The keys that can be certified. `rsa-1024` is there to be refused. */
+/** The types of keys that can be certified. `rsa-1024` exists for tests of its refusal. */
 export type KeyType =
   | 'ec-p256'
   | 'ec-p384'
@@ -14,7 +13,10 @@ export type KeyType =
   | 'rsa-4096'
   | 'ed25519'
 
-/** Both halves of a key, in memory. Neither prints nor serialises its contents. */
+/** The hash that the issuer signs with. */
+export type SignatureHash = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512'
+
+/** A public and its private key. Logs and JSON do not show them. */
 export interface KeyPair {
   readonly publicKey: KeyObject
   readonly privateKey: KeyObject
@@ -36,7 +38,7 @@ const GENERATORS: ReadonlyMap<KeyType, () => Promise<KeyPair>> = new Map([
 export const KEY_TYPES: readonly KeyType[] = [...GENERATORS.keys()]
 
 /**
- * Makes a new key.
+ * Makes a new key pair.
  * @throws {@link AuthorityError} `invalid-option` for a type that is not known
  */
 export async function generateKeyPair(type: KeyType): Promise<KeyPair> {
@@ -63,7 +65,7 @@ const CURVES: ReadonlyMap<string | undefined, Curve> = new Map([
   ['secp521r1', { namedCurve: 'P-521', hash: 'SHA-512' }],
 ])
 
-/** Says how `key` signs; the hash fits its curve unless one is given. */
+/** How `key` signs. The default hash is the one of its curve, SHA-256 for RSA. */
 export function signingAlgorithmOf(key: KeyObject, hash?: SignatureHash): SigningAlgorithm {
   if (key.asymmetricKeyType === 'ed25519') return { name: 'Ed25519' }
   if (key.asymmetricKeyType === 'rsa') {

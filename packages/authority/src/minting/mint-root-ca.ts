@@ -9,8 +9,8 @@ export interface MintRootCaOptions {
 }
 
 /**
- * Makes a certificate authority that can be an anchor: self-signed, unless `template.signedBy` names
- * another CA, in which case it is an anchor that is not.
+ * Makes a certificate authority that can be an anchor. It signs itself, unless `template.signedBy` is
+ * another CA.
  * @throws {@link SpiffeError} `invalid-trust-domain`
  * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
  */

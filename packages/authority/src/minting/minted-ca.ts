@@ -9,10 +9,11 @@ import {
   checkTemplate,
   type CertificateTemplate,
   type RevocationListTemplate,
+  type SigningCa,
   type SvidTemplate,
 } from './template.ts'
 
-/** Where a new CA stands. */
+/** The trust domain of a new CA, and the CA above it. */
 export interface MintedCaPlace {
   readonly trustDomain: TrustDomain
   readonly clock: () => number
@@ -21,8 +22,8 @@ export interface MintedCaPlace {
 }
 
 /**
- * A certificate authority of any template, which mints what it is told to. `mintRootCa` makes an
- * anchor, {@link MintedCa.mintCa} an intermediate. The key shows in no log and in no JSON.
+ * A certificate authority made from a template. It mints certificates from any template. `mintRootCa`
+ * makes an anchor, {@link MintedCa.mintCa} an intermediate. Logs and JSON do not show the key.
  */
 export class MintedCa {
   readonly trustDomain: TrustDomain
@@ -30,7 +31,7 @@ export class MintedCa {
   readonly der: Buffer
   /** The CA's distinguished name, in the notation of {@link CertificateTemplate.subject}. */
   readonly subject: string
-  /** The intermediates that go along with what this CA issues, nearest first; an anchor has none. */
+  /** The intermediates that go with what this CA issues, nearest first, as DER; an anchor has none. */
   readonly chain: readonly Buffer[]
   /** The CA above it, which minted it; an anchor has none. */
   readonly parent: MintedCa | undefined
@@ -62,7 +63,7 @@ export class MintedCa {
 
   /**
    * The CA's own certificate.
-   * @throws {@link SpiffeError} `invalid-certificate` when its template is too bad to be read
+   * @throws {@link SpiffeError} `invalid-certificate` when its template makes it unreadable
    */
   get certificate(): Certificate {
     return (this.#certificate ??= Certificate.fromDer(this.der))
@@ -78,8 +79,8 @@ export class MintedCa {
   }
 
   /**
-   * Mints a certificate for a workload: a good X.509-SVID, or whatever `template` makes of it. `id`
-   * may be any text; it becomes the URI name.
+   * Mints a certificate for a workload: a good X.509-SVID, except for what `template` changes.
+   * @param id becomes the URI name; it may be any string
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`, `invalid-option`
    */
   async mint(id: SpiffeId | string, template: SvidTemplate = {}): Promise<MintedCertificate> {
@@ -109,8 +110,8 @@ export class MintedCa {
   }
 
   /**
-   * Mints a revocation list for what this CA has issued and returns its DER: a good one, or whatever
-   * `template` makes of it.
+   * Mints a revocation list of this CA and returns its DER: a good one, except for what `template`
+   * changes.
    * @throws {@link AuthorityError} `unmintable`, `unknown-option`
    */
   async mintRevocationList(template: RevocationListTemplate = {}): Promise<Buffer> {
@@ -128,7 +129,7 @@ export class MintedCa {
   }
 }
 
-function issuerOf(signer: MintedCa | 'self', own: KeyPair, ownSubject: string): Issuer {
+function issuerOf(signer: SigningCa | 'self', own: KeyPair, ownSubject: string): Issuer {
   return signer === 'self'
     ? { ...own, subject: ownSubject }
     : { ...signer.keyPair, subject: signer.subject }

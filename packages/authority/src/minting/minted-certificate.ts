@@ -3,7 +3,7 @@ import { X509Svid } from '@fastify-spiffe/spiffe'
 import type { KeyPair } from './key-pair.ts'
 import { toPem } from './pem.ts'
 
-/** A certificate of any template, with its chain and key. The key shows in no log and in no JSON. */
+/** A certificate made from a template, with its chain and key. Logs and JSON do not show the key. */
 export class MintedCertificate {
   /** What is presented, leaf first; each is the DER of one certificate. */
   readonly chain: readonly Buffer[]
@@ -42,8 +42,8 @@ export class MintedCertificate {
   }
 
   /**
-   * Reads the certificate as the SVID of this workload.
-   * @throws {@link SpiffeError} when it is not a good one
+   * Reads the certificate as an X.509-SVID.
+   * @throws {@link SpiffeError} `invalid-svid`, `invalid-certificate` or `key-mismatch`, when it is not a good one
    */
   toX509Svid({
     hint = '',

@@ -1,6 +1,5 @@
 import { reader } from '../options.ts'
-import type { KeyPair, KeyType } from './key-pair.ts'
-import type { MintedCa } from './minted-ca.ts'
+import type { KeyPair, KeyType, SignatureHash } from './key-pair.ts'
 
 /** The bits of the KeyUsage extension (RFC 5280 §4.2.1.3). */
 export type KeyUsageBit =
@@ -14,10 +13,7 @@ export type KeyUsageBit =
   | 'encipherOnly'
   | 'decipherOnly'
 
-/** The hash that the issuer signs with. */
-export type SignatureHash = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512'
-
-/** An extension given as it is to stand in the certificate. */
+/** An extension, written into the certificate as it is. */
 export interface RawExtension {
   /** Dotted decimal, such as `1.3.6.1.4.1.99999.1`. */
   readonly oid: string
@@ -29,17 +25,26 @@ export interface RawExtension {
 
 /** URI constraints of a CA (RFC 5280 §4.2.1.10). */
 export interface UriNameConstraints {
-  /** Hosts (`example.org`) or domains (`.example.org`) that URIs must lie in. */
+  /** Hosts (`example.org`) or domains (`.example.org`) that URIs must be in. */
   readonly permittedUris?: readonly string[]
-  /** Hosts or domains that URIs must not lie in. */
+  /** Hosts or domains that URIs must not be in. */
   readonly excludedUris?: readonly string[]
   /** Default `true`. */
   readonly critical?: boolean
 }
 
+/** A CA that signs in place of the one that mints. A `MintedCa` is one. */
+export interface SigningCa {
+  /** Its distinguished name. */
+  readonly subject: string
+  readonly keyPair: KeyPair
+  /** The intermediates that go with what it issues, nearest first; DER. */
+  readonly chain: readonly Buffer[]
+}
+
 /**
- * How a certificate differs from a good one. What is left out is as SPIRE would issue it; nothing
- * is checked, because a test kit must be able to make every certificate that ought to be refused.
+ * What a certificate is made from. A member that is left out is as SPIRE issues it. Values are not
+ * checked: a test kit must be able to make every certificate that has to be refused.
  */
 export interface CertificateTemplate {
   /** Milliseconds since the epoch, cut to seconds. Default: 10 s ago. */
@@ -76,34 +81,34 @@ export interface CertificateTemplate {
   readonly authorityKeyIdentifier?: boolean
   /** Extensions after all others. Default: none. */
   readonly extraExtensions?: readonly RawExtension[]
-  /** OIDs of extensions that are to stand in the certificate twice. Default: none. */
+  /** OIDs of extensions that the certificate has twice. Default: none. */
   readonly duplicateExtensions?: readonly string[]
   /** Positive, lower-case hexadecimal. Default: 16 random bytes. */
   readonly serialNumber?: string
-  /** The type of the key that is certified, where no `keyPair` is given. Default: that of the CA. */
+  /** The type of the certified key, if there is no `keyPair`. Default: that of the CA. */
   readonly keyType?: KeyType
-  /** The key that is certified. Default: a new one. */
+  /** The certified key. Default: a new one. */
   readonly keyPair?: KeyPair
   /** Default: SHA-256, or what fits the curve of the signing key. Ed25519 has its own. */
   readonly hash?: SignatureHash
   /** The CA that signs, or `'self'`. Default: the CA that mints. */
-  readonly signedBy?: MintedCa | 'self'
-  /** Whether the signature is spoilt. Default `false`. */
+  readonly signedBy?: SigningCa | 'self'
+  /** Whether the signature is wrong. Default `false`. */
   readonly corruptSignature?: boolean
 }
 
-/** As {@link CertificateTemplate}, with what else an SVID can get wrong. */
+/** What an X.509-SVID is made from: a {@link CertificateTemplate}, and what the workload gets with it. */
 export interface SvidTemplate extends CertificateTemplate {
-  /** Whether the returned private key is not the one that is certified. Default `false`. */
+  /** Whether the private key is another one than the certified one. Default `false`. */
   readonly mismatchedKey?: boolean
   /**
-   * Changes the list of certificates, leaf first, that is presented; each is the DER of one.
-   * Drops, reorders or adds intermediates. Default: the leaf and the intermediates it needs.
+   * Returns the certificates to present, leaf first, each as DER: it can drop, reorder or add
+   * intermediates. Default: the leaf and the intermediates that it needs.
    */
   readonly chain?: (certificates: readonly Buffer[]) => readonly Uint8Array[]
 }
 
-/** How a revocation list differs from an empty one that is good for an hour. */
+/** What a revocation list is made from. The default is an empty list that is current for one hour. */
 export interface RevocationListTemplate {
   /** The serial numbers of the certificates that are revoked, lower-case hexadecimal. Default: none. */
   readonly revoked?: readonly string[]
@@ -116,8 +121,8 @@ export interface RevocationListTemplate {
   /** Default: as for a certificate. */
   readonly hash?: SignatureHash
   /** The CA whose key signs, in the name of the one that mints. Default: the one that mints. */
-  readonly signedBy?: MintedCa
-  /** Whether the signature is spoilt. Default `false`. */
+  readonly signedBy?: SigningCa
+  /** Whether the signature is wrong. Default `false`. */
   readonly corruptSignature?: boolean
 }
 
@@ -173,7 +178,7 @@ const TEMPLATES: Readonly<Record<TemplateKind, object>> = {
 }
 
 /**
- * Refuses a template with a misspelt name: it would make a good certificate of a bad one.
+ * Refuses a template with a misspelt member, which would yield a good certificate in place of a bad one.
  * @throws {@link AuthorityError} `unknown-option`
  */
 export function checkTemplate(kind: TemplateKind, template: object): void {

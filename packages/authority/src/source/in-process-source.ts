@@ -7,8 +7,8 @@ import {
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
 import { Updates } from '@fastify-spiffe/spiffe/internal'
-import { Schedule } from '../authority/schedule.ts'
-import type { Workload } from '../authority/workload.ts'
+import { Schedule } from '../schedule.ts'
+import type { Workload } from '../workload/workload.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
 
 interface Held {
@@ -27,7 +27,7 @@ interface SourceTimes {
 
 /**
  * A source of X.509 material inside the process: it follows the rotations and the federation of its
- * authority, without a socket. A test can also make it fail as a real one does.
+ * authority, without a socket. A test can make it fail in the ways of a real source.
  */
 export class InProcessSource implements X509MaterialSource {
   readonly #workload: Workload
@@ -40,7 +40,7 @@ export class InProcessSource implements X509MaterialSource {
   #interrupted = false
   #closed = false
 
-  /** @throws {@link SpiffeError} when what was issued is no good SVID */
+  /** @throws {@link SpiffeError} `invalid-svid` and others, when the template does not yield a good SVID */
   constructor(workload: Workload, { clock, setTimer }: SourceTimes) {
     this.#workload = workload
     this.#clock = clock
@@ -83,7 +83,7 @@ export class InProcessSource implements X509MaterialSource {
     return this.#updates.nextUpdate(options)
   }
 
-  /** From now on the authority says that this workload has no identity. */
+  /** Takes the identity away, as an authority does that has none for this workload. The state is `denied`. */
   deny(): void {
     this.#denied = true
     this.#updates.notify()
@@ -95,14 +95,14 @@ export class InProcessSource implements X509MaterialSource {
     this.#updates.notify()
   }
 
-  /** Cuts the supply: what is held serves on until it expires, and changes do not arrive. */
+  /** Interrupts the supply: changes do not arrive, and the SVID stays in use until it expires. */
   interrupt(): void {
     this.#interrupted = true
     this.#await()
     this.#updates.notify()
   }
 
-  /** Takes {@link interrupt} back: what has changed arrives now. */
+  /** Takes {@link interrupt} back: what has changed meanwhile arrives now. */
   resume(): void {
     this.#interrupted = false
     this.#follow()
@@ -130,13 +130,13 @@ export class InProcessSource implements X509MaterialSource {
 
   #await(): void {
     const { svid, waiting } = this.#held
-    // Whoever gets news gets a new SVID long before this one ends, unless nobody renews it.
+    // While updates arrive, a new SVID comes long before this one expires, unless it is not renewed.
     const isRenewed = !this.#interrupted && this.#workload.state.identities[0]!.rotateAt < Infinity
     this.#expiry.arm(isRenewed ? Infinity : (svid?.notAfter ?? Infinity) + 1)
     this.#start.arm(waiting === null ? Infinity : validFrom(waiting))
   }
 
-  /** The time has come, or a timer was early, or it had to be cut short. */
+  /** Called when the waiting SVID should be valid; a timer may be early, or limited in length. */
   #take(): void {
     const { waiting } = this.#held
     if (waiting === null || validFrom(waiting) > this.#clock()) return this.#await()
@@ -154,12 +154,12 @@ export class InProcessSource implements X509MaterialSource {
       const issued = minted.toX509Svid({ hint, clock: this.#clock })
       if (validFrom(issued) <= this.#clock())
         return { minted, svid: issued, waiting: null, bundles }
-      // As the Workload API's client does: the last one of the same SPIFFE ID serves on.
+      // As X509Source does: the last SVID of the same SPIFFE ID stays in use.
       const last = held?.svid?.spiffeId.equals(issued.spiffeId) === true ? held.svid : null
       return { minted, svid: last, waiting: issued, bundles }
     } catch (error) {
       if (held === undefined) throw error
-      // A template with times of its own has run out: the last good SVID stays.
+      // A template with its own times has expired: the last good SVID stays.
       return { ...held, bundles }
     }
   }

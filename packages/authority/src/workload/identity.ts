@@ -4,18 +4,18 @@ import type { SvidTemplate } from '../minting/template.ts'
 import { reader } from '../options.ts'
 import type { Identity } from './workload.ts'
 
-/** An identity as it is asked for. */
+/** An identity to issue SVIDs for. */
 export interface IdentityOptions {
   /** Of the authority's own trust domain. */
   readonly spiffeId: SpiffeId | string
-  /** What the operator says the identity is meant for. Default: none. */
+  /** The operator's word for what the identity is for (Workload API §5.2.1). Default: none. */
   readonly hint?: string
-  /** How its SVIDs differ from good ones. One with times of its own is not renewed by itself. */
+  /** What its SVIDs are made from. With `notBefore` or `notAfter` they are not renewed. */
   readonly template?: SvidTemplate
 }
 
 /**
- * Checks what is asked for.
+ * Reads the options of one identity.
  * @throws {@link AuthorityError} `foreign-spiffe-id`, `unknown-option`
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */

@@ -1,7 +1,7 @@
 import { type SetTimer } from '@fastify-spiffe/spiffe'
 import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 
-/** So that a short-lived SVID cannot keep the process busy. */
+/** The shortest delay, so that a short-lived SVID does not keep the process busy. */
 const MIN_DELAY_MS = 10
 
 /** Half of the time between `from` and `to`: when SPIRE renews. */
@@ -9,7 +9,7 @@ export function halfLife(from: number, to: number): number {
   return from + (to - from) / 2
 }
 
-/** One timer for the next thing that is due. */
+/** A timer for the next task that is due. */
 export class Schedule {
   readonly #clock: () => number
   readonly #setTimer: SetTimer
@@ -32,7 +32,7 @@ export class Schedule {
     this.#cancel = this.#setTimer(this.#task, delay)
   }
 
-  /** Cancels what is armed, for now. */
+  /** Cancels the timer, until it is armed again. */
   disarm(): void {
     this.arm(Infinity)
   }
