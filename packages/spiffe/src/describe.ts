@@ -8,7 +8,7 @@ const NAME = /^[A-Za-z_$][\w$.-]*$/
 const SYSTEM_CODE = /^[A-Z][A-Z0-9_]{1,60}$/
 
 /**
- * Says what was found in the place of something else: a number or a boolean by itself, anything else by its type alone.
+ * Describes a value that was found in place of a valid one: a number or a boolean by itself, anything else by its type.
  * A mistaken option may be a key, a token or a password, and errors reach the logs.
  */
 export function describeValue(value: unknown): string {
@@ -18,14 +18,14 @@ export function describeValue(value: unknown): string {
   return shows ? String(value) : `a ${typeof value}`
 }
 
-/** The name of an option or of a member; what is hardly meant as a name is told by its length alone. */
+/** The name of an option or of a member. A string that is hardly a name is described by its length. */
 export function describeName(name: string): string {
   return isName(name) ? name : `(${name.length} characters)`
 }
 
 /**
- * Says why something failed: what a {@link SpiffeError} says, else the code of Node or of the system, else the kind of
- * error. The texts of other errors quote what was given, and so do their properties: `new URL()` and `JSON.parse()` do.
+ * Describes why something failed: the message of a {@link SpiffeError}, else the code of Node or of the system, else the
+ * class of the error. Messages and properties of other errors may quote their input, as `new URL()` and `JSON.parse()` do.
  */
 export function describeCause(cause: unknown): string {
   if (cause instanceof SpiffeError) return cause.message
@@ -37,7 +37,7 @@ export function describeCause(cause: unknown): string {
 }
 
 function describeObject(value: object): string {
-  // A proxy runs the code of others, and may throw.
+  // A proxy runs foreign code, and may throw.
   if (types.isProxy(value)) return 'an object'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (types.isPromise(value)) return 'a promise (await it)'
@@ -51,7 +51,7 @@ function classOf(value: object): string | undefined {
   return typeof name === 'string' && isName(name) ? name : undefined
 }
 
-/** A property that runs nobody's code to be read. */
+/** The value of a property, read without running a getter. */
 function ownValue(holder: unknown, key: string): unknown {
   const isHolder = typeof holder === 'function' || (typeof holder === 'object' && holder !== null)
   if (!isHolder || types.isProxy(holder)) return undefined

@@ -6,8 +6,8 @@ export interface QueuedEntry<V> {
   older: this | null
 }
 
-/** How many entries are asked whether they may be evicted, before the search is given up. */
-const MAX_LOOKS = 16
+/** How many entries the search for an evictable one looks at before it gives up. */
+const MAX_SEARCHED = 16
 
 /** Entries from the most to the least recently used. */
 export class EvictionQueue<V, E extends QueuedEntry<V>> {
@@ -42,11 +42,11 @@ export class EvictionQueue<V, E extends QueuedEntry<V>> {
   }
 
   /**
-   * The least recently used entry that may be evicted. One that may not counts as used, so that it is not looked at again
-   * soon; after a few of them the search ends without a result.
+   * The least recently used entry that may be evicted. An entry that may not be evicted counts as used, so that the next
+   * searches skip it. After {@link MAX_SEARCHED} of them the search ends without a result.
    */
   findOldest(isEvictable: (value: V) => boolean): E | undefined {
-    for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    for (let searched = 0; searched < MAX_SEARCHED; searched++) {
       const oldest = this.#oldest
       if (oldest === null) return undefined
       if (isEvictable(oldest.value)) return oldest

@@ -2,9 +2,9 @@ import { EvictionQueue, type QueuedEntry } from './eviction-queue.ts'
 
 /** The bounds of a {@link FairCache}. Weights are positive numbers. */
 export interface FairCacheOptions<V> {
-  /** What all groups hold together. */
+  /** The largest weight of all groups together. */
   readonly maxWeight: number
-  /** What one group holds. Default: as much as all together. */
+  /** The largest weight of one group. Default: `maxWeight`. */
   readonly maxGroupWeight?: number
   /** Default: each value weighs 1. */
   readonly weightOf?: (value: V) => number
@@ -24,10 +24,9 @@ interface Group<V> {
 }
 
 /**
- * A cache that groups of callers share, such as trust domains, and in which no group evicts what another one has within
- * its share. A group that is full evicts its own least recently used value. Where all groups together fill the cache, the
- * heaviest one gives way, so that each keeps at least its equal part. Groups bound by `maxGroupWeight` do not meet at all
- * while there are no more than `maxWeight / maxGroupWeight` of them.
+ * A cache that groups share, such as trust domains. No group can evict another group's values below its equal share.
+ * A full group evicts its own least recently used value. When all groups together fill the cache, the heaviest group
+ * gives up values. Up to `maxWeight / maxGroupWeight` groups never affect one another.
  */
 export class FairCache<V> {
   readonly #maxWeight: number
@@ -49,7 +48,7 @@ export class FairCache<V> {
     return this.#entries.size
   }
 
-  /** Finds a value, and counts as a use of it. */
+  /** Finds a value, and marks it as used. */
   get(key: string): V | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
@@ -57,7 +56,7 @@ export class FairCache<V> {
     return entry.value
   }
 
-  /** Finds a value without using it. */
+  /** Finds a value without marking it as used. */
   peek(key: string): V | undefined {
     return this.#entries.get(key)?.value
   }
@@ -67,8 +66,8 @@ export class FairCache<V> {
   }
 
   /**
-   * Keeps a value, in place of the one that the key had. Returns `false`, and keeps nothing, where the value weighs more
-   * than its group may hold, or nothing that could make room may be evicted.
+   * Stores a value, in place of the one that the key had. Returns `false` and stores nothing when the value weighs more
+   * than its group may hold, or when no room can be made for it.
    */
   set(group: string, key: string, value: V): boolean {
     this.delete(key)
@@ -117,8 +116,8 @@ export class FairCache<V> {
   }
 
   /**
-   * Of two that are equally heavy, the one that wants more gives way. One that has nothing yet cannot: the other that came
-   * first does, or groups that are gone would keep new ones out for good.
+   * The group that gives up a value. Of equally heavy groups it is the one that wants more; if that one is empty, the
+   * oldest other one. Otherwise groups that are not used any more would keep new ones out forever.
    */
   #heaviest(group: string, weight: number): Group<V> | undefined {
     let heaviest = this.#groups.get(group)

@@ -1,7 +1,7 @@
 import { invalidDer, type DerReader } from './reader.ts'
 import { TAG } from './tags.ts'
 
-/** No identifier in use comes near; 2.25 with a UUID takes 20 octets. */
+/** Far more than any identifier in use: 2.25 with a UUID takes 20 octets. */
 const MAX_OCTETS = 64
 
 /** Arcs of up to so many octets (7 bits each) are exact as a number. */

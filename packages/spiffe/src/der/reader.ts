@@ -33,7 +33,7 @@ export class DerReader {
   }
 
   static of(bytes: Uint8Array): DerReader {
-    // Not a Buffer, whose views are dearer to make.
+    // Not a Buffer: its views cost more to make.
     const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
     return new DerReader(plain, 0, plain.length, 0)
   }
@@ -47,7 +47,7 @@ export class DerReader {
     return this.isAtEnd ? 0 : this.#bytes[this.#position]!
   }
 
-  /** Steps over the next element, which has to be a constructed `tag`, and returns a reader of its inside. */
+  /** Reads the next element, which must be a constructed `tag`, and returns a reader of its content. */
   enter(tag: number): DerReader {
     const end = this.#header(tag)
     const inside = new DerReader(this.#bytes, this.#position, end, this.#depth + 1)
@@ -80,7 +80,7 @@ export class DerReader {
     return this.#bytes.subarray(start, this.#position)
   }
 
-  /** The next element whole, of a kind that nobody looks into. A constructed one holds DER, all the way down. */
+  /** The next element whole, whose content is not used. The content of a constructed one must be DER, at every depth. */
   unread(): Uint8Array {
     const start = this.#position
     const tag = this.peek()
@@ -97,13 +97,13 @@ export class DerReader {
 
   /** Reads identifier and length, leaves the position at the content, and returns where that ends. */
   #header(tag: number): number {
-    const at = this.#position
-    if (at + 2 > this.#end) throw invalidDer('the input ends where an element is due')
-    const found = this.#bytes[at]!
+    const start = this.#position
+    if (start + 2 > this.#end) throw invalidDer('the input ends where an element is due')
+    const found = this.#bytes[start]!
     if (found !== tag) throw invalidDer(`expected tag ${hex(tag)}, found ${hex(found)}`)
     assertTag(tag)
-    this.#position = at + 2
-    const length = this.#length(this.#bytes[at + 1]!)
+    this.#position = start + 2
+    const length = this.#length(this.#bytes[start + 1]!)
     if (length > this.#end - this.#position)
       throw invalidDer('an element is longer than its parent')
     return this.#position + length

@@ -45,7 +45,7 @@ function instant(year: number, digits: Uint8Array, offset: number): number {
   return date.setUTCHours(hour, minute, second)
 }
 
-/** 0 for a month that there is not. */
+/** 0 for a month that does not exist. */
 function daysIn(year: number, month: number): number {
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
   return month === 2 && isLeap ? 29 : (DAYS_IN_MONTH[month - 1] ?? 0)

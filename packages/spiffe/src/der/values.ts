@@ -20,8 +20,8 @@ export function readBoolean(reader: DerReader): boolean {
 }
 
 /**
- * `BOOLEAN DEFAULT FALSE`. A FALSE that is spelled out is accepted, although X.690 §11.5 leaves it
- * out: issuers do write it, and it cannot be mistaken.
+ * `BOOLEAN DEFAULT FALSE`. An explicit FALSE is accepted, although X.690 §11.5 omits it: issuers do
+ * write it, and it has one meaning.
  */
 export function readFlag(reader: DerReader): boolean {
   return reader.peek() === TAG.boolean && readBoolean(reader)
@@ -49,8 +49,7 @@ export function readSmallInteger(reader: DerReader): number {
 }
 
 /**
- * An INTEGER from 0 to any size, for what ASN.1 writes as INTEGER (0..MAX). One above 2^53 - 1 counts
- * as that: more than there is of anything.
+ * An INTEGER of 0 or more, for INTEGER (0..MAX) of ASN.1. A value above 2^53 - 1 is read as 2^53 - 1.
  * @param tag where the type is tagged implicitly
  */
 export function readCount(reader: DerReader, tag: number = TAG.integer): number {

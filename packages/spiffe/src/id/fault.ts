@@ -1,7 +1,7 @@
 import { SpiffeError } from '../errors.ts'
 import type { Parsed, SpiffeErrorCode } from '../errors.ts'
 
-/** A broken rule on its way to the caller, who decides whether it is thrown or returned. */
+/** A broken rule. The caller throws it as an error, or returns it. */
 export class Fault {
   readonly code: SpiffeErrorCode
   readonly message: string
@@ -12,13 +12,13 @@ export class Fault {
   }
 }
 
-/** The ending of every `parse`. */
+/** The result of a `parse`: throws a fault. */
 export function orThrow<T>(outcome: T | Fault): T {
   if (outcome instanceof Fault) throw new SpiffeError(outcome.code, outcome.message)
   return outcome
 }
 
-/** The ending of every `safeParse`. Its error has no stack trace: peers can cause many of them. */
+/** The result of a `safeParse`. Its error has no stack trace, because peers can cause many of them. */
 export function asParsed<T>(outcome: T | Fault): Parsed<T> {
   if (!(outcome instanceof Fault)) return { ok: true, value: outcome }
   const { stackTraceLimit } = Error

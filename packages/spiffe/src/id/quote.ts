@@ -3,8 +3,8 @@ import { describeValue } from '../describe.ts'
 const MAX_QUOTED = 100
 
 /**
- * Quotes an outside value for a message: in double quotes, printable ASCII only, and no longer than
- * a line, so that a hostile value can neither flood a log nor steer a terminal.
+ * Quotes a value from outside for a message: in double quotes, printable ASCII only, and at most one
+ * line long. A hostile value can then neither flood a log nor control a terminal.
  */
 export function quote(value: unknown): string {
   if (typeof value !== 'string') return describeValue(value)
@@ -13,8 +13,8 @@ export function quote(value: unknown): string {
 }
 
 /**
- * Quotes what was given for a SPIFFE ID, a trust domain or a pattern, if it begins as a SPIFFE ID does: userinfo, query,
- * fragment and further lines are left out. Anything else may be a secret in the wrong place, and is named by its type.
+ * Quotes what was given as a SPIFFE ID, a trust domain or a pattern, if it starts like a SPIFFE ID, and without userinfo,
+ * query, fragment and further lines. Anything else may be a secret in the wrong place: only its type is named.
  */
 export function quoteId(value: unknown): string {
   if (typeof value !== 'string') return describeValue(value)

@@ -9,9 +9,9 @@ import type { SpiffeIdParts } from './syntax.ts'
 /**
  * The identity of a workload, such as `spiffe://example.org/acme/web`. Immutable.
  *
- * It is read by a parser of its own, never through `URL`, which would change dot segments, case,
- * ports and newlines. Nothing is normalised: an identity has one spelling, and what does not have
- * it is refused, upper-case schemes and trust domains included (SPIFFE-ID §2).
+ * It has its own parser: `URL` would change dot segments, case, ports and newlines. Nothing is
+ * normalised: an identity has one spelling, and any other is refused, such as an upper-case scheme or
+ * trust domain (SPIFFE-ID §2).
  */
 export class SpiffeId {
   readonly trustDomain: TrustDomain
@@ -47,7 +47,7 @@ export class SpiffeId {
 
   /**
    * Builds a SPIFFE ID; without segments, that of the trust domain itself. A `/` in a segment is
-   * refused, so what callers pass as one segment cannot become two.
+   * refused, so that one segment cannot become two.
    * @throws {@link SpiffeError} `invalid-trust-domain`, or `invalid-spiffe-id` for a segment or the whole
    */
   static of(trustDomain: TrustDomain | string, ...segments: string[]): SpiffeId {
@@ -74,9 +74,9 @@ export class SpiffeId {
   }
 
   /**
-   * Whether both are the same, byte for byte. A string has to be a SPIFFE ID: one that is misspelt could
-   * never be equal, and would answer no for ever. `===` with a string is always false.
-   * @throws {@link SpiffeError} `invalid-spiffe-id` for what is no SPIFFE ID
+   * Whether both are the same, byte for byte. A string that is not a SPIFFE ID throws, because it could
+   * never be equal. `===` with a string is always false.
+   * @throws {@link SpiffeError} `invalid-spiffe-id` for a string that is not a SPIFFE ID
    */
   equals(other: SpiffeId | string): boolean {
     if (other === this.#text) return true
@@ -116,7 +116,7 @@ export class TrustDomain {
   }
 
   /**
-   * Reads a trust domain from its bare name or from a full SPIFFE ID, of which it takes the authority.
+   * Reads a trust domain from its bare name, or from the authority of a full SPIFFE ID.
    * @throws {@link SpiffeError} `invalid-trust-domain`
    */
   static parse(input: string): TrustDomain {
@@ -165,7 +165,7 @@ export class TrustDomain {
   }
 }
 
-/** Another copy of this package makes instances of a class of its own: their text is what counts. */
+/** An instance from another copy of this package has another class, and is compared by its text. */
 function textOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('trustDomain' in value)) return value
   return 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value

@@ -25,7 +25,7 @@ export function isSegmentCharacter(code: number): boolean {
   return isTrustDomainCharacter(code) || (code >= 0x41 && code <= 0x5a)
 }
 
-/** Says which rule `name` breaks as a trust domain name, or `null` when it breaks none. */
+/** The rule that `name` breaks as a trust domain name; `null` when it breaks none. */
 export function trustDomainFault(name: string): string | null {
   if (name === '') return 'the trust domain must not be empty'
   if (name.length > MAX_TRUST_DOMAIN_BYTES) {
@@ -39,7 +39,7 @@ export function trustDomainFault(name: string): string | null {
   )
 }
 
-/** Says which rule `segment` breaks as one segment of a path, or `null` when it breaks none. */
+/** The rule that `segment` breaks as one segment of a path; `null` when it breaks none. */
 export function segmentFault(segment: string): string | null {
   if (segment === '') return 'the path must have no empty segment and no trailing "/"'
   if (segment === '.' || segment === '..') return 'the path must not have "." or ".." as a segment'
@@ -51,7 +51,7 @@ export function segmentFault(segment: string): string | null {
   )
 }
 
-/** Splits a SPIFFE ID into its legal parts, or says which rule it breaks. */
+/** The parts of a SPIFFE ID, or the rule that it breaks. */
 export function splitSpiffeId(text: string): SpiffeIdParts | SpiffeIdFault {
   if (text.length > MAX_SPIFFE_ID_BYTES) {
     return { fault: `it must not be longer than ${MAX_SPIFFE_ID_BYTES} bytes` }
@@ -63,7 +63,7 @@ export function splitSpiffeId(text: string): SpiffeIdParts | SpiffeIdFault {
   return fault === null ? { fault, name, path, segments } : { fault }
 }
 
-/** Cuts a text that starts with the scheme at every `/` of its path, whatever stands between them. */
+/** Splits a text that starts with the scheme at every `/` of its path, without checking the parts. */
 export function cut(text: string): Omit<SpiffeIdParts, 'fault'> {
   const slash = text.indexOf('/', SCHEME.length)
   if (slash === -1) return { name: text.slice(SCHEME.length), path: '', segments: [] }
@@ -89,7 +89,7 @@ function indexOfIllegal(text: string, isLegal: (code: number) => boolean): numbe
   return -1
 }
 
-/** SPIFFE-ID §2: what a URI may have and a SPIFFE ID must not. */
+/** SPIFFE-ID §2: what a URI may have, but a SPIFFE ID must not. */
 function reservedCharacterFault(text: string, index: number): string | null {
   switch (text.charAt(index)) {
     case '?':

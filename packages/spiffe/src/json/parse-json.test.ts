@@ -91,7 +91,7 @@ describe('JSON that carries a decision', () => {
   ])('what is no JSON is refused with its place and none of its text: %j', (text, line, column) => {
     const { code, message } = errorOf(() => parseJson(text))
     expect(code).toBe('invalid-json')
-    expect(message).toBe(`line ${line}, column ${column}: this is no JSON`)
+    expect(message).toBe(`line ${line}, column ${column}: this is not JSON`)
   })
 
   test.each([undefined, null, 5, {}, ['{}']])('%p is not read at all', (value) => {

@@ -2,19 +2,19 @@ import { describeName } from '../describe.ts'
 import { SpiffeError } from '../errors.ts'
 import { syntaxFaultAt } from './syntax-fault.ts'
 
-/** How much of a JSON text is read. */
+/** The bounds of a JSON text. */
 export interface JsonLimits {
   /** UTF-16 code units of the whole text. Default 16 Mi. */
   readonly maxLength?: number
-  /** Objects and lists within one another. Default 500. */
+  /** The depth of nested objects and lists. Default 500. */
   readonly maxDepth?: number
-  /** Whether errors leave out the names of keys, which may be a secret in what others made. Default `false`. */
+  /** Whether errors leave out the names of keys, which may be secrets in a text from outside. Default `false`. */
   readonly hidesKeys?: boolean
 }
 
 const MAX_LENGTH = 16 * 1024 * 1024
 const MAX_DEPTH = 500
-/** Up to here a list is searched, which costs less than a set. */
+/** Up to this many keys a list is searched, which is cheaper than a set. */
 const FEW = 8
 
 const [QUOTE, COMMA, MINUS, ZERO, NINE] = [0x22, 0x2c, 0x2d, 0x30, 0x39]
@@ -24,15 +24,16 @@ const LONG_NUMBER = 4
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 
 /**
- * Reads JSON that carries a decision. It takes what `JSON.parse` takes, but for what two readers understand differently:
- * a key that occurs twice in one object (RFC 8259 §4: the behaviour is unpredictable), the key `__proto__`, and numbers
- * beyond those of JavaScript, such as `1e400`, which would be `Infinity`. The time is linear in the length of the text.
+ * Reads JSON that carries a decision. It accepts what `JSON.parse` accepts, except for what two readers understand
+ * differently: a key that occurs twice in one object (RFC 8259 §4: the behaviour is unpredictable), the key
+ * `__proto__`, and numbers too large for JavaScript, such as `1e400`, which would be `Infinity`. The time is linear in
+ * the length of the text.
  *
- * @throws {@link SpiffeError} `invalid-json`, which says where, and nothing of the text but the name of a key
+ * @throws {@link SpiffeError} `invalid-json`, whose message has the position, and of the text at most the name of a key
  */
 export function parseJson(text: string, limits: JsonLimits = {}): unknown {
   const { maxLength = MAX_LENGTH, maxDepth = MAX_DEPTH, hidesKeys = false } = limits
-  if (typeof text !== 'string') throw new SpiffeError('invalid-json', 'JSON is read from a string')
+  if (typeof text !== 'string') throw new SpiffeError('invalid-json', 'JSON must be a string')
   if (text.length > maxLength) {
     throw new SpiffeError('invalid-json', `the JSON is longer than ${maxLength} characters`)
   }
@@ -42,13 +43,13 @@ export function parseJson(text: string, limits: JsonLimits = {}): unknown {
     return JSON.parse(text)
   } catch (error) {
     if (error instanceof SpiffeError) throw error
-    throw invalidJson(text, syntaxFaultAt(text), 'this is no JSON')
+    throw invalidJson(text, syntaxFaultAt(text), 'this is not JSON')
   }
 }
 
 /**
- * Looks for what `JSON.parse` does not refuse. Of a text that is JSON it sees every key; what it makes of any other
- * does not matter, since `JSON.parse` refuses that.
+ * Finds what `JSON.parse` does not refuse. It sees every key of a text that is JSON. For any other text its result does
+ * not matter, because `JSON.parse` refuses that.
  */
 class Scan {
   readonly #text: string
@@ -67,24 +68,24 @@ class Scan {
 
   run(): void {
     const text = this.#text
-    for (let at = 0; at < text.length; at++) {
-      const code = text.charCodeAt(at)
-      if (code === QUOTE) at = this.#string(at)
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code === QUOTE) index = this.#string(index)
       else if (code === COMMA) this.#isKeyNext = this.#keys !== null
-      else if (code >= LIST) this.#bracket(at, code)
-      else if (code === MINUS || (code >= ZERO && code <= NINE)) at = this.#number(at)
+      else if (code >= LIST) this.#bracket(index, code)
+      else if (code === MINUS || (code >= ZERO && code <= NINE)) index = this.#number(index)
     }
   }
 
-  #bracket(at: number, code: number): void {
-    if (code === OBJECT) this.#enter(at, new Keys())
-    else if (code === LIST) this.#enter(at, null)
+  #bracket(index: number, code: number): void {
+    if (code === OBJECT) this.#enter(index, new Keys())
+    else if (code === LIST) this.#enter(index, null)
     else if (code === OBJECT_END || code === LIST_END) this.#leave()
   }
 
-  #enter(at: number, keys: Keys | null): void {
+  #enter(index: number, keys: Keys | null): void {
     if (this.#open.push(this.#keys) > this.#maxDepth) {
-      throw invalidJson(this.#text, at, `the JSON is nested deeper than ${this.#maxDepth}`)
+      throw invalidJson(this.#text, index, `the JSON is nested deeper than ${this.#maxDepth}`)
     }
     this.#keys = keys
     this.#isKeyNext = keys !== null
@@ -108,14 +109,14 @@ class Scan {
     return end
   }
 
-  #key(at: number, quoted: string): void {
+  #key(index: number, quoted: string): void {
     const key = quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1)
     if (key === '__proto__') {
-      throw invalidJson(this.#text, at, "the key '__proto__' has a meaning of its own")
+      throw invalidJson(this.#text, index, "the key '__proto__' has a meaning of its own")
     }
     if (this.#keys?.add(key) === false) {
       const name = this.#hidesKeys ? 'a key' : `the key "${describeName(key)}"`
-      throw invalidJson(this.#text, at, `${name} occurs twice`)
+      throw invalidJson(this.#text, index, `${name} occurs twice`)
     }
   }
 
@@ -151,14 +152,14 @@ class Keys {
 
 /** Whether an odd number of backslashes stands before a quotation mark. */
 function isEscaped(text: string, quote: number, start: number): boolean {
-  let at = quote - 1
-  while (at > start && text.charCodeAt(at) === BACKSLASH) at--
-  return (quote - at) % 2 === 0
+  let index = quote - 1
+  while (index > start && text.charCodeAt(index) === BACKSLASH) index--
+  return (quote - index) % 2 === 0
 }
 
-function invalidJson(text: string, at: number, what: string): SpiffeError {
-  const before = text.slice(0, at)
+function invalidJson(text: string, index: number, what: string): SpiffeError {
+  const before = text.slice(0, index)
   const line = before.split('\n').length
-  const column = at - before.lastIndexOf('\n')
+  const column = index - before.lastIndexOf('\n')
   return new SpiffeError('invalid-json', `line ${line}, column ${column}: ${what}`)
 }

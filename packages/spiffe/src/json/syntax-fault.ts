@@ -7,33 +7,33 @@ type Token = 'string' | 'other' | '{' | '}' | '[' | ']' | ',' | ':'
 /** What may come next. */
 type State = 'value' | 'first-value' | 'key' | 'first-key' | 'colon' | 'next' | 'end'
 
-/** Where a text stops to be JSON (RFC 8259). The engine's own errors say it by quoting the text, or not at all. */
+/** The index at which a text stops being JSON (RFC 8259). The engine's own errors quote the text, or have no index. */
 export function syntaxFaultAt(text: string): number {
   const open: ('{' | '[')[] = []
   let state: State = 'value'
-  let at = skipBlank(text, 0)
-  while (at < text.length) {
-    const [token, end] = tokenAt(text, at)
+  let index = skipBlank(text, 0)
+  while (index < text.length) {
+    const [token, end] = tokenAt(text, index)
     const next: State | null = token === null ? null : follow(state, token, open)
-    if (next === null) return at
+    if (next === null) return index
     state = next
-    at = skipBlank(text, end)
+    index = skipBlank(text, end)
   }
   return text.length
 }
 
-function skipBlank(text: string, at: number): number {
-  BLANK.lastIndex = at
-  return at + (BLANK.exec(text)?.[0].length ?? 0)
+function skipBlank(text: string, index: number): number {
+  BLANK.lastIndex = index
+  return index + (BLANK.exec(text)?.[0].length ?? 0)
 }
 
-function tokenAt(text: string, at: number): readonly [token: Token | null, end: number] {
-  TOKEN.lastIndex = at
+function tokenAt(text: string, index: number): readonly [token: Token | null, end: number] {
+  TOKEN.lastIndex = index
   const { string, other, mark } = TOKEN.exec(text)?.groups ?? {}
-  if (string !== undefined) return ['string', at + string.length]
-  if (other !== undefined) return ['other', at + other.length]
+  if (string !== undefined) return ['string', index + string.length]
+  if (other !== undefined) return ['other', index + other.length]
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the expression has these marks alone
-  return [(mark as Token | undefined) ?? null, at + 1]
+  return [(mark as Token | undefined) ?? null, index + 1]
 }
 
 /** The state after a token; `null`: it has no place here. */

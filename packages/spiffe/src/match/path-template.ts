@@ -9,8 +9,8 @@ import { PathPattern } from './path.ts'
  * Reads names out of the paths of SPIFFE IDs, such as a tenant with `/{tenant}/{workload}`. The
  * grammar is that of the path of a {@link matchPattern}; the number of segments is exact unless `**` ends it.
  *
- * A template looks at no trust domain, and so says nothing about who may do what. Names in two trust
- * domains are two names: keep the trust domain beside them.
+ * A template ignores the trust domain, so it must not decide who may do what. The same name in two
+ * trust domains is two names: keep the trust domain beside it.
  *
  * @throws {@link SpiffeError} `invalid-pattern`
  */
@@ -18,7 +18,7 @@ export function pathTemplate(text: string): PathTemplate {
   return new PathTemplate(text)
 }
 
-/** What {@link pathTemplate} makes. Not a matcher, on purpose. */
+/** The result of {@link pathTemplate}. It is not a matcher, on purpose. */
 class PathTemplate {
   readonly #text: string
   readonly #path: PathPattern

@@ -9,8 +9,8 @@ import { matchId } from './sets.ts'
 /**
  * Matches SPIFFE IDs by pattern, such as `spiffe://example.org/{tenant}/api-*`.
  *
- * The trust domain is literal. The path is matched segment by segment, case-sensitively, and no
- * wildcard but the last `**` reaches over a `/`:
+ * The trust domain is literal. The path is matched segment by segment, case-sensitively. Only a `**`
+ * at the end matches more than one segment:
  *
  * - `web` is the segment `web` itself;
  * - `*` in a segment is any run of characters, the empty one included: `api-*` matches `api-` and
@@ -27,7 +27,8 @@ export function matchPattern(text: string): SpiffeIdMatcher {
 }
 
 /**
- * Reads what a configuration names: a pattern when `text` has a `*` or a `{`, else one SPIFFE ID.
+ * Reads a matcher from a configuration: a pattern when `text` has a `*` or a `{`, else one SPIFFE ID. Unlike `toMatcher`
+ * it accepts an ID without a path.
  * @throws {@link SpiffeError} `invalid-spiffe-id`, `invalid-pattern`
  */
 export function parseMatcher(text: string): SpiffeIdMatcher {
@@ -48,7 +49,7 @@ class Pattern extends SpiffeIdMatcher {
   }
 
   matches(candidate: SpiffeId): boolean {
-    // The path first: it mostly differs in length, and names of trust domains mostly in nothing.
+    // The path first: paths usually differ in length, and trust domains are usually the same.
     return (
       this.#path.matches(candidate.segments) && candidate.trustDomain.name === this.#trustDomain
     )

@@ -15,7 +15,7 @@ export function matchId(expected: SpiffeId | string): SpiffeIdMatcher {
 }
 
 /**
- * Matches each of the SPIFFE IDs, at the cost of one; without any, it matches nothing.
+ * Matches each of the SPIFFE IDs, at the cost of one comparison; without arguments, nothing.
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
 export function matchOneOf(...expected: readonly (SpiffeId | string)[]): SpiffeIdMatcher {

@@ -2,8 +2,8 @@
 const MEMBERS = ['state', 'onUpdate', 'close'] as const
 
 /**
- * Why a value is no source of X.509-SVIDs and bundles, as the end of a message; `undefined` when it
- * looks like one. The usual slip has a sentence of its own: a source that was not awaited.
+ * Why a value is not a source of X.509-SVIDs and bundles, as the end of a sentence about an option;
+ * `undefined` when it looks like one. A source that was not awaited, the usual mistake, has its own text.
  */
 export function sourceFault(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) {

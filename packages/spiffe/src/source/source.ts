@@ -2,15 +2,15 @@ import type { X509Svid } from '../svid/x509-svid.ts'
 import type { BundleSet } from '../x509/bundle-set.ts'
 
 /**
- * Where a source stands.
+ * The state of a source.
  *
- * - `starting`: nothing has been received yet that may be presented; an SVID may wait for its time.
- * - `ready`: what the source holds is current and its supply is alive.
- * - `stale`: the supply is interrupted, or what it brought cannot be used yet; the last good state
- *   keeps serving.
- * - `denied`: the authority says that this workload has no identity; there is no SVID to present.
- * - `expired`: the supply is interrupted and the last SVID has run out; there is no SVID to present.
- * - `failed`: the supply ended for good (the authority calls the request itself invalid).
+ * - `starting`: there has been no SVID to present yet; one that is not valid yet may have come.
+ * - `ready`: the SVID and the bundles are current, and the supply works.
+ * - `stale`: the supply is interrupted, or its last SVID is not valid yet. The last good state stays in
+ *   use.
+ * - `denied`: the authority has no identity for this workload. There is no SVID to present.
+ * - `expired`: the supply is interrupted, and the last SVID has expired. There is no SVID to present.
+ * - `failed`: the supply has ended for good: the authority calls the request itself invalid.
  * - `closed`: `close()` was called.
  */
 export type SourceState =
@@ -22,42 +22,42 @@ export type SourceState =
   | 'failed'
   | 'closed'
 
-/** A way to end a wait early: every promise of a source takes one. */
+/** Ends a wait early. */
 export interface WaitOptions {
   readonly signal?: AbortSignal
 }
 
-/** What stands in the way of a source. An error with a code is one. */
+/** What keeps a source from being ready. An error with a `code` is one. */
 export interface SourceProblem {
   readonly code: string
   /** What happened, and the cure. Without secrets. */
   readonly message: string
 }
 
-/** What all sources have in common. They are narrow on purpose, so that files or a test can stand in. */
+/** What all sources have in common. It is small on purpose, so that files or a test can be a source. */
 export interface Source extends AsyncDisposable {
   readonly state: SourceState
 
-  /** How many subscriptions and waits there are, where the source counts them: each is somebody who needs it. */
+  /** How many subscriptions and waits there are, if the source counts them: each is a user of the source. */
   readonly subscriptions?: number
 
-  /** Why the state is not `ready`, where the source says it. */
+  /** Why the state is not `ready`, if the source knows it. */
   readonly error?: SourceProblem | null | undefined
 
-  /** The address of its supply, where it has one: events on `node:diagnostics_channel` name it. */
+  /** The address of its supply, if it has one. Events on `node:diagnostics_channel` have it too. */
   readonly endpoint?: string | undefined
 
   /**
-   * Calls `listener` synchronously after each change of the held material or of `state`.
-   * Returns the function that ends the subscription. What a listener throws is an uncaught exception;
-   * the other listeners hear of the change all the same.
+   * Calls `listener` synchronously after each change of the material or of `state`. Returns the function
+   * that ends the subscription. What a listener throws is an uncaught exception; the other listeners
+   * are called anyway.
    */
   onUpdate(listener: () => void): () => void
 
   /** Resolves after the next change; rejects with the signal's reason, or once the source is closed. */
   nextUpdate(options?: WaitOptions): Promise<void>
 
-  /** Ends the supply and every wait. What was held stays readable. Safe to call twice. */
+  /** Ends the supply and every wait. SVID and bundles stay readable. Safe to call twice. */
   close(): Promise<void>
 }
 
@@ -72,5 +72,5 @@ export interface X509BundleSource extends Source {
   readonly bundles: BundleSet
 }
 
-/** Both at once, which is what a TLS endpoint needs. */
+/** A supply of both, which a TLS endpoint needs. */
 export interface X509MaterialSource extends X509SvidSource, X509BundleSource {}

@@ -1,7 +1,7 @@
 import { SpiffeError } from '../errors.ts'
 import type { WaitOptions } from './source.ts'
 
-/** The subscriptions and waits of one source; sources own one and delegate to it. */
+/** The subscriptions and waits of one source, which delegates to it. */
 export class Updates {
   readonly #listeners = new Set<() => void>()
   readonly #closed = new AbortController()
@@ -47,7 +47,7 @@ export class Updates {
     })
   }
 
-  /** Tells every listener. One that throws does not keep the others from hearing. */
+  /** Calls every listener. When one throws, the others are called anyway, and the error is uncaught. */
   notify(): void {
     const failures: unknown[] = []
     // A copy: a listener that subscribes anew waits for the next change.

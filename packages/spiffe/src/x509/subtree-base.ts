@@ -48,8 +48,8 @@ export function subtreeFault(base: GeneralName): string | undefined {
 
 /** Something in front of the last `@`, and a host behind it. */
 export function isMailbox(text: string): boolean {
-  const at = text.lastIndexOf('@')
-  return at > 0 && isHost(text.slice(at + 1))
+  const atSign = text.lastIndexOf('@')
+  return atSign > 0 && isHost(text.slice(atSign + 1))
 }
 
 /** A host; with a leading period, the hosts below it. */

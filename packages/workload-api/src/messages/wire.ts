@@ -12,18 +12,18 @@ const FIXED32 = 5
  * @throws {@link WorkloadApiError} `limit-exceeded`, `invalid-message`
  */
 export function checkFieldCount(message: Uint8Array): void {
-  const cursor = { message, at: 0 }
+  const cursor = { message, position: 0 }
   let fields = 0
-  while (cursor.at < message.length) {
+  while (cursor.position < message.length) {
     checkLimit('fields of a message', (fields += 1), LIMITS.fields)
     skipField(cursor)
   }
-  if (cursor.at !== message.length) throw truncated()
+  if (cursor.position !== message.length) throw truncated()
 }
 
 interface Cursor {
   readonly message: Uint8Array
-  at: number
+  position: number
 }
 
 function skipField(cursor: Cursor): void {
@@ -33,14 +33,14 @@ function skipField(cursor: Cursor): void {
       readVarint(cursor)
       return
     case FIXED64:
-      cursor.at += 8
+      cursor.position += 8
       return
     case LENGTH_DELIMITED:
       // In this order: reading the length moves the cursor too.
-      cursor.at = readVarint(cursor) + cursor.at
+      cursor.position = readVarint(cursor) + cursor.position
       return
     case FIXED32:
-      cursor.at += 4
+      cursor.position += 4
       return
     default:
       throw new WorkloadApiError('invalid-message', `a message has wire type ${wireType}`)
@@ -50,9 +50,9 @@ function skipField(cursor: Cursor): void {
 function readVarint(cursor: Cursor): number {
   let value = 0
   for (let bytes = 0; bytes < 10; bytes += 1) {
-    const byte = cursor.message[cursor.at]
+    const byte = cursor.message[cursor.position]
     if (byte === undefined) throw truncated()
-    cursor.at += 1
+    cursor.position += 1
     value += (byte % 128) * 128 ** bytes
     if (byte < 128) return value
   }
