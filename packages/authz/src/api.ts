@@ -1,4 +1,5 @@
-import { describeValue, TrustDomain } from '@fastify-spiffe/spiffe'
+import { TrustDomain } from '@fastify-spiffe/spiffe'
+import { describeValue } from '@fastify-spiffe/spiffe/internal'
 import type { FastifyRequest } from 'fastify'
 import type { Parts } from './assembly.ts'
 import type { Authz, TenantName } from './authz.ts'

@@ -336,7 +336,7 @@ describe('a rule that cannot be right does not boot', () => {
     const app = await instance()
     const error = await bootError(Promise.resolve(app.register(authz, options as AuthzOptions)))
     expect(error.code).toBe(code)
-    expect(error.message.startsWith(label)).toBe(true)
+    expect(error.message).toContain(label.split(/[ .]/).at(-1))
   })
 
   test('nor does a second registration', async () => {

@@ -1,4 +1,5 @@
 import { withoutStack } from '@fastify-spiffe/plugin-kit'
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
 import { describeUncovered, type UncoveredRoute } from './uncovered-route.ts'
 
 /** The closed list of what {@link AuthzError} can say. */
@@ -29,18 +30,12 @@ export type RefusalStatus = keyof typeof REFUSALS
  * `invalid-option`, `already-registered`, `peer-missing` and `uncovered-routes` fail the boot. The last four refuse a request:
  * they carry a `statusCode` and a fixed message, and reach the error handler of the application.
  */
-export class AuthzError extends Error {
+export class AuthzError extends CodedError<AuthzErrorCode> {
   override readonly name = 'AuthzError'
-  readonly code: AuthzErrorCode
   /** The HTTP status of a refusal; absent from errors of configuration. */
   declare readonly statusCode?: RefusalStatus
   /** Every route without a rule, in an `uncovered-routes`. */
   declare readonly routes?: readonly UncoveredRoute[]
-
-  constructor(code: AuthzErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 
   /** The error of a refused request. It says no rule, no identity and no reason: those are in the log. */
   static refusal(statusCode: RefusalStatus): AuthzError {

@@ -3,11 +3,11 @@ import { FASTIFY_OPTION_NAMES } from '@fastify-spiffe/plugin-kit'
 import type { FastifyRequest } from 'fastify'
 import { ATTRIBUTES } from './call/reader.ts'
 import {
-  callable,
-  checkKeys,
-  count,
+  asFunction,
+  assertKnown,
+  asInteger,
   type DecisionLogSettings,
-  duration,
+  asDuration,
   type NetworkClasses,
   readDecisionLog,
   readEngines,
@@ -165,10 +165,10 @@ const CACHE_KEYS: readonly string[] = [
  * @throws {AuthzError} `unknown-option`, `invalid-option`
  */
 export function readOptions(options: AuthzOptions): Settings {
-  checkKeys('', options, [...KEYS, ...FASTIFY_OPTION_NAMES])
+  assertKnown('authz', options, [...KEYS, ...FASTIFY_OPTION_NAMES])
   const { cache = {} } = options
   if (typeof cache !== 'object' || cache === null) refuse('cache', cache, 'must be an object')
-  checkKeys('cache.', cache, CACHE_KEYS)
+  assertKnown('cache', cache, CACHE_KEYS)
 
   return {
     tenant: readTemplate(options.tenant),
@@ -179,22 +179,22 @@ export function readOptions(options: AuthzOptions): Settings {
     attributes: readProviders(options.attributes ?? [], ATTRIBUTES),
     networks: readNetworks(options.networks ?? {}),
     trustedProxies: readTrustedProxies(options.trustedProxies),
-    maxTenants: count('cache.maxTenants', cache.maxTenants, 1024, 1),
-    maxDecisionsPerTenant: count(
+    maxTenants: asInteger('cache.maxTenants', cache.maxTenants, 1024, 1),
+    maxDecisionsPerTenant: asInteger(
       'cache.maxDecisionsPerTenant',
       cache.maxDecisionsPerTenant,
       1024,
       2,
     ),
-    allowTtlMs: duration('cache.allowTtlMs', cache.allowTtlMs, 30_000),
-    denyTtlMs: duration('cache.denyTtlMs', cache.denyTtlMs, 2000),
+    allowTtlMs: asDuration('cache.allowTtlMs', cache.allowTtlMs, 30_000),
+    denyTtlMs: asDuration('cache.denyTtlMs', cache.denyTtlMs, 2000),
     replicas: options.replicas === undefined ? null : readReplicas(options.replicas),
     decisionLog: options.decisionLog === undefined ? null : readDecisionLog(options.decisionLog),
     lastDecisionHeader: readHeader(options.lastDecisionHeader),
-    timeoutMs: duration('timeoutMs', options.timeoutMs, 200),
-    policyVersion: callable('policyVersion', options.policyVersion, () => 0),
-    clock: callable('clock', options.clock, Date.now),
-    random: callable('random', options.random, Math.random),
+    timeoutMs: asDuration('timeoutMs', options.timeoutMs, 200),
+    policyVersion: asFunction('policyVersion', options.policyVersion, () => 0),
+    clock: asFunction('clock', options.clock, Date.now),
+    random: asFunction('random', options.random, Math.random),
   }
 }
 
@@ -207,7 +207,7 @@ function readHeader(name: string | undefined): string | null {
 function readPolicy(policy: AuthzOptions['policy'] = { version: 'code' }): Settings['policy'] {
   if (typeof policy !== 'object' || policy === null) refuse('policy', policy, 'must be an object')
   if (!('file' in policy)) return { document: policy, file: null, watch: false }
-  checkKeys('policy.', policy, ['file', 'watch'])
+  assertKnown('policy', policy, ['file', 'watch'])
   const { file, watch = false } = policy
   if (typeof file !== 'string' || file === '') refuse('policy.file', file, 'must be a path')
   if (typeof watch !== 'boolean') refuse('policy.watch', watch, 'must be a boolean')

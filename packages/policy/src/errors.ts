@@ -1,3 +1,5 @@
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
+
 /** The closed list of what {@link PolicyError} can say. */
 export type PolicyErrorCode =
   | 'unknown-option'
@@ -27,16 +29,10 @@ export interface RouteWithoutRule {
  * `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, and `keys-unavailable` the
  * claims of a token.
  */
-export class PolicyError extends Error {
+export class PolicyError extends CodedError<PolicyErrorCode> {
   override readonly name = 'PolicyError'
-  readonly code: PolicyErrorCode
   /** Every route without a rule, in an `uncovered-routes`. */
   declare readonly routes?: readonly RouteWithoutRule[]
-
-  constructor(code: PolicyErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 
   /** The error of a policy document under which nobody could reach some of the routes. */
   static uncovered(routes: readonly Omit<RouteWithoutRule, 'reason'>[]): PolicyError {

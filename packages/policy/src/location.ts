@@ -1,4 +1,4 @@
-import { describeName, describeValue } from '@fastify-spiffe/spiffe'
+import { describeName, describeValue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from './errors.ts'
 
 /** Where the rule that is being compiled stands, so that an error says where to look. */

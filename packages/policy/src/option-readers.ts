@@ -1,19 +1,17 @@
-import { describeName, describeValue, MAX_TIMER_MS, unknownOption } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS, OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from './errors.ts'
 
 const MAX_COUNT = 10_000_000
 
+const reader: OptionReader = new OptionReader(PolicyError)
+
 /**
- * Refuses what is not among the known keys. `prefix` stands before the key in the error, which does not show its value:
- * a misspelt `secret` holds one.
- *
- * @throws {PolicyError} `unknown-option`
+ * Refuses an option that does not exist.
+ * @param owner what has the options, such as `decisionLog`
+ * @throws {@link PolicyError} `unknown-option`
  */
-export function checkKeys(prefix: string, options: object, known: readonly string[]): void {
-  const key = unknownOption(options, known)
-  if (key === undefined) return
-  const message = `option ${prefix}${describeName(key)} is unknown; there are ${known.join(', ')}`
-  throw new PolicyError('unknown-option', message)
+export function assertKnown(owner: string, options: object, known: readonly string[]): void {
+  reader.assertKnown(owner, options, known)
 }
 
 /** Whether this can be a deadline in milliseconds: a timer with a longer delay fires at once. */
@@ -21,49 +19,54 @@ export function isTimeout(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS
 }
 
-/** @throws {PolicyError} `invalid-option` */
-export function count(
+/** @throws {@link PolicyError} `invalid-option` */
+export function asInteger(
   key: string,
   value: number | undefined,
-  preset: number,
-  least: number,
+  defaultValue: number,
+  min: number,
 ): number {
-  const isCount = (it: number): boolean => Number.isInteger(it) && it >= least && it <= MAX_COUNT
-  return check(key, value, preset, isCount, `must be an integer from ${least} to ${MAX_COUNT}`)
+  return reader.asInteger(key, value, { min, max: MAX_COUNT, defaultValue })
 }
 
-/** @throws {PolicyError} `invalid-option` */
-export function duration(key: string, value: number | undefined, preset: number): number {
-  return check(key, value, preset, isTimeout, 'must be milliseconds, more than 0')
+/** @throws {@link PolicyError} `invalid-option` */
+export function asDuration(key: string, value: number | undefined, defaultValue: number): number {
+  return reader.read(key, value, defaultValue, isTimeout, 'must be milliseconds, more than 0')
 }
 
-/** @throws {PolicyError} `invalid-option` */
-export function callable<T extends () => unknown>(key: string, value: T | undefined, preset: T): T {
-  return check(key, value, preset, (it) => typeof it === 'function', 'must be a function')
-}
-
-/** @throws {PolicyError} `invalid-option` */
-export function flag(key: string, value: boolean | undefined, preset: boolean): boolean {
-  return check(key, value, preset, (it) => typeof it === 'boolean', 'must be a boolean')
-}
-
-/** @throws {PolicyError} `invalid-option` */
-export function check<T>(
+/** @throws {@link PolicyError} `invalid-option` */
+export function asFunction<T extends () => unknown>(
   key: string,
   value: T | undefined,
-  preset: T,
-  isValid: (value: T) => boolean,
-  why: string,
+  defaultValue: T,
 ): T {
-  if (value === undefined) return preset
-  return isValid(value) ? value : refuse(key, value, why)
+  return reader.asFunction(key, value, defaultValue)
+}
+
+/** @throws {@link PolicyError} `invalid-option` */
+export function asBoolean(key: string, value: boolean | undefined, defaultValue: boolean): boolean {
+  return reader.asBoolean(key, value, defaultValue)
 }
 
 /**
- * The value itself stays out of the error: it may be a key, a token or a password.
- *
- * @throws {PolicyError} `invalid-option`
+ * Reads an option of any type.
+ * @param rule what an invalid value breaks, such as `must be a path`
+ * @throws {@link PolicyError} `invalid-option`
  */
-export function refuse(key: string, value: unknown, why: string): never {
-  throw new PolicyError('invalid-option', `option ${key}: ${why} (found: ${describeValue(value)})`)
+export function readOption<T>(
+  key: string,
+  value: T | undefined,
+  defaultValue: T,
+  isValid: (value: T) => boolean,
+  rule: string,
+): T {
+  return value === undefined ? defaultValue : reader.read(key, value, undefined, isValid, rule)
+}
+
+/**
+ * Refuses the value of an option. The value itself stays out of the error: it may be a key, a token or a password.
+ * @throws {@link PolicyError} `invalid-option`
+ */
+export function refuse(key: string, value: unknown, rule: string): never {
+  return reader.refuse(key, value, rule)
 }

@@ -39,7 +39,7 @@ export class OptionReader {
 
   /** @throws `invalid-option` */
   asBoolean(key: string, value: boolean | undefined, defaultValue: boolean): boolean {
-    return this.as(key, value, defaultValue, (given) => typeof given === 'boolean', 'a boolean')
+    return this.read(key, value, defaultValue, isBoolean, 'must be a boolean')
   }
 
   /** @throws `invalid-option` */
@@ -48,14 +48,15 @@ export class OptionReader {
     value: F | undefined,
     defaultValue: F,
   ): F {
-    return this.as(key, value, defaultValue, (given) => typeof given === 'function', 'a function')
+    return this.read(key, value, defaultValue, isFunction, 'must be a function')
   }
 
   /** @throws `invalid-option` */
   asInteger(key: string, value: number | undefined, { min, max, defaultValue }: Range): number {
-    const isInteger = (given: unknown): boolean =>
+    const isValid = (given: unknown): boolean =>
       Number.isInteger(given) && isWithin(given, min, max)
-    return this.as(key, value, defaultValue, isInteger, `an integer from ${min} to ${max}`)
+    const rule = `must be an integer from ${min} to ${max}`
+    return this.read(key, value, defaultValue, isValid, rule)
   }
 
   /**
@@ -63,8 +64,9 @@ export class OptionReader {
    * @throws `invalid-option`
    */
   asDuration(key: string, value: number | undefined, { min, max, defaultValue }: Range): number {
-    const isDuration = (given: unknown): boolean => isWithin(given, min, max)
-    return this.as(key, value, defaultValue, isDuration, `from ${min} to ${max} milliseconds`)
+    const isValid = (given: unknown): boolean => isWithin(given, min, max)
+    const rule = `must be from ${min} to ${max} milliseconds`
+    return this.read(key, value, defaultValue, isValid, rule)
   }
 
   /** @throws `invalid-option` */
@@ -75,29 +77,30 @@ export class OptionReader {
     defaultValue?: T,
   ): T {
     const list = allowed.map((each) => JSON.stringify(each)).join(' or ')
-    return this.as(key, value, defaultValue, (given) => allowed.includes(given), list)
+    const isValid = (given: T): boolean => allowed.includes(given)
+    return this.read(key, value, defaultValue, isValid, `must be ${list}`)
   }
 
   /**
    * Reads an option of any type.
-   * @param expected what it must be, as the end of "it must be"
+   * @param rule what an invalid value breaks, as the end of a sentence about the option: `must be a path`
    * @throws `invalid-option`
    */
-  as<T>(
+  read<T>(
     key: string,
     value: T | undefined,
     defaultValue: T | undefined,
     isValid: (value: T) => boolean,
-    expected: string,
+    rule: string,
   ): T {
     if (value === undefined && defaultValue !== undefined) return defaultValue
     if (value !== undefined && isValid(value)) return value
-    return this.refuse(key, value, `must be ${expected}`)
+    return this.refuse(key, value, rule)
   }
 
   /**
    * Refuses the value of an option.
-   * @param rule what the value breaks, as the end of a sentence about the option: `must be a path`
+   * @param rule what the value breaks, as in {@link read}
    * @throws `invalid-option`
    */
   refuse(key: string, value: unknown, rule: string): never {
@@ -110,6 +113,14 @@ export class OptionReader {
 export function unknownOption(options: object, known: Iterable<string>): string | undefined {
   const names = new Set(known)
   return Object.keys(options).find((name) => !names.has(name))
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean'
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
 }
 
 /** Written so that NaN and whatever is not a number are outside. */

@@ -1,5 +1,5 @@
 import type { BlockList } from 'node:net'
-import { describeName } from '@fastify-spiffe/spiffe'
+import { describeName } from '@fastify-spiffe/spiffe/internal'
 import { refuse } from '../option-readers.ts'
 import { parseNetworks } from './addresses.ts'
 

@@ -1,4 +1,4 @@
-import { check, checkKeys, count, duration, refuse } from '../option-readers.ts'
+import { readOption, assertKnown, asInteger, asDuration, refuse } from '../option-readers.ts'
 import { type DecisionLogEvent, isInEvents } from './event.ts'
 
 /** A record of decisions for auditors, in the event format of OPA. */
@@ -53,19 +53,25 @@ export function readDecisionLog(options: DecisionLogOptions): DecisionLogSetting
   if (typeof options !== 'object' || options === null) {
     return refuse('decisionLog', options, 'must be an object')
   }
-  checkKeys('decisionLog.', options, KEYS)
+  assertKnown('decisionLog', options, KEYS)
   const { write, allowShare } = options
   const labels = { ...options.labels }
   if (typeof write !== 'function') return refuse('decisionLog.write', write, 'must be a function')
   return {
     write,
-    allowShare: check('decisionLog.allowShare', allowShare, 0.01, isShare, 'must be from 0 to 1'),
+    allowShare: readOption(
+      'decisionLog.allowShare',
+      allowShare,
+      0.01,
+      isShare,
+      'must be from 0 to 1',
+    ),
     mask: readMask(options.mask, labels),
     labels,
-    flushMs: duration('decisionLog.flushMs', options.flushMs, 1000),
-    maxBatch: count('decisionLog.maxBatch', options.maxBatch, 500, 1),
-    maxWaiting: count('decisionLog.maxWaiting', options.maxWaiting, 10_000, 1),
-    closeTimeoutMs: duration('decisionLog.closeTimeoutMs', options.closeTimeoutMs, 5000),
+    flushMs: asDuration('decisionLog.flushMs', options.flushMs, 1000),
+    maxBatch: asInteger('decisionLog.maxBatch', options.maxBatch, 500, 1),
+    maxWaiting: asInteger('decisionLog.maxWaiting', options.maxWaiting, 10_000, 1),
+    closeTimeoutMs: asDuration('decisionLog.closeTimeoutMs', options.closeTimeoutMs, 5000),
   }
 }
 

@@ -1,5 +1,5 @@
 import { PolicyError } from '../errors.ts'
-import { check, checkKeys, count } from '../option-readers.ts'
+import { readOption, assertKnown, asInteger } from '../option-readers.ts'
 import { BloomFilter } from './bloom-filter.ts'
 
 /** Says for sure whether a device is in the list. A rejection refuses the request. */
@@ -61,12 +61,18 @@ export class DeviceList {
 }
 
 function readListOptions(options: DeviceListOptions): DeviceListSettings {
-  checkKeys('DeviceList.', options, ['maxExact', 'falseShare', 'confirm'])
+  assertKnown('DeviceList', options, ['maxExact', 'falseShare', 'confirm'])
   const { maxExact, falseShare, confirm = null } = options
   return {
-    maxExact: count('DeviceList.maxExact', maxExact, 100_000, 0),
-    falseShare: check('DeviceList.falseShare', falseShare, 0.001, isShare, 'must be in (0, 1)'),
-    confirm: check('DeviceList.confirm', confirm, null, isConfirm, 'must be a function'),
+    maxExact: asInteger('DeviceList.maxExact', maxExact, 100_000, 0),
+    falseShare: readOption(
+      'DeviceList.falseShare',
+      falseShare,
+      0.001,
+      isShare,
+      'must be in (0, 1)',
+    ),
+    confirm: readOption('DeviceList.confirm', confirm, null, isConfirm, 'must be a function'),
   }
 }
 

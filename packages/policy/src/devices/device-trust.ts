@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Call } from '../call.ts'
 import type { AttributeCaller, AttributeProvider, Provision } from '../attributes/provider.ts'
-import { checkKeys, refuse } from '../option-readers.ts'
+import { assertKnown, refuse } from '../option-readers.ts'
 import type { Tenant } from '../principals/tenant.ts'
 import type { DeviceList } from './device-list.ts'
 
@@ -30,7 +30,7 @@ const UNKNOWN: Provision = provisionOf(undefined, 'unknown')
  * @throws {PolicyError} `unknown-option`, `invalid-option`
  */
 export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
-  checkKeys('deviceTrust.', options, KEYS)
+  assertKnown('deviceTrust', options, KEYS)
   const { secret, trusted, blocked = () => null, header = 'x-device-id' } = options
   if (typeof secret !== 'string' || secret.length < MIN_SECRET_LENGTH) {
     return refuse('deviceTrust.secret', secret, `must have ${MIN_SECRET_LENGTH} characters or more`)

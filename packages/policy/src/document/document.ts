@@ -1,4 +1,4 @@
-import { describeName } from '@fastify-spiffe/spiffe'
+import { describeName } from '@fastify-spiffe/spiffe/internal'
 import type { Callers, RouteRule } from './route-rule.ts'
 
 /**

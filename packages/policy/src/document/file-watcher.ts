@@ -1,5 +1,6 @@
 import { basename, dirname, resolve } from 'node:path'
-import { type SetTimer, setUnreferencedTimer } from '@fastify-spiffe/spiffe'
+import { type SetTimer } from '@fastify-spiffe/spiffe'
+import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { Debounce } from './debounce.ts'
 import { fingerprintOf, foldersOf } from './fingerprint.ts'
 import { FolderWatchers, type WatchFolder, watchFolder } from './folder-watchers.ts'

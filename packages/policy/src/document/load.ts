@@ -1,4 +1,4 @@
-import { describeCause, parseJson } from '@fastify-spiffe/spiffe'
+import { describeCause, parseJson } from '@fastify-spiffe/spiffe/internal'
 import { readBytes, utf8 } from './read-bytes.ts'
 import { PolicyError } from '../errors.ts'
 import type { PolicyDocument } from './document.ts'

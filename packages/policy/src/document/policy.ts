@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describeName } from '@fastify-spiffe/spiffe'
+import { describeName } from '@fastify-spiffe/spiffe/internal'
 import { compileCallers, type CompiledCallers } from '../principals/callers.ts'
 import { Place } from '../location.ts'
 import { contentDigest } from './content-digest.ts'

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
-import { describeCause } from '@fastify-spiffe/spiffe'
+import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
 import { describeFile } from './describe-file.ts'
 

@@ -1,4 +1,5 @@
-import { describeName, SpiffeId } from '@fastify-spiffe/spiffe'
+import { SpiffeId } from '@fastify-spiffe/spiffe'
+import { describeName } from '@fastify-spiffe/spiffe/internal'
 import type { Place } from '../location.ts'
 import type { PolicyTest } from './document.ts'
 

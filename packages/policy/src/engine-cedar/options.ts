@@ -1,4 +1,4 @@
-import { check, flag, refuse } from '../option-readers.ts'
+import { readOption, asBoolean, refuse } from '../option-readers.ts'
 import type { EngineQuestion } from '../engines/engine.ts'
 import { checkEngineKeys, type EngineSettings } from '../engine-kit/settings.ts'
 import { CRASH_GUARDS, type CrashGuard } from './crash-guard.ts'
@@ -62,7 +62,7 @@ export function readOptions(options: CedarOptions): readonly [CedarOptionParts, 
   }
   assertFunction('request', request)
   assertFunction('entities', entities)
-  const isWatched = flag(key('watch'), watch, false)
+  const isWatched = asBoolean(key('watch'), watch, false)
   const files = [policies, schema].flatMap((it) => (typeof it === 'object' ? [it.file] : []))
   if (isWatched && files.length === 0) refuse(key('watch'), watch, 'needs a file')
   const parts: CedarOptionParts = {
@@ -70,7 +70,7 @@ export function readOptions(options: CedarOptions): readonly [CedarOptionParts, 
     schema,
     mapping: { ...(request && { request }), ...(entities && { entities }) },
     watched: isWatched ? files : [],
-    v8CrashGuard: check(
+    v8CrashGuard: readOption(
       key('v8CrashGuard'),
       v8CrashGuard,
       'set-v8-flag',

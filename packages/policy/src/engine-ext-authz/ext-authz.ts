@@ -1,5 +1,5 @@
 import { ChannelCredentials, credentials as newCredentials } from '@grpc/grpc-js'
-import { check, count, refuse } from '../option-readers.ts'
+import { readOption, asInteger, refuse } from '../option-readers.ts'
 import type { Engine } from '../engines/engine.ts'
 import { isLoopback, timeoutFor } from '../engine-kit/locality.ts'
 import { checkEngineKeys, type EngineSettings } from '../engine-kit/settings.ts'
@@ -35,7 +35,7 @@ export function extAuthz(options: ExtAuthzOptions): Engine {
     engine,
     target,
     credentials: readCredentials(credentials, target, isLocal),
-    maxResponseBytes: count(`${ENGINE}.maxResponseBytes`, maxResponseBytes, 65_536, 1),
+    maxResponseBytes: asInteger(`${ENGINE}.maxResponseBytes`, maxResponseBytes, 65_536, 1),
   })
   return {
     name: ENGINE,
@@ -68,7 +68,7 @@ function readCredentials(
   }
   const preset = newCredentials.createInsecure()
   const why = 'must be ChannelCredentials of @grpc/grpc-js'
-  return check(`${ENGINE}.credentials`, given, preset, isCredentials, why)
+  return readOption(`${ENGINE}.credentials`, given, preset, isCredentials, why)
 }
 
 function isCredentials(value: unknown): boolean {

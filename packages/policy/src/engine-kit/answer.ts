@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { describeCause, describeValue } from '@fastify-spiffe/spiffe'
+import { describeCause, describeValue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
 
 /** The property itself, never an inherited one; `undefined` when there is none, or nothing that could have one. */

@@ -1,5 +1,5 @@
 import { Agent as HttpAgent, validateHeaderName, validateHeaderValue } from 'node:http'
-import { check, count, refuse } from '../option-readers.ts'
+import { readOption, asInteger, refuse } from '../option-readers.ts'
 import { isLoopback } from './locality.ts'
 
 /** How an engine that speaks HTTP is reached. */
@@ -63,9 +63,9 @@ function checkEndpoint(engine: string, given: Given): Endpoint {
   const key = (name: string): string => `${engine}.${name}`
   const { socketPath, agent, headers, allowPlaintext, maxResponseBytes } = given
   const url = readUrl(key('url'), given.url)
-  check(key('socketPath'), socketPath, '', isText, 'must be a path')
+  readOption(key('socketPath'), socketPath, '', isText, 'must be a path')
   const isLocal = socketPath !== undefined || isLoopback(url.hostname)
-  const mayBePlain = check(
+  const mayBePlain = readOption(
     key('allowPlaintext'),
     allowPlaintext,
     false,
@@ -81,8 +81,8 @@ function checkEndpoint(engine: string, given: Given): Endpoint {
     isLocal,
     socketPath,
     agent,
-    headers: check(key('headers'), headers, {}, isHeaders, 'must be texts by header name'),
-    maxResponseBytes: count(key('maxResponseBytes'), maxResponseBytes, 65_536, 1),
+    headers: readOption(key('headers'), headers, {}, isHeaders, 'must be texts by header name'),
+    maxResponseBytes: asInteger(key('maxResponseBytes'), maxResponseBytes, 65_536, 1),
   }
 }
 

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { describeCause } from '@fastify-spiffe/spiffe'
+import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
 import { reasonOf } from './reloadable-policies.ts'
 

@@ -1,6 +1,13 @@
 export { PolicyError } from '../errors.ts'
 export { readBytes, readBytesIfPresent, utf8 } from '../document/read-bytes.ts'
-export { check, checkKeys, count, duration, flag, refuse } from '../option-readers.ts'
+export {
+  readOption,
+  assertKnown,
+  asInteger,
+  asDuration,
+  asBoolean,
+  refuse,
+} from '../option-readers.ts'
 export { templateOf } from '../uri-template.ts'
 export { invalidAnswer, ownProperty, unreachable } from './answer.ts'
 export { type EngineInput, engineInputOf } from './engine-input.ts'

@@ -4,7 +4,7 @@ import http, {
   type RequestOptions,
 } from 'node:http'
 import https from 'node:https'
-import { describeCause, parseJson } from '@fastify-spiffe/spiffe'
+import { describeCause, parseJson } from '@fastify-spiffe/spiffe/internal'
 import type { CheckContext } from '../deadline.ts'
 import { invalidAnswer, unreachable } from './answer.ts'
 import type { Endpoint } from './endpoint-options.ts'

@@ -1,4 +1,4 @@
-import { describeValue } from '@fastify-spiffe/spiffe'
+import { describeValue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
 import { FileWatcher } from '../document/file-watcher.ts'
 import { enginePolicyChannel, type EnginePolicyEvent } from './events.ts'

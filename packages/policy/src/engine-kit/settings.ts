@@ -1,4 +1,4 @@
-import { check, checkKeys } from '../option-readers.ts'
+import { readOption, assertKnown } from '../option-readers.ts'
 import type { Engine } from '../engines/engine.ts'
 
 /** What any engine can be told, whatever it asks. Meaning, bounds and defaults are those of {@link Engine}. */
@@ -23,10 +23,10 @@ const KEYS: readonly (keyof EngineSettings)[] = [
  * @throws {PolicyError} `unknown-option`
  */
 export function checkEngineKeys(engine: string, options: object, own: readonly string[]): void {
-  checkKeys(`${engine}.`, options, [...own, ...KEYS])
+  assertKnown(engine, options, [...own, ...KEYS])
 }
 
 /** @throws {PolicyError} `invalid-option` */
 export function callback<T>(key: string, value: T | undefined, preset: T): T {
-  return check(key, value, preset, (it) => typeof it === 'function', 'must be a function')
+  return readOption(key, value, preset, (it) => typeof it === 'function', 'must be a function')
 }

@@ -1,5 +1,5 @@
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
-import { parseJson } from '@fastify-spiffe/spiffe'
+import { parseJson } from '@fastify-spiffe/spiffe/internal'
 import { evaluationFault } from '../engine-kit/evaluation-fault.ts'
 import { invalidAnswer, ownProperty } from '../engine-kit/answer.ts'
 import type { WasmSource } from './source.ts'

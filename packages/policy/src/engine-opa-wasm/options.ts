@@ -1,4 +1,4 @@
-import { check, flag, refuse } from '../option-readers.ts'
+import { readOption, asBoolean, refuse } from '../option-readers.ts'
 import type { EngineQuestion } from '../engines/engine.ts'
 import { inputOf } from '../engine-kit/opa-input.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../engine-kit/settings.ts'
@@ -75,7 +75,7 @@ export function readOptions(options: OpaWasmOptions): readonly [OpaWasmParts, En
     ...settings
   } = options
   const location = readLocation(wasm)
-  const isWatched = flag(key('watch'), watch, false)
+  const isWatched = asBoolean(key('watch'), watch, false)
   if (isWatched && 'bytes' in location) refuse(key('watch'), watch, 'needs a file or a directory')
   if (entrypoint !== undefined && !isText(entrypoint)) {
     refuse(key('entrypoint'), entrypoint, 'must be the path of a rule, such as orders/allow')
@@ -88,7 +88,13 @@ export function readOptions(options: OpaWasmOptions): readonly [OpaWasmParts, En
     module: {
       entrypoint,
       data: data === undefined ? null : readData(data),
-      builtins: check(key('builtins'), builtins, {}, areFunctions, 'must be functions by name'),
+      builtins: readOption(
+        key('builtins'),
+        builtins,
+        {},
+        areFunctions,
+        'must be functions by name',
+      ),
       maxMemoryBytes: size('maxMemoryBytes', maxMemoryBytes, 256 * MIB),
     },
   }
@@ -114,7 +120,7 @@ function readData(data: unknown): string {
 
 function size(name: string, value: number | undefined, preset: number): number {
   const isSize = (it: number): boolean => Number.isInteger(it) && it > 0 && it <= MAX_BYTES
-  return check(key(name), value, preset, isSize, `must be bytes, from 1 to ${MAX_BYTES}`)
+  return readOption(key(name), value, preset, isSize, `must be bytes, from 1 to ${MAX_BYTES}`)
 }
 
 function key(name: string): string {

@@ -1,4 +1,5 @@
-import { describeName, SpiffeId } from '@fastify-spiffe/spiffe'
+import { SpiffeId } from '@fastify-spiffe/spiffe'
+import { describeName } from '@fastify-spiffe/spiffe/internal'
 import { type AttributeValue, attributesView } from '../attributes/attributes.ts'
 import type { AttributeSource } from '../attributes/sources.ts'
 import { PolicyError } from '../errors.ts'

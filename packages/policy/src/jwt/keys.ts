@@ -1,4 +1,4 @@
-import { describeCause, parseJson } from '@fastify-spiffe/spiffe'
+import { describeCause, parseJson } from '@fastify-spiffe/spiffe/internal'
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { PolicyError } from '../errors.ts'
 import { type ReadText, readerOf } from './key-source.ts'

@@ -1,4 +1,12 @@
-import { callable, check, checkKeys, count, duration, flag, refuse } from '../option-readers.ts'
+import {
+  asFunction,
+  readOption,
+  assertKnown,
+  asInteger,
+  asDuration,
+  asBoolean,
+  refuse,
+} from '../option-readers.ts'
 
 /** Signatures that whoever reads the keys cannot make himself. `none` and the symmetric ones are not among them. */
 const ALGORITHMS = [
@@ -82,7 +90,7 @@ const KEYS = [
  * @throws {PolicyError} `unknown-option`, `invalid-option`
  */
 export function readJwtOptions(options: JwtClaimsOptions): JwtClaimsSettings {
-  checkKeys('jwtClaims.', options, KEYS)
+  assertKnown('jwtClaims', options, KEYS)
   const { issuer, audience, algorithms, jwks } = options
   return {
     issuer: isText(issuer) ? issuer : refuse('jwtClaims.issuer', issuer, 'is required'),
@@ -93,20 +101,26 @@ export function readJwtOptions(options: JwtClaimsOptions): JwtClaimsSettings {
       ? algorithms
       : refuse('jwtClaims.algorithms', algorithms, `must be some of ${ALGORITHMS.join(', ')}`),
     jwks: readLocation(jwks),
-    header: check('jwtClaims.header', options.header, 'authorization', isHeader, 'is no header'),
-    required: flag('jwtClaims.required', options.required, true),
-    certificateBound: flag('jwtClaims.certificateBound', options.certificateBound, false),
-    clockToleranceMs: count('jwtClaims.clockToleranceMs', options.clockToleranceMs, 0, 0),
-    cooldownMs: duration('jwtClaims.cooldownMs', options.cooldownMs, 30_000),
-    maxTokenBytes: count('jwtClaims.maxTokenBytes', options.maxTokenBytes, 8192, 1),
-    maxCachedTokens: count('jwtClaims.maxCachedTokens', options.maxCachedTokens, 1000, 1),
-    clock: callable('jwtClaims.clock', options.clock, Date.now),
+    header: readOption(
+      'jwtClaims.header',
+      options.header,
+      'authorization',
+      isHeader,
+      'is no header',
+    ),
+    required: asBoolean('jwtClaims.required', options.required, true),
+    certificateBound: asBoolean('jwtClaims.certificateBound', options.certificateBound, false),
+    clockToleranceMs: asInteger('jwtClaims.clockToleranceMs', options.clockToleranceMs, 0, 0),
+    cooldownMs: asDuration('jwtClaims.cooldownMs', options.cooldownMs, 30_000),
+    maxTokenBytes: asInteger('jwtClaims.maxTokenBytes', options.maxTokenBytes, 8192, 1),
+    maxCachedTokens: asInteger('jwtClaims.maxCachedTokens', options.maxCachedTokens, 1000, 1),
+    clock: asFunction('jwtClaims.clock', options.clock, Date.now),
   }
 }
 
 function readLocation(jwks: unknown): JwksLocation {
   if (typeof jwks === 'object' && jwks !== null) {
-    checkKeys('jwtClaims.jwks.', jwks, ['file', 'url'])
+    assertKnown('jwtClaims.jwks', jwks, ['file', 'url'])
     if ('file' in jwks && !('url' in jwks) && isText(jwks.file)) return { file: jwks.file }
     if ('url' in jwks && !('file' in jwks) && isUrl(jwks.url)) return { url: jwks.url }
   }

@@ -1,4 +1,4 @@
-import { FairCache } from '@fastify-spiffe/spiffe'
+import { FairCache } from '@fastify-spiffe/spiffe/internal'
 import type { AttributeCaller } from '../attributes/provider.ts'
 
 /** Whose token it is. */

@@ -1,4 +1,5 @@
-import { parseJson, SpiffeError } from '@fastify-spiffe/spiffe'
+import { SpiffeError } from '@fastify-spiffe/spiffe'
+import { parseJson } from '@fastify-spiffe/spiffe/internal'
 import { errors } from 'jose'
 
 /** RFC 7515 §3.1: three parts in base64url, without padding. */

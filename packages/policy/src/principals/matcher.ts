@@ -1,6 +1,5 @@
 import {
   allOf,
-  describeCause,
   matchId,
   matchMemberOf,
   not,
@@ -10,6 +9,7 @@ import {
   SpiffeId,
   SpiffeIdMatcher,
 } from '@fastify-spiffe/spiffe'
+import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { LRUCache } from 'lru-cache'
 import { PolicyError } from '../errors.ts'
 import type { Place } from '../location.ts'

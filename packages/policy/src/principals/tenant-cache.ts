@@ -1,4 +1,4 @@
-import { FairCache } from '@fastify-spiffe/spiffe'
+import { FairCache } from '@fastify-spiffe/spiffe/internal'
 import { trustDomainOfKey } from './tenant.ts'
 
 /** Trust domains with all their tenants in memory at a time; with more of them, each has its equal part. */

@@ -1,10 +1,5 @@
-import {
-  describeCause,
-  type PathTemplate,
-  pathTemplate,
-  type SpiffeId,
-  TrustDomain,
-} from '@fastify-spiffe/spiffe'
+import { type PathTemplate, pathTemplate, type SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
 
 /**

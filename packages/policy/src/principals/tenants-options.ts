@@ -1,5 +1,5 @@
-import { describeName } from '@fastify-spiffe/spiffe'
-import { checkKeys, count, refuse } from '../option-readers.ts'
+import { describeName } from '@fastify-spiffe/spiffe/internal'
+import { assertKnown, asInteger, refuse } from '../option-readers.ts'
 import { parseTrustDomain, type TenantTemplate } from './tenant.ts'
 
 /** How tenants are kept apart. */
@@ -42,7 +42,7 @@ export function readTenants(options: TenantsOptions): TenantsSettings {
   if (typeof options !== 'object' || options === null) {
     return refuse('tenants', options, 'must be an object')
   }
-  checkKeys('tenants.', options, KEYS)
+  assertKnown('tenants', options, KEYS)
   const { trustDomain, foreign = {}, mismatchStatus = 403 } = options
   if (mismatchStatus !== 403 && mismatchStatus !== 404) {
     return refuse('tenants.mismatchStatus', mismatchStatus, 'must be 403 or 404')
@@ -98,5 +98,5 @@ function readTenantMap(key: string, tenants: object): ReadonlyMap<string, string
 }
 
 function bound(key: string, value: number | undefined): number {
-  return value === undefined ? Infinity : count(`tenants.${key}`, value, 1, 1)
+  return value === undefined ? Infinity : asInteger(`tenants.${key}`, value, 1, 1)
 }

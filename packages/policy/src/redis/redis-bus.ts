@@ -1,4 +1,4 @@
-import { checkKeys, refuse } from '../option-readers.ts'
+import { assertKnown, refuse } from '../option-readers.ts'
 import type { InvalidationBus, InvalidationListener } from '../replicas/bus.ts'
 import { checkClient, handleErrors, type RedisClient } from './redis-client.ts'
 import { subscribeTo } from './subscription.ts'
@@ -18,7 +18,7 @@ export interface RedisBusOptions {
  * @throws {PolicyError} `unknown-option`, `invalid-option`
  */
 export function redisBus(options: RedisBusOptions): InvalidationBus {
-  checkKeys('redisBus.', options, ['client', 'prefix'])
+  assertKnown('redisBus', options, ['client', 'prefix'])
   const { prefix = 'spiffe-authz' } = options
   const client = checkClient('redisBus.client', options.client)
   if (typeof prefix !== 'string' || prefix === '') {

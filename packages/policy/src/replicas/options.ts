@@ -1,4 +1,4 @@
-import { checkKeys, duration, refuse } from '../option-readers.ts'
+import { assertKnown, asDuration, refuse } from '../option-readers.ts'
 import type { InvalidationBus } from './bus.ts'
 
 /** How the replicas of a service keep their caches in step. */
@@ -27,7 +27,7 @@ export function readReplicas(options: ReplicasOptions): ReplicasSettings {
   if (typeof options !== 'object' || options === null) {
     return refuse('replicas', options, 'must be an object')
   }
-  checkKeys('replicas.', options, ['bus', 'secret', 'heartbeatMs', 'maxStaleMs'])
+  assertKnown('replicas', options, ['bus', 'secret', 'heartbeatMs', 'maxStaleMs'])
   const { bus, secret } = options
   if (!isBus(bus)) {
     const why = 'must be an invalidation bus, with `name`, `publish` and `subscribe`'
@@ -36,12 +36,12 @@ export function readReplicas(options: ReplicasOptions): ReplicasSettings {
   if (typeof secret !== 'string' || secret.length < MIN_SECRET_LENGTH) {
     return refuse('replicas.secret', secret, `must have ${MIN_SECRET_LENGTH} characters or more`)
   }
-  const maxStaleMs = duration('replicas.maxStaleMs', options.maxStaleMs, 60_000)
+  const maxStaleMs = asDuration('replicas.maxStaleMs', options.maxStaleMs, 60_000)
   const heartbeatMs = Math.min(HEARTBEAT_MS, Math.ceil(maxStaleMs / 3))
   return {
     bus,
     secret,
-    heartbeatMs: duration('replicas.heartbeatMs', options.heartbeatMs, heartbeatMs),
+    heartbeatMs: asDuration('replicas.heartbeatMs', options.heartbeatMs, heartbeatMs),
     maxStaleMs,
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { check } from '../../option-readers.ts'
+import { readOption } from '../../option-readers.ts'
 import type { Engine, EngineQuestion } from '../../engines/engine.ts'
 import { invalidAnswer, ownProperty } from '../../engine-kit/answer.ts'
 import {
@@ -65,7 +65,7 @@ export function cerbos(options: CerbosOptions): Engine {
 
 function readRoles(roles: CerbosOptions['roles']): (question: EngineQuestion) => readonly string[] {
   if (typeof roles === 'function') return roles
-  const list = check(
+  const list = readOption(
     `${ENGINE}.roles`,
     roles,
     ['workload'],
