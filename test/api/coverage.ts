@@ -43,7 +43,8 @@ function unsaidDefaults({ declared: { name, members } }: OwnExport): string[] {
   return members.flatMap(({ name: option, docstring, optional, signature }) => {
     if (docstring === '') return [`.${option} has no docstring`]
     if (optional && !/default|\bwithout\b/i.test(docstring)) return [`.${option} names no default`]
-    const duration = /Ms\??: number/.test(signature) && !/\bms\b|\bseconds?\b/.test(docstring)
+    const duration =
+      /Ms\??: number/.test(signature) && !/\bms\b|\b(?:milli)?seconds?\b/.test(docstring)
     return duration ? [`.${option} names no unit`] : []
   })
 }
@@ -57,8 +58,10 @@ function unsaidErrors({ declared, file }: OwnExport, throws: Throws): string[] {
   if (declared.kind !== 'class') return []
   return declared.members
     .filter(
-      ({ name, docstring }) =>
-        throws.has(source, `${declared.name}.${name}`) && !saysErrors(docstring),
+      ({ name, docstring, signature }) =>
+        throws.has(source, `${declared.name}.${name}`) &&
+        !saysErrors(docstring) &&
+        !signature.startsWith('get '),
     )
     .map(({ name }) => `.${name} throws, and does not say so`)
 }
