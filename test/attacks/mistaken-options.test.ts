@@ -11,6 +11,7 @@ import { opaWasm } from '@fastify-spiffe/policy/opa-wasm'
 import { redisBus } from '@fastify-spiffe/policy/redis'
 import { peer } from '@fastify-spiffe/peer'
 import * as spiffe from '@fastify-spiffe/spiffe'
+import { parseJson } from '@fastify-spiffe/spiffe/internal'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
 import { connect, createSvidServer, createSvidTlsServer, SvidAgent } from '@fastify-spiffe/tls'
 import { parseEndpointAddress, WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
@@ -270,7 +271,7 @@ const READERS: readonly (readonly [string, Make])[] = [
   ['RevocationList.fromPem', (it) => spiffe.RevocationList.fromPem(it)],
   ['RevocationList.fromDer', (it) => spiffe.RevocationList.fromDer(it)],
   ['splitCertificates', (it) => spiffe.splitCertificates(it)],
-  ['parseJson', spiffe.parseJson],
+  ['parseJson', parseJson],
   ['parseEndpointAddress', parseEndpointAddress],
   ['generateKeyPair', generateKeyPair],
   ['a whole rule', withRule],
