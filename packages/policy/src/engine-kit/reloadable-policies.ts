@@ -1,4 +1,4 @@
-import { describeValue } from '@fastify-spiffe/spiffe/internal'
+import { describeValue, TaskQueue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
 import { FileWatcher } from '../document/file-watcher.ts'
 import { enginePolicyChannel, type EnginePolicyEvent } from './events.ts'
@@ -33,7 +33,7 @@ export class ReloadablePolicies<S extends PolicySource, P> {
   /** What was read last and found bad. */
   #refused: string | null = null
   /** One replacement after another, or older policies could come out on top. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #reloads = new TaskQueue()
 
   private constructor(parts: ReloadablePoliciesParts<S, P>, current: P, version: string) {
     this.#parts = parts
@@ -76,7 +76,7 @@ export class ReloadablePolicies<S extends PolicySource, P> {
    * @throws {PolicyError} `invalid-policy`: those in force stay
    */
   async reload(): Promise<string> {
-    return this.#replaceInTurn((version) => version !== this.#version)
+    return this.#reloads.run(() => this.#replace((version) => version !== this.#version))
   }
 
   close(): void {
@@ -84,12 +84,6 @@ export class ReloadablePolicies<S extends PolicySource, P> {
     this.#isClosed = true
     this.#watcher?.close()
     this.#parts.release?.(this.#current)
-  }
-
-  async #replaceInTurn(isWanted: (version: string) => boolean): Promise<string> {
-    const turn = this.#turn.then(() => this.#replace(isWanted))
-    this.#turn = turn.catch(() => undefined)
-    return turn
   }
 
   async #replace(isWanted: (version: string) => boolean): Promise<string> {
@@ -119,12 +113,14 @@ export class ReloadablePolicies<S extends PolicySource, P> {
   #changed(): void {
     const isNew = (version: string): boolean =>
       version !== this.#version && version !== this.#refused
-    this.#replaceInTurn(isNew).catch((error: Error) => {
-      // Whoever listens for it need not be warned.
-      if (enginePolicyChannel.hasSubscribers) return
-      const message = `${error.message}; the last good policies stay in force`
-      process.emitWarning(message, { code: 'SPIFFE_AUTHZ_POLICY_REFUSED' })
-    })
+    this.#reloads
+      .run(() => this.#replace(isNew))
+      .catch((error: Error) => {
+        // Whoever listens for it need not be warned.
+        if (enginePolicyChannel.hasSubscribers) return
+        const message = `${error.message}; the last good policies stay in force`
+        process.emitWarning(message, { code: 'SPIFFE_AUTHZ_POLICY_REFUSED' })
+      })
   }
 
   #publish(error: PolicyError | null): void {
