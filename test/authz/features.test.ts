@@ -293,7 +293,7 @@ async function logged(mask: readonly string[] = []) {
   const app = await service({
     decisionLog: {
       write: (events) => void written.push(...events),
-      allowShare: 1,
+      allowSampleRate: 1,
       mask,
       labels: { service: 'orders' },
     },

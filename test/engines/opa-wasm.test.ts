@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import { opa } from '@fastify-spiffe/policy/opa'
 import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
@@ -24,7 +24,7 @@ const BUNDLES = [
 ] as const
 
 /** Callers, methods, routes and headers, each with each. */
-const QUESTIONS: readonly EngineQuestion[] = ['acme/web', 'zenith/web', 'ops/root'].flatMap(
+const QUESTIONS: readonly EngineRequest[] = ['acme/web', 'zenith/web', 'ops/root'].flatMap(
   (workload) =>
     ['GET', 'PUT'].flatMap((method) =>
       ['/orders/:id', '/orders'].flatMap((route) =>

@@ -15,7 +15,7 @@ import {
 } from '@fastify-spiffe-test/kit/local-scene'
 import { cedar, type CedarErrorEvent, type CedarOptions, type LocalEngine } from './index.ts'
 import { CedarPolicies } from './policies.ts'
-import { Slots } from './slots.ts'
+import { PreparedPolicyPool } from './prepared-policy-pool.ts'
 
 const POLICIES = `
 @id("readers")
@@ -429,13 +429,13 @@ describe('policies in a file', () => {
 describe('the names under which Cedar keeps policies', () => {
   test('are taken by one at a time, and hold nothing in between', () => {
     const held = new Map<string, unknown>()
-    const slots = new Slots({
+    const slots = new PreparedPolicyPool({
       preparsePolicySet: (name, { staticPolicies }) => held.set(name, staticPolicies),
       preparseSchema: () => undefined,
     })
     const [a, b] = [slots.take(), slots.take()]
     expect(a).not.toBe(b)
-    slots.giveBack(a)
+    slots.release(a)
     expect(held.get(a)).toBe('')
     expect(slots.take()).toBe(a)
     expect(slots.take()).not.toBe(b)
@@ -443,7 +443,7 @@ describe('the names under which Cedar keeps policies', () => {
   })
 
   test('are no more after a thousand versions, good and bad, than after one', async () => {
-    const slots = new Slots(wasm)
+    const slots = new PreparedPolicyPool(wasm)
     const parts = { cedar: wasm, slots, engine: 'cedar' }
     const prepare = async (policies: string, schema: string | null): Promise<CedarPolicies> =>
       await CedarPolicies.prepare({ policies, schema, version: '' }, parts)
@@ -451,7 +451,7 @@ describe('the names under which Cedar keeps policies', () => {
     for (let version = 0; version < 1000; version++) {
       await expect(prepare(POLICIES, 'entity')).rejects.toThrow(TypeError)
       const next = await prepare(version % 2 === 0 ? SECOND : POLICIES, null)
-      current.release()
+      current.dispose()
       current = next
     }
     // A schema and three sets, beside three sets.

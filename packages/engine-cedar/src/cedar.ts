@@ -1,4 +1,4 @@
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import {
   ReloadablePolicies,
   localEngine,
@@ -9,12 +9,12 @@ import { publishError } from './events.ts'
 import { type CedarOptions, ENGINE, readOptions } from './options.ts'
 import { Unreadable } from './plain-data.ts'
 import { CedarPolicies } from './policies.ts'
-import { cedarQuestion } from './request.ts'
-import { Slots } from './slots.ts'
+import { cedarQueryOf } from './request.ts'
+import { PreparedPolicyPool } from './prepared-policy-pool.ts'
 import { type CedarSource, readSource } from './source.ts'
 
 /** Cedar keeps prepared policies for the whole process. */
-let slots: Slots | undefined
+let slots: PreparedPolicyPool | undefined
 
 /**
  * Evaluates Cedar policies in this process. Lets in what a policy permits and none forbids; a policy that fails for a
@@ -28,20 +28,20 @@ export async function cedar(options: CedarOptions): Promise<LocalEngine> {
   const [{ policies, schema, mapping, watched, v8CrashGuard }, settings] = readOptions(options)
   guardAgainstCrash(v8CrashGuard, `${ENGINE}.v8CrashGuard`)
   const module = await import('@cedar-policy/cedar-wasm/nodejs')
-  slots ??= new Slots(module)
+  slots ??= new PreparedPolicyPool(module)
   const engine = settings.name ?? ENGINE
   const parts = { cedar: module, slots, engine }
   const prepared = await ReloadablePolicies.open<CedarSource, CedarPolicies>({
     engine,
     read: () => readSource(policies, schema),
     prepare: (source) => CedarPolicies.prepare(source, parts),
-    release: (it) => it.release(),
+    dispose: (it) => it.dispose(),
     watched,
   })
-  const decide = (current: CedarPolicies, question: EngineQuestion): boolean => {
+  const decide = (current: CedarPolicies, question: EngineRequest): boolean => {
     try {
-      const asked = cedarQuestion(question, mapping)
-      return current.ask(asked, (error) => publishError(engine, question, error))
+      const asked = cedarQueryOf(question, mapping)
+      return current.query(asked, (error) => publishError(engine, question, error))
     } catch (error) {
       // Callers must not be able to make the engine look broken.
       if (!(error instanceof Unreadable)) throw error

@@ -1,5 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import type { CedarError } from './policies.ts'
 
 /** What `spiffe:authz:cedar-error` carries, frozen, for each error that refused a request. Messages may hold what the request has. */
@@ -14,7 +14,7 @@ export const cedarErrorChannel: Channel = channel('spiffe:authz:cedar-error')
 
 export function publishError(
   engine: string,
-  { method, route }: EngineQuestion,
+  { method, route }: EngineRequest,
   error: CedarError,
 ): void {
   if (!cedarErrorChannel.hasSubscribers) return

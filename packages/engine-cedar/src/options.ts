@@ -5,7 +5,7 @@ import {
   checkEngineKeys,
   type EngineSettings,
 } from '@fastify-spiffe/policy/engine-kit'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import { CRASH_GUARDS, type CrashGuard } from './crash-guard.ts'
 import type { CedarEntity, CedarMapping, CedarRequest } from './request.ts'
 import type { CedarText } from './source.ts'
@@ -22,12 +22,12 @@ export interface CedarOptions extends EngineSettings {
    * Puts the question in the terms of the policies; what it leaves out has its default. It may use nothing but the
    * question: the decision is remembered under that.
    */
-  readonly request?: (question: EngineQuestion) => Partial<CedarRequest>
+  readonly request?: (question: EngineRequest) => Partial<CedarRequest>
   /**
    * Entities beside the caller, such as the groups that it is in. One that is the principal takes the place of the caller's
    * own. It may use nothing but the question, and what `policyVersion` names a new version of when it changes.
    */
-  readonly entities?: (question: EngineQuestion) => readonly CedarEntity[]
+  readonly entities?: (question: EngineRequest) => readonly CedarEntity[]
   /** Whether files are read again when they change. Default `false`. */
   readonly watch?: boolean
   /** What is done about a defect of V8 before Node 24. Default `set-v8-flag`. */

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
-import { evaluationFault, sampleQuestion, invalidAnswer } from '@fastify-spiffe/policy/engine-kit'
+import { evaluationFault, sampleRequest, invalidAnswer } from '@fastify-spiffe/policy/engine-kit'
 import { type Cedar, messages, type ParsedPolicy, parsePolicies, policySet } from './parse.ts'
-import { type CedarQuestion, cedarQuestion, type CedarUid } from './request.ts'
-import type { Slots } from './slots.ts'
+import { type CedarQuery, cedarQueryOf, type CedarUid } from './request.ts'
+import type { PreparedPolicyPool } from './prepared-policy-pool.ts'
 import type { CedarSource } from './source.ts'
 
 /** A policy, or a request, that Cedar could not evaluate. Whoever asked is refused. */
@@ -14,7 +14,7 @@ export interface CedarError {
 
 export interface CedarParts {
   readonly cedar: typeof Cedar
-  readonly slots: Slots
+  readonly slots: PreparedPolicyPool
   readonly engine: string
 }
 
@@ -49,10 +49,10 @@ export class CedarPolicies {
     try {
       const prepared = await prepare(source, parts.cedar, take)
       const policies = new CedarPolicies(parts, taken, prepared)
-      policies.ask(cedarQuestion(sampleQuestion, {}), () => undefined)
+      policies.query(cedarQueryOf(sampleRequest, {}), () => undefined)
       return policies
     } catch (error) {
-      for (const slot of taken) parts.slots.giveBack(slot)
+      for (const slot of taken) parts.slots.release(slot)
       throw error
     }
   }
@@ -63,7 +63,7 @@ export class CedarPolicies {
    *
    * @throws {PolicyError} `invalid-answer` when Cedar itself fails
    */
-  ask(question: CedarQuestion, onError: (error: CedarError) => void): boolean {
+  query(question: CedarQuery, onError: (error: CedarError) => void): boolean {
     const answer = this.#evaluate(question)
     if (answer.type === 'failure') {
       return refuse(onError, [{ policy: null, message: messages(answer.errors) }])
@@ -79,11 +79,11 @@ export class CedarPolicies {
   }
 
   /** From now on they refuse everybody. */
-  release(): void {
-    for (const slot of this.#taken) this.#parts.slots.giveBack(slot)
+  dispose(): void {
+    for (const slot of this.#taken) this.#parts.slots.release(slot)
   }
 
-  #evaluate(question: CedarQuestion): Cedar.AuthorizationAnswer {
+  #evaluate(question: CedarQuery): Cedar.AuthorizationAnswer {
     const { cedar, engine } = this.#parts
     const schema = this.#schema
     try {

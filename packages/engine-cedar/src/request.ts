@@ -1,5 +1,5 @@
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import { engineInputOf } from '@fastify-spiffe/policy/engine-kit'
 import { cedarRecord, cedarText } from './plain-data.ts'
 
@@ -42,12 +42,12 @@ export interface CedarRequest {
 }
 
 export interface CedarMapping {
-  readonly request?: (question: EngineQuestion) => Partial<CedarRequest>
-  readonly entities?: (question: EngineQuestion) => readonly CedarEntity[]
+  readonly request?: (question: EngineRequest) => Partial<CedarRequest>
+  readonly entities?: (question: EngineRequest) => readonly CedarEntity[]
 }
 
 /** A request with the entities that it is about, as Cedar takes it. */
-export interface CedarQuestion {
+export interface CedarQuery {
   readonly principal: CedarUid
   readonly action: CedarUid
   readonly resource: CedarUid
@@ -60,7 +60,7 @@ export interface CedarQuestion {
  *
  * @throws {Unreadable}
  */
-export function cedarQuestion(question: EngineQuestion, mapping: CedarMapping): CedarQuestion {
+export function cedarQueryOf(question: EngineRequest, mapping: CedarMapping): CedarQuery {
   const { spiffeId, method, route } = question
   const facts = engineInputOf(question)
   const {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { templateOf, invalidAnswer, ownProperty } from '@fastify-spiffe/policy/engine-kit'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 
 /** Attributes with a field of their own; `headers.…` have one as well, and what is no text is the caller's identity. */
 const TOLD = new Set(['method', 'route', 'host'])
 
 /** The `CheckRequest` of a question. The path is the route's pattern: the URL is not what the decision is remembered under. */
-export function requestOf({ spiffeId, tenant, method, route, attributes }: EngineQuestion): object {
+export function requestOf({ spiffeId, tenant, method, route, attributes }: EngineRequest): object {
   const headers: [string, string][] = []
   const extensions: [string, string][] = [['route', route]]
   if (tenant !== null) {

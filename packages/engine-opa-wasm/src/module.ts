@@ -66,7 +66,7 @@ export class RegoModule {
    *
    * @throws {PolicyError} `invalid-answer` for any other result, and for an evaluation that fails
    */
-  ask(input: unknown): boolean {
+  query(input: unknown): boolean {
     // The interpreter takes what is falsy for no input at all, under which rules mean something else.
     if (typeof input !== 'object' || input === null) {
       throw invalidAnswer(this.#engine, 'an input that is no object', input)

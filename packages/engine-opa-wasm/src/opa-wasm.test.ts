@@ -16,7 +16,7 @@ import {
   WEB,
 } from '@fastify-spiffe-test/kit/local-scene'
 import { type LocalEngine, opaWasm, type OpaWasmOptions } from './index.ts'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import { filesOfTar } from './tar.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url))
@@ -98,7 +98,7 @@ describe('Rego in WebAssembly', () => {
     ['a record', { result: true }],
     ['null', null],
   ])('takes %s for no answer', async (_what, answer) => {
-    const input = ({ method }: EngineQuestion): unknown => ({ method, answer })
+    const input = ({ method }: EngineRequest): unknown => ({ method, answer })
     const engine = await open({ entrypoint: 'orders/mixed', input })
     expect(() => engine.decide(question({ method: 'PUT' }))).toThrow(
       expect.objectContaining({ code: 'invalid-answer' }),

@@ -1,7 +1,7 @@
 import {
   ReloadablePolicies,
   localEngine,
-  sampleQuestion,
+  sampleRequest,
   type LocalEngine,
   inputOf,
 } from '@fastify-spiffe/policy/engine-kit'
@@ -26,10 +26,10 @@ export async function opaWasm(options: OpaWasmOptions): Promise<LocalEngine> {
     read: () => readSource(location, maxBundleBytes),
     prepare: async (source) => {
       const prepared = await RegoModule.load(source, { ...module, engine })
-      prepared.ask(inputOf(sampleQuestion))
+      prepared.query(inputOf(sampleRequest))
       return prepared
     },
     watched: watch ? filesOf(location) : [],
   })
-  return localEngine(ENGINE, settings, policies, (rego, question) => rego.ask(toInput(question)))
+  return localEngine(ENGINE, settings, policies, (rego, question) => rego.query(toInput(question)))
 }

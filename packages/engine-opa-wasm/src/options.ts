@@ -7,7 +7,7 @@ import {
   checkEngineKeys,
   type EngineSettings,
 } from '@fastify-spiffe/policy/engine-kit'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import type { Builtins } from './module.ts'
 import type { WasmLocation } from './source.ts'
 
@@ -22,7 +22,7 @@ export interface OpaWasmOptions extends EngineSettings {
    * Makes the document `input` of a question: an object. It may use nothing but the question: the decision is remembered
    * under that. Default: {@link OpaInput}.
    */
-  readonly input?: (question: EngineQuestion) => unknown
+  readonly input?: (question: EngineRequest) => unknown
   /** Built-in functions that WebAssembly lacks, by name, such as `net.lookup_ip_addr`. They are synchronous. */
   readonly builtins?: Builtins
   /** Whether files are read again when they change. Default `false`. */
@@ -52,7 +52,7 @@ const MAX_BYTES = 4096 * MIB
 export interface OpaWasmParts {
   readonly location: WasmLocation
   readonly watch: boolean
-  readonly toInput: (question: EngineQuestion) => unknown
+  readonly toInput: (question: EngineRequest) => unknown
   readonly maxBundleBytes: number
   readonly module: {
     readonly entrypoint: string | undefined

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Engine, EngineQuestion } from '@fastify-spiffe/authz'
+import type { Engine, EngineRequest } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/policy/authzen'
 import { cedar } from '@fastify-spiffe/engine-cedar'
 import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
@@ -18,7 +18,7 @@ const CASBIN = 'casbin@5.51.1'
 const packages = new URL('../../../../packages/engine-opa-wasm/', import.meta.url)
 const signal = new AbortController().signal
 
-const QUESTION: EngineQuestion = Object.freeze({
+const QUESTION: EngineRequest = Object.freeze({
   spiffeId: SpiffeId.parse(WEB),
   tenant: { trustDomain: TrustDomain.parse('example.org'), name: 'acme' },
   method: 'GET',

@@ -7,7 +7,7 @@ import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterEach, beforeEach } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authz, type EngineUse } from '@fastify-spiffe/authz'
-import type { EngineQuestion } from '@fastify-spiffe/policy'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import type { EnginePolicyEvent, LocalEngine } from '@fastify-spiffe/policy/engine-kit'
 
 const CHANNEL = 'spiffe:authz:engine-policy'
@@ -70,8 +70,8 @@ export async function nextEvent(): Promise<EnginePolicyEvent> {
 }
 
 export function question(
-  more: Partial<EngineQuestion> & { readonly tenantName?: string } = {},
-): EngineQuestion {
+  more: Partial<EngineRequest> & { readonly tenantName?: string } = {},
+): EngineRequest {
   const { tenantName = 'acme', ...others } = more
   return {
     spiffeId: WEB,

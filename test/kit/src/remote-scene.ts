@@ -5,11 +5,11 @@ import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterEach, beforeEach } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authz, type AuthzOptions, type EngineUse } from '@fastify-spiffe/authz'
-import type { DecisionEvent, Engine, EngineQuestion } from '@fastify-spiffe/policy'
+import type { DecisionEvent, Engine, EngineRequest } from '@fastify-spiffe/policy'
 import { engineVerdicts, EngineGuard } from '@fastify-spiffe/policy/internal'
 
 export const WEB = 'spiffe://example.org/acme/web'
-export const QUESTION: EngineQuestion = {
+export const QUESTION: EngineRequest = {
   spiffeId: SpiffeId.parse(WEB),
   tenant: null,
   method: 'GET',
@@ -83,5 +83,5 @@ export function guarded(engine: Engine): {
   const time = { now: 0 }
   const guard = new EngineGuard(engine, { clock: () => time.now, random: () => 0.5 })
   const verdicts = engineVerdicts(engine.name)
-  return { guard, time, ask: async () => (await guard.ask(QUESTION, 10_000, verdicts)).reason }
+  return { guard, time, ask: async () => (await guard.query(QUESTION, 10_000, verdicts)).reason }
 }

@@ -15,7 +15,7 @@ export interface ReloadablePoliciesParts<S extends PolicySource, P> {
   /** Compiles and tries them, without any effect on those in force. */
   readonly prepare: (source: S) => Promise<P>
   /** Called with policies that are not asked again. */
-  readonly release?: (policies: P) => void
+  readonly dispose?: (policies: P) => void
   /** The files that are watched: all that are read. */
   readonly watched: readonly string[]
 }
@@ -83,7 +83,7 @@ export class ReloadablePolicies<S extends PolicySource, P> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#watcher?.close()
-    this.#parts.release?.(this.#current)
+    this.#parts.dispose?.(this.#current)
   }
 
   async #replace(isWanted: (version: string) => boolean): Promise<string> {
@@ -94,13 +94,13 @@ export class ReloadablePolicies<S extends PolicySource, P> {
       const next = await this.#parts.prepare(source)
       this.#refused = null
       if (this.#isClosed) {
-        this.#parts.release?.(next)
+        this.#parts.dispose?.(next)
         return this.#version
       }
       const before = this.#current
       this.#current = next
       this.#version = source.version
-      this.#parts.release?.(before)
+      this.#parts.dispose?.(before)
       this.#publish(null)
       return this.#version
     } catch (cause) {

@@ -26,11 +26,11 @@ const MAX_OFFSET_MS = 2 ** 30 - 1
  * The decisions of one tenant, by identity. Identities of which nothing was asked twice are newcomers, and have a fifth
  * of the room: a caller who brings ever new identities evicts other newcomers only.
  */
-export class Bucket {
+export class TenantPartition {
   readonly tenant: string
   readonly generation: Generation
   /** Evaluations under way, by identity and key. */
-  readonly flights: Map<string, Promise<Decision>> = new Map()
+  readonly inFlight: Map<string, Promise<Decision>> = new Map()
   /** How many evaluations intend to store here. While there are any, the tenant has no second bucket. */
   holders = 0
   /** Set by an invalidation: what was decided before may neither be used nor stored. */
@@ -68,8 +68,8 @@ export class Bucket {
   get({ identity, key }: Subject, now: number, keptMs: number): boolean | undefined {
     const decisions = this.#residents.get(identity) ?? this.#newcomers.get(identity)
     if (decisions === undefined) return undefined
-    const settled = decisions.getSettled(key)
-    const packed = settled ?? decisions.getRecent(key)
+    const settled = decisions.getProtected(key)
+    const packed = settled ?? decisions.getProbationary(key)
     if (packed === undefined) return undefined
     const endsAt = this.#endOf(packed)
     if (now < endsAt) {
@@ -84,7 +84,7 @@ export class Bucket {
   /** What was last decided, if that ended less than `keptMs` ago. */
   last({ identity, key }: Subject, now: number, keptMs: number): boolean | undefined {
     const decisions = this.#residents.peek(identity) ?? this.#newcomers.peek(identity)
-    const packed = decisions?.getSettled(key) ?? decisions?.getRecent(key)
+    const packed = decisions?.getProtected(key) ?? decisions?.getProbationary(key)
     if (packed === undefined || now >= this.#endOf(packed) + keptMs) return undefined
     return allows(packed)
   }
@@ -108,7 +108,7 @@ export class Bucket {
       this.#residentsWeight += decisions.weight
       this.#residents.set(identity, decisions)
     }
-    this.#change(identity, decisions, () => decisions.settle(key, this.#maxDecisions))
+    this.#change(identity, decisions, () => decisions.protect(key, this.#maxDecisions))
   }
 
   /** Keeps the books, and the bounds, while the decisions of an identity change. */
