@@ -94,6 +94,7 @@ export function describePlugins({ portsOf, world }: Running): void {
         readonly attributes: Readonly<Record<string, unknown>>
       }
       const spans = JSON.parse((await call('/spans')).body) as readonly Span[]
+      expect(spans.some(({ name }) => name.startsWith('onRequest - spiffeAuthz'))).toBe(true)
       const requests = spans.filter(({ name }) => name === 'request')
       expect(
         requests.map(({ attributes }) => [
@@ -102,7 +103,7 @@ export function describePlugins({ portsOf, world }: Running): void {
         ]),
       ).toEqual([
         [200, 'spiffe://example.org/acme/web'],
-        [403, undefined],
+        [403, 'spiffe://example.org/acme/batch'],
       ])
     })
   })
