@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { matchId } from '@fastify-spiffe/spiffe'
 import { connect, createSvidServer, SvidAgent } from '@fastify-spiffe/tls'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import type { RunnerWorld } from './readme-runner.ts'
 
 /** Who the programs of the documents are. */
@@ -43,6 +43,9 @@ export class ReadmeWorld {
     const { address } = await authority.serve({ identities })
     const service = createSvidServer(await authority.source(ORDERS), {}, (request, response) => {
       response.end(`hello ${String(request.headers['x-caller'] ?? '')}`.trim())
+    })
+    new WebSocketServer({ server: service }).on('connection', (socket, { headers }) => {
+      socket.on('message', () => socket.send(`hello ${String(headers['x-caller'] ?? 'nobody')}`))
     })
     service.listen(0, '127.0.0.1')
     await once(service, 'listening')

@@ -83,6 +83,12 @@ export function describePlugins({ portsOf, world }: Running): void {
       const { status, body } = await call('/orders/7', forged)
       expect([status, body]).toEqual([200, 'hello spiffe://example.org/acme/web'])
       expect((await call('/orders/7', BATCH)).status).toBe(403)
+
+      const [port] = await portsOf('docs/recipes/plugins.md', '`@fastify/http-proxy`')
+      expect(await world().exchange(port!, '/orders/live', '/acme/web', '')).toBe('hello nobody')
+      await expect(world().exchange(port!, '/orders/live', '/acme/batch', '')).rejects.toThrow(
+        '403',
+      )
     })
 
     test('@fastify/otel traces requests that are let in and such as are not', async () => {
