@@ -14,16 +14,21 @@ const LITERAL = /'(?<code>[\w-]+)'/g
 /** Of a log line, a warning of the process, a refusal, or an error. */
 const USE = /(?:\bcode: |\w+Error\(\s*|\bcode: \w+ \? )'(?<code>[\w-]+)'/g
 
-/** All closed unions of codes that the packages declare. */
+/** All closed unions of codes that the packages declare, with the codes of the unions that they name. */
 export function declaredUnions(root: string): CodeUnion[] {
-  const sources = sourcesOf(root)
-  const unions = sources.flatMap((source) =>
+  const declared = sourcesOf(root).flatMap((source) =>
     Array.from(source.matchAll(UNION), ({ groups }) => ({
       name: groups!['name']!,
       codes: codesOf(groups!['body']!, source),
+      parts: new Set<string>(withoutComments(groups!['body']!).match(/\b[A-Z]\w+/g)),
     })),
   )
-  return unions.filter(({ codes }) => codes.length > 0)
+  return declared
+    .map(({ name, codes, parts }) => {
+      const named = declared.filter((other) => parts.has(other.name))
+      return { name, codes: [...new Set([...codes, ...named.flatMap((other) => other.codes)])] }
+    })
+    .filter(({ codes }) => codes.length > 0)
 }
 
 /** All codes that the sources use, wherever they are declared. */
