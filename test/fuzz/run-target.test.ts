@@ -119,7 +119,8 @@ describe('a run of a target', () => {
           clock.compute(ms)
           return ACCEPTED
         },
-        { ...RUN, clock: slow },
+        // Each is read again and again, and so is the reference.
+        { inputs: 20, seed: 1, clock: slow },
       )
     expect((await taking(20)).findings).toEqual([])
     expect((await taking(40)).findings).toHaveLength(1)

@@ -14,6 +14,7 @@ import {
   newKeyPair,
   NULL,
   oid,
+  publicKeyInfo,
   TRUE,
   type Draft,
   type KeyPair,
@@ -91,8 +92,7 @@ export function algorithmOf({ keys }: Party): Buffer {
 }
 
 function keyIdOf({ keys }: Party): Buffer {
-  const spki = keys.publicKey.export({ format: 'der', type: 'spki' })
-  return createHash('sha256').update(spki).digest().subarray(0, 20)
+  return createHash('sha256').update(publicKeyInfo(keys)).digest().subarray(0, 20)
 }
 
 export const subjectKeyId = (subject: Party): Buffer =>

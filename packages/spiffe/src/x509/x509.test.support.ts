@@ -16,6 +16,17 @@ export function newKeyPair(): KeyPair {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' })
 }
 
+const publicKeyInfos = new WeakMap<KeyPair, Buffer>()
+
+/** The DER of the public key; Node takes longer to write it than to check a signature. */
+export function publicKeyInfo(keys: KeyPair): Buffer {
+  const known = publicKeyInfos.get(keys)
+  if (known !== undefined) return known
+  const info = keys.publicKey.export({ format: 'der', type: 'spki' })
+  publicKeyInfos.set(keys, info)
+  return info
+}
+
 /** An object identifier whose arcs are below 2^28. */
 export function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...arcs] = dotted.split('.').map(Number)
@@ -114,7 +125,7 @@ export function forge(draft: Draft = {}): Buffer {
     parts.issuer,
     parts.validity,
     parts.subject,
-    subjectKeys.publicKey.export({ format: 'der', type: 'spki' }),
+    publicKeyInfo(subjectKeys),
     parts.uniqueIds,
     parts.extensionList,
     parts.afterTbs,

@@ -1,0 +1,8 @@
+import { expect, test } from '@jest/globals'
+import { failuresUnderRotation } from '../support/rotations-under-load.ts'
+
+test('1,000 rotations of SVID and bundle in a row fail no request, kept alive or fresh, on HTTP/1.1 and HTTP/2', async () => {
+  const failures = await failuresUnderRotation(1000, 100)
+  expect([...failures.values()].flat()).toEqual([])
+  expect(failures.size).toBe(4)
+}, 120_000)
