@@ -483,7 +483,9 @@ describe('a source', () => {
 
   test('gives its connection up when it is closed', async () => {
     const between = createServer((socket) => {
-      socket.pipe(connect(agent.socketPath)).pipe(socket)
+      const onward = connect(agent.socketPath)
+      socket.on('close', () => onward.destroy())
+      socket.pipe(onward).pipe(socket)
     })
     const address = `${agent.address}.between`
     await once(between.listen(`${agent.socketPath}.between`), 'listening')

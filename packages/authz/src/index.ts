@@ -34,7 +34,7 @@ export type {
   Engine,
   EngineCost,
   EngineEvent,
-  EngineRequest,
+  EngineQuestion,
   EngineRow,
   EngineStats,
   EngineUse,

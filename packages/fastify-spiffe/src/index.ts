@@ -19,7 +19,7 @@ export type {
   Condition,
   DecisionLogEvent,
   Engine,
-  EngineRequest,
+  EngineQuestion,
   Explanation,
   InvalidationBus,
   InvalidationListener,

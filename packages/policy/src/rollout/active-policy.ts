@@ -1,4 +1,3 @@
-import { TaskQueue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError, type PolicyErrorCode } from '../errors.ts'
 import { policyChannel, type PolicyEvent } from './events.ts'
 import type { RuleTable } from '../rules/rule-table.ts'
@@ -29,7 +28,7 @@ export class EnforcedPolicy {
   #olderFile: Policy | null = null
   #isBooted = false
   /** One replacement after another, or an older document could come out on top. */
-  readonly #changes = new TaskQueue()
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     routes: RuleTable,
@@ -75,7 +74,7 @@ export class EnforcedPolicy {
    * @throws {PolicyError} `invalid-policy`, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
   async replace(document?: PolicyDocument): Promise<string> {
-    await this.#replaceBy(async () => {
+    await this.#inTurn(async () => {
       if (document === undefined) return this.#read()
       this.assertBooted()
       const policy = new Policy(document, 'reload()')
@@ -92,7 +91,7 @@ export class EnforcedPolicy {
    * @throws {PolicyError} `invalid-policy`, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
   async refresh(): Promise<void> {
-    await this.#replaceBy(async () => {
+    await this.#inTurn(async () => {
       const read = await this.#read()
       return this.#isOlder(read.policy) ? null : read
     })
@@ -106,7 +105,7 @@ export class EnforcedPolicy {
    */
   async adopt(digest: string, isWanted: () => boolean): Promise<boolean> {
     if (this.#file === null) return false
-    return await this.#replaceBy(async () => {
+    return await this.#inTurn(async () => {
       const read = await this.#read()
       const { policy } = read
       if (!isWanted() || policy.digest !== digest || this.#isOlder(policy)) return null
@@ -119,8 +118,10 @@ export class EnforcedPolicy {
     if (!this.#isBooted) throw new PolicyError('invalid-policy', 'the application is not ready')
   }
 
-  #replaceBy(read: () => Promise<NextPolicy | null>): Promise<boolean> {
-    return this.#changes.run(() => this.#replace(read))
+  async #inTurn(read: () => Promise<NextPolicy | null>): Promise<boolean> {
+    const turn = this.#turn.then(() => this.#replace(read))
+    this.#turn = turn.catch(() => undefined)
+    return turn
   }
 
   async #replace(read: () => Promise<NextPolicy | null>): Promise<boolean> {

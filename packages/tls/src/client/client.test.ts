@@ -172,7 +172,13 @@ describe('connect', () => {
 
   test('fails when the other side is no TLS server, or hangs up', async () => {
     for (const greeting of ['HTTP/1.1 400 Bad Request\r\n\r\n', '']) {
-      const plain = net.createServer((socket) => socket.on('error', () => undefined).end(greeting))
+      const plain = net.createServer((socket) => {
+        // Without an end of what the client says the connection would stay half open.
+        socket
+          .on('error', () => undefined)
+          .resume()
+          .end(greeting)
+      })
       plain.listen(0, HOST)
       await once(plain, 'listening')
       const port = portOf(plain)

@@ -82,8 +82,13 @@ const svidOf = (source: X509MaterialSource): X509Svid => {
   throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
 }
 
-const begin = (options: ConnectionOptions): TLSSocket => {
+const begin = (options: ConnectionOptions & SocketOptions): TLSSocket => {
   try {
+    const { localAddress } = options
+    // Node throws too, and leaves a handle open each time.
+    if (localAddress !== undefined && isIP(localAddress) === 0) {
+      throw new TypeError('localAddress must be an IP address')
+    }
     return tls.connect(options)
   } catch (cause) {
     throw connectFailure(cause)

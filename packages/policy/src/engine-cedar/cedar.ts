@@ -1,0 +1,50 @@
+import type { EngineQuestion } from '../engines/engine.ts'
+import { ReloadablePolicies } from '../engine-kit/reloadable-policies.ts'
+import { localEngine, type LocalEngine } from '../engine-kit/local-engine.ts'
+import { guardAgainstCrash } from './crash-guard.ts'
+import { publishError } from './events.ts'
+import { type CedarOptions, ENGINE, readOptions } from './options.ts'
+import { Unreadable } from './plain-data.ts'
+import { CedarPolicies } from './policies.ts'
+import { cedarQuestion } from './request.ts'
+import { Slots } from './slots.ts'
+import { type CedarSource, readSource } from './source.ts'
+
+/** Cedar keeps prepared policies for the whole process. */
+let slots: Slots | undefined
+
+/**
+ * Evaluates Cedar policies in this process. Lets in what a policy permits and none forbids; a policy that fails for a
+ * request, whichever it is, refuses it.
+ *
+ * Resolves when the policies are checked and prepared. Needs the package `@cedar-policy/cedar-wasm`. Default `name` `cedar`.
+ *
+ * @throws {PolicyError} `unknown-option`, `invalid-option`, `invalid-policy`
+ */
+export async function cedar(options: CedarOptions): Promise<LocalEngine> {
+  const [{ policies, schema, mapping, watched, v8CrashGuard }, settings] = readOptions(options)
+  guardAgainstCrash(v8CrashGuard, `${ENGINE}.v8CrashGuard`)
+  const module = await import('@cedar-policy/cedar-wasm/nodejs')
+  slots ??= new Slots(module)
+  const engine = settings.name ?? ENGINE
+  const parts = { cedar: module, slots, engine }
+  const prepared = await ReloadablePolicies.open<CedarSource, CedarPolicies>({
+    engine,
+    read: () => readSource(policies, schema),
+    prepare: (source) => CedarPolicies.prepare(source, parts),
+    release: (it) => it.release(),
+    watched,
+  })
+  const decide = (current: CedarPolicies, question: EngineQuestion): boolean => {
+    try {
+      const asked = cedarQuestion(question, mapping)
+      return current.ask(asked, (error) => publishError(engine, question, error))
+    } catch (error) {
+      // Callers must not be able to make the engine look broken.
+      if (!(error instanceof Unreadable)) throw error
+      publishError(engine, question, { policy: null, message: `the request ${error.message}` })
+      return false
+    }
+  }
+  return localEngine(ENGINE, settings, prepared, decide)
+}
