@@ -1,0 +1,66 @@
+/** What a test file leaves behind, where the next file of the same worker would find it. */
+import diagnosticsChannel from 'node:diagnostics_channel'
+import { syncBuiltinESMExports } from 'node:module'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** How long sockets and child processes may take to end after the last test. */
+const PATIENCE_MS = 3000
+const LOOK_AGAIN_MS = 10
+
+const subscribers = new Map()
+count('subscribe', 1)
+count('unsubscribe', -1)
+syncBuiltinESMExports()
+
+/** Counts the subscribers of the channels of the project, which nobody else counts. */
+function count(name, change) {
+  const original = diagnosticsChannel[name]
+  diagnosticsChannel[name] = (channel, onMessage) => {
+    const isOurs = String(channel).startsWith('spiffe:')
+    const result = original(channel, onMessage)
+    if (isOurs && result !== false)
+      subscribers.set(channel, (subscribers.get(channel) ?? 0) + change)
+    return result
+  }
+}
+
+/** What there is now: amounts, by kind and name, and values. */
+export function look() {
+  const amounts = new Map(subscribers)
+  for (const name of process.getActiveResourcesInfo())
+    amounts.set(name, (amounts.get(name) ?? 0) + 1)
+  for (const name of process.eventNames()) {
+    amounts.set(`listener of process for ${String(name)}`, process.listenerCount(name))
+  }
+  const values = new Map([['the working directory', process.cwd()]])
+  for (const [name, value] of Object.entries(process.env)) values.set(`process.env.${name}`, value)
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(globalThis))) {
+    if (value !== undefined) values.set(`globalThis.${name}`, value)
+  }
+  return { amounts, values }
+}
+
+/** Waits until everything is as it was; what is not, in words. */
+export async function leftBehind(before) {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    const found = differences(before, look())
+    if (found.length === 0 || performance.now() > deadline) return found
+    // oxlint-disable-next-line no-await-in-loop -- it is a loop that waits
+    await delay(LOOK_AGAIN_MS, undefined, { ref: false })
+  }
+}
+
+function differences(before, now) {
+  const found = []
+  for (const [name, amount] of now.amounts) {
+    const more = amount - (before.amounts.get(name) ?? 0)
+    if (more > 0) found.push(`${more} more: ${name}`)
+  }
+  for (const name of new Set([...before.values.keys(), ...now.values.keys()])) {
+    // A new global is that of a library, which is loaded once.
+    if (!before.values.has(name) && name.startsWith('globalThis.')) continue
+    if (!Object.is(before.values.get(name), now.values.get(name))) found.push(`changed: ${name}`)
+  }
+  return found
+}
