@@ -15,7 +15,7 @@ export type AuthorityErrorCode =
   | 'socket-in-use'
   | 'closed'
 
-/** What the embedded authority refuses. Tests and callers tell errors apart by `code`. */
+/** What the embedded authority refuses. Distinguish errors by `code`. */
 export class AuthorityError extends CodedError<AuthorityErrorCode> {
   override readonly name = 'AuthorityError'
 }

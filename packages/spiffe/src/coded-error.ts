@@ -1,6 +1,6 @@
 /**
- * The base of the errors of all packages. Each package has one class with a closed union of codes, and programs tell
- * its errors apart by `code`: messages are for people, and change.
+ * The base of the errors of all packages. Each package has one class with a closed union of codes,
+ * and programs distinguish its errors by `code`: messages are for people, and change.
  */
 export abstract class CodedError<Code extends string> extends Error {
   readonly code: Code

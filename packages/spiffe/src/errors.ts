@@ -21,7 +21,7 @@ export type SpiffeErrorCode =
   | 'invalid-option'
   | 'source-closed'
 
-/** An input that the SPIFFE standards do not allow. Programs tell errors apart by `code`. */
+/** An input that the SPIFFE standards do not allow. Programs distinguish errors by `code`. */
 export class SpiffeError extends CodedError<SpiffeErrorCode> {
   override readonly name = 'SpiffeError'
 }

@@ -1,5 +1,5 @@
 /**
- * What the packages of this project share, and what is nobody else's: it changes in any version.
+ * Shared by the packages of this project, and not public: it changes in any version.
  * @internal
  * @module
  */

@@ -9,7 +9,7 @@ export type OptionErrorClass = new (code: OptionErrorCode, message: string) => E
 interface Range {
   readonly min: number
   readonly max: number
-  /** What an option that is left out stands for. Without it, the option is mandatory. */
+  /** The value of an option that is left out. Without it, the option is mandatory. */
   readonly defaultValue?: number
 }
 

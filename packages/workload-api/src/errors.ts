@@ -28,15 +28,15 @@ import { CodedError } from '@fastify-spiffe/spiffe/internal'
  *   used when its time has come; the rest of its message counts at once.
  * - `key-mismatch`: a private key does not belong to its SVID.
  * - `untrusted-svid`: an SVID does not verify against the bundle that came with it.
- * - `invalid-bundle`: a bundle is malformed, or stands under a name that is no trust domain.
- * - `invalid-revocation-list`: a revocation list is malformed, is of a kind that is not used, or nobody
- *   who is trusted has signed it.
+ * - `invalid-bundle`: a bundle is malformed, or its name is not a trust domain.
+ * - `invalid-revocation-list`: a revocation list is malformed, of an unsupported kind, or not
+ *   signed by a known authority.
  * - `conflicting-bundles`: two SVIDs of one trust domain came with different bundles.
  * - `no-match`: the message is good, but `pick` finds no SVID in it.
  *
  * About this package:
- * - `internal`: something failed that is no answer of the endpoint's, such as a damaged installation; the
- *   `cause` says what.
+ * - `internal`: something failed that is not an answer of the endpoint, such as a damaged
+ *   installation; the `cause` says what.
  */
 export type WorkloadApiErrorCode =
   | 'unknown-option'
@@ -73,7 +73,10 @@ export function quote(value: string): string {
   return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value)
 }
 
-/** Whatever was caught, as an error of this package. What nobody has foreseen is not blamed on the endpoint. */
+/**
+ * Whatever was caught, as an error of this package. An unexpected error is not blamed on the
+ * endpoint.
+ */
 export function toWorkloadApiError(cause: unknown): WorkloadApiError {
   if (cause instanceof WorkloadApiError) return cause
   return new WorkloadApiError('internal', `an unexpected error, its cause (${nameOf(cause)})`, {
@@ -91,7 +94,7 @@ export function refusal(
   return new WorkloadApiError(isRefused ? code : 'internal', message, { cause })
 }
 
-// Not its message, which may quote what a key stands in.
+// Not its message, which may quote text that contains a key.
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
 }

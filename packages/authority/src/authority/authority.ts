@@ -146,8 +146,8 @@ export class Authority implements AsyncDisposable {
   }
 
   /**
-   * Serves the Workload API to one workload: on a Unix socket that only this user can open, unless
-   * told otherwise.
+   * Serves the Workload API to one workload: by default on a Unix socket that only this user can
+   * open.
    * @throws {@link AuthorityError} `foreign-spiffe-id`, `unknown-option`, `invalid-option`,
    * `invalid-socket-path`, `socket-in-use`, `unmintable`
    * @throws {@link SpiffeError} `invalid-spiffe-id`
@@ -197,8 +197,8 @@ export class Authority implements AsyncDisposable {
   }
 
   /**
-   * Adds a local authority, tells everyone, activates it and rotates all SVIDs. The former one stays
-   * in the bundle until it is removed or runs out.
+   * Adds a local authority, publishes it, activates it and rotates all SVIDs. The former one stays
+   * in the bundle until it is removed or expires.
    * @throws {@link AuthorityError} `unmintable`
    */
   async rotateAuthority(): Promise<void> {
@@ -264,7 +264,7 @@ export class Authority implements AsyncDisposable {
     })
   }
 
-  /** Runs `change` alone, and tells everyone the outcome. */
+  /** Runs `change` alone, and publishes the outcome. */
   #change<T>(change: () => Promise<T>): Promise<T> {
     return this.#exclusively(async () => {
       const result = await change()

@@ -13,7 +13,7 @@ export interface WorkloadsHost {
   readonly assign: WorkloadHost['assign']
 }
 
-/** All workloads of an authority: what is issued for them, and who tells them. */
+/** All workloads of an authority: what is issued for them, and how it is published. */
 export class Workloads {
   readonly #host: WorkloadsHost
   readonly #issued = new Map<Workload, readonly IssuedIdentity[]>()
@@ -48,7 +48,7 @@ export class Workloads {
     this.#hold(workload, await Promise.all(identities.map(this.#host.issue)))
   }
 
-  /** Issues anew what is due, from the next {@link publish} on. */
+  /** Issues what is due again, from the next {@link publish} on. */
   async reissue(isDue: (identity: IssuedIdentity) => boolean): Promise<void> {
     const renewals = [...this.#issued].map(async ([workload, identities]) => {
       const renewed = identities.map((identity) =>

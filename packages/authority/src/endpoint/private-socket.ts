@@ -12,10 +12,10 @@ export interface BoundSocket {
 }
 
 /**
- * Lets `server` listen on a Unix socket that nobody but this user can open at any moment. A socket is bound
- * with the mode that the umask leaves, and its mode is set afterwards. So it is bound in a new directory that
- * only this user can enter, and gets its name when its mode is set. The umask is not touched: it belongs to
- * the whole process.
+ * Lets `server` listen on a Unix socket that only this user can open, at any moment. A socket is
+ * bound with the mode that the umask leaves, and its mode is set afterwards. So it is bound in a
+ * new directory that only this user can enter, and gets its name when its mode is set. The umask is
+ * not touched: it belongs to the whole process.
  *
  * @throws {@link AuthorityError} `socket-in-use` when another process took the name meanwhile; what the file
  *   system says

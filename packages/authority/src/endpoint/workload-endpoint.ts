@@ -34,8 +34,8 @@ export interface DropOptions extends MethodOptions {
 const SECURITY_HEADER = 'workload.spiffe.io'
 
 /**
- * A Workload API server for one workload, which behaves as SPIRE's agent does, and misbehaves on
- * demand. Without attestation: whoever reaches the socket is the workload.
+ * A Workload API server for one workload, which behaves like SPIRE's agent, and misbehaves on
+ * demand. Without attestation: every process that reaches the socket is the workload.
  */
 export class WorkloadEndpoint implements AsyncDisposable {
   readonly #workload: Workload

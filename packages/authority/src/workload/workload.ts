@@ -59,7 +59,7 @@ export class Workload {
     return this.#state
   }
 
-  /** Replaces what the workload knows, and tells its server. */
+  /** Replaces the material of the workload, and informs its server. */
   replace(state: WorkloadState): void {
     this.#state = state
     this.#updates.notify()

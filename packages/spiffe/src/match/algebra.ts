@@ -7,7 +7,8 @@ import { toMatcher, type MatcherInput } from './to-matcher.ts'
 /**
  * Matches what every one of `matchers` matches. It captures what they all capture; of two captures
  * with the same name, the first counts. Without arguments it throws: it would match everything.
- * @param matchers as {@link toMatcher} reads them: a SPIFFE ID or pattern as a string does
+ * @param matchers matchers, SPIFFE IDs, or SPIFFE IDs and patterns as strings; see {@link
+ *   toMatcher}
  * @throws {@link SpiffeError} `invalid-pattern`, `invalid-spiffe-id`
  */
 export function allOf(...matchers: readonly MatcherInput[]): SpiffeIdMatcher {
@@ -20,7 +21,8 @@ export function allOf(...matchers: readonly MatcherInput[]): SpiffeIdMatcher {
 /**
  * Matches what at least one of `matchers` matches; without arguments, nothing. It captures what the
  * first matching one captures.
- * @param matchers as {@link toMatcher} reads them: a SPIFFE ID or pattern as a string does
+ * @param matchers matchers, SPIFFE IDs, or SPIFFE IDs and patterns as strings; see {@link
+ *   toMatcher}
  * @throws {@link SpiffeError} `invalid-pattern`, `invalid-spiffe-id`
  */
 export function anyOf(...matchers: readonly MatcherInput[]): SpiffeIdMatcher {
@@ -28,9 +30,10 @@ export function anyOf(...matchers: readonly MatcherInput[]): SpiffeIdMatcher {
 }
 
 /**
- * Matches what `matcher` does not match, **the IDs of all other trust domains included**, and
- * captures nothing. Usually it stands inside an {@link allOf}.
- * @param matcher as {@link toMatcher} reads it: a SPIFFE ID or pattern as a string does
+ * Matches what `matcher` does not match, **including the IDs of all other trust domains**, and
+ * captures nothing. Usually it is used inside an {@link allOf}.
+ * @param matcher a matcher, a SPIFFE ID, or a SPIFFE ID or pattern as a string; see {@link
+ *   toMatcher}
  * @throws {@link SpiffeError} `invalid-pattern`, `invalid-spiffe-id`
  */
 export function not(matcher: MatcherInput): SpiffeIdMatcher {

@@ -46,7 +46,7 @@ function compileStars(segment: string): SegmentPattern {
   const shortest = start.length + end.length
 
   const matches = (candidate: string): boolean => {
-    // The length first: it is at hand, and tells most others apart.
+    // The length first: it is known, and differs for most others.
     if (candidate.length < shortest) return false
     if (start !== '' && !candidate.startsWith(start)) return false
     if (end !== '' && !candidate.endsWith(end)) return false

@@ -5,11 +5,14 @@ import { SpiffeIdMatcher } from './matcher.ts'
 import { parseMatcher } from './pattern.ts'
 import { matchId } from './sets.ts'
 
-/** What stands for a matcher: a matcher, one SPIFFE ID, or a SPIFFE ID or pattern as a string. */
+/**
+ * What is accepted as a matcher: a matcher, one SPIFFE ID, or a SPIFFE ID or pattern as a string.
+ */
 export type MatcherInput = SpiffeIdMatcher | SpiffeId | string
 
 /**
- * Reads what stands for a matcher. A string with a `*` or a `{` is a pattern; any other string is one SPIFFE ID.
+ * Makes a matcher of what is accepted as one. A string with a `*` or a `{` is a pattern; any other
+ * string is one SPIFFE ID.
  *
  * What can be read in two ways is refused. A SPIFFE ID without a path could mean that ID alone, which no workload has
  * (X509-SVID §2), or all members of its trust domain: `matchMemberOf` says the latter. A list could mean all of its

@@ -50,7 +50,7 @@ export class Updates {
   /** Calls every listener. When one throws, the others are called anyway, and the error is uncaught. */
   notify(): void {
     const failures: unknown[] = []
-    // A copy: a listener that subscribes anew waits for the next change.
+    // A copy: a listener that subscribes meanwhile waits for the next change.
     for (const listener of Array.from(this.#listeners)) {
       if (!this.#listeners.has(listener)) continue
       try {

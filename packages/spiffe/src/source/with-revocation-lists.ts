@@ -66,7 +66,7 @@ export class RevocationListSource implements X509MaterialSource {
     this.#updates.notify()
   }
 
-  /** Those of the source it stands on count too, without its own: closing ends both. */
+  /** Those of the underlying source count too, without its own: closing ends both. */
   get subscriptions(): number {
     return this.#updates.size + Math.max(0, (this.#source.subscriptions ?? 1) - 1)
   }
@@ -112,7 +112,8 @@ export class RevocationListSource implements X509MaterialSource {
  *
  * A list counts once the issuer of a certificate in question has signed it; who supplies it need not be
  * trusted for more than not to hold it back.
- * @throws {@link SpiffeError} `invalid-trust-domain`, or `invalid-option` for what is no source
+ * @throws {@link SpiffeError} `invalid-trust-domain`, or `invalid-option` for a value that is not a
+ *   source
  */
 export function withRevocationLists(
   source: X509MaterialSource,

@@ -79,7 +79,7 @@ export class X509Svid {
   }
 
   /**
-   * Reads what stands in files.
+   * Reads the content of files.
    * @throws as {@link fromDer}, and {@link SpiffeError} `invalid-pem`
    */
   static fromPem(input: PemSvid): X509Svid {

@@ -39,7 +39,7 @@ export function leafRefusal(leaf: Certificate, claimedId: SpiffeId): Refusal | u
   )
 }
 
-/** X509-SVID §4.1, §5.2: a leaf is no CA. */
+/** X509-SVID §4.1, §5.2: a leaf is not a CA. */
 function authorityRefusal({ extensions }: Certificate): Refusal | undefined {
   if (extensions.basicConstraints?.value.isCa === true) {
     return { code: 'leaf-is-ca', message: 'the leaf is a CA' }

@@ -15,7 +15,7 @@ const NO_POLICY: Refusal = {
 
 const TOO_MUCH_WORK: Refusal = {
   code: 'no-valid-policy',
-  message: 'there are too many certificate policies to tell which are valid',
+  message: 'there are too many certificate policies to find out which are valid',
 }
 
 /**
@@ -23,9 +23,10 @@ const TOO_MUCH_WORK: Refusal = {
  * policies are acceptable to begin with, none is required, mappings and anyPolicy count: what issuers
  * demand decides.
  *
- * Of the graph of RFC 9618 only the level of the last certificate is kept. The levels above say which
- * of the policies that a user asked for hold, and nobody asks here: whether the graph is empty shows
- * in the last level alone. A level is a set, so that the work grows with the octets that were sent.
+ * Of the graph of RFC 9618 only the level of the last certificate is kept. The levels above say
+ * which of the policies that a user asked for hold, which is not needed here: whether the graph is
+ * empty shows in the last level alone. A level is a set, so that the work grows with the octets
+ * that were sent.
  *
  * What an authority in the bundle restricts binds as well, as if it were the first certificate of the
  * path (RFC 5280 §6.2); one that names no policy stands for all of them.

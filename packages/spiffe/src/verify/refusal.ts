@@ -1,6 +1,6 @@
 /**
- * Why a peer is refused: the closed list. Codes may be logged, counted and tested; what a peer is
- * told is another matter.
+ * Why a peer is refused: the closed list. Codes may be logged, counted and tested; they are not for
+ * the peer.
  */
 const codes = [
   /** The peer sent no certificate. */
@@ -67,7 +67,7 @@ const codes = [
   'no-valid-policy',
   /** The issuer of a certificate on the path has revoked it (RFC 5280 §6.3). */
   'revoked',
-  /** Revocation is `strict`, and no current list of its issuer stands for a certificate on the path. */
+  /** Revocation is `strict`, and a certificate of the path has no current list of its issuer. */
   'revocation-unknown',
   /** The search for a path took more signature checks than the budget allows. */
   'budget-exceeded',

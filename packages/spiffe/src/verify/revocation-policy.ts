@@ -6,10 +6,11 @@ import { OptionReader } from '../option-reader.ts'
 /**
  * What revocation lists mean to the verifier.
  *
- * - `off`: they are not looked at.
- * - `soft`: what a current list of its issuer names is refused. Without such a list nobody is.
- * - `strict`: besides, every certificate below the authority has to be covered by a current list of
- *   its issuer. Whoever can hold back the lists then stops the traffic.
+ * - `off`: they are ignored.
+ * - `soft`: a certificate that a current list of its issuer names is refused. A missing list
+ *   refuses nobody.
+ * - `strict`: in addition, every certificate below the authority needs a current list of its
+ *   issuer. Whoever can hold back the lists can stop the traffic.
  */
 export type RevocationPolicy = 'off' | 'soft' | 'strict'
 

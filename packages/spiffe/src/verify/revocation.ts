@@ -7,7 +7,7 @@ import type { SignatureChecks } from './signature-checks.ts'
 
 const UNKNOWN: Refusal = {
   code: 'revocation-unknown',
-  message: 'no current revocation list of its issuer stands for a certificate',
+  message: 'a certificate has no current revocation list of its issuer',
 }
 
 export const REVOKED: Refusal = { code: 'revoked', message: 'its issuer has revoked a certificate' }
@@ -28,7 +28,8 @@ export type Coverage =
 
 /**
  * The revocation lists of one bundle, as one verification sees them (RFC 5280 §6.3). Lists are
- * complete and come from the issuer itself, so that name and key of the issuer tell which one counts.
+ * complete and come from the issuer itself, so that name and key of the issuer determine which one
+ * counts.
  */
 export class Revocation {
   readonly #bundle: X509Bundle
@@ -49,9 +50,9 @@ export class Revocation {
   }
 
   /**
-   * Looks at a path that is complete and proven, leaf first, anchor last: the signature of a long list
-   * is dear, and nobody unproven may ask for it. From the anchor down, so that no list of an issuer
-   * counts that is revoked itself.
+   * Looks at a path that is complete and proven, leaf first, anchor last: checking the signature of
+   * a long list is expensive, and an unproven peer must not cause it. From the anchor down, so that
+   * no list of an issuer counts that is revoked itself.
    */
   check(path: readonly Certificate[]): Coverage {
     let until = Infinity

@@ -29,16 +29,16 @@ export interface VerifyOptions {
   /** Milliseconds since the epoch; `Date.now` by default. */
   readonly clock?: () => number
   /**
-   * How far the clock of the peer's authority may be from ours, in ms, up to {@link MAX_CLOCK_SKEW_MS}:
-   * each certificate of the path is valid by so much earlier and longer. 0 by default. Revocation
-   * lists keep their times.
+   * How far the clock of the peer's authority may be from ours, in ms, up to {@link
+   * MAX_CLOCK_SKEW_MS}: each certificate of the path is valid that much earlier and longer. 0 by
+   * default. Revocation lists keep their times.
    */
   readonly clockSkewMs?: number
   readonly budget?: VerificationBudget
   /**
-   * Whether an intermediate whose SPIFFE ID is of another trust domain than the leaf's may stand on the
-   * path, against X509-SVID §3.2 (SHOULD). It gives up that trust domains below one root cannot issue
-   * for one another, where their names are all that keeps them apart. `false` by default.
+   * Whether an intermediate whose SPIFFE ID is of another trust domain than the leaf's may be on
+   * the path, against X509-SVID §3.2 (SHOULD). It gives up that trust domains below one root cannot
+   * issue for one another, if only their names separate them. `false` by default.
    */
   readonly allowIntermediatesOfOtherTrustDomains?: boolean
   /** What the revocation lists of the bundles mean; `soft` by default. */
@@ -52,8 +52,8 @@ const DEFAULT_MAX_CERTIFICATES = 512
 /** What OpenSSL takes in one message of TLS. */
 const DEFAULT_MAX_BYTES = 100 * 1024
 /**
- * A path of sixteen certificates takes 320 with the dearest keys. A hundred kilobytes of authorities
- * that cannot be told apart, sent or in a bundle, take as many as there are of them.
+ * A path of sixteen certificates takes 320 with the dearest keys. A hundred kilobytes of
+ * authorities that cannot be distinguished, sent or in a bundle, take one check each.
  */
 const DEFAULT_MAX_SIGNATURE_CHECKS = 400
 

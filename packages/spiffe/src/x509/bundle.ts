@@ -92,12 +92,17 @@ export class X509Bundle {
     return this.#octets.has(latin1(certificate.raw))
   }
 
-  /** The authorities of that name: there may be several, and only a signature tells them apart. */
+  /**
+   * The authorities of that name: there may be several, and only a signature distinguishes them.
+   */
   named(subject: Name): readonly Certificate[] {
     return this.#bySubject.get(subject.key) ?? []
   }
 
-  /** The revocation lists of that name, the latest first; only a signature tells which key made them. */
+  /**
+   * The revocation lists of that name, the latest first; only a signature shows which key made
+   * them.
+   */
   revocationListsOf(issuer: Name): readonly RevocationList[] {
     return this.#listsByIssuer.get(issuer.key) ?? []
   }
@@ -149,7 +154,7 @@ function latestFirst(lists: readonly RevocationList[]): RevocationList[] {
     if (!distinct.some((known) => known.equals(list))) distinct.push(list)
   }
   return distinct.toSorted(
-    // RFC 5280 §5.2.3: the number tells apart those of the same second.
+    // RFC 5280 §5.2.3: the number distinguishes those of the same second.
     (one, other) =>
       other.thisUpdate - one.thisUpdate || Math.sign(Number(other.number - one.number)),
   )

@@ -8,11 +8,11 @@ import { readPem } from './pem.ts'
 const DEFAULT_MAX_CERTIFICATES = 10_000
 
 /**
- * Splits concatenated DER, as the Workload API sends it, by the lengths that the DER itself gives.
- * No octets at all are no certificates.
+ * Splits concatenated DER, as the Workload API sends it, by the lengths in the DER itself. No
+ * octets are no certificates.
  * @param maxCertificates how many are accepted, 10,000 by default
- * @throws {@link SpiffeError} `invalid-der` for octets that are no element or for too many of them,
- * `invalid-certificate` for an element that is no certificate
+ * @throws {@link SpiffeError} `invalid-der` for octets that are not an element, or for too many
+ *   elements; `invalid-certificate` for an element that is not a certificate
  */
 export function splitCertificates(
   der: Uint8Array,

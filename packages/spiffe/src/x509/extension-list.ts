@@ -3,7 +3,7 @@ import { invalidDer, type DerReader } from '../der/reader.ts'
 import { TAG } from '../der/tags.ts'
 import { readFlag } from '../der/values.ts'
 
-/** Takes one extension: its object identifier, dotted, and what stands in its octet string. */
+/** Takes one extension: its object identifier, dotted, and the content of its octet string. */
 export type TakeExtension = (type: string, critical: boolean, value: Uint8Array) => void
 
 /**

@@ -164,7 +164,10 @@ function readSubjectAltName(reader: DerReader): SubjectAltName {
   return Object.freeze({ uris: Object.freeze(uris), names: Object.freeze(names) })
 }
 
-/** RFC 5280 §4.2.1.1; the issuer and serial number of the issuer help nobody here, and are passed over. */
+/**
+ * RFC 5280 §4.2.1.1; the issuer and serial number of the issuer are not needed here, and are
+ * skipped.
+ */
 export function readAuthorityKeyId(reader: DerReader): string | undefined {
   const identifier = reader.enter(TAG.sequence)
   const keyId = identifier.contentIf(contextTag(0))

@@ -26,15 +26,15 @@ export function labelForMessage(label: string): string {
 }
 
 /**
- * Refuses what is no text: DER or UTF-16 before or between the blocks of other files would be passed
- * over like any text around them.
+ * Refuses what is not text: DER or UTF-16 before or between the blocks of other files would be
+ * skipped like any text around them.
  * @throws {@link SpiffeError} `invalid-pem`
  */
 export function assertText(input: string | Uint8Array, text: string): void {
   if (isUtf16(input, text)) throw invalidPem('it is UTF-16: save it as UTF-8')
   if (isDer(text)) throw invalidPem('it looks like DER: convert it to PEM')
   if (CONTROLS.test(text)) {
-    throw invalidPem('it is not text: convert DER to PEM, and other binary formats likewise')
+    throw invalidPem('it is not text: convert DER and other binary formats to PEM')
   }
 }
 

@@ -23,9 +23,9 @@ const LINE_LENGTH = 64
  * are passed over, as RFC 7468 §2 allows. A string and its UTF-8 octets read alike, with and without
  * byte order marks.
  *
- * What could hide a block of the kind is refused: a file without one, an empty file, octets that are
- * no text, a boundary that is damaged, a block without its end, and one whose label means the same but
- * is not read. A revocation list that is overlooked would revoke nobody.
+ * What could hide a block of the kind is refused: a file without one, an empty file, octets that
+ * are not text, a boundary that is damaged, a block without its end, and one whose label means the
+ * same but is not read. A revocation list that is overlooked would revoke nobody.
  *
  * @throws {@link SpiffeError} `invalid-pem`, and `invalid-key` for a key that is encrypted; a message
  *   never quotes the input

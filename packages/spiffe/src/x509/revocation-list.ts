@@ -49,9 +49,9 @@ export class RevocationList {
 
   /**
    * Reads exactly one list, of 16 MiB at most; octets after it are refused.
-   * @throws {@link SpiffeError} `invalid-revocation-list`; `unsupported-revocation-list` for one that
-   * is a delta, is indirect, stands for a part of the certificates only, or has a critical extension
-   * that is not understood: such a list must not be used
+   * @throws {@link SpiffeError} `invalid-revocation-list`; `unsupported-revocation-list` for one
+   *   that is a delta, is indirect, covers only a part of the certificates, or has a critical
+   *   extension that is not understood: such a list must not be used
    */
   static fromDer(der: Uint8Array): RevocationList {
     if (der.length > MAX_BYTES) {
@@ -63,8 +63,8 @@ export class RevocationList {
 
   /**
    * The lists of a PEM file (`X509 CRL`), in order, and at least one; other blocks in it are passed
-   * over. A file without a list, an empty one included, is an error and not a list that is empty:
-   * it would revoke nobody without a word.
+   * over. A file without a list, also an empty file, is an error and not an empty list: that would
+   * silently revoke nobody.
    * @throws {@link SpiffeError} `invalid-pem`, or as {@link RevocationList.fromDer}
    */
   static fromPem(pem: string | Uint8Array): RevocationList[] {

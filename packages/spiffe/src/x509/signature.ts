@@ -34,7 +34,7 @@ export function isSignedByKeyOf(
 
 /**
  * Whether `signature` over `signed` is by `key`. The octets and the algorithm are those that were
- * read and judged here: no second reading of the certificate stands in between.
+ * read and judged here: the certificate is not read a second time in between.
  */
 export function isSignature(
   signature: Uint8Array,

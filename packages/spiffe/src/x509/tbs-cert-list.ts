@@ -25,7 +25,7 @@ export interface RevocationListFields extends Signed {
 /** What a list is not complete without: it says for which certificates, or changes of which list, it stands. */
 const SCOPE_EXTENSIONS: ReadonlyMap<string, string> = new Map([
   ['2.5.29.27', 'it is a delta'], // RFC 5280 §5.2.4
-  ['2.5.29.28', 'it stands for a part of the certificates'], // RFC 5280 §5.2.5
+  ['2.5.29.28', 'it covers only a part of the certificates'], // RFC 5280 §5.2.5
   ['2.5.29.29', 'it is indirect'], // RFC 5280 §5.3.3
 ])
 

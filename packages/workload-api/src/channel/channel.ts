@@ -70,8 +70,8 @@ export class Channel {
   }
 
   /**
-   * Drops the connection and its calls: the next call makes a new one. A connection can be dead without
-   * a sign, and pings find that late.
+   * Drops the connection and its calls: the next call makes a new one. A connection can be dead
+   * without a sign, and pings notice that late.
    */
   renew(): void {
     const renewal = this.#renewal

@@ -19,7 +19,7 @@ export function workloadApiMethod(name: MethodName): Method {
 }
 
 function load(): ServiceDefinition {
-  // With defaults, so that an absent field is an empty one: proto3 does not tell them apart.
+  // With defaults, so that an absent field is an empty one: proto3 does not distinguish them.
   const definition = fromJSON(DESCRIPTOR, { defaults: true })['SpiffeWorkloadAPI']
   if (!isService(definition)) throw new TypeError('workload.proto does not define the service')
   return definition

@@ -69,7 +69,7 @@ class Signers {
       if (list.isSignedBy(certificate)) found.add(trustDomain)
     }
     if (found.size > 0) return found
-    throw new WorkloadApiError('invalid-revocation-list', 'nobody who is trusted has signed it')
+    throw new WorkloadApiError('invalid-revocation-list', 'no known authority has signed it')
   }
 
   #add(signer: Signer): void {

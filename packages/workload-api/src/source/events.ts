@@ -17,7 +17,7 @@ export interface SourceStateEvent {
   readonly code: WorkloadApiErrorCode | null
 }
 
-/** `spiffe:source:problem`: what stands in the way of a source, each code once until it is ready again. */
+/** `spiffe:source:problem`: why a source is not ready, each code once until it is ready again. */
 export interface SourceProblemEvent {
   readonly endpoint: string
   readonly state: SourceState
@@ -84,7 +84,7 @@ export function publishChanges(endpoint: string, before: Snapshot, after: Snapsh
   }
 }
 
-/** Publishes what stands in the way of a source. */
+/** Publishes a problem of a source. */
 export function publishProblem(
   endpoint: string,
   state: SourceState,

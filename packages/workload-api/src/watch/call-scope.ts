@@ -4,7 +4,7 @@ import { WorkloadApiError } from '../errors.ts'
 import { reader } from '../options.ts'
 
 export interface CallScopeOptions {
-  /** The signal of whoever waits for the call. */
+  /** The signal of the code that waits for the call. */
   readonly signal: AbortSignal | undefined
   /** The signal of the client or source that makes the call; aborts with a {@link WorkloadApiError}. */
   readonly owner?: AbortSignal
