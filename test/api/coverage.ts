@@ -6,12 +6,7 @@ import { Throws } from './throws.ts'
 
 /** What public docstrings leave unsaid, a sentence each. */
 export function gapsOf(root: string, entries: readonly Entry[]): string[] {
-  const throws = new Throws(sourcesIn(root), (specifier, name) => {
-    const found = entries
-      .find((entry) => entry.specifier === specifier)
-      ?.exports.find((each) => each.name === name.split('.')[0])
-    return found?.kind === 'own' ? sourceOf(found.file) : undefined
-  })
+  const throws = new Throws(sourcesIn(root))
   const own = entries.flatMap(({ exports }) => exports.filter((each) => each.kind === 'own'))
   const once = new Map(own.map((each) => [`${each.file} ${each.declared.name}`, each]))
   return [...once.values()].flatMap((each) =>

@@ -20,18 +20,12 @@ const RUNS_CALLBACK = /^(?:map|flatMap|forEach|filter|some|every|find|findIndex|
 
 /**
  * Whether functions throw, by their sources: by a `throw` of their own, or of a function that they
- * call by its name, outside of `try`. Methods are keyed `Class.method`.
+ * call by its name, of the same package, outside of `try`. Methods are named `Class.method`.
  */
 export class Throws {
   readonly #callables = new Map<string, Callable>()
-  readonly #sourceOf: (specifier: string, name: string) => string | undefined
 
-  /** `sourceOf` finds the source that declares what another package exports. */
-  constructor(
-    files: readonly string[],
-    sourceOf: (specifier: string, name: string) => string | undefined,
-  ) {
-    this.#sourceOf = sourceOf
+  constructor(files: readonly string[]) {
     for (const file of files) this.#read(parse(file))
     this.#spread()
   }
@@ -71,11 +65,8 @@ export class Throws {
     let throws = false
     const keyOf = (called: string): string => {
       const specifier = imports.get(called.split('.')[0] ?? '')
-      if (specifier === undefined) return `${syntax.file}#${called}`
-      const file = specifier.startsWith('.')
-        ? resolve(dirname(syntax.file), specifier)
-        : this.#sourceOf(specifier, called)
-      return `${file ?? specifier}#${called}`
+      const file = specifier === undefined ? syntax.file : resolve(dirname(syntax.file), specifier)
+      return `${file}#${called}`
     }
     visit(callable['body'] as Node, (node) => {
       if (node.type === 'ThrowStatement') throws = true

@@ -19,7 +19,7 @@ import type { Received } from './watch/watch.ts'
 export interface WorkloadApiClientOptions {
   /** Where the Workload API is; default `SPIFFE_ENDPOINT_SOCKET`. */
   readonly address?: string
-  /** The waits between the attempts of a watch. */
+  /** The waits between the attempts of a watch. Default: those of {@link BackoffOptions}. */
   readonly backoff?: BackoffOptions
   /** The time in milliseconds since the epoch; default `Date.now`. */
   readonly clock?: () => number
@@ -29,6 +29,7 @@ export interface WorkloadApiClientOptions {
 
 /** Options of a call that is answered once. */
 export interface FetchOptions {
+  /** Ends the call with the error `aborted`. Default: none. */
   readonly signal?: AbortSignal
   /** The longest wait for the answer, in milliseconds; default 30,000. */
   readonly timeoutMs?: number
@@ -36,8 +37,12 @@ export interface FetchOptions {
 
 /** Options of a watch. */
 export interface ClientWatchOptions {
+  /** Ends the watch, without an error. Default: none. */
   readonly signal?: AbortSignal
-  /** Called for each discarded message, each part of a message that is left out, and each failed call. */
+  /**
+   * Called for each discarded message, each part of a message that is left out, and each failed
+   * call. Default: nothing does.
+   */
   readonly onProblem?: (problem: WorkloadApiError) => void
 }
 
@@ -96,7 +101,10 @@ export class WorkloadApiClient implements AsyncDisposable {
     return this.#fetch(this.#openX509Bundles, options)
   }
 
-  /** Yields the bundles now and after each change, like `watchX509Context`. */
+  /**
+   * Yields the bundles now and after each change, like `watchX509Context`.
+   * @throws {@link WorkloadApiError}
+   */
   watchX509Bundles(options: ClientWatchOptions = {}): AsyncGenerator<BundleSet, void> {
     return this.#watch(this.#openX509Bundles, options)
   }

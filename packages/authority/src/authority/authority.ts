@@ -217,9 +217,8 @@ export class Authority implements AsyncDisposable {
    * @throws {@link AuthorityError} `invalid-option`
    */
   revoke(certificate: X509Svid | string): Promise<void> {
-    const serialNumber =
-      typeof certificate === 'string' ? certificate : certificate.leaf.serialNumber
-    return this.#change(async () => this.#revocations.add(serialNumber))
+    const serial = typeof certificate === 'string' ? certificate : certificate.leaf.serialNumber
+    return this.#change(async () => this.#revocations.add(serial))
   }
 
   /**
@@ -232,7 +231,10 @@ export class Authority implements AsyncDisposable {
     this.#federation.add(other)
   }
 
-  /** Takes the bundle of another trust domain away from all workloads. */
+  /**
+   * Takes the bundle of another trust domain away from all workloads.
+   * @throws {@link AuthorityError} `closed`
+   */
   unfederate(other: TrustDomain | { readonly trustDomain: TrustDomain }): void {
     this.#assertOpen()
     this.#federation.remove('trustDomain' in other ? other.trustDomain : other)

@@ -7,17 +7,18 @@ import { reader } from '../options.ts'
 
 /** Options of `Authority.create`. */
 export interface AuthorityOptions {
+  /** The trust domain, such as `example.org`. */
   readonly trustDomain: TrustDomain | string
-  /** How long an SVID lives. It is replaced at half of that. Default one hour; at least 1,000. */
+  /** How long an SVID lives, in ms. It is replaced at half of that. Default one hour; at least 1,000. */
   readonly svidTtlMs?: number
-  /** How long a local authority lives. Default 24 hours; at least 60,000. */
+  /** How long a local authority lives, in ms. Default 24 hours; at least 60,000. */
   readonly authorityTtlMs?: number
   /** The type of all keys. Default `ec-p256`. */
   readonly keyType?: KeyType
   /** How many intermediates stand between an authority and its SVIDs. Default 0, at most 8. */
   readonly intermediates?: number
   /**
-   * How long a revocation list is current; a new one is issued at half of that. With it there are lists
+   * How long a revocation list is current, in ms; a new one is issued at half of that. With it there are lists
    * from the start; without it from the first `revoke` on, for one hour each. At least 10,000.
    */
   readonly revocationListTtlMs?: number

@@ -7,11 +7,11 @@ import { reader } from '../options.ts'
 
 /** Options of `Authority.serve`: one identity by `spiffeId`, or any number by `identities`. */
 export interface WorkloadEndpointOptions {
-  /** The identity of the workload. */
+  /** The identity of the workload. Default: those of `identities`. */
   readonly spiffeId?: SpiffeId | string
   /** With `spiffeId`: its hint. Default: none. */
   readonly hint?: string
-  /** With `spiffeId`: how its SVIDs differ from good ones. */
+  /** With `spiffeId`: how its SVIDs differ from good ones. Default: they do not differ. */
   readonly template?: SvidTemplate
   /** The identities of the workload, the default one first. None: calls are refused. */
   readonly identities?: readonly IdentityOptions[]
@@ -22,7 +22,7 @@ export interface WorkloadEndpointOptions {
   readonly socketPath?: string
   /**
    * Serves on this port of 127.0.0.1 instead, 0 for a free one. **Every process of the machine can
-   * then fetch the private key.**
+   * then fetch the private key.** Default: a Unix socket.
    */
   readonly tcpPort?: number
 }

@@ -14,6 +14,7 @@ import { endWith, Streams, type OpenStream, type ServerStream } from './streams.
 
 /** Narrows a fault or a wait to one method; both by default. */
 export interface MethodOptions {
+  /** The method. Default: both. */
   readonly method?: WorkloadApiMethod
 }
 
@@ -21,7 +22,7 @@ export interface MethodOptions {
 export interface FailOptions extends MethodOptions {
   /** How many calls; all that follow by default. */
   readonly times?: number
-  /** The message of the status. */
+  /** The message of the status. Default `as the test demands`. */
   readonly details?: string
 }
 
@@ -60,7 +61,10 @@ export class WorkloadEndpoint implements AsyncDisposable {
     )
   }
 
-  /** Starts to serve; for `Authority.serve`. */
+  /**
+   * Starts to serve; for `Authority.serve`.
+   * @throws {@link AuthorityError} `invalid-socket-path`, `socket-in-use`
+   */
   static async open(
     workload: Workload,
     place: ListenAddress,
@@ -114,7 +118,10 @@ export class WorkloadEndpoint implements AsyncDisposable {
     this.#faults.hang(method)
   }
 
-  /** Lets the calls that follow end with a status. Streams that are open stay so. */
+  /**
+   * Lets the calls that follow end with a status. Streams that are open stay so.
+   * @throws {@link AuthorityError} `invalid-option` for a status that gRPC does not have
+   */
   fail(status: StatusName, { method, times = Infinity, details }: FailOptions = {}): void {
     this.#faults.fail(callStatus(status, details), times, method)
   }
@@ -125,7 +132,10 @@ export class WorkloadEndpoint implements AsyncDisposable {
     for (const stream of this.#streams.of(method)) this.#send(stream)
   }
 
-  /** Ends the streams that are open, once. */
+  /**
+   * Ends the streams that are open, once.
+   * @throws {@link AuthorityError} `invalid-option` for a status that gRPC does not have
+   */
   drop({ method, status }: DropOptions = {}): void {
     this.#streams.end(method, status === undefined ? undefined : callStatus(status))
   }
@@ -152,7 +162,10 @@ export class WorkloadEndpoint implements AsyncDisposable {
     await this.#listener.start()
   }
 
-  /** As an agent that is restarted: {@link stop}, then {@link start}. */
+  /**
+   * As an agent that is restarted: {@link stop}, then {@link start}.
+   * @throws {@link AuthorityError} as {@link start}
+   */
   async restart(): Promise<void> {
     await this.stop()
     await this.start()

@@ -49,7 +49,10 @@ export class MintedCa {
     this.#clock = place.clock
   }
 
-  /** Makes a CA; without a parent and without `template.signedBy` it signs itself. */
+  /**
+   * Makes a CA; without a parent and without `template.signedBy` it signs itself.
+   * @throws {@link AuthorityError} `unmintable`
+   */
   static async create(place: MintedCaPlace, template: CertificateTemplate): Promise<MintedCa> {
     checkTemplate('ca', template)
     const keyPair =

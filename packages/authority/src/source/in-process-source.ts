@@ -123,7 +123,12 @@ export class InProcessSource implements X509MaterialSource {
   }
 
   #follow(): void {
-    this.#held = this.#read(this.#held)
+    try {
+      this.#held = this.#read(this.#held)
+    } catch {
+      // A template with its own times has expired: the last good SVID stays.
+      this.#held = { ...this.#held, bundles: this.#bundlesOfState() }
+    }
     this.#await()
     this.#updates.notify()
   }
@@ -146,22 +151,19 @@ export class InProcessSource implements X509MaterialSource {
   }
 
   #read(held?: Held): Held {
-    const { identities, bundle, federatedBundles } = this.#workload.state
-    const { minted, hint } = identities[0]!
-    const bundles = BundleSet.of(bundle, ...federatedBundles)
+    const { minted, hint } = this.#workload.state.identities[0]!
+    const bundles = this.#bundlesOfState()
     if (held?.minted === minted) return { ...held, bundles }
-    try {
-      const issued = minted.toX509Svid({ hint, clock: this.#clock })
-      if (validFrom(issued) <= this.#clock())
-        return { minted, svid: issued, waiting: null, bundles }
-      // As X509Source does: the last SVID of the same SPIFFE ID stays in use.
-      const last = held?.svid?.spiffeId.equals(issued.spiffeId) === true ? held.svid : null
-      return { minted, svid: last, waiting: issued, bundles }
-    } catch (error) {
-      if (held === undefined) throw error
-      // A template with its own times has expired: the last good SVID stays.
-      return { ...held, bundles }
-    }
+    const issued = minted.toX509Svid({ hint, clock: this.#clock })
+    if (validFrom(issued) <= this.#clock()) return { minted, svid: issued, waiting: null, bundles }
+    // As X509Source does: the last SVID of the same SPIFFE ID stays in use.
+    const last = held?.svid?.spiffeId.equals(issued.spiffeId) === true ? held.svid : null
+    return { minted, svid: last, waiting: issued, bundles }
+  }
+
+  #bundlesOfState(): BundleSet {
+    const { bundle, federatedBundles } = this.#workload.state
+    return BundleSet.of(bundle, ...federatedBundles)
   }
 }
 

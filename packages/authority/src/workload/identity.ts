@@ -10,7 +10,10 @@ export interface IdentityOptions {
   readonly spiffeId: SpiffeId | string
   /** The operator's word for what the identity is for (Workload API §5.2.1). Default: none. */
   readonly hint?: string
-  /** What its SVIDs are made from. With `notBefore` or `notAfter` they are not renewed. */
+  /**
+   * What its SVIDs are made from. With `notBefore` or `notAfter` they are not renewed. Default: it
+   * does not differ.
+   */
   readonly template?: SvidTemplate
 }
 

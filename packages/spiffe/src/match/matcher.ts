@@ -19,7 +19,11 @@ export abstract class SpiffeIdMatcher {
   /** Whether `id` is in the set. Synchronous, and free of side effects. */
   abstract matches(id: SpiffeId): boolean
 
-  /** What the patterns of this matcher capture; an empty map without captures; `null` when `id` does not match. */
+  /**
+   * What the patterns of this matcher capture; an empty map without captures; `null` when `id` does
+   * not match.
+   * @throws {@link SpiffeError} `invalid-pattern` when `matches` of a subclass answers no boolean
+   */
   capture(id: SpiffeId): Captures | null {
     return answerOf(this, id) ? new Map() : null
   }

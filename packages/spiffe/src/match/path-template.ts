@@ -27,6 +27,7 @@ class PathTemplate {
     inspectAsText(this)
   }
 
+  /** @throws {@link SpiffeError} `invalid-pattern` */
   constructor(text: string) {
     if (typeof text !== 'string') throw invalidPattern(text, 'it must be a string')
     if (text.length > MAX_SPIFFE_ID_BYTES) {

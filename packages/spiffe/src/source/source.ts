@@ -24,6 +24,7 @@ export type SourceState =
 
 /** Ends a wait early. */
 export interface WaitOptions {
+  /** Ends the wait; the promise rejects with the reason of the signal. Default: none. */
   readonly signal?: AbortSignal
 }
 

@@ -12,6 +12,7 @@ import { readPemPrivateKey, readPkcs8 } from './private-key.ts'
 /** More than fit into a message of TLS. */
 const MAX_CERTIFICATES = 512
 
+/** What an X.509-SVID may be given besides its certificates and its key. */
 export interface X509SvidOptions {
   /** The operator's word for what the SVID is for (Workload API §5.2.1); none by default. */
   readonly hint?: string
@@ -19,6 +20,7 @@ export interface X509SvidOptions {
   readonly clock?: () => number
 }
 
+/** An X.509-SVID as the Workload API sends it: certificates and key in DER. */
 export interface DerSvid extends X509SvidOptions {
   /** Concatenated DER, leaf first. */
   readonly certificates: Uint8Array
@@ -26,6 +28,7 @@ export interface DerSvid extends X509SvidOptions {
   readonly privateKey: Uint8Array
 }
 
+/** An X.509-SVID as it is kept in files: certificates and key in PEM. */
 export interface PemSvid extends X509SvidOptions {
   /** Leaf first. */
   readonly certificates: string | Uint8Array

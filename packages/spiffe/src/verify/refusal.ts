@@ -73,6 +73,7 @@ const codes = [
   'budget-exceeded',
 ] as const
 
+/** Why the verifier refuses a chain; VERIFICATION.md has the rule behind each code. */
 export type RefusalCode = (typeof codes)[number]
 
 /** All codes, to enumerate in metrics, tests and documents. */

@@ -18,7 +18,7 @@ export type RevocationPolicy = 'off' | 'soft' | 'strict'
 export interface RevocationOptions {
   /** Default `soft`. */
   readonly default?: RevocationPolicy
-  /** By the name of the trust domain, such as `partner.example`. */
+  /** By the name of the trust domain, such as `partner.example`. Default: no exceptions. */
   readonly trustDomains?: Readonly<Record<string, RevocationPolicy>>
 }
 

@@ -26,6 +26,7 @@ export interface VerificationRefusal extends Refusal {
   readonly claimedId?: SpiffeId
 }
 
+/** What the verifier found: a verified SVID, or a code and a reason. */
 export type Verification =
   | { readonly ok: true; readonly svid: VerifiedX509Svid }
   | VerificationRefusal

@@ -25,6 +25,7 @@ export interface VerificationBudget {
   readonly maxSignatureChecks?: number
 }
 
+/** Options of `verifyX509Svid`. */
 export interface VerifyOptions {
   /** Milliseconds since the epoch; `Date.now` by default. */
   readonly clock?: () => number
@@ -34,6 +35,7 @@ export interface VerifyOptions {
    * default. Revocation lists keep their times.
    */
   readonly clockSkewMs?: number
+  /** What a verification may cost. Default: the limits of {@link VerificationBudget}. */
   readonly budget?: VerificationBudget
   /**
    * Whether an intermediate whose SPIFFE ID is of another trust domain than the leaf's may be on

@@ -22,6 +22,7 @@ export interface Extension<T> {
   readonly value: T
 }
 
+/** Whether a certificate is a CA, and how many intermediates may follow it (RFC 5280 §4.2.1.9). */
 export interface BasicConstraints {
   readonly isCa: boolean
   /** How many intermediates may follow, 2^53 - 1 for more than that; `undefined` when any number may. */

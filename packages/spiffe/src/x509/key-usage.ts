@@ -14,6 +14,7 @@ const PURPOSES = [
   'decipherOnly',
 ] as const
 
+/** One bit of the key usage of a certificate, by its name in RFC 5280 §4.2.1.3. */
 export type KeyUsagePurpose = (typeof PURPOSES)[number]
 
 /** The purposes that a KeyUsage allows. */

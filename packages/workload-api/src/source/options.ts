@@ -9,11 +9,14 @@ export interface X509SourceOptions {
   readonly address?: string
   /** The longest wait for the first SVID, in milliseconds; default 30,000. */
   readonly timeoutMs?: number
-  /** Ends the wait for the first SVID. It has no effect on the open source. */
+  /** Ends the wait for the first SVID. It has no effect on the open source. Default: none. */
   readonly signal?: AbortSignal
   /** Which SVID to present when there are several; default the first. */
   readonly pick?: X509SvidPick
-  /** The waits between the attempts to reach the Workload API. */
+  /**
+   * The waits between the attempts to reach the Workload API.
+   * Default: those of {@link BackoffOptions}.
+   */
   readonly backoff?: BackoffOptions
   /**
    * Called with what keeps the source from being ready: each code once until it is ready again. The

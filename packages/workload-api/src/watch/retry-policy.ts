@@ -6,13 +6,13 @@ import { Backoff } from './backoff.ts'
 
 /** How long to wait before a failed call is made again. All in milliseconds. */
 export interface BackoffOptions {
-  /** The shortest wait after a failure; at least 50, default 100. */
+  /** The shortest wait after a failure, in ms; at least 50, default 100. */
   readonly initialMs?: number
-  /** The longest wait after a failure of the endpoint; default 1,500. */
+  /** The longest wait after a failure of the endpoint, in ms; default 1,500. */
   readonly maxMs?: number
-  /** The shortest wait after `PermissionDenied`; at least 50, default 1,000. */
+  /** The shortest wait after `PermissionDenied`, in ms; at least 50, default 1,000. */
   readonly deniedInitialMs?: number
-  /** The longest wait after `PermissionDenied`; default 10,000. */
+  /** The longest wait after `PermissionDenied`, in ms; default 10,000. */
   readonly deniedMaxMs?: number
 }
 
