@@ -1,16 +1,17 @@
 import { Authority, generateKeyPair, mintRootCa } from '@fastify-spiffe/authority'
 import { authz, protect } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/policy/authzen'
-import { cedar } from '@fastify-spiffe/policy/cedar'
+import { cedar } from '@fastify-spiffe/engine-cedar'
 import { cerbos } from '@fastify-spiffe/policy/cerbos'
 import { DeviceList, deviceTrust } from '@fastify-spiffe/policy/devices'
-import { extAuthz } from '@fastify-spiffe/policy/ext-authz'
+import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
 import { jwtClaims } from '@fastify-spiffe/policy/jwt'
 import { opa } from '@fastify-spiffe/policy/opa'
-import { opaWasm } from '@fastify-spiffe/policy/opa-wasm'
+import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
 import { redisBus } from '@fastify-spiffe/policy/redis'
 import { peer } from '@fastify-spiffe/peer'
 import * as spiffe from '@fastify-spiffe/spiffe'
+import { parseJson } from '@fastify-spiffe/spiffe/internal'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
 import { connect, createSvidServer, createSvidTlsServer, SvidAgent } from '@fastify-spiffe/tls'
 import { parseEndpointAddress, WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
@@ -146,7 +147,7 @@ const TAKERS: readonly (readonly [string, Make, Options, readonly string[]])[] =
     'authz decisionLog',
     (decisionLog) => withAuthz({ decisionLog }),
     { write: () => undefined },
-    MANY('write', 'allowShare', 'mask', 'labels', 'flushMs', 'maxBatch', 'maxWaiting'),
+    MANY('write', 'allowSampleRate', 'mask', 'labels', 'flushMs', 'maxBatch', 'maxWaiting'),
   ],
   ['a rule', withRule, {}, LIST],
   ['a rule', withRule, { allow: [WEB] }, MANY(...LIST, 'mode')],
@@ -190,7 +191,12 @@ const TAKERS: readonly (readonly [string, Make, Options, readonly string[]])[] =
     ),
   ],
   ['deviceTrust', deviceTrust, {}, MANY('secret', 'trusted', 'blocked', 'header')],
-  ['DeviceList', (it) => new DeviceList([], it), {}, MANY('maxExact', 'falseShare', 'confirm')],
+  [
+    'DeviceList',
+    (it) => new DeviceList([], it),
+    {},
+    MANY('maxExact', 'falsePositiveRate', 'confirm'),
+  ],
   ['redisBus', redisBus, {}, MANY('client', 'prefix')],
   ['peer', (it) => boot((app) => app.register(peer, it)), {}, MANY('logSpiffeId', 'clock')],
   ['svid', (it) => boot((app) => app.register(svid, it)), {}, MANY('source', 'closeSource')],
@@ -270,7 +276,7 @@ const READERS: readonly (readonly [string, Make])[] = [
   ['RevocationList.fromPem', (it) => spiffe.RevocationList.fromPem(it)],
   ['RevocationList.fromDer', (it) => spiffe.RevocationList.fromDer(it)],
   ['splitCertificates', (it) => spiffe.splitCertificates(it)],
-  ['parseJson', spiffe.parseJson],
+  ['parseJson', parseJson],
   ['parseEndpointAddress', parseEndpointAddress],
   ['generateKeyPair', generateKeyPair],
   ['a whole rule', withRule],

@@ -10,8 +10,8 @@ import {
   tenantSlug,
   where,
 } from '@fastify-spiffe/authz'
-import { cedar } from '@fastify-spiffe/policy/cedar'
-import { extAuthz } from '@fastify-spiffe/policy/ext-authz'
+import { cedar } from '@fastify-spiffe/engine-cedar'
+import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { peer } from '@fastify-spiffe/peer'
 import { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'

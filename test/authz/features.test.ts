@@ -22,7 +22,7 @@ import {
   where,
 } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/policy/authzen'
-import { opaWasm } from '@fastify-spiffe/policy/opa-wasm'
+import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { matchMemberOf, matchOneOf, SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterEach, expect, test } from '@jest/globals'
@@ -293,7 +293,7 @@ async function logged(mask: readonly string[] = []) {
   const app = await service({
     decisionLog: {
       write: (events) => void written.push(...events),
-      allowShare: 1,
+      allowSampleRate: 1,
       mask,
       labels: { service: 'orders' },
     },
@@ -363,7 +363,7 @@ claim('in-process evaluation in Node', async () => {
   expect(app.authz.engines()).toMatchObject([{ engine: 'office-hours', allowed: 1 }])
 
   // Rego as well, compiled to WebAssembly: no other process is asked.
-  const fixtures = new URL('../../../packages/policy/fixtures/opa-wasm/', import.meta.url)
+  const fixtures = new URL('../../../packages/engine-opa-wasm/fixtures/', import.meta.url)
   const rego = await opaWasm({
     wasm: { file: fileURLToPath(new URL('first.tar.gz', fixtures)) },
     entrypoint: 'orders/allow',

@@ -20,7 +20,7 @@ const code = process.env.CODE
 fs.watch = () => { throw Object.assign(new Error(code), { code }) }
 syncBuiltinESMExports()
 const [{ default: Fastify }, { peer }, { authz }, { opaWasm }] = await Promise.all(
-  ['fastify', '@fastify-spiffe/peer', '@fastify-spiffe/authz', '@fastify-spiffe/policy/opa-wasm'].map((name) => import(name)),
+  ['fastify', '@fastify-spiffe/peer', '@fastify-spiffe/authz', '@fastify-spiffe/engine-opa-wasm'].map((name) => import(name)),
 )
 const folder = fs.mkdtempSync(join(tmpdir(), 'no-watch-free-'))
 const policy = join(folder, 'policy.json'), bundle = join(folder, 'bundle.tar.gz')
@@ -57,7 +57,7 @@ try {
 `
 
 const fixture = (name: string): string =>
-  fileURLToPath(new URL(`../../../packages/policy/fixtures/opa-wasm/${name}`, import.meta.url))
+  fileURLToPath(new URL(`../../../packages/engine-opa-wasm/fixtures/${name}`, import.meta.url))
 
 test.each(['ENOSPC', 'EMFILE'])(
   'a service whose system has no watch free (%s) starts, says so once, and reloads',

@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { EngineQuestion } from '@fastify-spiffe/authz'
+import type { EngineRequest } from '@fastify-spiffe/policy'
 import { opa } from '@fastify-spiffe/policy/opa'
-import { opaWasm } from '@fastify-spiffe/policy/opa-wasm'
+import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { until } from '../spire/fixture/index.ts'
@@ -15,7 +15,7 @@ import { opaProgram } from './opa/program.ts'
 import { prepare } from './support/left-out.ts'
 
 const FIXTURES = fileURLToPath(
-  new URL('../../../packages/policy/fixtures/opa-wasm/', import.meta.url),
+  new URL('../../../packages/engine-opa-wasm/fixtures/', import.meta.url),
 )
 const FIRST = ['allow', 'silent', 'word', 'conflict', 'mixed', 'same', 'resolved']
 const BUNDLES = [
@@ -24,7 +24,7 @@ const BUNDLES = [
 ] as const
 
 /** Callers, methods, routes and headers, each with each. */
-const QUESTIONS: readonly EngineQuestion[] = ['acme/web', 'zenith/web', 'ops/root'].flatMap(
+const QUESTIONS: readonly EngineRequest[] = ['acme/web', 'zenith/web', 'ops/root'].flatMap(
   (workload) =>
     ['GET', 'PUT'].flatMap((method) =>
       ['/orders/:id', '/orders'].flatMap((route) =>

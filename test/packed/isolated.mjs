@@ -19,7 +19,15 @@ ${modules.map(([name, from]) => `import * as ${name} from '${from}'`).join('\n')
 for (const module of [${modules.map(([name]) => name).join(', ')}]) {
   if (Object.keys(module).length === 0) throw new Error('a subpath exports nothing')
 }
-for (const absent of ['@fastify-spiffe/authority', '@fastify-spiffe/cli', '@peculiar/x509']) {
+const absents = [
+  '@fastify-spiffe/authority',
+  '@fastify-spiffe/cli',
+  '@fastify-spiffe/engine-cedar',
+  '@cedar-policy/cedar-wasm',
+  '@open-policy-agent/opa-wasm',
+  '@peculiar/x509',
+]
+for (const absent of absents) {
   const found = await import(absent).then(() => true, () => false)
   if (found) throw new Error(absent + ' is installed')
 }
@@ -41,9 +49,7 @@ export function checkIsolated(tarballs) {
     dependencies: {
       fastify: '^5.0.0',
       'fastify-spiffe': file('fastify-spiffe'),
-      // The peers of the engines that need one.
-      '@cedar-policy/cedar-wasm': '^4.13.0',
-      '@open-policy-agent/opa-wasm': '^1.10.0',
+      // The peer of `fastify-spiffe/jwt`.
       jose: '^6.0.0',
     },
     devDependencies: Object.fromEntries(

@@ -23,6 +23,9 @@ import { checkReadme } from './readme.mjs'
 /** What `npm install fastify fastify-spiffe` brought while the command line was a part of it. */
 const BEFORE = { packages: 112, mib: 45 }
 
+/** What a service that installs `fastify-spiffe` does not get. */
+const APART = /\/(?:authority|cli|engine-[a-z-]+)$/
+
 /** The tarball of each package, by its name. */
 function pack() {
   const args = ['-y', 'pnpm@10', '-r', '--filter', './packages/*', 'pack', '--pack-destination']
@@ -38,14 +41,16 @@ function pack() {
   )
 }
 
-/** What a service installs: everything but the authority and the command line. */
+/** What a service installs: neither the authority, nor the command line, nor an engine that needs a library. */
 function checkSize(tarballs) {
   const service = project('service')
-  const files = [...tarballs].filter(([name]) => !/\/(?:authority|cli)$/.test(name))
+  const files = [...tarballs].filter(([name]) => !APART.test(name))
   npmInstall(service, ['fastify', ...files.map(([, file]) => join(folder, file))])
   const { packages, mib } = sizeOf(join(service, 'node_modules'))
   const names = readdirSync(join(service, 'node_modules'))
-  if (names.includes('@peculiar')) throw new Error('a service installs @peculiar')
+  for (const scope of ['@peculiar', '@cedar-policy', '@open-policy-agent']) {
+    if (names.includes(scope)) throw new Error(`a service installs ${scope}`)
+  }
   say(
     `npm install fastify fastify-spiffe: ${packages} packages, ${mib.toFixed(1)} MiB (before: ${BEFORE.packages}, ${BEFORE.mib} MiB)`,
   )

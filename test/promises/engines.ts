@@ -15,12 +15,12 @@ export const engines: readonly Promised[] = [
   promise(
     'No answer of a remote engine lets in but an exact allow; one that is killed, hung, slow or restarted refuses, and recovers.',
     tests(
-      'packages/authz/src/integration/remote.test.ts',
+      'test/authz/http-engines.test.ts',
       'lets in by an exact allow, refuses by an exact deny, and keeps the connection',
       'takes %s for a failure, and the next answer for what it is',
     ),
     tests(
-      'packages/authz/src/integration/ext-authz.test.ts',
+      'packages/engine-ext-authz/src/ext-authz.test.ts',
       'ext-authz lets in',
       'ext-authz refuses',
       'ext-authz takes for a failure',
@@ -43,12 +43,12 @@ export const engines: readonly Promised[] = [
   promise(
     'A failing Cedar policy refuses, and no request can take Cedar or the process down.',
     tests(
-      'packages/authz/src/integration/cedar.test.ts',
+      'packages/engine-cedar/src/cedar.test.ts',
       'refuses when the policy that forbids fails, which Cedar itself lets in',
       'refuses what Cedar cannot read, and is as good as before after any number of such',
     ),
     tests(
-      'packages/policy/src/engine-cedar/crash-guard.test.ts',
+      'packages/engine-cedar/src/crash-guard.test.ts',
       'the defect of V8, on Node ${process.versions.node}',
     ),
   ),
@@ -59,7 +59,7 @@ export const engines: readonly Promised[] = [
       'a reload begins when the one before has ended, or older policies could come out on top',
     ),
     tests(
-      'packages/authz/src/integration/opa-wasm.test.ts',
+      'packages/engine-opa-wasm/src/opa-wasm.test.ts',
       'decide no request by half, while thousands are under way',
       'stays with the last good policies at %s',
     ),

@@ -27,8 +27,8 @@ export const DESCRIPTORS: readonly Descriptor[] = [
     keepCase: true,
   },
   {
-    proto: 'packages/policy/authorization.proto',
-    module: 'packages/policy/src/engine-ext-authz/authorization-descriptor',
+    proto: 'packages/engine-ext-authz/authorization.proto',
+    module: 'packages/engine-ext-authz/src/authorization-descriptor',
     keepCase: true,
   },
 ]

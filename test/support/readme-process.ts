@@ -23,7 +23,7 @@ export interface ExampleProcess {
 export function runExamples(files: readonly string[], world: RunnerWorld): ExampleProcess {
   const child = fork(RUNNER, [JSON.stringify(world), ...files], {
     env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${world.endpointPath}` },
-    // Said where V8 needs its flag; see `v8CrashGuard` of @fastify-spiffe/policy/cedar.
+    // Said where V8 needs its flag; see `v8CrashGuard` of @fastify-spiffe/engine-cedar.
     execArgv: ['--enable-source-maps', '--disable-warning=SPIFFE_AUTHZ_V8_FLAG'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

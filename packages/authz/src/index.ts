@@ -34,7 +34,7 @@ export type {
   Engine,
   EngineCost,
   EngineEvent,
-  EngineQuestion,
+  EngineRequest,
   EngineRow,
   EngineStats,
   EngineUse,

@@ -19,7 +19,7 @@ export type {
   Condition,
   DecisionLogEvent,
   Engine,
-  EngineQuestion,
+  EngineRequest,
   Explanation,
   InvalidationBus,
   InvalidationListener,

@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Engine, EngineQuestion } from '@fastify-spiffe/authz'
+import type { Engine, EngineRequest } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/policy/authzen'
-import { cedar } from '@fastify-spiffe/policy/cedar'
-import { opaWasm } from '@fastify-spiffe/policy/opa-wasm'
+import { cedar } from '@fastify-spiffe/engine-cedar'
+import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
 import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { cerbosProgram, startCerbos } from '../../engines/cerbos/program.ts'
 import { freePort } from '../../spire/fixture/port.ts'
@@ -15,10 +15,10 @@ import { type Case, type Cost, costsOf } from './measure.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const CASBIN = 'casbin@5.51.1'
-const packages = new URL('../../../../packages/policy/', import.meta.url)
+const packages = new URL('../../../../packages/engine-opa-wasm/', import.meta.url)
 const signal = new AbortController().signal
 
-const QUESTION: EngineQuestion = Object.freeze({
+const QUESTION: EngineRequest = Object.freeze({
   spiffeId: SpiffeId.parse(WEB),
   tenant: { trustDomain: TrustDomain.parse('example.org'), name: 'acme' },
   method: 'GET',
@@ -39,7 +39,7 @@ type Preparation = (ends: (() => unknown)[]) => Promise<readonly Case[]>
 
 const PREPARATIONS: Readonly<Record<string, Preparation>> = {
   'opa-wasm': async (ends) => {
-    const file = fileURLToPath(new URL('fixtures/opa-wasm/first.tar.gz', packages))
+    const file = fileURLToPath(new URL('fixtures/first.tar.gz', packages))
     return ours('opa-wasm', await opaWasm({ wasm: { file }, entrypoint: 'orders/allow' }), ends)
   },
   cedar: async (ends) => ours('cedar', await cedar({ policies: CEDAR }), ends),

@@ -1,7 +1,7 @@
 import type { Engine } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/policy/authzen'
 import { cerbos } from '@fastify-spiffe/policy/cerbos'
-import { extAuthz } from '@fastify-spiffe/policy/ext-authz'
+import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
 import { opa } from '@fastify-spiffe/policy/opa'
 import { cerbosProgram, startCerbos } from '../cerbos/program.ts'
 import { opaProgram, startOpa, startOpaForEnvoy } from '../opa/program.ts'

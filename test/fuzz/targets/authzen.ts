@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { PolicyError, type EngineQuestion } from '@fastify-spiffe/authz'
+import { PolicyError, type EngineRequest } from '@fastify-spiffe/authz'
 import { authzen } from '@fastify-spiffe/policy/authzen'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import * as fc from 'fast-check'
@@ -17,7 +17,7 @@ interface Input {
   readonly echoes: boolean
 }
 
-const QUESTION: EngineQuestion = {
+const QUESTION: EngineRequest = {
   spiffeId: SpiffeId.parse('spiffe://example.org/acme/web'),
   tenant: null,
   method: 'GET',

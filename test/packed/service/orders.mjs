@@ -1,7 +1,7 @@
 // A service as users bundle it: plugins, a source, and an engine's module that it does not use.
 import Fastify from 'fastify'
 import fastifySpiffe, { X509Source, spiffeServer } from 'fastify-spiffe'
-import { extAuthz } from 'fastify-spiffe/ext-authz'
+import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
 
 const WEB = 'spiffe://example.org/acme/web'
 

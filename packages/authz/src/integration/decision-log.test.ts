@@ -75,7 +75,7 @@ test('a refusal is recorded as OPA records decisions', async () => {
 test('refusals are always recorded, allows by their share', async () => {
   const draws = [0.1, 0.3, 0.5, 0.1, 0.3]
   let at = 0
-  const { app, batches, ask } = await service({ allowShare: 0.2 }, () => draws[at++ % 5]!)
+  const { app, batches, ask } = await service({ allowSampleRate: 0.2 }, () => draws[at++ % 5]!)
   await ask(WEB, WEB, API, WEB, API, WEB)
   await app.close()
   expect(batches.flat().map(({ result }) => result['allow'])).toEqual([true, false, false, true])
@@ -168,7 +168,7 @@ test('a batch that is never written holds up no closing, and the log says what i
 describe('an option', () => {
   test.each<[string, object, string?]>([
     ['without write', { write: undefined }],
-    ['with a share above 1', { allowShare: 1.5 }],
+    ['with a share above 1', { allowSampleRate: 1.5 }],
     ['with a mask that is no pointer', { mask: ['input/spiffe_id'] }],
     ['with a broken escape in its mask', { mask: ['/a~2'] }],
     ['with a mask that no event has', { mask: ['/input/spiffeId'] }],

@@ -8,7 +8,7 @@ import {
   type DeviceListOptions,
   deviceTrust,
   type DeviceTrustOptions,
-  sealDeviceId,
+  signDeviceId,
 } from '@fastify-spiffe/policy/devices'
 
 const WEB = 'spiffe://example.org/acme/web'
@@ -46,7 +46,7 @@ async function service(options: Partial<DeviceTrustOptions>) {
   return { ask, seen }
 }
 
-const sealed = (id: string): string => sealDeviceId(id, SECRET)
+const sealed = (id: string): string => signDeviceId(id, SECRET)
 
 describe('a device', () => {
   test('is trusted when it is listed and its ID was sealed', async () => {
@@ -72,7 +72,7 @@ describe('a device', () => {
   test.each([
     ['without a seal', 'd-7'],
     ['with the seal of another', `d-7.${sealed('d-8').split('.')[1]}`],
-    ['sealed by another secret', sealDeviceId('d-7', 'somebody else knows this')],
+    ['sealed by another secret', signDeviceId('d-7', 'somebody else knows this')],
     ['with an empty ID', sealed('')],
     ['of too many characters', sealed('x'.repeat(600))],
     ['that is empty', ''],
@@ -116,8 +116,8 @@ test('a device that may be blocked is: only a clear no lets it be trusted', asyn
 
 test.each<[string, object, string?]>([
   ['an unknown option', { maxExcat: 5 }, 'unknown-option'],
-  ['a share of 0', { falseShare: 0 }],
-  ['a share of 1', { falseShare: 1 }],
+  ['a share of 0', { falsePositiveRate: 0 }],
+  ['a share of 1', { falsePositiveRate: 1 }],
   ['a count that is none', { maxExact: Number.NaN }],
   ['a confirmation that is no function', { confirm: true }],
 ])('a list with %s is refused', (_, options, code = 'invalid-option') => {

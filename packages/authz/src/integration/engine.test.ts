@@ -11,7 +11,7 @@ import {
   type CacheEvent,
   type DecisionEvent,
   type Engine,
-  type EngineQuestion,
+  type EngineRequest,
   type RouteRule,
   where,
 } from '../index.ts'
@@ -35,8 +35,8 @@ afterEach(async () => {
 const reasons = (): readonly string[] => events.map(({ reason }) => reason)
 
 /** An engine that keeps what it was asked. */
-function engine(answer: (question: EngineQuestion) => unknown, more: Partial<Engine> = {}) {
-  const questions: EngineQuestion[] = []
+function engine(answer: (question: EngineRequest) => unknown, more: Partial<Engine> = {}) {
+  const questions: EngineRequest[] = []
   const it: Engine = {
     name: 'judge',
     cost: 'io',

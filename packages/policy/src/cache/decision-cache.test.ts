@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { type Decision, deny } from '../decision/decision.ts'
 import { conditionVerdicts } from '../decision/outcomes.ts'
 import { tenantKey } from '../principals/tenant.ts'
-import { DecisionCache, type DecisionCacheOptions, type Question } from './decision-cache.ts'
+import { DecisionCache, type DecisionCacheOptions, type CacheQuery } from './decision-cache.ts'
 
 const { allowed: YES, refused: NO } = conditionVerdicts
 const ACME = tenantKey('example.org', 'acme')
@@ -26,7 +26,7 @@ function cacheAt(now: number, options: Partial<DecisionCacheOptions> = {}) {
 }
 
 /** A question, and how often the check was asked. */
-function counted(answer: () => Decision | Promise<Decision>, question: Partial<Question> = {}) {
+function counted(answer: () => Decision | Promise<Decision>, question: Partial<CacheQuery> = {}) {
   const asked = { times: 0 }
   const evaluate = (): Decision | Promise<Decision> => {
     asked.times++
@@ -45,7 +45,7 @@ function counted(answer: () => Decision | Promise<Decision>, question: Partial<Q
 }
 
 /** Asks what can be answered at once. */
-function ask(cache: DecisionCache, question: Question): Decision {
+function ask(cache: DecisionCache, question: CacheQuery): Decision {
   const decision = cache.decide(question)
   if (decision instanceof Promise) throw new Error('the answer is a promise')
   return decision

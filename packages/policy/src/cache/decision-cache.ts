@@ -1,8 +1,8 @@
 import type { Decision } from '../decision/decision.ts'
 import type { StandIn, Verdicts } from '../decision/outcomes.ts'
 import { TenantCache } from '../principals/tenant-cache.ts'
-import { Bucket, type Generation, type Subject } from './bucket.ts'
-import { numbered } from '../version-counter.ts'
+import { TenantPartition, type Generation, type Subject } from './tenant-partition.ts'
+import { versionCounter } from '../version-counter.ts'
 
 /** How many decisions are remembered, and for how long. */
 export interface DecisionCacheOptions {
@@ -32,7 +32,7 @@ export interface DecisionCacheStats {
 }
 
 /** A question of which nothing is remembered. */
-export interface FreshQuestion {
+export interface FreshQuery {
   readonly tenant: string
   /** What the answers are called. */
   readonly verdicts: Verdicts
@@ -40,7 +40,7 @@ export interface FreshQuestion {
 }
 
 /** One question to the cache. */
-export interface Question extends Subject, FreshQuestion {
+export interface CacheQuery extends Subject, FreshQuery {
   /** When the caller's SVID expires: no decision about it outlives it. Milliseconds since the epoch. */
   readonly notAfter: number
   /** How old a remembered decision may be, in milliseconds. */
@@ -61,12 +61,12 @@ const TTL_JITTER = 0.1
 export class DecisionCache {
   readonly #options: DecisionCacheOptions
   readonly #policyVersion: () => number
-  readonly #buckets: TenantCache<Bucket>
+  readonly #buckets: TenantCache<TenantPartition>
   /**
    * The buckets of tenants with evaluations under way. The cache may evict such a bucket, and an invalidation still has to
    * reach it.
    */
-  readonly #held: Map<string, Bucket> = new Map()
+  readonly #held: Map<string, TenantPartition> = new Map()
   #epoch = 0
   #latest = -Infinity
   #hits = 0
@@ -75,12 +75,12 @@ export class DecisionCache {
 
   constructor(options: DecisionCacheOptions) {
     this.#options = options
-    this.#policyVersion = numbered(options.policyVersion)
+    this.#policyVersion = versionCounter(options.policyVersion)
     this.#buckets = new TenantCache({ maxTenants: options.maxTenants })
   }
 
   /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */
-  decide(question: Question): Decision | Promise<Decision> {
+  decide(question: CacheQuery): Decision | Promise<Decision> {
     const now = this.#now()
     // Nothing is forgotten meanwhile: it may be good again.
     if (!this.#isUsable()) return this.#ask(this.#unplacedBucketOf(question.tenant, now), question)
@@ -96,7 +96,7 @@ export class DecisionCache {
   }
 
   /** Answers from an evaluation of its own, and remembers nothing. One that an invalidation overtakes is repeated once. */
-  decideAfresh({ tenant, verdicts, evaluate }: FreshQuestion): Decision | Promise<Decision> {
+  decideAfresh({ tenant, verdicts, evaluate }: FreshQuery): Decision | Promise<Decision> {
     const outcome = evaluate()
     // Nothing can overtake what is answered at once.
     if (!(outcome instanceof Promise)) return outcome
@@ -107,8 +107,8 @@ export class DecisionCache {
     })
   }
 
-  #ask(bucket: Bucket, question: Question): Decision | Promise<Decision> {
-    const flight = bucket.flights.get(flightKey(question))
+  #ask(bucket: TenantPartition, question: CacheQuery): Decision | Promise<Decision> {
+    const flight = bucket.inFlight.get(flightKey(question))
     if (flight !== undefined) return flight
 
     const outcome = this.#evaluate(question)
@@ -140,19 +140,23 @@ export class DecisionCache {
   }
 
   /** Waits for an evaluation that others may join, and repeats it once when an invalidation overtook it. */
-  #fly(bucket: Bucket, question: Question, outcome: Promise<Decision>): Promise<Decision> {
+  #fly(
+    bucket: TenantPartition,
+    question: CacheQuery,
+    outcome: Promise<Decision>,
+  ): Promise<Decision> {
     const flight = this.#holding(bucket, async () => {
       try {
         return this.#keep(bucket, question, await outcome)
       } finally {
-        bucket.flights.delete(flightKey(question))
+        bucket.inFlight.delete(flightKey(question))
       }
     }).then((decision) => decision ?? this.#repeat(question))
-    bucket.flights.set(flightKey(question), flight)
+    bucket.inFlight.set(flightKey(question), flight)
     return flight
   }
 
-  async #repeat(question: Question): Promise<Decision> {
+  async #repeat(question: CacheQuery): Promise<Decision> {
     const bucket = this.#bucketOf(question.tenant, this.#now())
     return await this.#holding(bucket, async () => {
       return (
@@ -170,13 +174,13 @@ export class DecisionCache {
     })
   }
 
-  #evaluate(question: Question): Decision | Promise<Decision> {
+  #evaluate(question: CacheQuery): Decision | Promise<Decision> {
     this.#evaluations++
     return question.evaluate()
   }
 
   /** Remembers a decision, or returns `null` when the bucket was invalidated while it was made. */
-  #keep(bucket: Bucket, question: Question, decision: Decision): Decision | null {
+  #keep(bucket: TenantPartition, question: CacheQuery, decision: Decision): Decision | null {
     const now = this.#now()
     if (!this.#isCurrent(bucket)) return null
     if (!this.#isUsable()) return decision
@@ -204,7 +208,7 @@ export class DecisionCache {
   }
 
   /** The one bucket of a tenant that may be used now. */
-  #bucketOf(tenant: string, now: number): Bucket {
+  #bucketOf(tenant: string, now: number): TenantPartition {
     const recent = this.#buckets.get(tenant)
     if (recent !== undefined && this.#isCurrent(recent)) return recent
     const bucket = this.#unplacedBucketOf(tenant, now)
@@ -213,23 +217,23 @@ export class DecisionCache {
   }
 
   /** The same where nothing will be remembered in it: it evicts no other. */
-  #unplacedBucketOf(tenant: string, now: number): Bucket {
+  #unplacedBucketOf(tenant: string, now: number): TenantPartition {
     const known = this.#buckets.peek(tenant) ?? this.#held.get(tenant)
     return known !== undefined && this.#isCurrent(known) ? known : this.#replace(tenant, known, now)
   }
 
-  #replace(tenant: string, outdated: Bucket | undefined, now: number): Bucket {
+  #replace(tenant: string, outdated: TenantPartition | undefined, now: number): TenantPartition {
     if (outdated !== undefined) this.#retire(outdated)
-    return new Bucket(tenant, this.#generation(), this.#options.maxDecisionsPerTenant, now)
+    return new TenantPartition(tenant, this.#generation(), this.#options.maxDecisionsPerTenant, now)
   }
 
-  #retire(bucket: Bucket): void {
+  #retire(bucket: TenantPartition): void {
     bucket.retired = true
     this.#buckets.delete(bucket.tenant)
     this.#held.delete(bucket.tenant)
   }
 
-  async #holding<T>(bucket: Bucket, work: () => Promise<T>): Promise<T> {
+  async #holding<T>(bucket: TenantPartition, work: () => Promise<T>): Promise<T> {
     bucket.holders++
     this.#held.set(bucket.tenant, bucket)
     try {
@@ -251,7 +255,7 @@ export class DecisionCache {
     return this.#options.isCurrent?.() ?? true
   }
 
-  #isCurrent(bucket: Bucket): boolean {
+  #isCurrent(bucket: TenantPartition): boolean {
     return (
       !bucket.retired &&
       bucket.generation.epoch === this.#epoch &&
@@ -266,8 +270,8 @@ function isFailure({ engine, reason }: Decision): boolean {
 }
 
 function store(
-  bucket: Bucket,
-  question: Question,
+  bucket: TenantPartition,
+  question: CacheQuery,
   { allowed, now, ttlMs }: { allowed: boolean; now: number; ttlMs: number },
 ): void {
   const endsAt = Math.min(now + ttlMs, now + question.maxAgeMs, question.notAfter)

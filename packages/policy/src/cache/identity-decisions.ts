@@ -19,11 +19,11 @@ export class IdentityDecisions {
     return (this.#recent?.size ?? 0) + (this.#settled?.size ?? 0)
   }
 
-  getSettled(key: DecisionKey): PackedDecision | undefined {
+  getProtected(key: DecisionKey): PackedDecision | undefined {
     return this.#settled?.get(key)
   }
 
-  getRecent(key: DecisionKey): PackedDecision | undefined {
+  getProbationary(key: DecisionKey): PackedDecision | undefined {
     return this.#recent?.get(key)
   }
 
@@ -36,7 +36,7 @@ export class IdentityDecisions {
   }
 
   /** Files a recent decision as settled. */
-  settle(key: DecisionKey, maxWeight: number): void {
+  protect(key: DecisionKey, maxWeight: number): void {
     const decision = this.#recent?.get(key)
     if (decision === undefined) return
     this.delete(key)

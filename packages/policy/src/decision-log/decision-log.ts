@@ -10,7 +10,7 @@ import { WaitingRecords } from './waiting-records.ts'
 /** What became of the decisions that were to be recorded. */
 export interface DecisionLogStats {
   readonly written: number
-  /** Allows that were left out by `allowShare`. */
+  /** Allows that were left out by `allowSampleRate`. */
   readonly leftOut: number
   /** Too many were waiting, or they were waiting still when the application closed. */
   readonly dropped: number
@@ -64,8 +64,8 @@ export class DecisionLog {
   }
 
   record(call: Call, decision: Decision, { policyVersion, isShadow }: Enforcement): void {
-    const { reader, allowShare, random, clock, flushMs } = this.#parts
-    if (decision.allowed && random() >= allowShare) {
+    const { reader, allowSampleRate, random, clock, flushMs } = this.#parts
+    if (decision.allowed && random() >= allowSampleRate) {
       this.#counts.leftOut++
       return
     }

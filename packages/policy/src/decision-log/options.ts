@@ -9,7 +9,7 @@ export interface DecisionLogOptions {
    */
   readonly write: (events: readonly DecisionLogEvent[]) => void | Promise<void>
   /** The share of allows that is recorded. Refusals are always recorded. Default 0.01. */
-  readonly allowShare?: number
+  readonly allowSampleRate?: number
   /** JSON Pointers (RFC 6901) of what is taken out of each event, such as `/input/spiffe_id`. One that names nothing is an error. Default: none. */
   readonly mask?: readonly string[]
   /** What tells this instance apart, on every event. Default: none. */
@@ -35,7 +35,7 @@ export type DecisionLogSettings = Required<DecisionLogOptions>
 
 const KEYS = [
   'write',
-  'allowShare',
+  'allowSampleRate',
   'mask',
   'labels',
   'flushMs',
@@ -54,14 +54,14 @@ export function readDecisionLog(options: DecisionLogOptions): DecisionLogSetting
     return refuse('decisionLog', options, 'must be an object')
   }
   assertKnown('decisionLog', options, KEYS)
-  const { write, allowShare } = options
+  const { write, allowSampleRate } = options
   const labels = { ...options.labels }
   if (typeof write !== 'function') return refuse('decisionLog.write', write, 'must be a function')
   return {
     write,
-    allowShare: readOption(
-      'decisionLog.allowShare',
-      allowShare,
+    allowSampleRate: readOption(
+      'decisionLog.allowSampleRate',
+      allowSampleRate,
       0.01,
       isShare,
       'must be from 0 to 1',

@@ -10,9 +10,9 @@ export class BloomFilter {
   readonly #hashCount: number
   readonly #seeds = [randomInt(2 ** 32), randomInt(2 ** 32)] as const
 
-  /** @param falseShare - the share of texts outside the set that seem to be in it */
-  constructor(texts: readonly string[], falseShare: number) {
-    const bitsPerText = -Math.log(falseShare) / Math.LN2 ** 2
+  /** @param falsePositiveRate - the share of texts outside the set that seem to be in it */
+  constructor(texts: readonly string[], falsePositiveRate: number) {
+    const bitsPerText = -Math.log(falsePositiveRate) / Math.LN2 ** 2
     this.#bitCount = Math.max(32, Math.ceil(texts.length * bitsPerText))
     this.#hashCount = Math.max(1, Math.round(bitsPerText * Math.LN2))
     this.#bits = new Uint32Array(Math.ceil(this.#bitCount / 32))

@@ -9,7 +9,7 @@ export interface DeviceListOptions {
   /** Devices that are kept as they are; a longer list becomes a filter. Default 100 000, about 10 MB. */
   readonly maxExact?: number
   /** The share of strangers that a filter takes for members at first sight. Default 0.001. */
-  readonly falseShare?: number
+  readonly falsePositiveRate?: number
   /** Asked about each device that a filter takes for a member: the filter alone never says yes. Needed for long lists. */
   readonly confirm?: ConfirmDevice
 }
@@ -37,7 +37,7 @@ export class DeviceList {
    * @throws {PolicyError} `invalid-option` when it is long and nobody confirms; the former one stays
    */
   replace(devices: Iterable<string>): void {
-    const { maxExact, falseShare, confirm } = this.#options
+    const { maxExact, falsePositiveRate, confirm } = this.#options
     const exact = new Set(devices)
     if (exact.size <= maxExact) {
       this.#exact = exact
@@ -48,7 +48,7 @@ export class DeviceList {
       const why = `${exact.size} devices are more than maxExact: confirm is needed`
       throw new PolicyError('invalid-option', `DeviceList: ${why}`)
     }
-    this.#filter = new BloomFilter([...exact], falseShare)
+    this.#filter = new BloomFilter([...exact], falsePositiveRate)
     this.#exact = null
   }
 
@@ -61,13 +61,13 @@ export class DeviceList {
 }
 
 function readListOptions(options: DeviceListOptions): DeviceListSettings {
-  assertKnown('DeviceList', options, ['maxExact', 'falseShare', 'confirm'])
-  const { maxExact, falseShare, confirm = null } = options
+  assertKnown('DeviceList', options, ['maxExact', 'falsePositiveRate', 'confirm'])
+  const { maxExact, falsePositiveRate, confirm = null } = options
   return {
     maxExact: asInteger('DeviceList.maxExact', maxExact, 100_000, 0),
-    falseShare: readOption(
-      'DeviceList.falseShare',
-      falseShare,
+    falsePositiveRate: readOption(
+      'DeviceList.falsePositiveRate',
+      falsePositiveRate,
       0.001,
       isShare,
       'must be in (0, 1)',

@@ -24,7 +24,7 @@ const UNKNOWN: Provision = provisionOf(undefined, 'unknown')
 
 /**
  * Brings `device.id`, and `device.trust`: `trusted`, `blocked`, or `unknown` for all others and for requests without a
- * device. A header is what the caller says, so an ID counts only as it was sealed by {@link sealDeviceId}; one that was
+ * device. A header is what the caller says, so an ID counts only as it was sealed by {@link signDeviceId}; one that was
  * not refuses the request. It is no identity: it can only restrict what a proven caller may do.
  *
  * @throws {PolicyError} `unknown-option`, `invalid-option`
@@ -46,7 +46,7 @@ export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
     provide: async (_call: Call, { tenant, attribute }: AttributeCaller): Promise<Provision> => {
       const sealed = attribute('headers', header)
       if (sealed === undefined) return UNKNOWN
-      const id = sealed === null ? null : openDeviceId(sealed, secret)
+      const id = sealed === null ? null : verifyDeviceId(sealed, secret)
       if (id === null) return { refused: true, code: 'not-sealed' }
       const isBlocked: unknown = (await blocked(tenant)?.has(id)) ?? false
       // Whatever is not a clear no blocks, and whatever is not a clear yes does not trust.
@@ -58,11 +58,11 @@ export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
 }
 
 /** Seals the ID of a device, for the header of its requests. */
-export function sealDeviceId(id: string, secret: string): string {
+export function signDeviceId(id: string, secret: string): string {
   return `${id}.${macOf(id, secret).toString('base64url')}`
 }
 
-function openDeviceId(sealed: string, secret: string): string | null {
+function verifyDeviceId(sealed: string, secret: string): string | null {
   if (sealed.length > MAX_HEADER_LENGTH) return null
   const dot = sealed.lastIndexOf('.')
   const id = sealed.slice(0, Math.max(0, dot))

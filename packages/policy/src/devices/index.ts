@@ -1,4 +1,4 @@
 export { DeviceList } from './device-list.ts'
 export type { ConfirmDevice, DeviceListOptions } from './device-list.ts'
-export { deviceTrust, sealDeviceId } from './device-trust.ts'
+export { deviceTrust, signDeviceId } from './device-trust.ts'
 export type { DeviceTrustOptions } from './device-trust.ts'

@@ -1,4 +1,4 @@
-import type { EngineQuestion } from '../engines/engine.ts'
+import type { EngineRequest } from '../engines/engine.ts'
 
 /** What a question tells beside the caller's identity, the method and the route, as plain data. */
 export interface EngineInput {
@@ -17,7 +17,7 @@ const BUILT_IN = new Set(['spiffeId', 'trustDomain', 'tenant', 'method', 'route'
 const OF_THE_CALLER = new Set(['captures', 'jwt', 'notAfter'])
 
 /** Sorts the declared attributes by what they are about. Absent ones are left out; groups of absent ones are empty. */
-export function engineInputOf({ spiffeId, tenant, attributes }: EngineQuestion): EngineInput {
+export function engineInputOf({ spiffeId, tenant, attributes }: EngineRequest): EngineInput {
   const caller: Fact[] = [['trust_domain', spiffeId.trustDomain.toString()]]
   if (tenant !== null) {
     const { trustDomain, name } = tenant

@@ -1,14 +1,14 @@
 import type { CheckContext } from '../deadline.ts'
-import type { Engine, EngineQuestion } from '../engines/engine.ts'
+import type { Engine, EngineRequest } from '../engines/engine.ts'
 import type { EngineSettings } from './settings.ts'
 import type { Endpoint } from './endpoint-options.ts'
 import { JsonEndpoint } from './json-endpoint.ts'
 import { timeoutFor } from './locality.ts'
 
 /** Puts a question to the service, and reads its answer. Whatever is no decision is an error. */
-export type AskService = (
+export type QueryService = (
   service: JsonEndpoint,
-  question: EngineQuestion,
+  question: EngineRequest,
   context: CheckContext,
 ) => Promise<boolean>
 
@@ -17,7 +17,7 @@ export function jsonEngine(
   name: string,
   endpoint: Endpoint,
   settings: EngineSettings,
-  ask: AskService,
+  ask: QueryService,
 ): Engine {
   const service = new JsonEndpoint(name, endpoint)
   return {

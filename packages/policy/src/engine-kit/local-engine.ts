@@ -1,5 +1,5 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
-import type { Engine, EngineQuestion } from '../engines/engine.ts'
+import type { Engine, EngineRequest } from '../engines/engine.ts'
 import { callback, type EngineSettings } from './settings.ts'
 import type { ReloadablePolicies, PolicySource } from './reloadable-policies.ts'
 
@@ -13,7 +13,7 @@ export interface LocalEngine extends Engine {
    * @throws {PolicyError} `invalid-policy` when anything is wrong with them: those in force stay
    */
   reload(): Promise<string>
-  decide(question: EngineQuestion): boolean
+  decide(question: EngineRequest): boolean
   close(): void
 }
 
@@ -22,7 +22,7 @@ export function localEngine<S extends PolicySource, P>(
   engine: string,
   settings: EngineSettings,
   policies: ReloadablePolicies<S, P>,
-  decide: (policies: P, question: EngineQuestion) => boolean,
+  decide: (policies: P, question: EngineRequest) => boolean,
 ): LocalEngine {
   const { policyVersion, ...others } = settings
   const alsoBy = callback(`${engine}.policyVersion`, policyVersion, () => '')
@@ -41,7 +41,7 @@ export function localEngine<S extends PolicySource, P>(
 }
 
 /** What policies are asked before they are put in force. */
-export const sampleQuestion: EngineQuestion = Object.freeze({
+export const sampleRequest: EngineRequest = Object.freeze({
   spiffeId: SpiffeId.parse('spiffe://example.org/sample'),
   tenant: null,
   method: 'GET',

@@ -1,4 +1,4 @@
-import type { EngineQuestion } from '../engines/engine.ts'
+import type { EngineRequest } from '../engines/engine.ts'
 import { engineInputOf } from './engine-input.ts'
 
 /** The document `input` that policies see, unless told otherwise. */
@@ -14,7 +14,7 @@ export interface OpaInput {
   readonly context: Readonly<Record<string, unknown>>
 }
 
-export function inputOf(question: EngineQuestion): OpaInput {
+export function inputOf(question: EngineRequest): OpaInput {
   const { spiffeId, method, route } = question
   const { caller, resource, context } = engineInputOf(question)
   return {

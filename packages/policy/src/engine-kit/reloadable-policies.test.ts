@@ -37,7 +37,7 @@ async function open(watched: readonly string[] = []) {
       if (version.startsWith('bad')) throw new TypeError(`${version} policies`)
       return version
     },
-    release: (it) => void world.released.push(it),
+    dispose: (it) => void world.released.push(it),
     watched,
   })
   return { policies, world }

@@ -1,4 +1,4 @@
-import { describeValue } from '@fastify-spiffe/spiffe/internal'
+import { describeValue, TaskQueue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
 import { FileWatcher } from '../document/file-watcher.ts'
 import { enginePolicyChannel, type EnginePolicyEvent } from './events.ts'
@@ -15,7 +15,7 @@ export interface ReloadablePoliciesParts<S extends PolicySource, P> {
   /** Compiles and tries them, without any effect on those in force. */
   readonly prepare: (source: S) => Promise<P>
   /** Called with policies that are not asked again. */
-  readonly release?: (policies: P) => void
+  readonly dispose?: (policies: P) => void
   /** The files that are watched: all that are read. */
   readonly watched: readonly string[]
 }
@@ -33,7 +33,7 @@ export class ReloadablePolicies<S extends PolicySource, P> {
   /** What was read last and found bad. */
   #refused: string | null = null
   /** One replacement after another, or older policies could come out on top. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #reloads = new TaskQueue()
 
   private constructor(parts: ReloadablePoliciesParts<S, P>, current: P, version: string) {
     this.#parts = parts
@@ -76,20 +76,14 @@ export class ReloadablePolicies<S extends PolicySource, P> {
    * @throws {PolicyError} `invalid-policy`: those in force stay
    */
   async reload(): Promise<string> {
-    return this.#replaceInTurn((version) => version !== this.#version)
+    return this.#reloads.run(() => this.#replace((version) => version !== this.#version))
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#watcher?.close()
-    this.#parts.release?.(this.#current)
-  }
-
-  async #replaceInTurn(isWanted: (version: string) => boolean): Promise<string> {
-    const turn = this.#turn.then(() => this.#replace(isWanted))
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    this.#parts.dispose?.(this.#current)
   }
 
   async #replace(isWanted: (version: string) => boolean): Promise<string> {
@@ -100,13 +94,13 @@ export class ReloadablePolicies<S extends PolicySource, P> {
       const next = await this.#parts.prepare(source)
       this.#refused = null
       if (this.#isClosed) {
-        this.#parts.release?.(next)
+        this.#parts.dispose?.(next)
         return this.#version
       }
       const before = this.#current
       this.#current = next
       this.#version = source.version
-      this.#parts.release?.(before)
+      this.#parts.dispose?.(before)
       this.#publish(null)
       return this.#version
     } catch (cause) {
@@ -119,12 +113,14 @@ export class ReloadablePolicies<S extends PolicySource, P> {
   #changed(): void {
     const isNew = (version: string): boolean =>
       version !== this.#version && version !== this.#refused
-    this.#replaceInTurn(isNew).catch((error: Error) => {
-      // Whoever listens for it need not be warned.
-      if (enginePolicyChannel.hasSubscribers) return
-      const message = `${error.message}; the last good policies stay in force`
-      process.emitWarning(message, { code: 'SPIFFE_AUTHZ_POLICY_REFUSED' })
-    })
+    this.#reloads
+      .run(() => this.#replace(isNew))
+      .catch((error: Error) => {
+        // Whoever listens for it need not be warned.
+        if (enginePolicyChannel.hasSubscribers) return
+        const message = `${error.message}; the last good policies stay in force`
+        process.emitWarning(message, { code: 'SPIFFE_AUTHZ_POLICY_REFUSED' })
+      })
   }
 
   #publish(error: PolicyError | null): void {

@@ -60,7 +60,7 @@ export class Breaker {
   }
 
   /** Changes with the state. What a call of an earlier era comes to says nothing of this one. */
-  get era(): number {
+  get generation(): number {
     return this.#era
   }
 

@@ -50,13 +50,13 @@ export interface Engine {
    * Lets in by `true`, and by nothing else. `false` refuses, and is remembered; any other value, an error and a missed
    * deadline refuse, and are not. It should settle soon after the signal of its context aborts.
    */
-  decide(question: EngineQuestion, context: CheckContext): boolean | Promise<boolean>
+  decide(question: EngineRequest, context: CheckContext): boolean | Promise<boolean>
   /** Called when the application closes. */
   close?(): void | Promise<void>
 }
 
 /** What an engine is asked: all that its decision may depend on. Frozen. */
-export interface EngineQuestion {
+export interface EngineRequest {
   readonly spiffeId: SpiffeId
   /** The caller's tenant; `null` where it has none, or the plugin no tenant template. */
   readonly tenant: Tenant | null

@@ -1,4 +1,4 @@
-import { numbered } from '../version-counter.ts'
+import { versionCounter } from '../version-counter.ts'
 import type { Decision } from '../decision/decision.ts'
 import { engineChannel, type EngineEvent } from './events.ts'
 import type { CheckContext } from '../deadline.ts'
@@ -7,7 +7,7 @@ import type { EngineVerdicts } from '../decision/outcomes.ts'
 import { tenantKey } from '../principals/tenant.ts'
 import { breakerDefaults, type BreakerState } from './breaker.ts'
 import { Bulkhead } from './bulkhead.ts'
-import type { Engine, EngineQuestion } from './engine.ts'
+import type { Engine, EngineRequest } from './engine.ts'
 import { type Outcome, TenantBreakers } from './tenant-breakers.ts'
 
 /** What became of the questions to one engine since the boot, and how it stands. */
@@ -74,7 +74,7 @@ export class EngineGuard {
   constructor(engine: Engine, { clock, random, hasTenants = false }: GuardParts) {
     this.engine = engine
     const versionOf = engine.policyVersion?.bind(engine)
-    this.policyVersion = versionOf === undefined ? null : numbered(versionOf)
+    this.policyVersion = versionOf === undefined ? null : versionCounter(versionOf)
     this.#clock = clock
     const maxInFlight = engine.maxInFlight ?? MAX_IN_FLIGHT
     this.#bulkhead = new Bulkhead({ maxInFlight, hasTenants })
@@ -85,8 +85,8 @@ export class EngineGuard {
   }
 
   /** @param tenant - the key of the caller's tenant */
-  ask(
-    question: EngineQuestion,
+  query(
+    question: EngineRequest,
     timeoutMs: number,
     verdicts: EngineVerdicts,
     tenant: string = keyOf(question),
@@ -118,7 +118,7 @@ export class EngineGuard {
   }
 
   /** Under way is what has not ended, whether or not anybody waits for it still: it takes memory, and the engine's time. */
-  #decide(question: EngineQuestion, context: CheckContext, tenant: string): unknown {
+  #decide(question: EngineRequest, context: CheckContext, tenant: string): unknown {
     const answer: unknown = this.engine.decide(question, context)
     if (!isThenable(answer)) return answer
     return Promise.resolve(answer).finally(this.#bulkhead.enter(tenant))
@@ -158,6 +158,6 @@ export class EngineGuard {
   }
 }
 
-function keyOf({ spiffeId, tenant }: EngineQuestion): string {
+function keyOf({ spiffeId, tenant }: EngineRequest): string {
   return tenantKey(spiffeId.trustDomain, tenant?.name ?? '')
 }

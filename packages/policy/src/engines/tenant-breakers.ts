@@ -62,10 +62,10 @@ export class TenantBreakers {
     if (!breaker.admits(this.#patience())) return null
     if (wasOpen) this.#nextProbeAt = this.#parts.clock() + this.#parts.options.openMs
     if (wasOpen && this.#state === 'open') this.#become('half-open')
-    const { era } = breaker
+    const { generation: era } = breaker
     return (outcome) => {
       // What a call of an earlier era comes to says nothing of this one.
-      if (era === breaker.era) this.#note(tenant, breaker, outcome)
+      if (era === breaker.generation) this.#note(tenant, breaker, outcome)
     }
   }
 

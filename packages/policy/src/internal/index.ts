@@ -9,6 +9,7 @@ export { type DecisionLogSettings, readDecisionLog } from '../decision-log/optio
 export { type Decision, deny, type Refusal, ruleFailure } from '../decision/decision.ts'
 export { publishDecision } from '../decision/decision-event.ts'
 export type { Enforcement } from '../decision/enforcement.ts'
+export { engineVerdicts } from '../decision/outcomes.ts'
 export { isFault, refusalKindOf } from '../decision/refusal-kind.ts'
 export { FileWatcher } from '../document/file-watcher.ts'
 export { loadPolicy } from '../document/load.ts'

@@ -1,16 +1,11 @@
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
 import { Deadline } from '../deadline.ts'
 
 /** What is wrong with a bus. */
 export type BusProblem = 'bus-failed' | 'bus-timeout' | 'bus-deaf'
 
-export class BusError extends Error {
+export class BusError extends CodedError<BusProblem> {
   override readonly name = 'BusError'
-  readonly code: BusProblem
-
-  constructor(code: BusProblem, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
 }
 
 /** What a bus may take for one answer. */

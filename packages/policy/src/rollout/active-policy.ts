@@ -1,3 +1,4 @@
+import { TaskQueue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError, type PolicyErrorCode } from '../errors.ts'
 import { policyChannel, type PolicyEvent } from './events.ts'
 import type { RuleTable } from '../rules/rule-table.ts'
@@ -28,7 +29,7 @@ export class EnforcedPolicy {
   #olderFile: Policy | null = null
   #isBooted = false
   /** One replacement after another, or an older document could come out on top. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #changes = new TaskQueue()
 
   constructor(
     routes: RuleTable,
@@ -74,7 +75,7 @@ export class EnforcedPolicy {
    * @throws {PolicyError} `invalid-policy`, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
   async replace(document?: PolicyDocument): Promise<string> {
-    await this.#inTurn(async () => {
+    await this.#replaceBy(async () => {
       if (document === undefined) return this.#read()
       this.assertBooted()
       const policy = new Policy(document, 'reload()')
@@ -91,7 +92,7 @@ export class EnforcedPolicy {
    * @throws {PolicyError} `invalid-policy`, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
   async refresh(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#replaceBy(async () => {
       const read = await this.#read()
       return this.#isOlder(read.policy) ? null : read
     })
@@ -105,7 +106,7 @@ export class EnforcedPolicy {
    */
   async adopt(digest: string, isWanted: () => boolean): Promise<boolean> {
     if (this.#file === null) return false
-    return await this.#inTurn(async () => {
+    return await this.#replaceBy(async () => {
       const read = await this.#read()
       const { policy } = read
       if (!isWanted() || policy.digest !== digest || this.#isOlder(policy)) return null
@@ -118,10 +119,8 @@ export class EnforcedPolicy {
     if (!this.#isBooted) throw new PolicyError('invalid-policy', 'the application is not ready')
   }
 
-  async #inTurn(read: () => Promise<NextPolicy | null>): Promise<boolean> {
-    const turn = this.#turn.then(() => this.#replace(read))
-    this.#turn = turn.catch(() => undefined)
-    return turn
+  #replaceBy(read: () => Promise<NextPolicy | null>): Promise<boolean> {
+    return this.#changes.run(() => this.#replace(read))
   }
 
   async #replace(read: () => Promise<NextPolicy | null>): Promise<boolean> {

@@ -2,7 +2,7 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import { AdaptiveBypass, type OnBypass } from '../cache/adaptive-bypass.ts'
 import type { Attributes } from '../attributes/attributes.ts'
 import { compileSource } from '../attributes/sources.ts'
-import type { Engine, EngineCost, EngineQuestion } from '../engines/engine.ts'
+import type { Engine, EngineCost, EngineRequest } from '../engines/engine.ts'
 import type { EngineGuard } from '../engines/guard.ts'
 import {
   compileFreshness,
@@ -71,7 +71,7 @@ export function compileEngineUse(at: StepPlace, use: unknown, context: StepConte
     varies: policyVersion !== null || sources.some(({ varies }) => varies),
     ask: (spiffeId, attributes, tenant) => {
       const question = questionOf(spiffeId, attributes)
-      return guard.ask(question, timeoutMs, verdicts, tenant)
+      return guard.query(question, timeoutMs, verdicts, tenant)
     },
   }
 }
@@ -81,7 +81,7 @@ function bypassOf({ cost }: Engine, freshness: unknown, onBypass: OnBypass): Ada
   return cost === 'cpu' && freshness === undefined ? new AdaptiveBypass(onBypass) : null
 }
 
-type QuestionMaker = (spiffeId: SpiffeId, attributes: Attributes) => EngineQuestion
+type QuestionMaker = (spiffeId: SpiffeId, attributes: Attributes) => EngineRequest
 
 function standInOf(
   { onError, lastDecisionMs = 60_000 }: Engine,

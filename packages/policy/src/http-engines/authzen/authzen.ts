@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Engine, EngineQuestion } from '../../engines/engine.ts'
+import type { Engine, EngineRequest } from '../../engines/engine.ts'
 import { invalidAnswer, ownProperty } from '../../engine-kit/answer.ts'
 import {
   ENDPOINT_KEYS,
@@ -15,7 +15,7 @@ export interface AuthzenOptions extends EngineSettings, EndpointOptions {
    * Puts a question in the terms of the decision point's policies. It may use nothing but the question: the decision is
    * remembered under that. Default: subject `spiffe`, action the method, resource `route`.
    */
-  readonly evaluation?: (question: EngineQuestion) => AuthzenEvaluation
+  readonly evaluation?: (question: EngineRequest) => AuthzenEvaluation
 }
 
 const ENGINE = 'authzen'

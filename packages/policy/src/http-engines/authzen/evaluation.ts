@@ -1,5 +1,5 @@
 import { templateOf } from '../../uri-template.ts'
-import type { EngineQuestion } from '../../engines/engine.ts'
+import type { EngineRequest } from '../../engines/engine.ts'
 import { engineInputOf } from '../../engine-kit/engine-input.ts'
 
 type Properties = Readonly<Record<string, unknown>>
@@ -17,7 +17,7 @@ export interface AuthzenEvaluation {
 }
 
 /** The evaluation of a question: may this SPIFFE ID use this method of this route? */
-export function evaluationOf(question: EngineQuestion): AuthzenEvaluation {
+export function evaluationOf(question: EngineRequest): AuthzenEvaluation {
   const { caller, resource, context } = engineInputOf(question)
   return {
     subject: { type: 'spiffe', id: question.spiffeId.toString(), properties: caller },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readOption } from '../../option-readers.ts'
-import type { Engine, EngineQuestion } from '../../engines/engine.ts'
+import type { Engine, EngineRequest } from '../../engines/engine.ts'
 import { invalidAnswer, ownProperty } from '../../engine-kit/answer.ts'
 import {
   ENDPOINT_KEYS,
@@ -13,14 +13,14 @@ import { principalOf, resourceOf, type CerbosResource } from './check.ts'
 
 export interface CerbosOptions extends EngineSettings, EndpointOptions {
   /** The roles of the caller, at least one: for all the same, or by question. Default `['workload']`. */
-  readonly roles?: readonly string[] | ((question: EngineQuestion) => readonly string[])
+  readonly roles?: readonly string[] | ((question: EngineRequest) => readonly string[])
   /**
    * Puts the route in the terms of the policies. It may use nothing but the question: the decision is remembered under
    * that. Default: kind `route`, the route's pattern as `id`, declared attributes as `attr`.
    */
-  readonly resource?: (question: EngineQuestion) => CerbosResource
+  readonly resource?: (question: EngineRequest) => CerbosResource
   /** The action. Default: the method, such as `GET`. */
-  readonly action?: (question: EngineQuestion) => string
+  readonly action?: (question: EngineRequest) => string
 }
 
 /** What one answer has to be about. */
@@ -63,7 +63,7 @@ export function cerbos(options: CerbosOptions): Engine {
   })
 }
 
-function readRoles(roles: CerbosOptions['roles']): (question: EngineQuestion) => readonly string[] {
+function readRoles(roles: CerbosOptions['roles']): (question: EngineRequest) => readonly string[] {
   if (typeof roles === 'function') return roles
   const list = readOption(
     `${ENGINE}.roles`,

@@ -1,5 +1,5 @@
 import { templateOf } from '../../uri-template.ts'
-import type { EngineQuestion } from '../../engines/engine.ts'
+import type { EngineRequest } from '../../engines/engine.ts'
 import { engineInputOf } from '../../engine-kit/engine-input.ts'
 
 type Attributes = Readonly<Record<string, unknown>>
@@ -23,13 +23,13 @@ export interface CerbosResource {
   readonly policyVersion?: string
 }
 
-export function principalOf(question: EngineQuestion, roles: readonly string[]): CerbosPrincipal {
+export function principalOf(question: EngineRequest, roles: readonly string[]): CerbosPrincipal {
   const { caller } = engineInputOf(question)
   return { id: question.spiffeId.toString(), roles, attr: caller }
 }
 
 /** The resource of a route: its parameters and everything that was declared of the request are its attributes. */
-export function resourceOf(question: EngineQuestion): CerbosResource {
+export function resourceOf(question: EngineRequest): CerbosResource {
   const { resource, context } = engineInputOf(question)
   return { kind: 'route', id: templateOf(question.route), attr: { ...context, ...resource } }
 }

@@ -1,5 +1,5 @@
 import { refuse } from '../../option-readers.ts'
-import type { Engine, EngineQuestion } from '../../engines/engine.ts'
+import type { Engine, EngineRequest } from '../../engines/engine.ts'
 import { invalidAnswer, ownProperty } from '../../engine-kit/answer.ts'
 import {
   ENDPOINT_KEYS,
@@ -17,7 +17,7 @@ export interface OpaOptions extends EngineSettings, EndpointOptions {
    * Makes the document `input` of a question. It may use nothing but the question: the decision is remembered under that.
    * Default: {@link OpaInput}.
    */
-  readonly input?: (question: EngineQuestion) => unknown
+  readonly input?: (question: EngineRequest) => unknown
 }
 
 const ENGINE = 'opa'

@@ -1,0 +1,8 @@
+export type { EnginePolicyEvent } from '@fastify-spiffe/policy/engine-kit'
+export type { LocalEngine } from '@fastify-spiffe/policy/engine-kit'
+export { cedar } from './cedar.ts'
+export type { CrashGuard } from './crash-guard.ts'
+export type { CedarErrorEvent } from './events.ts'
+export type { CedarOptions } from './options.ts'
+export type { CedarEntity, CedarRequest, CedarUid, CedarValue } from './request.ts'
+export type { CedarText } from './source.ts'

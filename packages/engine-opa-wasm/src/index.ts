@@ -1,0 +1,7 @@
+export type { EnginePolicyEvent } from '@fastify-spiffe/policy/engine-kit'
+export type { LocalEngine } from '@fastify-spiffe/policy/engine-kit'
+export type { OpaInput } from '@fastify-spiffe/policy/engine-kit'
+export type { Builtins } from './module.ts'
+export { opaWasm } from './opa-wasm.ts'
+export type { OpaWasmOptions } from './options.ts'
+export type { WasmLocation } from './source.ts'

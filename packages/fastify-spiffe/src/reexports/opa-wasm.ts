@@ -1,1 +1,0 @@
-export * from '@fastify-spiffe/policy/opa-wasm'

@@ -1,8 +1,0 @@
-export type { EnginePolicyEvent } from '../engine-kit/events.ts'
-export type { LocalEngine } from '../engine-kit/local-engine.ts'
-export { cedar } from './cedar.ts'
-export type { CrashGuard } from './crash-guard.ts'
-export type { CedarErrorEvent } from './events.ts'
-export type { CedarOptions } from './options.ts'
-export type { CedarEntity, CedarRequest, CedarUid, CedarValue } from './request.ts'
-export type { CedarText } from './source.ts'

@@ -1,7 +1,0 @@
-export type { EnginePolicyEvent } from '../engine-kit/events.ts'
-export type { LocalEngine } from '../engine-kit/local-engine.ts'
-export type { OpaInput } from '../engine-kit/opa-input.ts'
-export type { Builtins } from './module.ts'
-export { opaWasm } from './opa-wasm.ts'
-export type { OpaWasmOptions } from './options.ts'
-export type { WasmLocation } from './source.ts'
