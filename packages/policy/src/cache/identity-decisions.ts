@@ -1,68 +1,73 @@
 import { type DecisionKey, DecisionList, type PackedDecision, weightOf } from './decision-list.ts'
 
-const RECENT_SHARE = 0.2
+const PROBATIONARY_RATIO = 0.2
 
 /**
- * The decisions about one identity, in two parts: what is new is `recent`, and an allow that is asked for again is
- * `settled`. Ever new keys evict from what is recent only.
+ * The decisions about one identity, in two segments: new decisions are probationary, and an allow that is used again is
+ * protected. New keys evict only probationary decisions.
  */
 export class IdentityDecisions {
-  #recent: DecisionList | undefined
-  #settled: DecisionList | undefined
+  #probationary: DecisionList | undefined
+  #protected: DecisionList | undefined
 
   /** In decisions with keys of the usual length. */
   get weight(): number {
-    return (this.#recent?.weight ?? 0) + (this.#settled?.weight ?? 0)
+    return (this.#probationary?.weight ?? 0) + (this.#protected?.weight ?? 0)
   }
 
   get size(): number {
-    return (this.#recent?.size ?? 0) + (this.#settled?.size ?? 0)
+    return (this.#probationary?.size ?? 0) + (this.#protected?.size ?? 0)
   }
 
   getProtected(key: DecisionKey): PackedDecision | undefined {
-    return this.#settled?.get(key)
+    return this.#protected?.get(key)
   }
 
   getProbationary(key: DecisionKey): PackedDecision | undefined {
-    return this.#recent?.get(key)
+    return this.#probationary?.get(key)
   }
 
-  /** Files a decision as recent. `maxWeight` is the bound of the tenant. */
+  /** Adds a probationary decision. `maxWeight` is the limit of the tenant. */
   set(key: DecisionKey, decision: PackedDecision, maxWeight: number): void {
     this.delete(key)
-    const bound = recentBound(maxWeight)
-    if (weightOf(key) > bound) return
-    this.#recent = add(this.#recent, key, decision, bound)
+    const limit = maxProbationaryWeight(maxWeight)
+    if (weightOf(key) > limit) return
+    this.#probationary = add(this.#probationary, key, decision, limit)
   }
 
-  /** Files a recent decision as settled. */
+  /** Moves a probationary decision to the protected ones. */
   protect(key: DecisionKey, maxWeight: number): void {
-    const decision = this.#recent?.get(key)
+    const decision = this.#probationary?.get(key)
     if (decision === undefined) return
     this.delete(key)
-    this.#settled = add(this.#settled, key, decision, maxWeight - recentBound(maxWeight))
+    this.#protected = add(
+      this.#protected,
+      key,
+      decision,
+      maxWeight - maxProbationaryWeight(maxWeight),
+    )
   }
 
   delete(key: DecisionKey): void {
-    this.#recent?.delete(key)
-    this.#settled?.delete(key)
+    this.#probationary?.delete(key)
+    this.#protected?.delete(key)
     // Most identities have decisions of one kind only.
-    if (this.#recent?.size === 0) this.#recent = undefined
-    if (this.#settled?.size === 0) this.#settled = undefined
+    if (this.#probationary?.size === 0) this.#probationary = undefined
+    if (this.#protected?.size === 0) this.#protected = undefined
   }
 }
 
-function recentBound(maxWeight: number): number {
-  return Math.max(1, Math.round(maxWeight * RECENT_SHARE))
+function maxProbationaryWeight(maxWeight: number): number {
+  return Math.max(1, Math.round(maxWeight * PROBATIONARY_RATIO))
 }
 
 function add(
   list: DecisionList = new DecisionList(),
   key: DecisionKey,
   decision: PackedDecision,
-  bound: number,
+  limit: number,
 ): DecisionList {
   list.add(key, decision)
-  while (list.weight > bound) list.deleteOldest()
+  while (list.weight > limit) list.deleteOldest()
   return list
 }

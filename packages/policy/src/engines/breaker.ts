@@ -1,14 +1,14 @@
-/** When an engine that fails for a tenant is not asked on its behalf for a while. */
+/** When calls of a tenant to a failing engine are suspended. */
 export interface BreakerOptions {
-  /** So many failures without a success between them. Default 5. */
+  /** The breaker opens after this many failures in a row. Default 5. */
   readonly consecutiveFailures?: number
-  /** Or this share of the calls of the last 10 s, if there were at least {@link minimumCalls}. Default 0.2. */
+  /** It also opens when this ratio of the calls of the last 10 s failed, of at least {@link minimumCalls}. Default 0.2. */
   readonly failureRate?: number
-  /** Default 20. */
+  /** The number of calls in 10 s below which `failureRate` does not apply. Default 20. */
   readonly minimumCalls?: number
   /**
-   * For how long, ± 20 %, in milliseconds. Then a single call tries whether it works again. While the engine fails for
-   * several tenants, one of them tries after so long, and each by itself after up to ten times as long. Default 1000.
+   * How long the breaker stays open, ± 20 %, in milliseconds. Then one call probes the engine. While the engine fails for
+   * several tenants, one of them probes it after this time, and each other tenant after up to ten times as long. Default 1000.
    */
   readonly openMs?: number
 }
@@ -17,7 +17,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
 
 export interface BreakerParts {
   readonly options: Required<BreakerOptions>
-  /** Milliseconds that only go forward. */
+  /** A monotonic clock, in milliseconds. */
   readonly clock: () => number
   /** At least 0 and less than 1. */
   readonly random: () => number
@@ -25,11 +25,11 @@ export interface BreakerParts {
   readonly onChange: (state: BreakerState) => void
 }
 
-const SLOTS = 10
+const WINDOW_SLOTS = 10
 const SLOT_MS = 1000
 const JITTER = 0.2
 
-/** What a breaker does unless told otherwise. */
+/** The default options of a breaker. */
 export const breakerDefaults: Required<BreakerOptions> = {
   consecutiveFailures: 5,
   failureRate: 0.2,
@@ -38,8 +38,8 @@ export const breakerDefaults: Required<BreakerOptions> = {
 }
 
 /**
- * Lets calls through while they mostly succeed. When too many fail it opens: no call comes through for `openMs`, then
- * one, the probe. When the probe succeeds it closes, else it stays open for as long again.
+ * Admits calls while they mostly succeed. When too many fail it opens: it admits no call for `openMs`, then a single
+ * probe. A probe that succeeds closes the breaker; one that fails keeps it open for the same time again.
  */
 export class Breaker {
   readonly #parts: Omit<BreakerParts, 'onChange'>
@@ -49,7 +49,7 @@ export class Breaker {
   #openedAt = 0
   #openForMs = 0
   #isProbing = false
-  #era = 0
+  #generation = 0
 
   constructor(parts: Omit<BreakerParts, 'onChange'>) {
     this.#parts = parts
@@ -59,20 +59,21 @@ export class Breaker {
     return this.#state
   }
 
-  /** Changes with the state. What a call of an earlier era comes to says nothing of this one. */
+  /** Changes with the state: the outcome of a call of an earlier generation does not count. */
   get generation(): number {
-    return this.#era
+    return this.#generation
   }
 
   /**
-   * Whether a call may be made now. Each call that may is followed by one of the three below, if its era lasts.
+   * Whether a call may be made now. Each admitted call is followed by one of the three methods below, if the generation is
+   * still the same.
    *
-   * @param patience - how many times as long as usual an open breaker waits
+   * @param delayFactor multiplies the time that an open breaker waits
    */
-  admits(patience: number): boolean {
+  admits(delayFactor: number): boolean {
     if (this.#state === 'closed') return true
     if (this.#state === 'open') {
-      if (this.#parts.clock() - this.#openedAt < this.#openForMs * patience) return false
+      if (this.#parts.clock() - this.#openedAt < this.#openForMs * delayFactor) return false
       this.#become('half-open')
     }
     if (this.#isProbing) return false
@@ -82,14 +83,14 @@ export class Breaker {
 
   succeeded(): void {
     this.#consecutive = 0
-    if (this.#state === 'closed') this.#note(0)
+    if (this.#state === 'closed') this.#record(0)
     else this.#close()
   }
 
   failed(): void {
     if (this.#state === 'half-open') return this.#open()
     this.#consecutive++
-    this.#note(1)
+    this.#record(1)
     if (this.#failsTooOften()) this.#open()
   }
 
@@ -98,7 +99,7 @@ export class Breaker {
     if (this.#state !== 'open') this.#open()
   }
 
-  /** Nothing was learnt of the engine. */
+  /** The call shows nothing about the engine. */
   unknown(): void {
     this.#isProbing = false
   }
@@ -106,14 +107,14 @@ export class Breaker {
   #failsTooOften(): boolean {
     const { consecutiveFailures, failureRate, minimumCalls } = this.#parts.options
     if (this.#consecutive >= consecutiveFailures) return true
-    const oldest = this.#slot() - SLOTS
+    const oldest = this.#slot() - WINDOW_SLOTS
     const recent = this.#window.filter(({ slot }) => slot > oldest)
     const calls = recent.reduce((sum, slot) => sum + slot.calls, 0)
     const failures = recent.reduce((sum, slot) => sum + slot.failures, 0)
     return calls >= minimumCalls && failures >= calls * failureRate
   }
 
-  #note(failures: 0 | 1): void {
+  #record(failures: 0 | 1): void {
     const slot = this.#slot()
     const last = this.#window.at(-1)
     if (last?.slot === slot) {
@@ -122,7 +123,7 @@ export class Breaker {
       return
     }
     this.#window.push({ slot, calls: 1, failures })
-    if (this.#window.length > SLOTS) this.#window.shift()
+    if (this.#window.length > WINDOW_SLOTS) this.#window.shift()
   }
 
   #slot(): number {
@@ -145,6 +146,6 @@ export class Breaker {
 
   #become(state: BreakerState): void {
     this.#state = state
-    this.#era++
+    this.#generation++
   }
 }

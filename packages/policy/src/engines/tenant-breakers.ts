@@ -1,108 +1,109 @@
 import { TenantCache } from '../principals/tenant-cache.ts'
 import { Breaker, type BreakerParts, type BreakerState } from './breaker.ts'
 
-/** Tenants of one trust domain whose answers are counted. */
+/** Tenants of one trust domain that have a breaker. */
 const MAX_TENANTS = 1024
-/** For how long a good answer to another tenant speaks for the engine, in milliseconds. */
-const WITNESS_MS = 10_000
-/** How many times as long a tenant waits for a probe of its own while the engine fails for many. */
-const MAX_PATIENCE = 10
-/** Failures for so many tenants, without a good answer between them, are the engine's own. */
+/** How long a success for another tenant shows that the engine works, in milliseconds. */
+const RECENT_SUCCESS_MS = 10_000
+/** While the engine fails for many tenants, each waits up to this many times longer for its own probe. */
+const MAX_PROBE_DELAY_FACTOR = 10
+/** If calls of this many tenants fail without a success between them, the engine itself fails. */
 const MIN_FAILING = 5
 
-/** A good answer of the engine. */
-interface GoodAnswer {
+/** The last success of the engine for a tenant. */
+interface Success {
   readonly tenant: string
   at: number
 }
 
-/** What an answer says of the engine. */
+/** What an answer shows about the engine. */
 export type Outcome = 'succeeded' | 'failed' | 'unknown'
 
 /**
- * The breakers of one engine, one for each tenant: the questions of a tenant can make an engine fail, and only their own
+ * The circuit breakers of one engine, one for each tenant: requests of a tenant can make an engine fail, and only that
  * tenant is refused for it.
  *
- * The engine as a whole counts as open when the breaker of a tenant opens and the engine had no good answer for any other
- * tenant lately, or when it failed for several tenants in a row. Then each tenant may still find out for itself, but the
- * first failure opens its breaker. A good answer to anybody closes the engine as a whole.
+ * The engine as a whole is open when the breaker of a tenant opens and the engine had no recent success for another
+ * tenant, or when it failed for several tenants in a row. Each tenant can still probe the engine, but the first failure
+ * opens its breaker. A success for any tenant closes the engine as a whole.
  *
- * The more tenants it fails for, the longer each waits for a probe of its own, or an engine that is down would hardly be
- * left alone by many tenants. One probe in `openMs`, of whoever comes first, finds out when it is back.
+ * The more tenants the engine fails for, the longer each waits for its own probe: otherwise many tenants together would
+ * keep calling an engine that is down. One probe per `openMs`, from whichever tenant calls first, detects its recovery.
  */
 export class TenantBreakers {
   readonly #parts: BreakerParts
   readonly #breakers = new TenantCache<Breaker>({ maxTenants: MAX_TENANTS })
-  /** The last good answers to two tenants, the latest first. */
-  #good: readonly GoodAnswer[] = []
-  /** Some of the tenants for whom it failed since the last good answer to anybody. */
+  /** The last successes for two tenants, the latest first. */
+  #recentSuccesses: readonly Success[] = []
+  /** Some of the tenants for which it has failed since the last success. */
   readonly #failing = new Set<string>()
-  /** For how many tenants it has to fail in a row to be open as a whole. */
-  readonly #many: number
+  /** The number of tenants in a row for which it must fail to be open as a whole. */
+  readonly #minFailingTenants: number
   #nextProbeAt = 0
   #state: BreakerState = 'closed'
 
   constructor(parts: BreakerParts) {
     this.#parts = parts
-    this.#many = Math.max(MIN_FAILING, parts.options.consecutiveFailures)
+    this.#minFailingTenants = Math.max(MIN_FAILING, parts.options.consecutiveFailures)
   }
 
-  /** How the engine as a whole stands. */
+  /** The state of the engine as a whole. */
   get state(): BreakerState {
     return this.#state
   }
 
   /**
-   * Whether the engine may be asked for a tenant, by its key. Returns `null` where it may not, else the function that has to
-   * be told what the answer says.
+   * Asks whether a tenant, by its key, may call the engine. Returns `null` if it may not, otherwise the function to call
+   * with the outcome.
    */
   admit(tenant: string): ((outcome: Outcome) => void) | null {
     const breaker = this.#breakerOf(tenant)
     const wasOpen = breaker.state === 'open'
-    if (!breaker.admits(this.#patience())) return null
+    if (!breaker.admits(this.#probeDelayFactor())) return null
     if (wasOpen) this.#nextProbeAt = this.#parts.clock() + this.#parts.options.openMs
     if (wasOpen && this.#state === 'open') this.#become('half-open')
-    const { generation: era } = breaker
+    const { generation } = breaker
     return (outcome) => {
-      // What a call of an earlier era comes to says nothing of this one.
-      if (era === breaker.generation) this.#note(tenant, breaker, outcome)
+      // The outcome of a call of an earlier generation does not count for this one.
+      if (generation === breaker.generation) this.#record(tenant, breaker, outcome)
     }
   }
 
-  #patience(): number {
+  #probeDelayFactor(): number {
     const isProbeDue = this.#parts.clock() >= this.#nextProbeAt
-    return isProbeDue ? 1 : Math.min(MAX_PATIENCE, Math.max(1, this.#failing.size))
+    return isProbeDue ? 1 : Math.min(MAX_PROBE_DELAY_FACTOR, Math.max(1, this.#failing.size))
   }
 
-  #note(tenant: string, breaker: Breaker, outcome: Outcome): void {
+  #record(tenant: string, breaker: Breaker, outcome: Outcome): void {
     if (outcome === 'succeeded') {
       breaker.succeeded()
-      this.#noteGood(tenant)
+      this.#recordSuccess(tenant)
     } else if (outcome === 'failed') {
-      this.#noteFailure(tenant, breaker)
+      this.#recordFailure(tenant, breaker)
     } else {
       breaker.unknown()
     }
   }
 
-  #noteGood(tenant: string): void {
+  #recordSuccess(tenant: string): void {
     const at = this.#parts.clock()
     this.#failing.clear()
-    const latest = this.#good[0]
+    const latest = this.#recentSuccesses[0]
     if (latest?.tenant === tenant) latest.at = at
-    else this.#good = latest === undefined ? [{ tenant, at }] : [{ tenant, at }, latest]
+    else this.#recentSuccesses = latest === undefined ? [{ tenant, at }] : [{ tenant, at }, latest]
     if (this.#state !== 'closed') this.#become('closed')
   }
 
-  #noteFailure(tenant: string, breaker: Breaker): void {
-    if (this.#failing.size < Math.max(this.#many, MAX_PATIENCE)) this.#failing.add(tenant)
-    const failsForMany = this.#failing.size >= this.#many
+  #recordFailure(tenant: string, breaker: Breaker): void {
+    if (this.#failing.size < Math.max(this.#minFailingTenants, MAX_PROBE_DELAY_FACTOR))
+      this.#failing.add(tenant)
+    const failsForMany = this.#failing.size >= this.#minFailingTenants
     if (this.#state === 'closed' && !failsForMany) breaker.failed()
     else breaker.trip()
     if (breaker.state !== 'open') return
-    this.#good = this.#good.filter((answer) => answer.tenant !== tenant)
-    const since = this.#parts.clock() - WITNESS_MS
-    const isGoodForOthers = this.#good.some(({ at }) => at > since)
+    this.#recentSuccesses = this.#recentSuccesses.filter((answer) => answer.tenant !== tenant)
+    const since = this.#parts.clock() - RECENT_SUCCESS_MS
+    const isGoodForOthers = this.#recentSuccesses.some(({ at }) => at > since)
     if ((failsForMany || !isGoodForOthers) && this.#state !== 'open') this.#become('open')
   }
 
