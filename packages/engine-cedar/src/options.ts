@@ -10,6 +10,7 @@ import { CRASH_GUARDS, type CrashGuard } from './crash-guard.ts'
 import type { CedarEntity, CedarMapping, CedarRequest } from './request.ts'
 import type { CedarText } from './source.ts'
 
+/** Options of `cedar`. */
 export interface CedarOptions extends EngineSettings {
   /** Policies as Cedar text, or the file that holds them. */
   readonly policies: CedarText
@@ -24,8 +25,9 @@ export interface CedarOptions extends EngineSettings {
    */
   readonly request?: (question: EngineRequest) => Partial<CedarRequest>
   /**
-   * Entities beside the caller, such as the groups that it is in. One that is the principal takes the place of the caller's
-   * own. It may use nothing but the question, and what `policyVersion` names a new version of when it changes.
+   * Entities beside the caller, such as the groups that it is in. One that is the principal takes
+   * the place of the caller's own. It may use nothing but the question, and what `policyVersion`
+   * names a new version of when it changes. Default: none.
    */
   readonly entities?: (question: EngineRequest) => readonly CedarEntity[]
   /** Whether files are read again when they change. Default `false`. */

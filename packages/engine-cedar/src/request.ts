@@ -21,6 +21,7 @@ export type CedarValue =
   | readonly CedarValue[]
   | { readonly [name: string]: CedarValue }
 
+/** An entity of Cedar, such as a group, with its attributes and its parents. */
 export interface CedarEntity {
   readonly uid: CedarUid
   readonly attrs: Readonly<Record<string, CedarValue>>

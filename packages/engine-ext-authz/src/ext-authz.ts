@@ -12,6 +12,7 @@ import type { Engine } from '@fastify-spiffe/policy'
 import { CheckChannel } from './channel.ts'
 import { decisionOf, requestOf } from './messages.ts'
 
+/** Options of `extAuthz`. */
 export interface ExtAuthzOptions extends EngineSettings {
   /** Where it listens, as gRPC writes it: `unix:/run/opa.sock`, `127.0.0.1:9191`, `pdp.example.org:9191`. */
   readonly target: string

@@ -11,19 +11,26 @@ import type { EngineRequest } from '@fastify-spiffe/policy'
 import type { Builtins } from './module.ts'
 import type { WasmLocation } from './source.ts'
 
+/** Options of `opaWasm`. */
 export interface OpaWasmOptions extends EngineSettings {
   /** Where the compiled Rego is. */
   readonly wasm: WasmLocation
   /** The rule that decides, as it was given to `opa build -e`: `orders/allow`. Default: the only one that was. */
   readonly entrypoint?: string
-  /** The document `data`, instead of the one beside the compiled Rego. */
+  /**
+   * The document `data`, instead of the one beside the compiled Rego. Default: the one beside the
+   * compiled Rego.
+   */
   readonly data?: Readonly<Record<string, unknown>>
   /**
    * Makes the document `input` of a question: an object. It may use nothing but the question: the decision is remembered
    * under that. Default: {@link OpaInput}.
    */
   readonly input?: (question: EngineRequest) => unknown
-  /** Built-in functions that WebAssembly lacks, by name, such as `net.lookup_ip_addr`. They are synchronous. */
+  /**
+   * Built-in functions that WebAssembly lacks, by name, such as `net.lookup_ip_addr`. They are
+   * synchronous. Default: none.
+   */
   readonly builtins?: Builtins
   /** Whether files are read again when they change. Default `false`. */
   readonly watch?: boolean
