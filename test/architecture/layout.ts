@@ -93,7 +93,21 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'index.ts',
     ],
   },
-  tls: { floor: 2, imports: [spiffe], rooms: [] },
+  tls: {
+    floor: 2,
+    imports: [spiffe],
+    rooms: [
+      'rejection.ts',
+      'errors.ts',
+      'options.ts',
+      'peer',
+      'context',
+      'client',
+      'server',
+      'index.ts',
+      'test-kit',
+    ],
+  },
   authority: {
     floor: 2,
     imports: [spiffe],
@@ -110,9 +124,10 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     ],
   },
   'plugin-kit': {
-    floor: 2,
-    imports: [],
+    floor: 3,
+    imports: [spiffe, 'tls'],
     rooms: [
+      'caller-types.ts',
       'fastify-option-names.ts',
       'outermost.ts',
       'refusal-log.ts',
@@ -165,7 +180,6 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     floor: 3,
     imports: [spiffe, 'tls', 'plugin-kit'],
     rooms: [
-      'internal',
       'errors.ts',
       'request',
       'gate',
@@ -178,7 +192,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
   },
   authz: {
     floor: 3,
-    imports: [spiffe, 'policy', 'tls', 'plugin-kit', 'peer'],
+    imports: [spiffe, 'policy', 'tls', 'plugin-kit'],
     rooms: [
       'authz.ts',
       'call',
@@ -218,4 +232,4 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 }
 
 /** Packages whose rooms have no order yet. */
-export const unordered: readonly string[] = ['tls']
+export const unordered: readonly string[] = []

@@ -1,6 +1,5 @@
 import { outermostOf, refuseUnenforcedRules } from '@fastify-spiffe/plugin-kit'
-import type { SpiffeId } from '@fastify-spiffe/spiffe'
-import { identityOf, type ConnectionPeer } from '@fastify-spiffe/tls'
+import { identityOf } from '@fastify-spiffe/tls'
 import type { FastifyInstance, FastifyPluginAsync, onRequestHookHandler } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { PeerError } from './errors.ts'
@@ -11,41 +10,10 @@ import { isRegistered, register } from './registrations.ts'
 import { logSpiffeIds } from './request/child-log.ts'
 import { decorateRequests } from './request/slot.ts'
 
-/** Who calls: proven at the handshake, frozen, the same object for all requests of a connection. */
-export type Peer = ConnectionPeer
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Who calls, proven; `null` for a caller without a certificate, where the server allows that. */
-    readonly spiffeId: SpiffeId | null
-    /** The same with the particulars of the proof. */
-    readonly peer: Peer | null
-  }
-
-  interface FastifyInstance {
-    /**
-     * Sends away the live callers that `predicate` names, such as those that a new policy refuses. From
-     * this moment on their requests get 401; what is under way is answered, and their connections end.
-     * Who connects anew is proven anew, and comes in: to keep a caller out is the part of the policy.
-     *
-     * Each is asked about once. When the predicate throws, nobody is sent away.
-     *
-     * @returns how many callers there were; several connections of one certificate are one caller
-     * @throws `TlsError` `invalid-option` when the predicate says neither true nor false
-     */
-    readonly disconnectPeers: (predicate: (peer: Peer) => boolean) => number
-    /**
-     * By name, the trust domains whose bundles the service has at this moment: only their members can be proven. `null` where
-     * the server proves nobody, as under `inject`.
-     */
-    readonly provableTrustDomains: () => ReadonlySet<string> | null
-  }
-}
-
 async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<void> {
   if (isRegistered(fastify)) {
     const message =
-      'peer was registered on this instance, or on one around it, already: once is enough'
+      'peer is already registered on this instance, or on one that encloses it: register it once'
     throw new PeerError('already-registered', message)
   }
   const { logSpiffeId, clock } = readOptions(options)
@@ -53,7 +21,7 @@ async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<v
   if (identity === undefined) refuseToListen(fastify.server)
   if (logSpiffeId) logSpiffeIds(fastify)
   decorateRequests(fastify)
-  // A server that proves nobody has nobody to send away.
+  // A server that verifies nobody has nobody to disconnect.
   fastify.decorate('disconnectPeers', (predicate) => identity?.disconnectPeers(predicate) ?? 0)
   fastify.decorate('provableTrustDomains', () => {
     if (identity === undefined) return null
@@ -73,7 +41,7 @@ function unenforcedRules(routes: string): PeerError {
   return new PeerError('unenforced-rules', message)
 }
 
-/** Nobody whose proof holds no more gets past this plugin by a route that stands outside of its instance. */
+/** Also guards the routes outside of the instance that registers the plugin. */
 function guardOutside(outermost: FastifyInstance, hook: onRequestHookHandler): void {
   outermost.addHook('onRequest', function spiffePeerOutside(request, reply, done) {
     if (isRegistered(request.server)) done()
@@ -83,11 +51,11 @@ function guardOutside(outermost: FastifyInstance, hook: onRequestHookHandler): v
 
 /**
  * Gives every request the proven identity of its caller, as `request.spiffeId` and `request.peer`, and
- * answers 401 to callers whose proof is missing or holds no more. It answers so for all requests of the
- * application, those that match no route included; the identity is there within the instance that it is
- * registered on: register it on the outermost.
+ * responds with 401 when there is no proof, or when it is no longer valid. It does so for all requests of
+ * the application, those that match no route included. The identity is available within the instance
+ * that registers the plugin: register it on the outermost.
  *
- * Listening fails with {@link PeerError} `not-a-spiffe-server` unless the server is one of `spiffeServer`.
+ * `listen()` rejects with {@link PeerError} `not-a-spiffe-server` unless `spiffeServer` made the server.
  *
  * @throws {@link PeerError} `unknown-option`, `invalid-option`, `already-registered` or `unenforced-rules`,
  *   when the application boots

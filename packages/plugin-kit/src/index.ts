@@ -1,3 +1,4 @@
+export type { Peer } from './caller-types.ts'
 export { FASTIFY_OPTION_NAMES } from './fastify-option-names.ts'
 export { outermostOf } from './outermost.ts'
 export { logOnce, withoutStack } from './refusal-log.ts'

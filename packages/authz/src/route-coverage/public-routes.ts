@@ -1,6 +1,6 @@
-import { demandsCertificates } from '@fastify-spiffe/peer/internal'
-import type { FastifyInstance } from 'fastify'
 import type { CompiledRule, RuleTable } from '@fastify-spiffe/policy/internal'
+import { identityOf } from '@fastify-spiffe/tls'
+import type { FastifyInstance } from 'fastify'
 
 const MESSAGE =
   'routes with a public rule, on a server that demands certificates: who has none does not reach them. Make the server with ' +
@@ -19,7 +19,7 @@ export class PublicRoutes {
 
   /** Looks at the rules in force. */
   check(): void {
-    if (!demandsCertificates(this.#fastify.server)) return
+    if (identityOf(this.#fastify.server)?.clientCertificate !== 'required') return
     const routes = [...this.#list()].filter((route) => !this.#known.has(route))
     if (routes.length === 0) return
     for (const route of routes) this.#known.add(route)

@@ -1,12 +1,12 @@
+import { AUTHZ_REGISTRATIONS } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance } from 'fastify'
 
-// By registered symbols, so that several copies of this package in one process know of each other.
-const COUNT = Symbol.for('@fastify-spiffe/authz.registrations')
+// Registered symbols, so that several copies of this package in one process share them.
 const GUARDED = Symbol.for('@fastify-spiffe/authz.guarded')
 const REFUSES_OUTSIDE = Symbol.for('@fastify-spiffe/authz.refuses-outside')
 
 interface Carrier {
-  readonly [COUNT]?: number
+  readonly [AUTHZ_REGISTRATIONS]?: number
   readonly [GUARDED]?: true
   readonly [REFUSES_OUTSIDE]?: true
 }
@@ -17,8 +17,8 @@ function carrierOf(value: object): Carrier {
 
 /** Counts the registrations of the plugin in an application. All of its instances share one server. */
 export function countRegistration({ server }: FastifyInstance): number {
-  const count = (carrierOf(server)[COUNT] ?? 0) + 1
-  Object.defineProperty(server, COUNT, { value: count, configurable: true })
+  const count = (carrierOf(server)[AUTHZ_REGISTRATIONS] ?? 0) + 1
+  Object.defineProperty(server, AUTHZ_REGISTRATIONS, { value: count, configurable: true })
   return count
 }
 

@@ -1,2 +1,0 @@
-export { logOnce, outermostOf, withoutStack } from '@fastify-spiffe/plugin-kit'
-export { demandsCertificates } from './listener.ts'
