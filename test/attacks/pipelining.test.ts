@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import type { MintedCa, MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import type { ScriptedSource } from '../support/scripted-source.ts'
+import type { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { bundlesOf } from '../support/verdict.ts'
 import { answerOf, dial, GET, LAST_GET } from './support/attacker.ts'
 import { held } from './support/held.ts'
@@ -28,16 +28,16 @@ const removeAuthority = (source: ScriptedSource): void =>
 /** Counts what the parser hands out, whoever is asked about it. */
 const parsed = ({ server }: Service) => {
   let count = 0
-  const news = new Set<() => void>()
+  const listeners = new Set<() => void>()
   server.on('request', () => {
     count += 1
-    for (const tell of news) tell()
+    for (const tell of listeners) tell()
   })
   return {
     reaches: (wanted: number): Promise<void> =>
       new Promise((resolve) => {
         const check = (): void => void (count >= wanted && resolve())
-        news.add(check)
+        listeners.add(check)
         check()
       }),
   }

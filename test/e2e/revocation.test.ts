@@ -10,7 +10,7 @@ import { describe, expect, test } from '@jest/globals'
 import Fastify from 'fastify'
 import fastifySpiffe, { spiffeServer } from 'fastify-spiffe'
 
-import { ScriptedSource } from '../support/scripted-source.ts'
+import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 
 const ORDERS = 'spiffe://example.org/acme/orders'
 const WEB = 'spiffe://example.org/acme/web'

@@ -9,8 +9,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '
 import { Authority } from '@fastify-spiffe/authority'
 import { BundleSet, matchId } from '@fastify-spiffe/spiffe'
 import { connect, createSvidServer, SvidAgent } from '@fastify-spiffe/tls'
-import { Relay } from '../support/relay.ts'
-import { ScriptedSource } from '../support/scripted-source.ts'
+import { Relay } from '@fastify-spiffe-test/kit/relay'
+import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { ORDERS, Service, WEB } from './support/service.ts'
 
 const TIMEOUT_MS = 300

@@ -8,7 +8,7 @@ import { presentedSerialNumber } from '../spire/support/handshake.ts'
 import { Http2Caller } from '../spire/support/http2-caller.ts'
 import { report } from '../spire/support/report.ts'
 import { NodeProcess } from '../support/process.ts'
-import { ScriptedSource } from '../support/scripted-source.ts'
+import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { FakeClock, findFaketime } from './support/faketime.ts'
 import { ORDERS, WEB } from './support/service.ts'
 

@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { Relay, type Place } from '../support/relay.ts'
+import { Relay, type Place } from '@fastify-spiffe-test/kit/relay'
 
 jest.setTimeout(10_000)
 

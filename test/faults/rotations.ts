@@ -4,9 +4,9 @@ import { mintRootCa } from '@fastify-spiffe/authority'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import { Http1Caller } from '../spire/support/http1-caller.ts'
 import { Http2Caller } from '../spire/support/http2-caller.ts'
-import { ScriptedAgent } from '../support/scripted-agent.ts'
-import { ScriptedSource } from '../support/scripted-source.ts'
-import { svidFields, type SvidMessage } from '../support/workload-messages.ts'
+import { ScriptedAgent } from '@fastify-spiffe-test/kit/scripted-agent'
+import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
+import { svidFields, type SvidMessage } from '@fastify-spiffe-test/kit/workload-messages'
 import { ORDERS, Service, WEB } from './support/service.ts'
 
 // Rotates SVID and bundles of a service over and over, with connections old and new, and prints what it

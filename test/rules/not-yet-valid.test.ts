@@ -8,17 +8,17 @@ import type { RejectedEvent, X509SourceOptions } from '@fastify-spiffe/workload-
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 
-import { Published } from '../support/published.ts'
-import { ScriptedAgent } from '../support/scripted-agent.ts'
-import type { AgentCall, Reply } from '../support/scripted-agent.ts'
-import { svidFields } from '../support/workload-messages.ts'
-import type { SvidFields } from '../support/workload-messages.ts'
+import { BACKOFF, openSource, sendUpdate } from '@fastify-spiffe-test/kit/agent-source'
+import { Published } from '@fastify-spiffe-test/kit/published'
+import { ScriptedAgent } from '@fastify-spiffe-test/kit/scripted-agent'
+import type { AgentCall, Reply } from '@fastify-spiffe-test/kit/scripted-agent'
+import { svidFields } from '@fastify-spiffe-test/kit/workload-messages'
+import type { SvidFields } from '@fastify-spiffe-test/kit/workload-messages'
 
 const WEB = 'spiffe://example.org/web'
 const API = 'spiffe://example.org/api'
 const OTHER = 'spiffe://other.test'
 const MINUTE_MS = 60_000
-const backoff = { initialMs: 50, maxMs: 100, deniedInitialMs: 50, deniedMaxMs: 100 }
 const own = TrustDomain.parse('example.org')
 
 let authority: MintedCa
@@ -57,17 +57,11 @@ afterEach(async () => {
 })
 
 async function open(message: Reply, options: X509SourceOptions = {}): Promise<void> {
-  const opening = X509Source.open({ address: agent.address, backoff, clock, ...options })
-  call = await agent.nextCall()
-  call.send(message)
-  source = await opening
+  ;({ source, call } = await openSource(agent, message, { clock, ...options }))
 }
 
-/** Sends a message that changes something, and waits for the change. */
 async function send(message: Reply): Promise<void> {
-  const updated = source.nextUpdate()
-  call.send(message)
-  await updated
+  await sendUpdate({ source, call }, message)
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -247,7 +241,7 @@ describe('an SVID that is not valid yet', () => {
 describe('of several SVIDs', () => {
   test('the second does not take the place of the first while that waits', async () => {
     const waiting = await svidFields(authority, WEB, { shape: later() })
-    const opening = X509Source.open({ address: agent.address, backoff, clock })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF, clock })
     call = await agent.nextCall()
     call.send({ svids: [waiting, api] })
     call.send({ svids: [waiting, api], federatedBundles: { [OTHER]: foreign.der } })
@@ -273,7 +267,7 @@ describe('of several SVIDs', () => {
     ['a function', (svids) => svids.find(({ hint }) => hint === 'internal')],
   ])('the one that is picked by %s is waited for', async (_how, pick) => {
     const waiting = await svidFields(authority, API, { shape: later(), hint: 'internal' })
-    const opening = X509Source.open({ address: agent.address, backoff, clock, pick })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF, clock, pick })
     call = await agent.nextCall()
     call.send({ svids: [web, waiting] })
     offsetMs = LATER_MS
@@ -410,7 +404,7 @@ describe('a clock that is set', () => {
 
 describe('a client', () => {
   test('gives its watcher an SVID when its time has come', async () => {
-    await using client = new WorkloadApiClient({ address: agent.address, backoff, clock })
+    await using client = new WorkloadApiClient({ address: agent.address, backoff: BACKOFF, clock })
     const problems: string[] = []
     const watching = client.watchX509Context({ onProblem: ({ code }) => problems.push(code) })
     const first = watching.next()
@@ -425,7 +419,7 @@ describe('a client', () => {
   })
 
   test('whose watcher leaves while an SVID waits ends the stream', async () => {
-    await using client = new WorkloadApiClient({ address: agent.address, backoff })
+    await using client = new WorkloadApiClient({ address: agent.address, backoff: BACKOFF })
     const watching = client.watchX509Context()
     const first = watching.next()
     const stream = await agent.nextCall()

@@ -8,12 +8,12 @@ import type { SourceProblemEvent } from '@fastify-spiffe/workload-api'
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 
-import { Published } from '../support/published.ts'
-import { ScriptedAgent } from '../support/scripted-agent.ts'
-import { svidMessage } from '../support/workload-messages.ts'
+import { BACKOFF } from '@fastify-spiffe-test/kit/agent-source'
+import { Published } from '@fastify-spiffe-test/kit/published'
+import { ScriptedAgent } from '@fastify-spiffe-test/kit/scripted-agent'
+import { svidMessage } from '@fastify-spiffe-test/kit/workload-messages'
 
 const WEB = 'spiffe://example.org/web'
-const backoff = { initialMs: 50, maxMs: 100, deniedInitialMs: 50, deniedMaxMs: 100 }
 
 let authority: MintedCa
 let agent: ScriptedAgent
@@ -39,7 +39,7 @@ const codes = (): string[] => published.events.map(({ code }) => code)
 async function warningsOf(options: string): Promise<string> {
   const program = `
     import { X509Source } from '@fastify-spiffe/workload-api'
-    const backoff = ${JSON.stringify(backoff)}
+    const backoff = ${JSON.stringify(BACKOFF)}
     const source = await X509Source.open({ address: '${agent.address}', backoff, ${options} })
     await source.close()`
   const node = ['--input-type=module', '--eval', program]
@@ -72,7 +72,7 @@ describe('what stands in the way of open()', () => {
     const problems: string[] = []
     const opening = X509Source.open({
       address: agent.address,
-      backoff,
+      backoff: BACKOFF,
       onProblem: ({ code, message }) => problems.push(`${code} ${message}`),
     })
     const call = await agent.nextCall()

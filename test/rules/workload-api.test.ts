@@ -13,11 +13,12 @@ import type {
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 
-import { Published } from '../support/published.ts'
-import { ScriptedAgent } from '../support/scripted-agent.ts'
-import type { AgentCall, Reply } from '../support/scripted-agent.ts'
-import { svidFields, svidMessage } from '../support/workload-messages.ts'
-import type { SvidFields, SvidMessage } from '../support/workload-messages.ts'
+import { BACKOFF, openSource, sendUpdate } from '@fastify-spiffe-test/kit/agent-source'
+import { Published } from '@fastify-spiffe-test/kit/published'
+import { ScriptedAgent } from '@fastify-spiffe-test/kit/scripted-agent'
+import type { AgentCall, Reply } from '@fastify-spiffe-test/kit/scripted-agent'
+import { svidFields, svidMessage } from '@fastify-spiffe-test/kit/workload-messages'
+import type { SvidFields, SvidMessage } from '@fastify-spiffe-test/kit/workload-messages'
 
 const WEB = 'spiffe://example.org/web'
 const API = 'spiffe://example.org/api'
@@ -25,7 +26,6 @@ const OTHER = 'spiffe://other.test'
 
 const own = TrustDomain.parse('example.org')
 const other = TrustDomain.parse('other.test')
-const backoff = { initialMs: 50, maxMs: 100, deniedInitialMs: 50, deniedMaxMs: 100 }
 
 let authority: MintedCa
 let foreign: MintedCa
@@ -62,17 +62,11 @@ function listsOf({ bundles }: X509Context): Buffer[] {
 }
 
 async function open(message: Reply, options: X509SourceOptions = {}): Promise<void> {
-  const opening = X509Source.open({ address: agent.address, backoff, ...options })
-  call = await agent.nextCall()
-  call.send(message)
-  source = await opening
+  ;({ source, call } = await openSource(agent, message, options))
 }
 
-/** Sends a message that changes something, and waits for the change. */
 async function send(message: SvidMessage): Promise<void> {
-  const updated = source.nextUpdate()
-  call.send(message)
-  await updated
+  await sendUpdate({ source, call }, message)
 }
 
 /** Sends a bad message, and then a good one: when that has arrived, the bad one has been dealt with. */
@@ -450,7 +444,7 @@ describe('bundles without an SVID', () => {
   })
 
   test('rule 77: a watch goes on after a message without a bundle, and after an end', async () => {
-    await using client = new WorkloadApiClient({ address: agent.address, backoff })
+    await using client = new WorkloadApiClient({ address: agent.address, backoff: BACKOFF })
     const problems: WorkloadApiError[] = []
     const watch = client.watchX509Bundles({ onProblem: (problem) => problems.push(problem) })
     const first = watch.next()
@@ -644,7 +638,7 @@ describe('a client', () => {
   })
 
   test('watches until its signal aborts', async () => {
-    await using client = new WorkloadApiClient({ address: agent.address, backoff })
+    await using client = new WorkloadApiClient({ address: agent.address, backoff: BACKOFF })
     const controller = new AbortController()
     const watch = client.watchX509Context({ signal: controller.signal })
     const first = watch.next()

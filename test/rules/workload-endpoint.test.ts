@@ -10,15 +10,15 @@ import type { SourceStateEvent } from '@fastify-spiffe/workload-api'
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 
-import { Published } from '../support/published.ts'
-import { ScriptedAgent } from '../support/scripted-agent.ts'
-import { svidMessage } from '../support/workload-messages.ts'
-import type { SvidMessage } from '../support/workload-messages.ts'
+import { BACKOFF, openSource } from '@fastify-spiffe-test/kit/agent-source'
+import { Published } from '@fastify-spiffe-test/kit/published'
+import { ScriptedAgent } from '@fastify-spiffe-test/kit/scripted-agent'
+import { svidMessage } from '@fastify-spiffe-test/kit/workload-messages'
+import type { SvidMessage } from '@fastify-spiffe-test/kit/workload-messages'
 
 const WEB = 'spiffe://example.org/web'
 
 /** Short enough for a test, and within what the options allow. */
-const backoff = { initialMs: 50, maxMs: 100, deniedInitialMs: 50, deniedMaxMs: 100 }
 
 let authority: MintedCa
 let message: SvidMessage
@@ -36,14 +36,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await agent[Symbol.asyncDispose]()
 })
-
-/** A source that has its first SVID, and the call that brought it. */
-async function openSource(options: Parameters<typeof X509Source.open>[0] = {}) {
-  const opening = X509Source.open({ address: agent.address, backoff, ...options })
-  const call = await agent.nextCall()
-  call.send(message)
-  return { source: await opening, call }
-}
 
 /** Waits until the source is in a state. */
 async function until(source: X509Source, state: X509Source['state']): Promise<void> {
@@ -75,7 +67,7 @@ async function withVariable(
 
 describe('the transport', () => {
   test('rule 54: the endpoint is spoken to by gRPC without TLS, on a Unix socket', async () => {
-    const { source } = await openSource()
+    const { source } = await openSource(agent, message)
     expect(source.svid?.spiffeId.toString()).toBe(WEB)
     await source.close()
   })
@@ -83,7 +75,7 @@ describe('the transport', () => {
   test('rule 54: the endpoint is spoken to by gRPC without TLS, on TCP', async () => {
     await agent.kill()
     const port = await agent.start('127.0.0.1:0')
-    const { source } = await openSource({ address: `tcp://127.0.0.1:${port}` })
+    const { source } = await openSource(agent, message, { address: `tcp://127.0.0.1:${port}` })
     expect(source.svid?.spiffeId.toString()).toBe(WEB)
     await source.close()
   })
@@ -99,7 +91,7 @@ describe('the transport', () => {
     await agent.kill()
     const port = await agent.start('127.0.0.1:0')
     const act = async (): Promise<void> => {
-      const { source } = await openSource({ address: `tcp://127.0.0.1:${port}` })
+      const { source } = await openSource(agent, message, { address: `tcp://127.0.0.1:${port}` })
       await source.close()
     }
     await withVariable(`http://127.0.0.1:${proxyPort}`, act, 'grpc_proxy')
@@ -108,7 +100,7 @@ describe('the transport', () => {
   })
 
   test('rule 55: every call carries the security header exactly once', async () => {
-    await using client = new WorkloadApiClient({ address: agent.address, backoff })
+    await using client = new WorkloadApiClient({ address: agent.address, backoff: BACKOFF })
     const fetches = [client.fetchX509Context(), client.fetchX509Bundles()]
     const calls = [await agent.nextCall(), await agent.nextCall()]
     calls[0]?.send(message)
@@ -121,7 +113,7 @@ describe('the transport', () => {
   })
 
   test('rule 55: a call that is made again carries the security header exactly once', async () => {
-    const opening = X509Source.open({ address: agent.address, backoff })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF })
     ;(await agent.nextCall()).fail(status.UNAVAILABLE)
     const again = await agent.nextCall()
     again.send(message)
@@ -133,7 +125,7 @@ describe('the transport', () => {
 describe('the address', () => {
   test('rule 56: without an explicit address, SPIFFE_ENDPOINT_SOCKET is used', async () => {
     await withVariable(agent.address, async () => {
-      const opening = X509Source.open({ backoff })
+      const opening = X509Source.open({ backoff: BACKOFF })
       ;(await agent.nextCall()).send(message)
       await using source = await opening
       expect(source.endpoint).toBe(agent.address)
@@ -142,7 +134,7 @@ describe('the address', () => {
 
   test('rule 56: an explicit address goes before SPIFFE_ENDPOINT_SOCKET', async () => {
     await withVariable('unix:///not/this/one.sock', async () => {
-      const { source } = await openSource()
+      const { source } = await openSource(agent, message)
       expect(source.endpoint).toBe(agent.address)
       await source.close()
     })
@@ -205,21 +197,21 @@ describe('the address', () => {
 
 describe('InvalidArgument', () => {
   test('rule 60: it is reported at once, and not retried', async () => {
-    const opening = X509Source.open({ address: agent.address, backoff })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF })
     ;(await agent.nextCall()).fail(status.INVALID_ARGUMENT)
     await expect(opening).rejects.toMatchObject({ code: 'invalid-request' })
     expect(agent.calls).toHaveLength(1)
   })
 
   test('rule 60: in mid-life it ends the supply, and the last SVID serves on', async () => {
-    const { source, call } = await openSource()
+    const { source, call } = await openSource(agent, message)
     call.fail(status.INVALID_ARGUMENT)
     await until(source, 'failed')
     expect(source.error?.code).toBe('invalid-request')
     expect(source.svid?.spiffeId.toString()).toBe(WEB)
 
     // Time enough for a retry: another client is refused, and calls again, five times.
-    const other = X509Source.open({ address: agent.address, backoff })
+    const other = X509Source.open({ address: agent.address, backoff: BACKOFF })
     for (let round = 0; round < 5; round += 1) (await agent.nextCall()).fail(status.UNAVAILABLE)
     ;(await agent.nextCall()).send(message)
     await (await other).close()
@@ -230,7 +222,7 @@ describe('InvalidArgument', () => {
 
 describe('an endpoint that is away', () => {
   test('rule 61: Unavailable is retried', async () => {
-    const opening = X509Source.open({ address: agent.address, backoff })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF })
     for (let round = 0; round < 3; round += 1) (await agent.nextCall()).fail(status.UNAVAILABLE)
     ;(await agent.nextCall()).send(message)
     await using source = await opening
@@ -249,7 +241,7 @@ describe('an endpoint that is away', () => {
   })
 
   test('rule 61: an agent that is killed is missed, and found again within two seconds', async () => {
-    const { source } = await openSource({ backoff: {} })
+    const { source } = await openSource(agent, message, { backoff: {} })
     const before = source.svid
     await agent.kill()
     await until(source, 'stale')
@@ -271,7 +263,7 @@ describe('an endpoint that is away', () => {
 
   test('rule 61: the last good SVID serves until it expires, and not longer', async () => {
     const expiring = await svidMessage(authority, WEB, { shape: { notAfter: Date.now() + 2_000 } })
-    const opening = X509Source.open({ address: agent.address, backoff })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF })
     ;(await agent.nextCall()).send(expiring)
     await using source = await opening
     const { notAfter } = source.svid ?? {}
@@ -291,7 +283,7 @@ describe('an endpoint that is away', () => {
 
   test('rule 61: the clock, and not a timer, says when an SVID may no longer be presented', async () => {
     let now = Date.now()
-    const { source } = await openSource({ clock: () => now })
+    const { source } = await openSource(agent, message, { clock: () => now })
     now = source.svid?.notAfter ?? 0
     expect(source.svid).not.toBeNull()
     now += 1
@@ -302,7 +294,7 @@ describe('an endpoint that is away', () => {
 
 describe('PermissionDenied', () => {
   test('rule 62: it is retried, because an entry may be registered later', async () => {
-    const opening = X509Source.open({ address: agent.address, backoff })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF })
     for (let round = 0; round < 3; round += 1) {
       ;(await agent.nextCall()).fail(status.PERMISSION_DENIED, 'no identity issued')
     }
@@ -322,14 +314,14 @@ describe('PermissionDenied', () => {
 
 describe('Unimplemented', () => {
   test('rule 63: it is reported at once', async () => {
-    const opening = X509Source.open({ address: agent.address, backoff })
+    const opening = X509Source.open({ address: agent.address, backoff: BACKOFF })
     ;(await agent.nextCall()).fail(status.UNIMPLEMENTED)
     await expect(opening).rejects.toMatchObject({ code: 'unimplemented' })
     expect(agent.calls).toHaveLength(1)
   })
 
   test('rule 63: in mid-life it is reported, and the last SVID serves on', async () => {
-    const { source, call } = await openSource()
+    const { source, call } = await openSource(agent, message)
     call.fail(status.UNIMPLEMENTED)
     await until(source, 'stale')
     expect(source.error?.code).toBe('unimplemented')
@@ -435,7 +427,7 @@ describe('a source', () => {
 
   test('outlives the signal that it was opened with', async () => {
     const controller = new AbortController()
-    const { source, call } = await openSource({ signal: controller.signal })
+    const { source, call } = await openSource(agent, message, { signal: controller.signal })
     controller.abort()
     const updated = source.nextUpdate()
     call.send(await svidMessage(authority, WEB))
@@ -450,7 +442,7 @@ describe('a source', () => {
   })
 
   test('ends its call and keeps what it held when it is closed, once or twice', async () => {
-    const { source, call } = await openSource()
+    const { source, call } = await openSource(agent, message)
     const waiting = source.nextUpdate().catch((error: unknown) => error)
     await Promise.all([source.close(), source.close()])
     await source.close()
@@ -464,7 +456,7 @@ describe('a source', () => {
 
   test('publishes its states, each once, without secrets', async () => {
     using published = new Published<SourceStateEvent>('spiffe:source:state', agent.address)
-    const { source, call } = await openSource()
+    const { source, call } = await openSource(agent, message)
     let updates = 0
     source.onUpdate(() => (updates += 1))
     call.send(message)
@@ -490,7 +482,7 @@ describe('a source', () => {
     const address = `${agent.address}.between`
     await once(between.listen(`${agent.socketPath}.between`), 'listening')
     const connected = once(between, 'connection')
-    const { source } = await openSource({ address })
+    const { source } = await openSource(agent, message, { address })
     const [socket] = await connected
     const closed = once(socket, 'close')
     await source.close()
@@ -521,7 +513,7 @@ describe('with an authority of its own', () => {
     await using home = await Authority.create({ trustDomain: 'example.org' })
     await using away = await Authority.create({ trustDomain: 'other.test' })
     await using endpoint = await home.serve({ spiffeId: WEB, hint: 'internal' })
-    await using source = await X509Source.open({ address: endpoint.address, backoff })
+    await using source = await X509Source.open({ address: endpoint.address, backoff: BACKOFF })
     const changed = async (act: () => unknown, done: () => boolean): Promise<void> => {
       await act()
       while (!done()) await source.nextUpdate()

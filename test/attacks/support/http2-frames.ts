@@ -17,7 +17,7 @@ interface Frame {
 /** An HTTP/2 client without manners: it opens streams whether it may or not. */
 export class FrameClient {
   readonly #socket: TLSSocket
-  readonly #news = new EventEmitter()
+  readonly #changes = new EventEmitter()
   readonly #frames: Frame[] = []
   #bytes = Buffer.alloc(0)
   #isOver = false
@@ -27,7 +27,7 @@ export class FrameClient {
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.once('close', () => {
       this.#isOver = true
-      this.#news.emit('news')
+      this.#changes.emit('change')
     })
     socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0, Buffer.alloc(0))]))
   }
@@ -52,13 +52,13 @@ export class FrameClient {
   async receive(type: number, stream?: number): Promise<Frame | undefined> {
     const isWanted = (given: Frame): boolean =>
       given.type === type && (stream === undefined || given.stream === stream)
-    while (!this.#isOver && !this.#frames.some(isWanted)) await once(this.#news, 'news')
+    while (!this.#isOver && !this.#frames.some(isWanted)) await once(this.#changes, 'change')
     return this.#frames.find(isWanted)
   }
 
   /** Waits until the connection is gone. */
   async end(): Promise<void> {
-    while (!this.#isOver) await once(this.#news, 'news')
+    while (!this.#isOver) await once(this.#changes, 'change')
   }
 
   #read(chunk: Buffer): void {
@@ -72,7 +72,7 @@ export class FrameClient {
       })
       this.#bytes = this.#bytes.subarray(length)
     }
-    this.#news.emit('news')
+    this.#changes.emit('change')
   }
 }
 

@@ -22,7 +22,7 @@ export async function run(program: string, args: readonly string[]): Promise<str
 /** A program that is talked to, and does not outlive the test. */
 export class Dialogue implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams
-  readonly #news = new EventEmitter()
+  readonly #changes = new EventEmitter()
   readonly #ended: Promise<unknown>
   #isOver = false
   #heard = ''
@@ -32,11 +32,11 @@ export class Dialogue implements AsyncDisposable {
     this.#ended = once(this.#child, 'close')
     this.#child.once('close', () => {
       this.#isOver = true
-      this.#news.emit('news')
+      this.#changes.emit('change')
     })
     const listen = (chunk: unknown): void => {
       this.#heard += String(chunk)
-      this.#news.emit('news')
+      this.#changes.emit('change')
     }
     this.#child.stdout.on('data', listen)
     this.#child.stderr.on('data', listen)
@@ -51,7 +51,7 @@ export class Dialogue implements AsyncDisposable {
   async hear(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.#heard)) {
       if (this.#isOver) throw new Error(`ended without ${pattern.source}: ${this.#heard}`)
-      await once(this.#news, 'news')
+      await once(this.#changes, 'change')
     }
     const heard = this.#heard
     this.#heard = ''

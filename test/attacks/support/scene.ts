@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
-import { ScriptedSource } from '../../support/scripted-source.ts'
+import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { bundlesOf } from '../../support/verdict.ts'
 
 export const ORDERS = 'spiffe://example.org/acme/orders'

@@ -4,7 +4,7 @@ import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { EngineStats } from '@fastify-spiffe/authz'
-import { Relay } from '../../support/relay.ts'
+import { Relay } from '@fastify-spiffe-test/kit/relay'
 
 export const WEB = 'spiffe://example.org/acme/web'
 export const API = 'spiffe://example.org/acme/api'

@@ -5,8 +5,8 @@ import { Authority, type WorkloadEndpoint } from '@fastify-spiffe/authority'
 import { BundleSet } from '@fastify-spiffe/spiffe'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import type { CallerOptions } from '../../spire/support/caller.ts'
-import { Relay } from '../../support/relay.ts'
-import { ScriptedSource } from '../../support/scripted-source.ts'
+import { Relay } from '@fastify-spiffe-test/kit/relay'
+import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { ORDERS, Service, WEB } from './service.ts'
 
 const HOUR_MS = 3_600_000

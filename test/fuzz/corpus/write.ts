@@ -4,7 +4,7 @@ import { mintRootCa, type KeyType, type MintedCa } from '@fastify-spiffe/authori
 import { loadSync } from '@grpc/proto-loader'
 import type { ServiceDefinition } from '@grpc/proto-loader'
 import { NOW } from '../../support/verdict.ts'
-import { svidFields } from '../../support/workload-messages.ts'
+import { svidFields } from '@fastify-spiffe-test/kit/workload-messages'
 import { CORPUS_FILE, corpusText, type Corpus, type GoodChain } from './corpus.ts'
 
 // Writes the corpus anew: `node test/dist/fuzz/corpus/write.js`. The keys in it are for nothing else.

@@ -1,5 +1,5 @@
 import { WorkloadApiClient, WorkloadApiError } from '@fastify-spiffe/workload-api'
-import { ScriptedAgent } from '../../support/scripted-agent.ts'
+import { ScriptedAgent } from '@fastify-spiffe-test/kit/scripted-agent'
 import { NOW } from '../../support/verdict.ts'
 import { codeOf } from '../support/own-error.ts'
 import { ACCEPTED, check, type Target } from '../support/target.ts'
