@@ -172,7 +172,7 @@ export const connections: readonly Promised[] = [
   promise(
     'A flood of one kind of failed connection hides no other from the log, and no client writes anything but printable ASCII into it.',
     tests(
-      'packages/tls/src/server/message-budget.test.ts',
+      'packages/tls/src/server/rate-limiter.test.ts',
       'a kind that was not told of is told of in a flood of others, and the next second pays for it',
     ),
     tests(

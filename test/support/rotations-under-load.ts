@@ -8,7 +8,7 @@ import { connect } from '@fastify-spiffe/tls'
 import { BundleSet, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
 import { authz, matchId, peer, spiffeServer, svid } from 'fastify-spiffe'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { ScriptedSource } from './scripted-source.ts'
+import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 
 const PACE_MS = 20
 const SERVER = 'spiffe://example.org/acme/orders'

@@ -12,7 +12,7 @@ interface Call {
 }
 
 /** Calls as the workload of `source`, on behalf of whom the token names, and only if `server` answers. */
-export const call = async ({ source, server, url, method, token }: Call): Promise<string> => {
+export async function call({ source, server, url, method, token }: Call): Promise<string> {
   const agent = new SvidAgent({ source, server: matchId(server) })
   const headers = { authorization: `Bearer ${token}` }
   const request = https.request(url, { agent, headers, ...(method !== undefined && { method }) })

@@ -7,7 +7,7 @@ export const AUDIENCE = 'orders'
 export type SignToken = (claims: Readonly<Record<string, unknown>>) => Promise<string>
 
 /** An issuer of tokens for this run: its private key is nowhere but here, its public key goes to a file. */
-export const createIssuer = async (keysFile: string): Promise<SignToken> => {
+export async function createIssuer(keysFile: string): Promise<SignToken> {
   const { privateKey, publicKey } = await generateKeyPair('ES256')
   const key = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }
   await writeFile(keysFile, JSON.stringify({ keys: [key] }))

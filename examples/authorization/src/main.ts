@@ -32,11 +32,11 @@ console.log(`# Who may call what\n\n${toMarkdown(app.authz.table())}`)
 await app.authz.consider(withRego(policy))
 
 /** Calls as a workload, with a token that has these claims, and prints what comes of it. */
-const attempt = async (
+async function attempt(
   workload: string,
   [method, tenant]: readonly [string, string],
   claims: Readonly<Record<string, unknown>>,
-): Promise<void> => {
+): Promise<void> {
   const answer = await call({
     source: await authority.source(`spiffe://example.org${workload}`),
     server: ORDERS,

@@ -17,11 +17,11 @@ interface OrdersOptions {
 }
 
 /** The orders of all tenants. Who may do what stands in the policy document, and not here. */
-export const createOrders = async ({
+export async function createOrders({
   source,
   policyFile,
   keysFile,
-}: OrdersOptions): Promise<FastifyInstance<Server>> => {
+}: OrdersOptions): Promise<FastifyInstance<Server>> {
   // Probes have no certificate.
   const app = Fastify(spiffeServer(source, { clientCertificate: 'optional' }))
   await app.register(fastifySpiffe, {

@@ -2,31 +2,35 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import type { PolicyDocument } from 'fastify-spiffe'
 
-export const readPolicy = async (file: string): Promise<PolicyDocument> =>
-  JSON.parse(await readFile(file, 'utf8'))
+export async function readPolicy(file: string): Promise<PolicyDocument> {
+  return JSON.parse(await readFile(file, 'utf8'))
+}
 
 /** Puts a document in the place of the file, whole, and waits until the service has taken or refused it. */
-export const deploy = async (file: string, policy: PolicyDocument): Promise<unknown> => {
+export async function deploy(file: string, policy: PolicyDocument): Promise<unknown> {
   const told = nextEvent('spiffe:authz:policy')
   await writeFile(`${file}.new`, JSON.stringify(policy))
   await rename(`${file}.new`, file)
   return told
 }
 
-const nextEvent = (channel: string): Promise<unknown> =>
-  new Promise((resolve) => {
+function nextEvent(channel: string): Promise<unknown> {
+  return new Promise((resolve) => {
     const listener = (event: unknown): void => {
       unsubscribe(channel, listener)
       resolve(event)
     }
     subscribe(channel, listener)
   })
+}
 
 /** The same document, in which the Rego has to agree as well. */
-export const withRego = ({ policies = {}, ...policy }: PolicyDocument): PolicyDocument => ({
-  ...policy,
-  version: `${policy.version}+rego`,
-  policies: Object.fromEntries(
-    Object.entries(policies).map(([name, rule]) => [name, { ...rule, engines: ['rego'] }]),
-  ),
-})
+export function withRego({ policies = {}, ...policy }: PolicyDocument): PolicyDocument {
+  return {
+    ...policy,
+    version: `${policy.version}+rego`,
+    policies: Object.fromEntries(
+      Object.entries(policies).map(([name, rule]) => [name, { ...rule, engines: ['rego'] }]),
+    ),
+  }
+}

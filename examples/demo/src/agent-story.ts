@@ -53,7 +53,9 @@ export async function tellAgentStory(address: string): Promise<void> {
 }
 
 /** An ID beside ours that nobody here has. */
-const sibling = (self: SpiffeId): string => `${self.toString()}-sibling`
+function sibling(self: SpiffeId): string {
+  return `${self.toString()}-sibling`
+}
 
 async function rotation(source: X509Source): Promise<boolean> {
   const serial = source.svid?.leaf.serialNumber

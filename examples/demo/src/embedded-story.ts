@@ -136,7 +136,9 @@ async function rotations({ authority, orders, web, ordersSource }: Cast): Promis
 }
 
 /** The name of the authority that issued the SVID in use. */
-const issuer = (source: X509Source): string | undefined => source.svid?.leaf.x509.issuer
+function issuer(source: X509Source): string | undefined {
+  return source.svid?.leaf.x509.issuer
+}
 
 /** Makes a change and waits until `source` has heard of it. */
 async function changed(source: X509Source, change: () => unknown): Promise<void> {
@@ -145,10 +147,11 @@ async function changed(source: X509Source, change: () => unknown): Promise<void>
   await update
 }
 
-const reason = (error: unknown): string =>
-  error instanceof TlsError
+function reason(error: unknown): string {
+  return error instanceof TlsError
     ? error.code
     : ((error as NodeJS.ErrnoException).code ?? 'connection closed')
+}
 
 /** An agent passes a new bundle on when it has it: try until then, for two seconds at most. */
 async function eventually<T>(attempt: () => Promise<T>): Promise<T> {

@@ -7,7 +7,9 @@ const coloured =
   process.env['NO_COLOR'] === undefined &&
   (process.stdout.isTTY || process.env['FORCE_COLOR'] !== undefined)
 
-const paint = (style: Style, text: string): string => (coloured ? styleText(style, text) : text)
+function paint(style: Style, text: string): string {
+  return coloured ? styleText(style, text) : text
+}
 
 const startedAt = performance.now()
 
@@ -17,16 +19,26 @@ function line(mark: string, text: string): void {
 }
 
 /** A heading of the story. */
-export const chapter = (text: string): void => {
+export function chapter(text: string): void {
   process.stdout.write(`\n${paint(['bold', 'cyan'], text)}\n`)
 }
 /** Something went as it should. */
-export const good = (text: string): void => line(paint('green', '✔'), text)
+export function good(text: string): void {
+  line(paint('green', '✔'), text)
+}
 /** Somebody was kept out, as it should be. */
-export const refused = (text: string): void => line(paint('yellow', '✖'), text)
+export function refused(text: string): void {
+  line(paint('yellow', '✖'), text)
+}
 /** Plain information. */
-export const info = (text: string): void => line(paint('blue', '•'), text)
+export function info(text: string): void {
+  line(paint('blue', '•'), text)
+}
 /** The story went wrong. */
-export const bad = (text: string): void => line(paint('red', '!'), text)
+export function bad(text: string): void {
+  line(paint('red', '!'), text)
+}
 
-export const strong = (text: unknown): string => paint('bold', String(text))
+export function strong(text: unknown): string {
+  return paint('bold', String(text))
+}

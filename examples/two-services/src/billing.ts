@@ -3,9 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fastifySpiffe, { spiffeServer, type X509MaterialSource } from 'fastify-spiffe'
 
 /** Billing, of the tenant globex. Its invoices are the business of globex alone. */
-export const createBilling = async (
-  source: X509MaterialSource,
-): Promise<FastifyInstance<Server>> => {
+export async function createBilling(source: X509MaterialSource): Promise<FastifyInstance<Server>> {
   const app = Fastify(spiffeServer(source))
   await app.register(fastifySpiffe, { source, tenant: '/{tenant}/{workload}' })
 

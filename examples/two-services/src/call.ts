@@ -4,11 +4,11 @@ import { text } from 'node:stream/consumers'
 import { matchId, SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
 
 /** Calls as the workload of `source`, and only if `server` answers. */
-export const call = async (
+export async function call(
   source: X509MaterialSource,
   server: string,
   url: string,
-): Promise<string> => {
+): Promise<string> {
   const agent = new SvidAgent({ source, server: matchId(server) })
   const [response] = await once(https.get(url, { agent }), 'response')
   return `${response.statusCode} ${await text(response)}`

@@ -3,9 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fastifySpiffe, { spiffeServer, type X509MaterialSource } from 'fastify-spiffe'
 
 /** Orders, of the tenant acme. Its own tenant may read them, and the billing of globex. */
-export const createOrders = async (
-  source: X509MaterialSource,
-): Promise<FastifyInstance<Server>> => {
+export async function createOrders(source: X509MaterialSource): Promise<FastifyInstance<Server>> {
   const app = Fastify(spiffeServer(source))
   await app.register(fastifySpiffe, { source, tenant: '/{tenant}/{workload}' })
 

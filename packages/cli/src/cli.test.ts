@@ -23,15 +23,16 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-  spawn(process.execPath, [main, ...args], {
+function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  return spawn(process.execPath, [main, ...args], {
     env: { ...process.env, TMPDIR: directory, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A command that does not end fails its test, and does not outlive it.
     timeout: 25_000,
   })
+}
 
-const run = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const child = start(args, env)
   const [out, error, [code, signal]] = await Promise.all([
     text(child.stdout),
@@ -41,14 +42,14 @@ const run = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
   return { out, error, code: code ?? signal }
 }
 
-const end = async (child: ChildProcess, signal: NodeJS.Signals): Promise<unknown> => {
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<unknown> {
   const exit = once(child, 'exit')
   child.kill(signal)
   return exit
 }
 
 /** Starts `dev` and waits until it has printed the address of each workload. */
-const startDev = async (args: readonly string[], workloads: number) => {
+async function startDev(args: readonly string[], workloads: number) {
   const child = start(['dev', ...args])
   const warning = text(child.stderr)
   const lines: string[] = []
@@ -107,8 +108,9 @@ describe('dev', () => {
   })
 })
 
-const order = (allow: string): string =>
-  `app.put('/orders/:id', { config: { spiffe: { allow: [${allow}] } } }, () => 'in')`
+function order(allow: string): string {
+  return `app.put('/orders/:id', { config: { spiffe: { allow: [${allow}] } } }, () => 'in')`
+}
 
 describe('table', () => {
   const require = createRequire(import.meta.url)

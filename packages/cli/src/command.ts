@@ -3,32 +3,32 @@ import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { parseDuration } from './duration.ts'
 import { UsageError } from './usage.ts'
 
-/** What `dev` is to do. */
+/** The command `dev`. */
 export interface DevCommand {
   readonly name: 'dev'
   readonly trustDomain: TrustDomain
   readonly workloads: readonly SpiffeId[]
-  /** `undefined`: a temporary folder. */
+  /** Where to create the sockets; `undefined`: in a temporary folder. */
   readonly directory: string | undefined
   readonly svidTtlMs: number
 }
 
 export type TableFormat = 'json' | 'markdown' | 'openapi'
 
-/** What `table` is to do. */
+/** The command `table`. */
 export interface TableCommand {
   readonly name: 'table'
   /** The file of the application. */
   readonly module: string
-  /** What the module exports it as. */
+  /** The name of the export that is the application. */
   readonly exportName: string
   readonly format: TableFormat
 }
 
-/** What `table-diff` is to do. */
+/** The command `table-diff`. */
 export interface TableDiffCommand {
   readonly name: 'table-diff'
-  /** The files of both tables, as `table --json` prints them. */
+  /** The files of both tables, in the format of `table --json`. */
   readonly before: string
   readonly after: string
   readonly isJson: boolean
@@ -54,7 +54,7 @@ const OPTIONS: ReadonlyMap<string, readonly string[]> = new Map([
  * Reads the arguments of the command line.
  * @throws {@link UsageError} which names what is wrong
  */
-export const parseCommand = (args: readonly string[]): Command => {
+export function parseCommand(args: readonly string[]): Command {
   const { values, positionals } = parsed(args)
   if (values.help) return { name: 'help' }
   if (values.version) return { name: 'version' }
@@ -68,8 +68,8 @@ export const parseCommand = (args: readonly string[]): Command => {
   return name === 'dev' ? readDev(values, rest) : readTableDiff(values, rest)
 }
 
-const parsed = (args: readonly string[]) =>
-  understood(() =>
+function parsed(args: readonly string[]) {
+  return understood(() =>
     parseArgs({
       args: [...args],
       allowPositionals: true,
@@ -87,10 +87,11 @@ const parsed = (args: readonly string[]) =>
       },
     }),
   )
+}
 
 type Values = ReturnType<typeof parsed>['values']
 
-const readDev = (values: Values, rest: readonly string[]): DevCommand => {
+function readDev(values: Values, rest: readonly string[]): DevCommand {
   assertNone('dev', rest)
   const { workload = ['/acme/orders', '/acme/web'], directory } = values
   const trustDomain = understood(() => TrustDomain.parse(values['trust-domain'] ?? 'example.org'))
@@ -104,7 +105,7 @@ const readDev = (values: Values, rest: readonly string[]): DevCommand => {
   }
 }
 
-const readTable = (values: Values, [module, ...rest]: readonly string[]): TableCommand => {
+function readTable(values: Values, [module, ...rest]: readonly string[]): TableCommand {
   if (module === undefined) throw new UsageError("'table' wants the file of an application")
   assertNone('table', rest)
   const [format = 'markdown', ...others] = FORMATS.filter((name) => values[name])
@@ -112,10 +113,10 @@ const readTable = (values: Values, [module, ...rest]: readonly string[]): TableC
   return { name: 'table', module, exportName: values.export ?? 'default', format }
 }
 
-const readTableDiff = (
+function readTableDiff(
   { json: isJson = false }: Values,
   [before, after, ...rest]: readonly string[],
-): TableDiffCommand => {
+): TableDiffCommand {
   if (before === undefined || after === undefined) {
     throw new UsageError("'table-diff' wants the files of two tables")
   }
@@ -123,11 +124,11 @@ const readTableDiff = (
   return { name: 'table-diff', before, after, isJson }
 }
 
-const assertNone = (name: string, rest: readonly string[]): void => {
+function assertNone(name: string, rest: readonly string[]): void {
   if (rest.length > 0) throw new UsageError(`'${name}' takes no argument '${rest.join(' ')}'`)
 }
 
-const workloadId = (trustDomain: TrustDomain, text: string): SpiffeId => {
+function workloadId(trustDomain: TrustDomain, text: string): SpiffeId {
   const id = SpiffeId.parse(text.startsWith('/') ? trustDomain.id.toString() + text : text)
   if (id.path === '') throw new UsageError(`a workload has a path: ${id.toString()} has none`)
   if (!id.trustDomain.equals(trustDomain)) {
@@ -136,7 +137,7 @@ const workloadId = (trustDomain: TrustDomain, text: string): SpiffeId => {
   return id
 }
 
-const understood = <T>(read: () => T): T => {
+function understood<T>(read: () => T): T {
   try {
     return read()
   } catch (cause) {

@@ -6,16 +6,16 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { DevCommand } from './command.ts'
 
 const warning = `
-  *** DEVELOPMENT ONLY ***  This authority attests nobody: whoever opens a socket below has
-  its identity. Its keys live in memory and end with it. Trust it with nothing of value.
+  *** DEVELOPMENT ONLY ***  This authority attests no workload: every process that can open a
+  socket below gets its identity. Its keys exist in memory only. Do not use it in production.
 
 `
 
 /** Runs the embedded authority until SIGINT or SIGTERM. */
-export const dev = async (command: DevCommand): Promise<void> => {
+export async function dev(command: DevCommand): Promise<void> {
   const { trustDomain, workloads, svidTtlMs } = command
   const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
-  // Loaded here alone: the other commands must not pay for the authority.
+  // Loaded here, because the other commands do not need the authority.
   const { Authority } = await import('@fastify-spiffe/authority')
   await using authority = await Authority.create({ trustDomain, svidTtlMs })
   await using directory = await openDirectory(command.directory)
@@ -26,19 +26,20 @@ export const dev = async (command: DevCommand): Promise<void> => {
     const endpoint = await authority.serve({ spiffeId, socketPath })
     process.stdout.write(`# ${spiffeId.toString()}\nSPIFFE_ENDPOINT_SOCKET=${endpoint.address}\n`)
   }
-  process.stderr.write('\n  Ctrl-C ends it.\n')
+  process.stderr.write('\n  Press Ctrl-C to stop.\n')
   await ended
 }
 
-/** The sockets mirror the paths of their SPIFFE IDs, whose segments are never `.` or `..`. */
-const socketPathOf = (directory: string, id: SpiffeId): string =>
-  join(directory, `${id.segments.join('/')}.sock`)
+/** The path of a socket is that of its SPIFFE ID, whose segments are never `.` or `..`. */
+function socketPathOf(directory: string, id: SpiffeId): string {
+  return join(directory, `${id.segments.join('/')}.sock`)
+}
 
 interface Directory extends AsyncDisposable {
   readonly path: string
 }
 
-const openDirectory = async (given: string | undefined): Promise<Directory> => {
+async function openDirectory(given: string | undefined): Promise<Directory> {
   if (given !== undefined) return { path: resolve(given), [Symbol.asyncDispose]: async () => {} }
   const path = await mkdtemp(join(tmpdir(), 'fastify-spiffe-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }

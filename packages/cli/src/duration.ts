@@ -12,7 +12,7 @@ const MAX_MS = 365 * 86_400_000
  * Reads `30s`, `10m` or `1h` as milliseconds, from a second to a year.
  * @throws {@link UsageError}
  */
-export const parseDuration = (text: string): number => {
+export function parseDuration(text: string): number {
   const [, amount = '', unit = ''] = /^(\d{1,8})([smh])$/.exec(text) ?? []
   const ms = Number(amount) * (units.get(unit) ?? 0)
   if (ms === 0 || ms > MAX_MS) {

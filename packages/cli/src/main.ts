@@ -5,7 +5,7 @@ import { table } from './table.ts'
 import { tableDiff } from './table-diff.ts'
 import { usage, UsageError } from './usage.ts'
 
-const run = async (command: Command): Promise<void> => {
+async function run(command: Command): Promise<void> {
   switch (command.name) {
     case 'help':
       process.stdout.write(usage)
@@ -33,12 +33,13 @@ const run = async (command: Command): Promise<void> => {
 let endProcess = false
 
 /** Resolves when everything that was written before has reached its reader. */
-const flush = (stream: NodeJS.WriteStream): Promise<void> =>
-  new Promise((resolve) => {
+function flush(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
     stream.write('', () => resolve())
   })
+}
 
-const readVersion = async (): Promise<string> => {
+async function readVersion(): Promise<string> {
   const manifest = await readFile(new URL('../package.json', import.meta.url), 'utf8')
   const { version }: { version: string } = JSON.parse(manifest)
   return version

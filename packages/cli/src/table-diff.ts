@@ -10,14 +10,14 @@ import type { TableDiffCommand } from './command.ts'
 import { UsageError } from './usage.ts'
 
 /** Compares two tables. Resolves with whether they say the same. */
-export const tableDiff = async ({ before, after, isJson }: TableDiffCommand): Promise<boolean> => {
+export async function tableDiff({ before, after, isJson }: TableDiffCommand): Promise<boolean> {
   const diff = diffTables(await read(before), await read(after))
   process.stdout.write(isJson ? `${JSON.stringify(diff, null, 2)}\n` : inWords(diff))
   return diff.added.length + diff.removed.length + diff.changed.length === 0
 }
 
 /** What cannot be compared must not pass for a difference: as with `diff`, that is trouble. */
-const read = async (path: string): Promise<RouteTable> => {
+async function read(path: string): Promise<RouteTable> {
   let table: unknown
   try {
     table = JSON.parse(await readFile(path, 'utf8'))
@@ -28,20 +28,26 @@ const read = async (path: string): Promise<RouteTable> => {
   throw new UsageError(`${path} is not a table as 'table --json' prints it`)
 }
 
-const isTable = (value: unknown): value is RouteTable =>
-  typeof value === 'object' &&
-  value !== null &&
-  'routes' in value &&
-  Array.isArray(value.routes) &&
-  value.routes.every(isRow)
+function isTable(value: unknown): value is RouteTable {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'routes' in value &&
+    Array.isArray(value.routes) &&
+    value.routes.every(isRow)
+  )
+}
 
-const isRow = (value: unknown): value is RouteRow =>
-  typeof value === 'object' &&
-  value !== null &&
-  ['method', 'route', 'mode'].every((key) => typeof Reflect.get(value, key) === 'string') &&
-  ['allow', 'deny', 'where', 'engines'].every((key) => Array.isArray(Reflect.get(value, key)))
+function isRow(value: unknown): value is RouteRow {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['method', 'route', 'mode'].every((key) => typeof Reflect.get(value, key) === 'string') &&
+    ['allow', 'deny', 'where', 'engines'].every((key) => Array.isArray(Reflect.get(value, key)))
+  )
+}
 
-const inWords = ({ added, removed, changed }: TableDiff): string => {
+function inWords({ added, removed, changed }: TableDiff): string {
   const lines = [
     ...added.flatMap((row) => [`+ ${row.method} ${row.route}`, ...fieldsOf(row)]),
     ...removed.map(({ method, route }) => `- ${method} ${route}`),
@@ -53,10 +59,12 @@ const inWords = ({ added, removed, changed }: TableDiff): string => {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-const fieldsOf = ({ allow, deny, tenant, where, engines, mode }: RouteRow): readonly string[] =>
-  Object.entries({ allow, deny, tenant, where, engines, mode }).map(
+function fieldsOf({ allow, deny, tenant, where, engines, mode }: RouteRow): readonly string[] {
+  return Object.entries({ allow, deny, tenant, where, engines, mode }).map(
     ([field, value]) => `    ${field}: ${JSON.stringify(value)}`,
   )
+}
 
-const inLine = ({ field, before, after }: FieldChange): string =>
-  `    ${field}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`
+function inLine({ field, before, after }: FieldChange): string {
+  return `    ${field}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`
+}

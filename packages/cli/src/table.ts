@@ -22,7 +22,7 @@ const CLOSE_MS = 2_000
  * Boots an application without listening, prints who may call what, and closes it. What else the module has
  * opened – a listener, timers, sources – stays open: the process has to be ended.
  */
-export const table = async ({ module, exportName, format }: TableCommand): Promise<void> => {
+export async function table({ module, exportName, format }: TableCommand): Promise<void> {
   const app = await within(BOOT_MS, load(module, exportName), `${module}: not loaded`)
   try {
     await within(BOOT_MS, app.ready(), `${module}: the application has not booted`)
@@ -34,7 +34,7 @@ export const table = async ({ module, exportName, format }: TableCommand): Promi
 }
 
 /** @throws Error when it takes longer */
-const within = async <T>(ms: number, work: PromiseLike<T>, complaint: string): Promise<T> => {
+async function within<T>(ms: number, work: PromiseLike<T>, complaint: string): Promise<T> {
   const finished = new AbortController()
   const late = sleep(ms, undefined, { signal: finished.signal }).then(() => {
     throw new Error(`${complaint} within ${ms / 1000} s`)
@@ -47,13 +47,13 @@ const within = async <T>(ms: number, work: PromiseLike<T>, complaint: string): P
 }
 
 /** The table has been printed, or another error says why it has not. */
-const warn = (error: unknown): void => {
+function warn(error: unknown): void {
   process.stderr.write(
     `fastify-spiffe: ${error instanceof Error ? error.message : String(error)}\n`,
   )
 }
 
-const load = async (path: string, exportName: string): Promise<Application> => {
+async function load(path: string, exportName: string): Promise<Application> {
   const module: object = await import(pathToFileURL(resolve(path)).href)
   const exported: unknown = Reflect.get(module, exportName)
   const app: unknown = typeof exported === 'function' ? await exported() : exported
@@ -62,14 +62,19 @@ const load = async (path: string, exportName: string): Promise<Application> => {
   throw new Error(`${path}: the export '${exportName}' is ${what}`)
 }
 
-const isApplication = (value: unknown): value is Application =>
-  typeof value === 'object' &&
-  value !== null &&
-  ['ready', 'close'].every((name) => typeof Reflect.get(value, name) === 'function')
+function isApplication(value: unknown): value is Application {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['ready', 'close'].every((name) => typeof Reflect.get(value, name) === 'function')
+  )
+}
 
-const formatted = (routes: RouteTable, format: TableFormat): string => {
+function formatted(routes: RouteTable, format: TableFormat): string {
   if (format === 'markdown') return toMarkdown(routes)
   return inJson(format === 'openapi' ? toOpenApi(routes) : routes)
 }
 
-const inJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
+function inJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}

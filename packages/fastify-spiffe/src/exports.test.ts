@@ -12,8 +12,9 @@ interface Manifest {
 
 const SCOPE = '@fastify-spiffe/'
 
-const manifestOf = (folder: string): Manifest =>
-  JSON.parse(readFileSync(new URL(`../../${folder}/package.json`, import.meta.url), 'utf8'))
+function manifestOf(folder: string): Manifest {
+  return JSON.parse(readFileSync(new URL(`../../${folder}/package.json`, import.meta.url), 'utf8'))
+}
 
 const own = manifestOf('fastify-spiffe')
 
@@ -25,7 +26,7 @@ const sisters = Object.keys(own.dependencies ?? {})
 const PRIVATE = /^\.\/(?:internal|engine-kit)$|\.(?:json|proto)$/
 
 /** Which modules a subpath of this package stands for. A package's own subpath needs no name of its package. */
-const sourcesBySubpath = (): ReadonlyMap<string, readonly string[]> => {
+function sourcesBySubpath(): ReadonlyMap<string, readonly string[]> {
   const sources = new Map<string, string[]>()
   for (const { name, exports } of sisters) {
     for (const key of Object.keys(exports).filter((path) => !PRIVATE.test(path))) {
@@ -36,12 +37,14 @@ const sourcesBySubpath = (): ReadonlyMap<string, readonly string[]> => {
   return sources
 }
 
-const valuesOf = async (specifier: string): Promise<Record<string, unknown>> => ({
-  ...(await import(specifier)),
-})
+async function valuesOf(specifier: string): Promise<Record<string, unknown>> {
+  return {
+    ...(await import(specifier)),
+  }
+}
 
 /** All packages that an installation brings, of those that this repository has. */
-const installedWith = (manifest: Manifest): readonly string[] => {
+function installedWith(manifest: Manifest): readonly string[] {
   const names = Object.keys(manifest.dependencies ?? {})
   const packages = names.filter((name) => name.startsWith(SCOPE))
   return names.concat(

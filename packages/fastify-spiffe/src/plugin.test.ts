@@ -24,14 +24,14 @@ beforeAll(async () => {
 afterAll(() => authority.close())
 
 /** Calls as a workload, on a new connection, and only a server that proves to be the right one. */
-const callAs = async (caller: string, url: string): Promise<{ status: number; body: string }> => {
+async function callAs(caller: string, url: string): Promise<{ status: number; body: string }> {
   await using own = await authority.source(caller)
   const agent = new SvidAgent({ source: own, server: matchId(ORDERS) })
   const [response] = await once(https.get(url, { agent }), 'response')
   return { status: response.statusCode, body: await text(response) }
 }
 
-const boot = async (options: object, app = Fastify(spiffeServer(source))) => {
+async function boot(options: object, app = Fastify(spiffeServer(source))) {
   await using closing = app
   await closing.register(fastifySpiffe, { source, ...options })
 }

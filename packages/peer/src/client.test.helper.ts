@@ -17,19 +17,19 @@ export interface Answer {
 }
 
 /** Listens on a free port of 127.0.0.1. */
-export const listen = async (app: {
+export async function listen(app: {
   listen(options: { host: string; port: number }): Promise<string>
-}): Promise<Place> => {
+}): Promise<Place> {
   const { hostname, port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
   return { host: hostname, port: Number(port) }
 }
 
 /** A TLS client that verifies nothing: it is the server that is under test. */
-export const dial = async (
+export async function dial(
   place: Place,
   svid: X509Svid | null,
   protocol = 'http/1.1',
-): Promise<TLSSocket> => {
+): Promise<TLSSocket> {
   const material =
     svid === null ? {} : { cert: svid.exportCertificatesPem(), key: svid.exportPrivateKeyPem() }
   const options = { rejectUnauthorized: false, ALPNProtocols: [protocol] }
@@ -39,12 +39,12 @@ export const dial = async (
 }
 
 /** Sends one request on a connection and takes its whole answer, which must fit into one read. */
-export const ask = async (
+export async function ask(
   socket: NodeJS.ReadWriteStream,
   path = '/',
   headers: Record<string, string> = {},
   method = 'GET',
-): Promise<Answer> => {
+): Promise<Answer> {
   const fields = Object.entries({ host: 'localhost', ...headers })
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.write(`${method} ${path} HTTP/1.1\r\n${lines}\r\n`)
@@ -52,21 +52,21 @@ export const ask = async (
   return parse(String(answer))
 }
 
-const parse = (answer: string): Answer => {
+function parse(answer: string): Answer {
   const [head = '', body = ''] = answer.split('\r\n\r\n')
   const [statusLine = '', ...lines] = head.split('\r\n')
   const headers = lines.map((line) => line.toLowerCase().split(': '))
   return { status: Number(statusLine.split(' ')[1]), headers: Object.fromEntries(headers), body }
 }
 
-export const dialHttp2 = async (place: Place, svid: X509Svid): Promise<ClientHttp2Session> => {
+export async function dialHttp2(place: Place, svid: X509Svid): Promise<ClientHttp2Session> {
   const socket = await dial(place, svid, 'h2')
   const session = http2.connect('https://localhost', { createConnection: () => socket })
   await once(session, 'remoteSettings')
   return session
 }
 
-export const askHttp2 = async (session: ClientHttp2Session, path = '/'): Promise<Answer> => {
+export async function askHttp2(session: ClientHttp2Session, path = '/'): Promise<Answer> {
   const stream = session.request({ ':path': path })
   const [headers]: IncomingHttpHeaders[] = await once(stream, 'response')
   return { status: Number(headers?.[':status']), headers: headers ?? {}, body: await text(stream) }

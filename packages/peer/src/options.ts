@@ -2,11 +2,11 @@ import { FASTIFY_OPTION_NAMES } from '@fastify-spiffe/plugin-kit'
 import { OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { PeerError } from './errors.ts'
 
-/** What the plugin is registered with. Every option has a default. */
+/** Options of the plugin `peer`. Each has a default. */
 export interface PeerOptions {
-  /** Put the caller's SPIFFE ID as `spiffeId` on every line that `request.log` writes. Default true. */
+  /** Whether every line of `request.log` has the caller's SPIFFE ID as `spiffeId`. Default `true`. */
   readonly logSpiffeId?: boolean
-  /** The time in ms since the epoch, for the caller's expiry. Default `Date.now`. */
+  /** The time in ms since the epoch, to check the expiry of callers. Default `Date.now`. */
   readonly clock?: () => number
 }
 

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => authority.close())
 
 /** Makes an application answer `/` with the SPIFFE ID of its caller. */
-const greet = <Server extends RawServerBase>(app: FastifyInstance<Server>): void => {
+function greet<Server extends RawServerBase>(app: FastifyInstance<Server>): void {
   app.get('/', (request) => String(request.spiffeId))
 }
 
@@ -69,7 +69,7 @@ class Realm implements AsyncDisposable {
   }
 }
 
-const portOf = (server: net.Server): number => {
+function portOf(server: net.Server): number {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('not listening on a port')
   return address.port
@@ -396,7 +396,9 @@ describe('a second registration', () => {
   })
 })
 
-const isWeb = ({ spiffeId }: Peer): boolean => spiffeId.toString() === WEB
+function isWeb({ spiffeId }: Peer): boolean {
+  return spiffeId.toString() === WEB
+}
 
 describe('disconnectPeers', () => {
   test('answers what is under way, refuses what comes after it, and ends the connection', async () => {
@@ -533,7 +535,7 @@ describe('an application', () => {
   })
 })
 
-const logged = async (options: object, fastifyOptions: object = {}) => {
+async function logged(options: object, fastifyOptions: object = {}) {
   const lines: { msg: string; spiffeId?: string; extra?: string }[] = []
   const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
   await using app = Fastify({ logger: { level: 'info', stream }, ...fastifyOptions })

@@ -1,7 +1,7 @@
 import { outermostOf } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance } from 'fastify'
 
-// By registered symbols, so that several copies of this package in one process know of each other.
+// Registered symbols, so that several copies of this package in one process share them.
 const REGISTERED = Symbol.for('@fastify-spiffe/peer.registered')
 const KNOWN = Symbol.for('@fastify-spiffe/peer.known')
 
@@ -14,12 +14,12 @@ function carrierOf(value: object): Carrier {
   return value
 }
 
-/** Whether the plugin was registered on this instance, or on one around it, which it inherits from. */
+/** Returns whether the plugin is registered on this instance, or on one that encloses it. */
 export function isRegistered(instance: FastifyInstance): boolean {
   return carrierOf(instance)[REGISTERED] === true
 }
 
-/** Takes note that it was. Returns whether this is its first registration in the application. */
+/** Records the registration. Returns whether it is the first in the application. */
 export function register(instance: FastifyInstance): boolean {
   const outermost = outermostOf(instance)
   const isFirst = carrierOf(outermost)[KNOWN] !== true

@@ -11,19 +11,19 @@ export interface Place {
 }
 
 /** Listens on a free port of 127.0.0.1. */
-export const listen = async (app: {
+export async function listen(app: {
   listen(options: { host: string; port: number }): Promise<string>
-}): Promise<Place> => {
+}): Promise<Place> {
   const { hostname, port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
   return { host: hostname, port: Number(port) }
 }
 
 /** A TLS client that verifies nothing: it is the server that is under test. */
-export const dial = async (
+export async function dial(
   place: Place,
   svid: X509Svid | null,
   options: ConnectionOptions = {},
-): Promise<TLSSocket> => {
+): Promise<TLSSocket> {
   const material =
     svid === null ? {} : { cert: svid.exportCertificatesPem(), key: svid.exportPrivateKeyPem() }
   const socket = tls.connect({ ...place, rejectUnauthorized: false, ...material, ...options })
@@ -32,7 +32,7 @@ export const dial = async (
 }
 
 /** Asks for `/` on a new connection; `null` when it is cut without an answer. */
-export const get = async (place: Place, svid: X509Svid | null): Promise<string | null> => {
+export async function get(place: Place, svid: X509Svid | null): Promise<string | null> {
   const socket = await dial(place, svid)
   socket.write('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')
   const answer = await text(socket).catch(() => '')
@@ -40,18 +40,19 @@ export const get = async (place: Place, svid: X509Svid | null): Promise<string |
   return answer === '' ? null : answer.slice(answer.indexOf('\r\n\r\n') + 4)
 }
 
-export const dialHttp2 = async (place: Place, svid: X509Svid): Promise<ClientHttp2Session> => {
+export async function dialHttp2(place: Place, svid: X509Svid): Promise<ClientHttp2Session> {
   const socket = await dial(place, svid, { ALPNProtocols: ['h2'] })
   const session = http2.connect('https://localhost', { createConnection: () => socket })
   await once(session, 'remoteSettings')
   return session
 }
 
-export const getHttp2 = (session: ClientHttp2Session): Promise<string> =>
-  text(session.request({ ':path': '/' }))
+export function getHttp2(session: ClientHttp2Session): Promise<string> {
+  return text(session.request({ ':path': '/' }))
+}
 
 /** The serial number that the server presents on a new connection. */
-export const presentedSerial = async (place: Place, svid: X509Svid): Promise<string> => {
+export async function presentedSerial(place: Place, svid: X509Svid): Promise<string> {
   const socket = await dial(place, svid)
   const serial = socket.getPeerX509Certificate()!.serialNumber.toLowerCase().replace(/^0+/, '')
   socket.destroy()

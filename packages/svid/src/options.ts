@@ -3,14 +3,14 @@ import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { SvidPluginError } from './errors.ts'
 
-/** What the plugin is registered with. */
+/** Options of the plugin `svid`. */
 export interface SvidOptions {
-  /** The source that `spiffeServer` was given. */
+  /** The source that was passed to `spiffeServer`. Required. */
   readonly source: X509MaterialSource
   /**
-   * Close the source when the application closes, after its server. By default it is closed unless
-   * others need it: another server that follows it, or whoever has subscribed to it, such as the next
-   * application on the same source. An open source keeps the process alive.
+   * Whether to close the source when the application closes, after its server. Default: `true` unless
+   * others use the source: another server, or any other subscriber, such as the next application on the
+   * same source. An open source keeps the process alive.
    */
   readonly closeSource?: boolean
 }
@@ -32,7 +32,10 @@ export function readOptions(options: SvidOptions): SvidOptions {
   const { source, closeSource } = options
   assertAwaited(source)
   if (typeof (source as Partial<X509MaterialSource> | undefined)?.onUpdate !== 'function') {
-    throw new SvidPluginError('invalid-option', 'svid needs the source that spiffeServer was given')
+    throw new SvidPluginError(
+      'invalid-option',
+      'svid needs the source that was passed to spiffeServer',
+    )
   }
   if (closeSource === undefined) return { source }
   return { source, closeSource: reader.asBoolean('closeSource', closeSource, false) }

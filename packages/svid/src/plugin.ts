@@ -3,7 +3,7 @@ import { identityOf, otherCopyOf, type ServerIdentity } from '@fastify-spiffe/tl
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { SvidPluginError } from './errors.ts'
-import { logCutClients } from './log/cut-clients.ts'
+import { logRejectedClients } from './log/rejected-clients.ts'
 import { logRefusedMaterial } from './log/refused-material.ts'
 import { logRotations } from './log/rotations.ts'
 import { logSourceStates } from './log/source-states.ts'
@@ -12,7 +12,7 @@ import { ServedSvid } from './served-svid.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The SVID that this application's server presents: a live, read-only view. */
+    /** The SVID that the server of this application presents: a live, read-only view. */
     readonly svid: ServedSvid
   }
 }
@@ -20,7 +20,7 @@ declare module 'fastify' {
 async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<void> {
   if (fastify.hasDecorator('svid')) {
     const message =
-      'svid was registered on this instance, or on one around it, already: once is enough'
+      'svid is already registered on this instance, or on one that encloses it: register it once'
     throw new SvidPluginError('already-registered', message)
   }
   const { source, closeSource } = readOptions(options)
@@ -33,15 +33,18 @@ async function plugin(fastify: FastifyInstance, options: SvidOptions): Promise<v
     throw new SvidPluginError('not-a-spiffe-server', message)
   }
   if (identity.source !== source) {
-    throw new SvidPluginError('source-mismatch', 'spiffeServer was given another source than svid')
+    throw new SvidPluginError(
+      'source-mismatch',
+      'svid has another source than spiffeServer: pass the same source to both',
+    )
   }
   fastify.decorate('svid', new ServedSvid(identity))
-  // One registration in each of two siblings is one server still.
+  // Two sibling instances that register it have the same server.
   const logs = followed.has(identity) ? [] : startLogs(fastify, source)
   followed.add(identity)
   fastify.addHook('onClose', async () => {
     for (const end of logs) end()
-    // A server that never listened does not close, and would follow its source for ever.
+    // A server that never listened emits no `close`, and would stay subscribed to its source.
     identity.close()
     if (closeSource ?? !identity.isSourceShared) await source.close()
   })
@@ -53,14 +56,14 @@ function startLogs({ server, log }: FastifyInstance, source: X509MaterialSource)
   return [
     logRotations(server, log),
     logRefusedMaterial(server, source, log),
-    logCutClients(server, log),
+    logRejectedClients(server, log),
     logSourceStates(server, source, log),
   ]
 }
 
 /**
- * Puts the SVID that the application's server presents at `fastify.svid`, and tells the log about its
- * rotations. The server itself comes from `Fastify(spiffeServer(source))`.
+ * Decorates the application with `fastify.svid`, the SVID that its server presents, and logs rotations,
+ * rejected clients and the state of the source. The server is made by `Fastify(spiffeServer(source))`.
  *
  * @throws {@link SvidPluginError} `not-a-spiffe-server`, `source-mismatch`, `unknown-option`,
  *   `invalid-option` or `already-registered`, when the application boots

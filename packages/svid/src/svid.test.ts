@@ -35,10 +35,12 @@ beforeAll(async () => {
 
 afterAll(() => authority.close())
 
-const open = (): Promise<InProcessSource> => authority.source('spiffe://example.org/acme/orders')
+function open(): Promise<InProcessSource> {
+  return authority.source('spiffe://example.org/acme/orders')
+}
 
 /** A logger that keeps what it is told. */
-const memory = () => {
+function memory() {
   const lines: Record<string, unknown>[] = []
   const write = (line: string): void => void lines.push(JSON.parse(line))
   return { lines, logger: { level: 'info', stream: { write } } }
@@ -114,7 +116,7 @@ describe('a server of spiffeServer', () => {
 })
 
 /** Listens on a machine where `localhost` has two addresses. */
-const onTwoAddresses = async (listening: () => Promise<string>): Promise<string> => {
+async function onTwoAddresses(listening: () => Promise<string>): Promise<string> {
   const { lookup } = dns
   Object.assign(dns, { lookup: twoAddresses })
   try {
@@ -127,7 +129,7 @@ const onTwoAddresses = async (listening: () => Promise<string>): Promise<string>
 type Answered = (error: null, addresses: unknown, family?: number) => void
 
 /** Stands in for `dns.lookup`, with or without options. */
-const twoAddresses = (host: string, ...rest: [Answered] | [{ all?: boolean }, Answered]): void => {
+function twoAddresses(host: string, ...rest: [Answered] | [{ all?: boolean }, Answered]): void {
   const addresses = host === 'localhost' ? ['127.0.0.1', '127.0.0.2'] : [host]
   if (rest.length === 1) rest[0](null, addresses[0], 4)
   else
@@ -137,7 +139,7 @@ const twoAddresses = (host: string, ...rest: [Answered] | [{ all?: boolean }, An
     )
 }
 
-const limitsOf = ({ server }: { server: Server }) => {
+function limitsOf({ server }: { server: Server }) {
   const { timeout, keepAliveTimeout, requestTimeout, maxRequestsPerSocket } = server
   return { timeout, keepAliveTimeout, requestTimeout, maxRequestsPerSocket }
 }
@@ -205,7 +207,7 @@ describe('what Fastify leaves to a server factory', () => {
 })
 
 /** Leaves an open, idle connection behind. */
-const useOnce = async (place: Place): Promise<{ readonly ended: Promise<unknown> }> => {
+async function useOnce(place: Place): Promise<{ readonly ended: Promise<unknown> }> {
   const socket = await dial(place, client)
   const ended = once(socket, 'end').then(() => socket.destroy())
   socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
@@ -403,7 +405,7 @@ describe('the log tells', () => {
     await app.register(svid, { source })
     await get(await listen(other), null)
     await get(await listen(app), null)
-    expect(lines.filter(({ msg }) => msg === 'client cut at the handshake')).toEqual([
+    expect(lines.filter(({ msg }) => msg === 'client rejected at the handshake')).toEqual([
       expect.objectContaining({ level: 30, code: 'no-certificate', remoteAddress: '127.0.0.1' }),
     ])
   })
@@ -415,7 +417,7 @@ describe('the log tells', () => {
     await using app = Fastify({ ...spiffeServer(source), logger })
     await app.register(svid, { source })
     await get(await listen(app), await elsewhere.issueX509Svid('spiffe://foreign.test/acme/web'))
-    const cut = lines.filter(({ msg }) => msg === 'client cut at the handshake')
+    const cut = lines.filter(({ msg }) => msg === 'client rejected at the handshake')
     expect(cut).toMatchObject([
       {
         code: 'unknown-trust-domain',
@@ -455,8 +457,8 @@ describe('the log tells', () => {
     now += 1000
     await get(place, null)
 
-    const cut = lines.filter(({ msg }) => msg === 'client cut at the handshake')
-    expect(cut.map(({ untold }) => untold)).toEqual([...Array(10).fill(undefined), 3])
+    const cut = lines.filter(({ msg }) => msg === 'client rejected at the handshake')
+    expect(cut.map(({ suppressed }) => suppressed)).toEqual([...Array(10).fill(undefined), 3])
   })
 
   test('an SVID that its server cannot use', async () => {

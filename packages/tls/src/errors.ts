@@ -1,44 +1,43 @@
-import type { RejectionCode } from './peer/rejection.ts'
+import { CodedError } from '@fastify-spiffe/spiffe/internal'
+import type { RejectionCode } from './rejection.ts'
 
-/** The closed list of what {@link TlsError} can say. */
+/** All codes of {@link TlsError}. */
 export type TlsErrorCode =
-  /** An option has a value that it cannot take. */
+  /** An option has a value that is not allowed. */
   | 'invalid-option'
   /** An option that does not exist. */
   | 'unknown-option'
   /** An option of Node's TLS that would bypass the SVID, the verifier or the ban on resumption. */
   | 'forbidden-option'
-  /** The source has no SVID that may be presented now. */
+  /** The source has no SVID to present. */
   | 'no-svid'
-  /** The SVID cannot be put on the wire. */
+  /** The SVID cannot be used for TLS. */
   | 'invalid-material'
-  /** A peer is bound to its connection once. */
+  /** A connection already has its peer, which is bound once. */
   | 'peer-already-bound'
   /** The test kit was used in production, or on a real connection. */
   | 'test-kit-refused'
-  /** No TLS connection came about; `cause` says why. */
+  /** The TLS connection failed; `cause` is the error of Node, if there is one. */
   | 'connect-failed'
   /** No verified connection within `timeoutMs`. */
   | 'connect-timeout'
-  /** The server did not prove a SPIFFE ID; `rejection` says why. */
+  /** The server proved no SPIFFE ID; `rejection` says why. */
   | 'server-refused'
-  /** The server proved a SPIFFE ID, and it is not one that the caller wants to talk to. */
+  /** The server proved a SPIFFE ID that the option `server` does not match. */
   | 'server-not-allowed'
 
 export interface TlsErrorOptions extends ErrorOptions {
   readonly rejection?: RejectionCode
 }
 
-/** What this package throws. Tests and callers tell errors apart by `code`. */
-export class TlsError extends Error {
+/** Every error that this package throws. Distinguish errors by `code`. */
+export class TlsError extends CodedError<TlsErrorCode> {
   override readonly name = 'TlsError'
-  readonly code: TlsErrorCode
-  /** Set with `server-refused`: why the proof failed. */
+  /** With `server-refused`: why the proof failed; otherwise `undefined`. */
   readonly rejection: RejectionCode | undefined
 
   constructor(code: TlsErrorCode, message: string, options: TlsErrorOptions = {}) {
-    super(message, options)
-    this.code = code
+    super(code, message, options)
     this.rejection = options.rejection
   }
 }

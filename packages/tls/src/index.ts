@@ -1,32 +1,29 @@
 export { connect } from './client/connect.ts'
 export type { ConnectOptions } from './client/connect-options.ts'
 export { SvidAgent } from './client/svid-agent.ts'
-export type { SvidAgentOptions } from './client/svid-agent.ts'
+export type { SvidAgentOptions } from './client/agent-options.ts'
 export type { MinVersion } from './context/context-options.ts'
 export { TlsError } from './errors.ts'
 export type { TlsErrorCode, TlsErrorOptions } from './errors.ts'
-export type {
-  HandshakeFailedEvent,
-  HandshakeFailureCode,
-  PeerLapsedEvent,
-  PeerRejectedEvent,
-  PeerVerifiedEvent,
-  SvidAppliedEvent,
-  SvidRefusedEvent,
-  SvidWithdrawnEvent,
-} from './events.ts'
+export type { SvidAppliedEvent, SvidRefusedEvent, SvidWithdrawnEvent } from './context/events.ts'
 export { peerOf } from './peer/binding.ts'
 export { isCurrent } from './peer/connection-peer.ts'
 export type { ConnectionPeer } from './peer/connection-peer.ts'
-export type { RejectionCode } from './peer/rejection.ts'
-export type { LapseReason } from './peer/standing.ts'
-export type { ClientCertificateMode } from './server/acceptor.ts'
-export type { ConnectionCounts, OnPeerExpiry } from './server/connection-registry.ts'
+export type { RejectionCode } from './rejection.ts'
+export type { LapseReason } from './peer/trust-status.ts'
+export type { ConnectionCounts } from './server/connection-registry.ts'
 export type { ServerCounters } from './server/server-counters.ts'
 export { identityOf, otherCopyOf } from './server/server-identity.ts'
 export type { ServerIdentity } from './server/server-identity.ts'
-export type { HttpOptions, SvidServerOptions } from './server/server-options.ts'
+export type {
+  ClientCertificateMode,
+  HttpOptions,
+  OnPeerExpiry,
+  SvidServerOptions,
+} from './server/server-options.ts'
 export { createSvidServer } from './server/svid-server.ts'
 export type { Http2RequestListener } from './server/svid-server.ts'
 export { createSvidTlsServer } from './server/svid-tls-server.ts'
 export type { SvidTlsServerOptions } from './server/tls-server-options.ts'
+export type { PeerLapsedEvent, PeerRejectedEvent, PeerVerifiedEvent } from './peer/events.ts'
+export type { HandshakeFailedEvent, HandshakeFailureCode } from './server/handshake-failures.ts'

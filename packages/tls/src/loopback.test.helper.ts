@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
-import type { MintedCa, MintedCertificate } from '@fastify-spiffe/authority'
+import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import {
   BundleSet,
   X509Bundle,
@@ -58,17 +58,34 @@ export class HeldSource implements X509MaterialSource {
   }
 }
 
-export const bundlesOf = (...authorities: MintedCa[]): BundleSet =>
-  BundleSet.of(...authorities.map((ca) => X509Bundle.of(ca.trustDomain, [ca.certificate])))
+export function bundlesOf(...authorities: MintedCa[]): BundleSet {
+  return BundleSet.of(...authorities.map((ca) => X509Bundle.of(ca.trustDomain, [ca.certificate])))
+}
 
-export const portOf = (server: { address(): AddressInfo | string | null }): number => {
+/** What most servers of a test need. */
+export interface Material {
+  readonly authority: MintedCa
+  /** Holds the SVID of a server, and the bundle of `authority`. */
+  readonly source: HeldSource
+  /** An SVID of `authority` for a client. */
+  readonly web: MintedCertificate
+}
+
+export async function mintMaterial(webId = 'spiffe://example.org/web'): Promise<Material> {
+  const authority = await mintRootCa('example.org')
+  const svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
+  const source = new HeldSource(svid, bundlesOf(authority))
+  return { authority, source, web: await authority.mint(webId) }
+}
+
+export function portOf(server: { address(): AddressInfo | string | null }): number {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port is open')
   return address.port
 }
 
 /** Records what is published on a channel until `stop`. */
-export const record = (name: string): { stop(): object[] } => {
+export function record(name: string): { stop(): object[] } {
   const events: object[] = []
   const listener = (message: unknown): void => {
     if (typeof message === 'object' && message !== null) events.push(message)
@@ -83,7 +100,7 @@ export const record = (name: string): { stop(): object[] } => {
 }
 
 /** The code of the `TlsError` that `action` throws. */
-export const codeOf = (action: () => unknown): string | undefined => {
+export function codeOf(action: () => unknown): string | undefined {
   try {
     action()
   } catch (error) {
@@ -150,11 +167,11 @@ export interface Answer {
 }
 
 /** A client with any material and no scruples: verifies nothing, and sends its request along with its Finished. */
-export const call = async (
+export async function call(
   port: number,
   material: MintedCertificate | X509Svid | null,
   options: ConnectionOptions & { readonly protocol?: Protocol } = {},
-): Promise<Answer> => {
+): Promise<Answer> {
   const socket = dial(port, material, options)
   let serverSerial: string | undefined
   socket.once('secureConnect', () => {
@@ -175,11 +192,11 @@ export interface SessionAnswer {
 }
 
 /** As `call`, with what became of TLS sessions. What the server issues comes before its answer. */
-export const callInSession = async (
+export async function callInSession(
   port: number,
   material: MintedCertificate | X509Svid | null,
   options: ConnectionOptions & { readonly protocol?: Protocol } = {},
-): Promise<SessionAnswer> => {
+): Promise<SessionAnswer> {
   const socket = dial(port, material, options)
   const issued: Buffer[] = []
   let isResumed = false
@@ -194,12 +211,12 @@ export const callInSession = async (
   return { body, isResumed, issued, established }
 }
 
-export const dial = (
+export function dial(
   port: number,
   material: MintedCertificate | X509Svid | null,
   { protocol = 'http/1.1', ...options }: ConnectionOptions & { readonly protocol?: Protocol } = {},
-): TLSSocket =>
-  tls.connect({
+): TLSSocket {
+  return tls.connect({
     host: '127.0.0.1',
     port,
     rejectUnauthorized: false,
@@ -207,27 +224,28 @@ export const dial = (
     ...pemOf(material),
     ...options,
   })
+}
 
-const pemOf = (material: MintedCertificate | X509Svid | null): ConnectionOptions => {
+function pemOf(material: MintedCertificate | X509Svid | null): ConnectionOptions {
   if (material === null) return {}
   return 'leaf' in material
     ? { cert: material.exportCertificatesPem(), key: material.exportPrivateKeyPem() }
     : { cert: material.certificatesPem, key: material.privateKeyPem }
 }
 
-const callHttp1 = async (socket: TLSSocket): Promise<string | null> => {
+async function callHttp1(socket: TLSSocket): Promise<string | null> {
   socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
   const answer = await text(socket).catch(() => '')
   return answer.startsWith('HTTP/1.1 200') ? bodyOf(answer) : null
 }
 
 // The one chunk that the test server sends, or a body with a length.
-const bodyOf = (answer: string): string => {
+function bodyOf(answer: string): string {
   const body = answer.slice(answer.indexOf('\r\n\r\n') + 4)
   return /\r\nTransfer-Encoding: chunked/i.test(answer) ? (body.split('\r\n')[1] ?? '') : body
 }
 
-const callHttp2 = async (socket: TLSSocket): Promise<string | null> => {
+async function callHttp2(socket: TLSSocket): Promise<string | null> {
   const session = http2.connect('https://localhost', { createConnection: () => socket })
   session.on('error', () => undefined)
   const stream = session.request({ ':path': '/' })

@@ -6,33 +6,34 @@ import { fillSlot } from '../request/slot.ts'
 import { endConnection } from './end-connection.ts'
 
 /**
- * The second of two gates: even if a connection should get past the acceptor, no request on it gets
- * past here. And a peer that was proven once is asked at each request whether that still holds.
+ * Refuses requests without a valid proof, after the acceptor has rejected connections without one: it
+ * refuses a request whose connection the acceptor has not verified, and checks at each request that the
+ * proof of its peer is still valid.
  */
-export const gate =
-  (clock: () => number): onRequestHookHandler =>
-  (request, reply, done) => {
+export function gate(clock: () => number): onRequestHookHandler {
+  return (request, reply, done) => {
     const peer = peerOf(request.raw.socket)
-    const refusal = refusalOf(peer, clock)
-    if (refusal === null) {
+    const reason = unprovenReasonOf(peer, clock)
+    if (reason === null) {
       fillSlot(request, peer ?? null)
       done()
       return
     }
-    done(refuse(request, reply, refusal))
+    done(refuse(request, reply, reason))
   }
+}
 
-type Refusal = 'not-accepted' | 'lapsed'
+type UnprovenReason = 'not-accepted' | 'lapsed'
 
-const refusalOf = (
+function unprovenReasonOf(
   peer: ConnectionPeer | null | undefined,
   clock: () => number,
-): Refusal | null => {
+): UnprovenReason | null {
   if (peer === undefined) return 'not-accepted'
   return peer === null || isCurrent(peer, clock()) ? null : 'lapsed'
 }
 
-const refuse = (request: FastifyRequest, reply: FastifyReply, reason: Refusal): PeerError => {
+function refuse(request: FastifyRequest, reply: FastifyReply, reason: UnprovenReason): PeerError {
   const error = PeerError.unauthenticated()
   endConnection(request, reply)
   request.log.info({ reason, statusCode: 401 }, 'request refused: the caller is not proven')

@@ -5,8 +5,8 @@ const slot: unique symbol = Symbol('spiffe.peer')
 
 type WithSlot = FastifyRequest & { [slot]?: ConnectionPeer | null }
 
-/** Gives every request its place for a peer, and the getters that show it. They cannot be assigned. */
-export const decorateRequests = (fastify: FastifyInstance): void => {
+/** Gives every request a slot for its peer, and getters for it that cannot be assigned. */
+export function decorateRequests(fastify: FastifyInstance): void {
   fastify.decorateRequest(slot, null)
   fastify.decorateRequest('peer', {
     getter(): ConnectionPeer | null {
@@ -20,7 +20,7 @@ export const decorateRequests = (fastify: FastifyInstance): void => {
   })
 }
 
-/** Kept on the request: when an HTTP/2 session has ended, its socket no longer tells. */
-export const fillSlot = (request: FastifyRequest, peer: ConnectionPeer | null): void => {
+/** Stores the peer on the request: the socket of an HTTP/2 session that has ended no longer has it. */
+export function fillSlot(request: FastifyRequest, peer: ConnectionPeer | null): void {
   ;(request as WithSlot)[slot] = peer
 }

@@ -1,47 +1,47 @@
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { FastifyBaseLogger } from 'fastify'
-import { LineBudget } from './line-budget.ts'
-import { listen, type End } from './listen.ts'
+import { LogRateLimiter } from './log-rate-limiter.ts'
+import { subscribeTo, type Unsubscribe } from './subscribe-to.ts'
 
-interface Refusal {
+interface RejectedMaterial {
   readonly code: string
   readonly message: string
 }
 
 /**
- * Logs SVIDs and bundles that came and were not used; what was held before serves on. An agent that sends them without end
- * gets ten lines in ten seconds; the last of them then follows.
+ * Logs SVIDs and bundles that the source or the server refused; the last good ones stay in use. At most ten
+ * lines in ten seconds; the last refusal of that time follows.
  */
-export const logRefusedMaterial = (
+export function logRefusedMaterial(
   server: object,
   source: X509MaterialSource,
   log: FastifyBaseLogger,
-): End => {
+): Unsubscribe {
   let latest = { what: 'SVID', code: '', message: '' }
-  const budget = new LineBudget((suppressed) => {
+  const limiter = new LogRateLimiter((suppressed) => {
     const { what, code, message } = latest
     log.error(
       { code, reason: message, ...(suppressed > 0 && { suppressed }) },
-      `${what} refused: the last good one serves on`,
+      `${what} refused: the last good one stays in use`,
     )
   })
-  const tell = (what: string, { code, message }: Refusal): void => {
+  const report = (what: string, { code, message }: RejectedMaterial): void => {
     latest = { what, code, message }
-    budget.spend()
+    limiter.log()
   }
   const ends = [
-    listen('spiffe:server:svid-refused', (event) => {
-      if (event.server === server) tell('SVID', event)
+    subscribeTo('spiffe:server:svid-refused', (event) => {
+      if (event.server === server) report('SVID', event)
     }),
-    listen('spiffe:svid:rejected', (event) => {
-      if (event.endpoint === source.endpoint) tell('SVID', event)
+    subscribeTo('spiffe:svid:rejected', (event) => {
+      if (event.endpoint === source.endpoint) report('SVID', event)
     }),
-    listen('spiffe:bundle:rejected', (event) => {
-      if (event.endpoint === source.endpoint) tell('bundle', event)
+    subscribeTo('spiffe:bundle:rejected', (event) => {
+      if (event.endpoint === source.endpoint) report('bundle', event)
     }),
   ]
   return () => {
     ends.forEach((end) => end())
-    budget.close()
+    limiter.close()
   }
 }

@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { listen, type End } from './listen.ts'
+import { subscribeTo, type Unsubscribe } from './subscribe-to.ts'
 
-/** Logs each SVID that a server puts on the wire. */
-export const logRotations = (server: object, log: FastifyBaseLogger): End =>
-  listen('spiffe:server:svid-applied', (event) => {
+/** Logs each SVID that a server begins to present. */
+export function logRotations(server: object, log: FastifyBaseLogger): Unsubscribe {
+  return subscribeTo('spiffe:server:svid-applied', (event) => {
     if (event.server !== server) return
     const fields = {
       spiffeId: event.spiffeId.toString(),
@@ -13,3 +13,4 @@ export const logRotations = (server: object, log: FastifyBaseLogger): End =>
     }
     log.info(fields, 'SVID rotated')
   })
+}

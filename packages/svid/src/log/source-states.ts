@@ -1,28 +1,28 @@
 import type { SourceProblem, SourceState, X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { FastifyBaseLogger } from 'fastify'
-import { listen, type End } from './listen.ts'
-import { LineBudget } from './line-budget.ts'
+import { subscribeTo, type Unsubscribe } from './subscribe-to.ts'
+import { LogRateLimiter } from './log-rate-limiter.ts'
 
 type Level = 'info' | 'warn' | 'error'
 
 /**
- * Logs where the source of an SVID stands each time that changes, with the code and the cause where the
- * source says them, and each further cause once until the source is ready again. A source that goes up
- * and down without end gets ten lines in ten seconds; where it stands then follows. A source that has ended keeps its state
- * when its SVID expires: that the server presents none any more is a line of its own.
+ * Logs each change of the state of a source, with the code and the cause if the source has them, and each
+ * further cause once until the source is ready again. At most ten lines in ten seconds; the state at the
+ * end of that time follows. A source that has ended keeps its state when its SVID expires, so that the
+ * withdrawal of the SVID from the server is logged too.
  */
-export const logSourceStates = (
+export function logSourceStates(
   server: object,
   source: X509MaterialSource,
   log: FastifyBaseLogger,
-): End => {
+): Unsubscribe {
   let logged = source.state
   const causes = new Set<string>()
   const write = (problem: SourceProblem | null | undefined, suppressed: number): void => {
     const { state } = source
     if (state === 'ready') causes.clear()
     const [level, message] = STATE_MESSAGES[state]
-    // What was last in the way of a source that is ready is over.
+    // The last problem of a source that is ready is over.
     const cause = state === 'ready' || state === 'closed' ? null : problem
     if (cause) causes.add(cause.code)
     log[levelOf(level, state, cause)](
@@ -30,21 +30,21 @@ export const logSourceStates = (
       message,
     )
   }
-  const budget = new LineBudget((suppressed) => {
+  const limiter = new LogRateLimiter((suppressed) => {
     logged = source.state
     write(source.error, suppressed)
   })
   const unsubscribe = source.onUpdate(() => {
     if (source.state === logged) return
     logged = source.state
-    budget.spend()
+    limiter.log()
   })
-  const endProblems = listen('spiffe:source:problem', ({ endpoint, code }) => {
+  const unsubscribeProblems = subscribeTo('spiffe:source:problem', ({ endpoint, code }) => {
     if (endpoint !== source.endpoint || causes.has(code) || source.state === 'closed') return
     causes.add(code)
-    budget.spend()
+    limiter.log()
   })
-  const endWithdrawals = listen('spiffe:server:svid-withdrawn', (event) => {
+  const unsubscribeWithdrawals = subscribeTo('spiffe:server:svid-withdrawn', (event) => {
     const { state } = source
     if (event.server !== server || (state !== 'failed' && state !== 'closed')) return
     log.error(
@@ -54,25 +54,27 @@ export const logSourceStates = (
   })
   return () => {
     unsubscribe()
-    endProblems()
-    endWithdrawals()
-    budget.close()
+    unsubscribeProblems()
+    unsubscribeWithdrawals()
+    limiter.close()
   }
 }
 
-const causeFields = (cause: SourceProblem | null | undefined): object =>
-  cause ? { code: cause.code, reason: cause.message } : {}
+function causeFields(cause: SourceProblem | null | undefined): object {
+  return cause ? { code: cause.code, reason: cause.message } : {}
+}
 
-// An SVID that waits for its time is worth a look: clocks are apart.
-const levelOf = (level: Level, state: SourceState, cause: unknown): Level =>
-  state === 'starting' && cause ? 'warn' : level
+// An SVID that is not yet valid deserves a warning: the clocks differ.
+function levelOf(level: Level, state: SourceState, cause: unknown): Level {
+  return state === 'starting' && cause ? 'warn' : level
+}
 
 const STATE_MESSAGES: Readonly<Record<SourceState, readonly [Level, string]>> = {
   starting: ['info', 'source of the SVID is starting: there is no SVID to present yet'],
   ready: ['info', 'source of the SVID is ready'],
-  stale: ['warn', 'source of the SVID is interrupted: the last SVID serves on'],
-  denied: ['error', 'source says that this service has no SVID: new handshakes fail'],
+  stale: ['warn', 'source of the SVID is interrupted: the last SVID stays in use'],
+  denied: ['error', 'source has no SVID for this service: new handshakes fail'],
   expired: ['error', 'SVID has expired while its source is interrupted: new handshakes fail'],
-  failed: ['error', 'source of the SVID has ended for good'],
+  failed: ['error', 'source of the SVID has failed for good'],
   closed: ['warn', 'source of the SVID is closed'],
 }

@@ -10,14 +10,14 @@ type Timeout =
   | 'http2SessionTimeout'
 
 /**
- * Fastify applies these to the servers that it makes itself, and leaves them to a `serverFactory`.
+ * Applies the timeouts of `Fastify()`, which it sets on its own servers, but not on those of a `serverFactory`.
  *
  * @param completed the options that Fastify hands to a factory, validated and with its defaults
  */
-export const withTimeouts = <AnyServer extends Server | Http2SecureServer>(
+export function withTimeouts<AnyServer extends Server | Http2SecureServer>(
   server: AnyServer,
   completed: Record<string, unknown>,
-): AnyServer => {
+): AnyServer {
   const valueOf = (name: Timeout): number => Number(completed[name])
   const maxRequestsPerSocket = valueOf('maxRequestsPerSocket')
   server.setTimeout(valueOf('connectionTimeout'))
@@ -25,7 +25,7 @@ export const withTimeouts = <AnyServer extends Server | Http2SecureServer>(
   Object.assign(server, {
     keepAliveTimeout: valueOf('keepAliveTimeout'),
     requestTimeout: valueOf('requestTimeout'),
-    // Fastify's zero is Node's default: no limit.
+    // 0 is Fastify's default, and means no limit.
     ...(maxRequestsPerSocket > 0 && { maxRequestsPerSocket }),
   })
   if ('updateSettings' in server) {

@@ -12,19 +12,19 @@ import { refuseUnenforcedRulesOn } from './unenforced-rules.ts'
 /** Options of {@link spiffeServer}. */
 export interface SpiffeServerOptions extends Omit<SvidServerOptions, 'http'> {
   /**
-   * Options for Node's HTTP layer, such as `maxHeaderSize` or `settings`. What Fastify has an option
-   * for (`keepAliveTimeout`, `requestTimeout`) is set there.
+   * Options of Node's HTTP server, such as `maxHeaderSize` or `settings`, but not those that are options
+   * of `Fastify()`: `keepAliveTimeout` and `requestTimeout`.
    */
   readonly http?: Omit<HttpOptions, FastifyOwned>
 }
 
-/** What `Fastify()` needs to serve HTTP/1.1 over TLS with an SVID. */
+/** Options of `Fastify()` for a server that speaks HTTP/1.1 over TLS with an SVID. */
 export interface SpiffeHttpsOptions {
   readonly https: ServerOptions
   readonly serverFactory: FastifyServerFactory<Server>
 }
 
-/** What `Fastify()` needs to serve HTTP/2 over TLS with an SVID. */
+/** Options of `Fastify()` for a server that speaks HTTP/2 over TLS with an SVID. */
 export interface SpiffeHttp2Options {
   readonly http2: true
   readonly https: SecureServerOptions
@@ -39,19 +39,19 @@ const fastifyOwned = ['keepAliveTimeout', 'requestTimeout'] as const
 type FastifyOwned = (typeof fastifyOwned)[number]
 
 /**
- * Makes the options with which `Fastify()` serves the SVID of `source` and follows its rotations:
+ * Makes the options of `Fastify()` for a server that presents the SVID of `source` and follows its rotations:
  * `Fastify(spiffeServer(source))`, or `Fastify({ ...spiffeServer(source), logger: true })`.
  *
  * Fastify's own `connectionTimeout`, `keepAliveTimeout`, `requestTimeout`, `maxRequestsPerSocket`,
- * `http2SessionTimeout` and `forceCloseConnections` work as on any other server.
+ * `http2SessionTimeout` and `forceCloseConnections` work as with any other server.
  *
  * `Fastify()` then throws `TlsError` (`no-svid`, `invalid-material`, `unknown-option`,
  * `forbidden-option`, `invalid-option`) from `@fastify-spiffe/tls`, or {@link SvidPluginError}
- * `invalid-option` when its options `https` or `http2` contradict the ones made here.
+ * `invalid-option` when its options `https` or `http2` contradict those made here.
  *
- * @param source gives the SVID, and the bundles to verify clients with; it must hold an SVID already
- * @throws {@link SvidPluginError} `invalid-option` for a source that was not awaited, or an option of `http` that belongs
- *   to Fastify
+ * @param source gives the SVID, and the bundles to verify clients with; it has to hold an SVID already
+ * @throws {@link SvidPluginError} `invalid-option` for a source that is a promise, or an option of `http` that is
+ *   one of `Fastify()`
  */
 export function spiffeServer(source: X509MaterialSource, options: Http2): SpiffeHttp2Options
 export function spiffeServer(source: X509MaterialSource, options?: Https): SpiffeHttpsOptions
@@ -61,7 +61,7 @@ export function spiffeServer(
 ): SpiffeHttpsOptions | SpiffeHttp2Options {
   assertAwaited(source)
   assertNotFastifyOwned(options.http ?? {})
-  // Says "https" to Fastify. Whoever merges options may hand on a copy, such as `fastify start`.
+  // Makes Fastify use https. It may be copied on the way, such as by `fastify start`.
   const https = Object.freeze({})
   if (options.http2 === true) {
     const serverFactory: FastifyServerFactory<Http2SecureServer> = (handler, completed) => {
@@ -77,7 +77,7 @@ export function spiffeServer(
   return { https, serverFactory }
 }
 
-const assertNotFastifyOwned = (http: unknown): void => {
+function assertNotFastifyOwned(http: unknown): void {
   if (typeof http !== 'object' || http === null) {
     const found = describeValue(http)
     throw new SvidPluginError('invalid-option', `http must be an object, not ${found}`)
@@ -87,23 +87,26 @@ const assertNotFastifyOwned = (http: unknown): void => {
   throw new SvidPluginError('invalid-option', `http.${name} is an option of Fastify: set it there`)
 }
 
-const completedServer = <AnyServer extends Server | Http2SecureServer>(
+function completedServer<AnyServer extends Server | Http2SecureServer>(
   server: AnyServer,
   completed: Record<string, unknown>,
-): AnyServer => {
+): AnyServer {
   refuseUnenforcedRulesOn(server)
   return withTimeouts(server, completed)
 }
 
-const assertUnchanged = (given: Record<string, unknown>, http2: boolean): void => {
+function assertUnchanged(given: Record<string, unknown>, http2: boolean): void {
   const { https } = given
   if (typeof https !== 'object' || https === null || Reflect.ownKeys(https).length > 0) {
     throw new SvidPluginError(
       'invalid-option',
-      'spiffeServer makes the https options: other ones have no effect',
+      'spiffeServer makes the https options: remove the option https of Fastify()',
     )
   }
   if ((given['http2'] ?? false) !== http2) {
-    throw new SvidPluginError('invalid-option', 'http2 is an option of spiffeServer: set it there')
+    throw new SvidPluginError(
+      'invalid-option',
+      'http2 is an option of spiffeServer: set it there, not on Fastify()',
+    )
   }
 }

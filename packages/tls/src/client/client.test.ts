@@ -36,8 +36,9 @@ let foreign: MintedCa
 let server: HeldSource
 let web: HeldSource
 
-const svidOf = async (ca: MintedCa, name: string): Promise<X509Svid> =>
-  (await ca.mint(name)).toX509Svid()
+async function svidOf(ca: MintedCa, name: string): Promise<X509Svid> {
+  return (await ca.mint(name)).toX509Svid()
+}
 
 beforeAll(async () => {
   authority = await mintRootCa('example.org')
@@ -46,7 +47,7 @@ beforeAll(async () => {
   web = new HeldSource(await svidOf(authority, WEB_ID), bundlesOf(authority))
 })
 
-const failure = async (promise: Promise<unknown>): Promise<TlsError> => {
+async function failure(promise: Promise<unknown>): Promise<TlsError> {
   try {
     await promise
   } catch (error) {
@@ -72,6 +73,16 @@ describe('connect', () => {
     expect(inspect(socket, { depth: 10, showHidden: true })).not.toContain('PRIVATE KEY')
     socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
     expect(await text(socket)).toContain(WEB_ID)
+  })
+
+  test.each([SERVER_ID, 'spiffe://example.org/*'])('takes %s for a matcher', async (wanted) => {
+    await using loopback = await Loopback.serve(server)
+    const target = { source: web, host: HOST, port: loopback.port }
+    const socket = await connect({ ...target, server: wanted })
+    expect(peerOf(socket)?.spiffeId.toString()).toBe(SERVER_ID)
+    socket.destroy()
+    const refused = await failure(connect({ ...target, server: 'spiffe://example.org/other' }))
+    expect(refused).toMatchObject({ code: 'server-not-allowed' })
   })
 
   test('reaches a server behind intermediates, by name, over HTTP/2', async () => {
@@ -182,15 +193,17 @@ describe('connect', () => {
       plain.listen(0, HOST)
       await once(plain, 'listening')
       const port = portOf(plain)
-      const attempt = connect({ source: web, host: HOST, port, server: matchAny() })
-      expect(await failure(attempt)).toMatchObject({ code: 'connect-failed' })
+      const refused = connect({ source: web, host: HOST, port, server: matchAny() })
+      expect(await failure(refused)).toMatchObject({ code: 'connect-failed' })
       plain.close()
     }
   })
 
   test.each<[string, object]>([
     ['invalid-option', { server: undefined }],
-    ['invalid-option', { server: SERVER_ID }],
+    ['invalid-option', { server: 'spiffe://example.org' }],
+    ['invalid-option', { server: 'https://example.org/web' }],
+    ['invalid-option', { server: [matchAny()] }],
     ['invalid-option', { host: '' }],
     ['invalid-option', { port: 0 }],
     ['invalid-option', { timeoutMs: 2 ** 31 }],
@@ -213,16 +226,18 @@ describe('connect', () => {
   })
 })
 
-const request = (agent: SvidAgent, port: number, options: object = {}): Promise<IncomingMessage> =>
-  new Promise((resolve, reject) => {
+function request(agent: SvidAgent, port: number, options: object = {}): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
     https.get({ ...options, host: HOST, port, agent }, resolve).on('error', reject)
   })
+}
 
-const bodyFrom = async (agent: SvidAgent, port: number): Promise<string> =>
-  text(await request(agent, port))
+async function bodyFrom(agent: SvidAgent, port: number): Promise<string> {
+  return text(await request(agent, port))
+}
 
 // The socket goes back to the pool a turn after the response has ended.
-const idle = async (agent: SvidAgent): Promise<void> => {
+async function idle(agent: SvidAgent): Promise<void> {
   while (Object.keys(agent.freeSockets).length === 0) {
     await new Promise((resolve) => {
       setImmediate(resolve)
@@ -230,7 +245,7 @@ const idle = async (agent: SvidAgent): Promise<void> => {
   }
 }
 
-const attempt = async (to: Loopback, wanted: SpiffeIdMatcher): Promise<string> => {
+async function attempt(to: Loopback, wanted: SpiffeIdMatcher): Promise<string> {
   const agent = new SvidAgent({ source: web, server: wanted, keepAlive: true })
   const { code } = await failure(request(agent, to.port))
   agent.destroy()

@@ -1,53 +1,59 @@
 import { isIP, type LookupFunction } from 'node:net'
 import {
-  SpiffeIdMatcher,
+  SpiffeError,
+  toMatcher,
+  type MatcherInput,
   type RevocationOptions,
   type RevocationPolicy,
+  type SpiffeIdMatcher,
   type X509MaterialSource,
 } from '@fastify-spiffe/spiffe'
-import { describeValue, MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
+import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {
   assertClockSkew,
   assertKnownOptions,
-  assertOneOf,
-  assertPositiveInteger,
   assertSource,
+  reader,
   revocationPolicies,
 } from '../options.ts'
 
+/** Options of `connect`. `source`, `host`, `port` and `server` are required. */
 export interface ConnectOptions {
-  /** The own SVID of this moment, and the bundles to verify the server with. */
+  /** Gives the own SVID to present, and the bundles to verify the server with. */
   readonly source: X509MaterialSource
   /** Host name or IP address. */
   readonly host: string
   readonly port: number
-  /** Which SPIFFE IDs the server may have. There is no default: say whom you call. */
-  readonly server: SpiffeIdMatcher
-  /** Application protocols to offer, such as `['h2']`. Default: none. */
+  /**
+   * Which SPIFFE IDs the server may have: a matcher, or a SPIFFE ID or pattern as a string, such as
+   * `'spiffe://example.org/billing'`. Required: there is no safe default.
+   */
+  readonly server: MatcherInput
+  /** Application protocols (ALPN, RFC 7301) to offer, such as `['h2']`. Default: none. */
   readonly alpnProtocols?: readonly string[]
-  /** The name for the server-name extension. Default: `host`, unless it is an IP address. */
+  /** The server name to send (SNI, RFC 6066 §3). Default: `host`, or none if that is an IP address. */
   readonly servername?: string
   /** How long name resolution, connection and handshake may take together, in ms. Default 10,000. */
   readonly timeoutMs?: number
-  /** Gives up early; the promise rejects with the signal's reason. */
+  /** Aborts the attempt; the promise rejects with the reason of the signal. */
   readonly signal?: AbortSignal
-  /** Default `TLSv1.3`. */
+  /** The lowest TLS version to accept. Default `TLSv1.3`. */
   readonly minVersion?: MinVersion
   /**
-   * What the revocation lists of the bundles mean: `off`, `soft` or `strict`, or
-   * `{ default, trustDomains }` with exceptions by name. Default `soft`.
+   * How the revocation lists of the bundles are used: `off`, `soft` or `strict`, or
+   * `{ default, trustDomains }` with exceptions by the name of the trust domain. Default `soft`.
    */
   readonly revocation?: RevocationPolicy | RevocationOptions
   /**
-   * How far the clock of the server's authority may be from ours, in ms, up to 300,000: its certificates
-   * count by so much earlier and longer. Default 0.
+   * How far the clock of the server's authority may differ from ours, in ms, up to 300,000: its
+   * certificates are valid so much earlier and longer. Default 0.
    */
   readonly clockSkewMs?: number
   /**
-   * Whether an intermediate whose SPIFFE ID is of another trust domain than the server's is let in. It
-   * gives up that trust domains below one root cannot issue for one another. Default `false`.
+   * Whether an intermediate may have a SPIFFE ID of another trust domain than the server. With `true`,
+   * trust domains that share a root can issue SVIDs for one another. Default `false`.
    */
   readonly allowIntermediatesOfOtherTrustDomains?: boolean
   /** As in `net.connect`. */
@@ -60,8 +66,8 @@ export interface ConnectOptions {
   readonly clock?: () => number
 }
 
-/** What may be left out of {@link ConnectOptions}, where that is decided once for many connections. */
-export type EndpointOptions = Pick<
+/** Those of {@link ConnectOptions} that are the same for many connections. */
+export type ConnectorOptions = Pick<
   ConnectOptions,
   | 'source'
   | 'server'
@@ -92,46 +98,60 @@ const connectOptionNames: ReadonlySet<string> = new Set([
   'clock',
 ] satisfies (keyof ConnectOptions)[])
 
+/** {@link ConnectorOptions} that were checked. */
+export interface Connector extends ConnectorOptions {
+  readonly server: SpiffeIdMatcher
+}
+
 /** @throws {@link TlsError} `invalid-option` */
-export const assertEndpointOptions = (options: EndpointOptions): void => {
-  assertSource(options.source)
-  if (!(options.server instanceof SpiffeIdMatcher)) {
-    throw new TlsError('invalid-option', 'server must be a SpiffeIdMatcher: say whom you call')
+export function readServer(server: MatcherInput): SpiffeIdMatcher {
+  try {
+    return toMatcher(server)
+  } catch (cause) {
+    if (!(cause instanceof SpiffeError)) throw cause
+    throw new TlsError('invalid-option', `server: ${cause.message}`, { cause })
   }
+}
+
+/** @throws {@link TlsError} `invalid-option` */
+export function assertConnectorOptions(options: ConnectorOptions): void {
+  assertSource(options.source)
+  readServer(options.server)
   if (options.timeoutMs !== undefined) {
-    assertPositiveInteger('timeoutMs', options.timeoutMs, MAX_TIMER_MS)
+    reader.asInteger('timeoutMs', options.timeoutMs, { min: 1, max: MAX_TIMER_MS })
   }
   if (options.minVersion !== undefined) {
-    assertOneOf('minVersion', options.minVersion, MIN_VERSIONS)
+    reader.asOneOf('minVersion', options.minVersion, MIN_VERSIONS)
   }
   if (options.clockSkewMs !== undefined) assertClockSkew(options.clockSkewMs)
   const { allowIntermediatesOfOtherTrustDomains: allows = false } = options
-  assertOneOf('allowIntermediatesOfOtherTrustDomains', allows, [true, false])
+  reader.asOneOf('allowIntermediatesOfOtherTrustDomains', allows, [true, false])
   revocationPolicies(options.revocation)
 }
 
 /** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */
-export const assertConnectOptions = (options: ConnectOptions): void => {
+export function assertConnectOptions(options: ConnectOptions): void {
   assertKnownOptions(options, connectOptionNames, 'connect')
-  assertEndpointOptions(options)
-  // Node's errors quote each of these.
+  assertConnectorOptions(options)
+  // Checked here, because Node's errors quote the value of each of these.
   const { host, port, servername, localAddress, family, lookup } = options
   if (!isHost(host)) {
     throw new TlsError('invalid-option', 'host must be a host name or an IP address')
   }
-  assertPositiveInteger('port', port, 65_535)
+  reader.asInteger('port', port, { min: 1, max: 65_535 })
   if (servername !== undefined && !isHost(servername)) {
     throw new TlsError('invalid-option', 'servername must be a host name')
   }
   if (localAddress !== undefined && isIP(localAddress) === 0) {
     throw new TlsError('invalid-option', 'localAddress must be an IP address')
   }
-  if (family !== undefined) assertOneOf('family', family, [0, 4, 6])
+  if (family !== undefined) reader.asOneOf('family', family, [0, 4, 6])
   if (lookup !== undefined && typeof lookup !== 'function') {
-    throw new TlsError('invalid-option', `lookup must be a function, not ${describeValue(lookup)}`)
+    reader.refuse('lookup', lookup, 'must be a function')
   }
 }
 
-/** By its characters: whether there is such a host is for the resolver to say, which then names it. */
-const isHost = (value: unknown): boolean =>
-  typeof value === 'string' && (isIP(value) !== 0 || /^[\w.-]{1,253}$/.test(value))
+/** Checks the characters only. Whether the host exists is found out by its resolution. */
+function isHost(value: unknown): boolean {
+  return typeof value === 'string' && (isIP(value) !== 0 || /^[\w.-]{1,253}$/.test(value))
+}

@@ -3,15 +3,15 @@ import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { revocationPolicies } from '../options.ts'
-import type { EndpointOptions } from './connect-options.ts'
-import { clientContextOf, verifierOf } from './endpoint.ts'
+import type { Connector } from './connect-options.ts'
+import { clientContextOf, verifierOf } from './connector-cache.ts'
 import { connectFailure, superviseHandshake } from './handshake.ts'
 import { proveServer } from './server-proof.ts'
 
 const TIMEOUT_MS = 10_000
 
-/** Where a connection goes, and what Node is to know of it besides. */
-export interface Target
+/** Where to connect, with options for Node's socket. */
+export interface ConnectionTarget
   extends
     Pick<ConnectionOptions, 'ALPNProtocols' | 'lookup' | 'servername' | 'timeout'>,
     SocketOptions {
@@ -24,19 +24,21 @@ export type SocketOptions = Pick<
   'family' | 'keepAlive' | 'keepAliveInitialDelay' | 'localAddress' | 'noDelay'
 >
 
-const presented = new WeakMap<TLSSocket, X509Svid>()
+const presentedSvids = new WeakMap<TLSSocket, X509Svid>()
 
-/** The own SVID that a connection of {@link dial} was made with. */
-export const presentedSvidOf = (socket: TLSSocket): X509Svid | undefined => presented.get(socket)
+/** Returns the own SVID that a connection of {@link dial} presents. */
+export function presentedSvidOf(socket: TLSSocket): X509Svid | undefined {
+  return presentedSvids.get(socket)
+}
 
 /**
- * Begins a connection with the own SVID of this moment. Nothing that is written to the socket leaves it
- * before its server has proven one of the SPIFFE IDs that `endpoint.server` matches; a server that does
- * not gets it destroyed with the reason.
+ * Starts a connection with the current SVID of the source. Nothing that is written to the socket is sent
+ * before the server has proven a SPIFFE ID which `connector.server` matches; otherwise the socket is
+ * destroyed with the reason.
  *
  * @throws {@link TlsError} `no-svid`, `invalid-material` or `connect-failed`
  */
-export const dial = (endpoint: EndpointOptions, target: Target): TLSSocket => {
+export function dial(connector: Connector, target: ConnectionTarget): TLSSocket {
   const {
     source,
     server,
@@ -45,25 +47,25 @@ export const dial = (endpoint: EndpointOptions, target: Target): TLSSocket => {
     clockSkewMs = 0,
     allowIntermediatesOfOtherTrustDomains = false,
     clock = Date.now,
-  } = endpoint
+  } = connector
   const svid = svidOf(source)
   const verifier = verifierOf(
     source,
-    revocationPolicies(endpoint.revocation),
+    revocationPolicies(connector.revocation),
     clockSkewMs,
     allowIntermediatesOfOtherTrustDomains,
   )
   const { servername = target.host } = target
   const options = {
     ...target,
-    // A context and not its PEMs: Node keeps the options on the socket.
+    // A context instead of its PEMs, because Node keeps the options on the socket.
     secureContext: clientContextOf(svid, minVersion),
     rejectUnauthorized: false,
-    // RFC 6066 §3: literal IP addresses are not permitted. Node 26 throws.
+    // RFC 6066 §3: IP addresses are not permitted. Node 26 throws.
     servername: isIP(servername) === 0 ? servername : '',
   }
-  const socket = begin(options)
-  presented.set(socket, svid)
+  const socket = startConnection(options)
+  presentedSvids.set(socket, svid)
   superviseHandshake(socket, {
     timeoutMs,
     prove: () => proveServer(socket, verifier, server, clock()),
@@ -71,7 +73,7 @@ export const dial = (endpoint: EndpointOptions, target: Target): TLSSocket => {
   return socket
 }
 
-const svidOf = (source: X509MaterialSource): X509Svid => {
+function svidOf(source: X509MaterialSource): X509Svid {
   let svid: X509Svid | null
   try {
     svid = source.svid
@@ -82,7 +84,7 @@ const svidOf = (source: X509MaterialSource): X509Svid => {
   throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
 }
 
-const begin = (options: ConnectionOptions & SocketOptions): TLSSocket => {
+function startConnection(options: ConnectionOptions & SocketOptions): TLSSocket {
   try {
     const { localAddress } = options
     // Node throws too, and leaves a handle open each time.

@@ -4,31 +4,33 @@ import { TlsError } from '../errors.ts'
 
 export interface HandshakeOptions {
   readonly timeoutMs: number
-  /** Throws when the server proves nothing. Runs as the very first thing after the handshake. */
+  /** Runs first after the handshake; throws when the server proves nothing. */
   readonly prove: () => void
 }
 
-const unproven = new WeakSet<Duplex>()
+const unprovenSockets = new WeakSet<Duplex>()
 
-/** Whether a connection is still being made: its server has proven nothing yet, and may. */
-export const isUnproven = (socket: Duplex): boolean => unproven.has(socket)
+/** Returns whether a connection is still being made, so that its server has proven nothing yet. */
+export function isUnproven(socket: Duplex): boolean {
+  return unprovenSockets.has(socket)
+}
 
 /**
- * Watches a connection that was just begun: it is destroyed, with a {@link TlsError}, unless its server
- * proves itself in time. Whatever was written to it before is encrypted only after the proof.
+ * Destroys a connection that was just started with a {@link TlsError}, unless its server is proven in
+ * time. What was written to it before is encrypted and sent only after the proof.
  */
-export const superviseHandshake = (
+export function superviseHandshake(
   socket: TLSSocket,
   { timeoutMs, prove }: HandshakeOptions,
-): void => {
-  unproven.add(socket)
-  // Node ends what fails to connect through this method, and so does who gives up.
+): void {
+  unprovenSockets.add(socket)
+  // Node calls this method when the connection fails, and the application when it gives up.
   const destroy = socket.destroy.bind(socket)
   socket.destroy = (error) =>
-    destroy(error == null || isOfRequest(socket) ? error : connectFailure(error))
+    destroy(error == null || isRequestDestroyed(socket) ? error : connectFailure(error))
   const settle = (): void => {
     clearTimeout(timer)
-    unproven.delete(socket)
+    unprovenSockets.delete(socket)
     Reflect.deleteProperty(socket, 'destroy')
   }
   const timer = setTimeout(() => {
@@ -36,7 +38,7 @@ export const superviseHandshake = (
     socket.destroy(new TlsError('connect-timeout', message))
   }, timeoutMs)
   socket.once('close', settle)
-  // First of all listeners and synchronous: Node encrypts what waits to be sent right after them.
+  // First and synchronous: right after the listeners Node encrypts what waits to be sent.
   socket.prependOnceListener('secureConnect', () => {
     try {
       prove()
@@ -48,18 +50,18 @@ export const superviseHandshake = (
   })
 }
 
-/** Whether the request that a socket serves has given up, which is no failure of the connection. */
-const isOfRequest = (socket: TLSSocket): boolean => {
-  // Node's HTTP client and agent name the request so, on every version.
+/** Returns whether the request on a socket was destroyed, which is no failure of the connection. */
+function isRequestDestroyed(socket: TLSSocket): boolean {
+  // Every version of Node's HTTP client and agent keeps the request in this property.
   const request: unknown = Reflect.get(socket, '_httpMessage')
   return (
     typeof request === 'object' && request !== null && Reflect.get(request, 'destroyed') === true
   )
 }
 
-/** What to tell who wanted the connection. */
-export const connectFailure = (cause: unknown): TlsError => {
+/** Makes the error with which a connection fails. */
+export function connectFailure(cause: unknown): TlsError {
   if (cause instanceof TlsError) return cause
-  const reason = cause instanceof Error ? cause.message : 'something that is no error was thrown'
+  const reason = cause instanceof Error ? cause.message : 'a value that is not an Error was thrown'
   return new TlsError('connect-failed', `the TLS connection failed: ${reason}`, { cause })
 }

@@ -7,52 +7,52 @@ import {
   peerVerified,
   type PeerRejectedEvent,
   type PeerVerifiedEvent,
-} from '../events.ts'
+} from '../peer/events.ts'
 import { bindPeer } from '../peer/binding.ts'
 import { claimedSpiffeId } from '../peer/claimed-id.ts'
 import type { Acceptance, PeerVerifier } from '../peer/verifier.ts'
-import type { Rejection } from '../peer/rejection.ts'
+import type { Rejection } from '../rejection.ts'
 
 /**
- * Binds the server's proven identity to the socket.
+ * Verifies the server of a connection, and binds its identity to the socket.
  * @throws {@link TlsError} `server-refused` or `server-not-allowed`
  */
-export const proveServer = (
+export function proveServer(
   socket: TLSSocket,
   verifier: PeerVerifier,
   allowed: SpiffeIdMatcher,
   now: number,
-): void => {
-  // Once and first: a second call finds nothing on Node 20, 22 and 24.
+): void {
+  // Once and first: on Node 20, 22 and 24 a second call has lost the chain.
   const leaf = socket.getPeerX509Certificate()
-  const verdict = judge(socket, leaf, verifier, now)
+  const verdict = verify(socket, leaf, verifier, now)
   if (!verdict.ok) {
-    tellRejected(socket, leaf, verdict.code, verdict.message)
+    publishRejection(socket, leaf, verdict.code, verdict.message)
     const message = `the server proved no SPIFFE ID: ${verdict.message}`
     throw new TlsError('server-refused', message, { rejection: verdict.code })
   }
   const { peer } = verdict
-  // `unknown`: a matcher of the caller's own may answer with a promise, which is truthy.
+  // `unknown`: a matcher of the application may return a promise, which is truthy.
   const answer: unknown = allowed.matches(peer.spiffeId)
   if (answer !== true) {
-    const message = `the server is ${peer.spiffeId.toString()}, wanted: ${allowed.toString()}`
-    tellRejected(socket, leaf, 'server-not-allowed', message)
+    const message = `the server is ${peer.spiffeId.toString()}, not ${allowed.toString()}`
+    publishRejection(socket, leaf, 'server-not-allowed', message)
     throw new TlsError('server-not-allowed', message)
   }
   bindPeer(socket, peer)
-  // As on servers: OpenSSL had nothing to verify with, the verifier had.
+  // As on servers: OpenSSL has no CA to verify with, our verifier has.
   socket.authorized = true
   if (!peerVerified.hasSubscribers) return
   const event = { side: 'client', server: null, peer } as const
   peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
 }
 
-const judge = (
+function verify(
   socket: TLSSocket,
   leaf: X509Certificate | undefined,
   verifier: PeerVerifier,
   now: number,
-): Acceptance | Rejection => {
+): Acceptance | Rejection {
   if (socket.isSessionReused()) {
     const message = 'the session was resumed, and carries no chain to verify'
     return { ok: false, code: 'session-resumed', message }
@@ -63,14 +63,14 @@ const judge = (
   return verifier.verify(leaf, now)
 }
 
-const tellRejected = (
+function publishRejection(
   { remoteAddress }: TLSSocket,
   leaf: X509Certificate | undefined,
   code: PeerRejectedEvent['code'],
   message: string,
-): void => {
+): void {
   if (!peerRejected.hasSubscribers) return
-  const said = { message, remoteAddress, claimedSpiffeId: claimedSpiffeId(leaf) }
-  const event = { side: 'client', server: null, code, ...said } as const
+  const details = { message, remoteAddress, claimedSpiffeId: claimedSpiffeId(leaf) }
+  const event = { side: 'client', server: null, code, ...details } as const
   peerRejected.publish(Object.freeze<PeerRejectedEvent>(event))
 }

@@ -24,27 +24,31 @@ beforeAll(async () => {
   web = new HeldSource((await authority.mint(WEB_ID)).toX509Svid(), bundles)
 })
 
-const errorOf = async (request: ClientRequest): Promise<NodeJS.ErrnoException> => {
+async function errorOf(request: ClientRequest): Promise<NodeJS.ErrnoException> {
   const [error] = await once(request, 'error')
   return error
 }
 
-const codesOf = (requests: readonly ClientRequest[]): Promise<unknown[]> =>
-  Promise.all(requests.map(async (request) => (await errorOf(request)).code))
+function codesOf(requests: readonly ClientRequest[]): Promise<unknown[]> {
+  return Promise.all(requests.map(async (request) => (await errorOf(request)).code))
+}
 
-const answerOf = async (request: ClientRequest): Promise<string> => {
+async function answerOf(request: ClientRequest): Promise<string> {
   const [response] = (await once(request, 'response')) as [IncomingMessage]
   return text(response)
 }
 
-const nextTurn = (): Promise<void> =>
-  new Promise((resolve) => {
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
     setImmediate(resolve)
   })
+}
 
-const idleIn = (agent: SvidAgent): number => Object.values(agent.freeSockets).flat().length
+function idleIn(agent: SvidAgent): number {
+  return Object.values(agent.freeSockets).flat().length
+}
 
-const expectIdle = async (agent: SvidAgent): Promise<void> => {
+async function expectIdle(agent: SvidAgent): Promise<void> {
   // A socket leaves the books when it has closed, which may be after its request was told.
   while (Object.keys(agent.sockets).length > 0) await nextTurn()
   expect(agent.requests).toEqual({})
@@ -86,22 +90,24 @@ class Silence implements AsyncDisposable {
   }
 }
 
-const freePort = async (): Promise<number> => {
+async function freePort(): Promise<number> {
   const silence = await Silence.serve()
   const { port } = silence
   await silence[Symbol.asyncDispose]()
   return port
 }
 
-const get = (agent: SvidAgent, port: number, options: RequestOptions = {}): ClientRequest =>
-  https.get({ host: HOST, port, agent, ...options })
+function get(agent: SvidAgent, port: number, options: RequestOptions = {}): ClientRequest {
+  return https.get({ host: HOST, port, agent, ...options })
+}
 
-const throwing = (): X509MaterialSource =>
-  Object.defineProperty(new HeldSource(null, BundleSet.empty), 'svid', {
+function throwing(): X509MaterialSource {
+  return Object.defineProperty(new HeldSource(null, BundleSet.empty), 'svid', {
     get: () => {
       throw new Error('broken')
     },
   })
+}
 
 describe('requests that wait for a place', () => {
   test.each([1, 2])(

@@ -3,14 +3,14 @@ import type { X509Svid } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 
 /**
- * Refuses what Node would accept, only to fail every handshake with it.
+ * Refuses an SVID that Node would accept, and with which every handshake would fail.
  * @throws {@link TlsError} `invalid-material`
  */
-export const assertPresentable = (
+export function assertPresentable(
   svid: X509Svid,
   { cert, key }: SecureContextOptions,
   now: number,
-): void => {
+): void {
   const fault =
     presentationFault(cert, 'certificate') ??
     presentationFault(key, 'private key') ??
@@ -20,13 +20,17 @@ export const assertPresentable = (
   }
 }
 
-const presentationFault = (pem: unknown, what: string): string | null =>
-  typeof pem === 'string' && pem.startsWith('-----BEGIN ') ? null : `has no ${what}`
+function presentationFault(pem: unknown, what: string): string | null {
+  return typeof pem === 'string' && pem.startsWith('-----BEGIN ') ? null : `has no ${what}`
+}
 
-/** Whether two SVIDs look the same on the wire. The same leaf has the same key. */
-export const isSameMaterial = (one: X509Svid, other: X509Svid): boolean =>
-  one === other ||
-  (one.certificates.length === other.certificates.length &&
-    one.certificates.every(
-      ({ fingerprint256 }, index) => fingerprint256 === other.certificates[index]?.fingerprint256,
-    ))
+/** Returns whether two SVIDs have the same certificates. The same leaf has the same key. */
+export function isSameMaterial(one: X509Svid, other: X509Svid): boolean {
+  return (
+    one === other ||
+    (one.certificates.length === other.certificates.length &&
+      one.certificates.every(
+        ({ fingerprint256 }, index) => fingerprint256 === other.certificates[index]?.fingerprint256,
+      ))
+  )
+}

@@ -8,7 +8,7 @@ import {
   type SvidAppliedEvent,
   type SvidRefusedEvent,
   type SvidWithdrawnEvent,
-} from '../events.ts'
+} from './events.ts'
 import { contextOptions, type MinVersion } from './context-options.ts'
 import { losesAuthority } from './lost-authority.ts'
 import { assertPresentable, isSameMaterial } from './material.ts'
@@ -19,7 +19,7 @@ export interface SecureContextSettings {
   readonly clock: () => number
 }
 
-/** Keeps the SVID on a server's wire equal to the one its source holds. */
+/** Makes a server present the SVID that its source holds, and follows its rotations. */
 export class SecureContextManager {
   readonly #server: Server
   readonly #source: X509MaterialSource
@@ -29,7 +29,7 @@ export class SecureContextManager {
   #generation = 0
   #appliedAt = 0
 
-  /** @throws {@link TlsError} `no-svid` or `invalid-material`: a server starts with an identity */
+  /** @throws {@link TlsError} `no-svid` or `invalid-material`: a server starts with a valid SVID */
   constructor(server: Server, source: X509MaterialSource, settings: SecureContextSettings) {
     this.#server = server
     this.#source = source
@@ -39,12 +39,12 @@ export class SecureContextManager {
       throw new TlsError('no-svid', `the source has no SVID to present (state: ${source.state})`)
     }
     this.#apply(source.svid)
-    // Ahead of Node's own listener, which takes the context: a source that was closed says nothing more, and
-    // timers may be late.
+    // Before Node's own listener, which takes the context: a closed source publishes no more updates,
+    // and timers may be late.
     server.prependListener('connection', () => this.#withdrawExpired())
   }
 
-  /** The SVID that new handshakes present; `null` while there is none. */
+  /** The SVID that new handshakes present; `null` when there is none. */
   get svid(): X509Svid | null {
     return this.#isExpired ? null : this.#svid
   }
@@ -54,14 +54,14 @@ export class SecureContextManager {
     return this.#generation
   }
 
-  /** When the last one was, in ms since the epoch. */
+  /** When the last SVID was applied, in ms since the epoch. */
   get appliedAt(): number {
     return this.#appliedAt
   }
 
-  /** Applies what the source holds now. On failure the last good SVID stays until it expires. */
+  /** Applies the SVID that the source holds now. If that fails, the last good one stays until it expires. */
   update(): void {
-    this.#follow()
+    this.#applyFromSource()
     this.#withdrawExpired()
   }
 
@@ -73,13 +73,13 @@ export class SecureContextManager {
     return this.#svid?.isExpired(this.#settings.clock()) === true
   }
 
-  #follow(): void {
+  #applyFromSource(): void {
     let svid: X509Svid | null
     try {
       svid = this.#source.svid
     } catch (error) {
       if (this.#svid !== null && svidRefused.hasSubscribers) {
-        svidRefused.publish(this.#refusal(this.#svid, error))
+        svidRefused.publish(this.#refusedEvent(this.#svid, error))
       }
       return
     }
@@ -88,7 +88,7 @@ export class SecureContextManager {
     if (this.#settings.sessionTicketLifetimeMs !== 0) this.#endSessionsOfLostAuthorities()
   }
 
-  // A peer is judged at each connection all the same. With new ticket keys it also starts afresh,
+  // Each connection is verified in any case. New ticket keys let a peer start with a full handshake,
   // instead of failing for as long as it offers its old session.
   #endSessionsOfLostAuthorities(): void {
     const before = this.#bundles
@@ -106,7 +106,7 @@ export class SecureContextManager {
     try {
       this.#apply(svid)
     } catch (error) {
-      if (svidRefused.hasSubscribers) svidRefused.publish(this.#refusal(svid, error))
+      if (svidRefused.hasSubscribers) svidRefused.publish(this.#refusedEvent(svid, error))
     }
   }
 
@@ -123,7 +123,7 @@ export class SecureContextManager {
     this.#svid = svid
     this.#generation++
     this.#appliedAt = now
-    if (svidApplied.hasSubscribers) svidApplied.publish(this.#application(svid))
+    if (svidApplied.hasSubscribers) svidApplied.publish(this.#appliedEvent(svid))
   }
 
   #withdraw(): void {
@@ -146,12 +146,12 @@ export class SecureContextManager {
     try {
       this.#server.setSecureContext(options)
     } finally {
-      // Node leaves the PEM on the server, for no further use: keep the key out of `util.inspect`.
+      // Node leaves the PEM on the server, unused: keep the key out of `util.inspect`.
       Reflect.set(this.#server, 'key', undefined)
     }
   }
 
-  #application(svid: X509Svid): SvidAppliedEvent {
+  #appliedEvent(svid: X509Svid): SvidAppliedEvent {
     return Object.freeze({
       server: this.#server,
       spiffeId: svid.spiffeId,
@@ -163,7 +163,7 @@ export class SecureContextManager {
     })
   }
 
-  #refusal({ spiffeId }: X509Svid, error: unknown): SvidRefusedEvent {
+  #refusedEvent({ spiffeId }: X509Svid, error: unknown): SvidRefusedEvent {
     const message = error instanceof Error ? error.message : 'unknown failure'
     return Object.freeze({
       server: this.#server,

@@ -8,8 +8,11 @@ interface Carrier {
   readonly [boundPeer]?: ConnectionPeer | null
 }
 
-/** Binds the outcome of a handshake to its socket (or HTTP/2 session), once and for good. */
-export const bindPeer = (carrier: object, peer: ConnectionPeer | null): void => {
+/**
+ * Binds the outcome of a handshake to its socket or HTTP/2 session, once.
+ * @throws {@link TlsError} `peer-already-bound`
+ */
+export function bindPeer(carrier: object, peer: ConnectionPeer | null): void {
   if (Object.hasOwn(carrier, boundPeer)) {
     throw new TlsError('peer-already-bound', 'this connection has its peer already')
   }
@@ -17,16 +20,16 @@ export const bindPeer = (carrier: object, peer: ConnectionPeer | null): void => 
 }
 
 /**
- * The peer of a connection that this package has accepted or made.
+ * Returns the peer of a connection that this package has accepted or made.
  *
- * - a {@link ConnectionPeer}: proven at the handshake; ask `isCurrent` whether it still holds.
- * - `null`: accepted without a certificate (`clientCertificate: 'optional'`).
- * - `undefined`: never accepted here, or already torn down: refuse.
+ * - a {@link ConnectionPeer}: proven at the handshake; `isCurrent` tells whether the proof is still valid.
+ * - `null`: the connection was accepted without a certificate (`clientCertificate: 'optional'`).
+ * - `undefined`: this package has not accepted the connection, or it is closed: treat as unproven.
  *
- * @param carrier a `TLSSocket`, what HTTP/2 offers in its place (`request.raw.socket`,
- *   `session.socket`), or an `Http2Session`, which is the fastest to ask
+ * @param carrier a `TLSSocket`, the proxy that HTTP/2 has in its place (`request.raw.socket`,
+ *   `session.socket`), or an `Http2Session`, which is the fastest
  */
-export const peerOf = (carrier: object): ConnectionPeer | null | undefined => {
+export function peerOf(carrier: object): ConnectionPeer | null | undefined {
   try {
     return (carrier as Carrier)[boundPeer]
   } catch {

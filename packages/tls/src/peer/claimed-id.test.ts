@@ -9,7 +9,7 @@ beforeAll(async () => {
   authority = await mintRootCa('example.org')
 })
 
-const claimOf = async (...uris: string[]): Promise<string | null> => {
+async function claimOf(...uris: string[]): Promise<string | null> {
   const { chain } = await authority.mint('spiffe://example.org/web', { uris })
   return claimedSpiffeId(new X509Certificate(chain[0]!))
 }

@@ -4,10 +4,10 @@ import { Certificate } from '@fastify-spiffe/spiffe'
 const MAX_LENGTH = 256
 
 /**
- * The SPIFFE ID that a certificate claims, which nobody has verified, for the eyes of operators: printable
- * ASCII alone, everything else escaped, and no longer than 256 characters. `null`: it claims none.
+ * Returns the SPIFFE ID that an unverified certificate claims, for operators to read: printable ASCII,
+ * everything else escaped, and at most 256 characters. `null` when it claims none.
  */
-export const claimedSpiffeId = (leaf: X509Certificate | undefined): string | null => {
+export function claimedSpiffeId(leaf: X509Certificate | undefined): string | null {
   const uri = leaf === undefined ? undefined : uriOf(leaf)
   if (uri === undefined) return null
   const escaped = uri.slice(0, MAX_LENGTH).replaceAll(/[^\x21-\x7e]|["'\\<>]/g, escape)
@@ -15,7 +15,7 @@ export const claimedSpiffeId = (leaf: X509Certificate | undefined): string | nul
   return isCut ? `${escaped.slice(0, MAX_LENGTH)}…` : escaped
 }
 
-const uriOf = (leaf: X509Certificate): string | undefined => {
+function uriOf(leaf: X509Certificate): string | undefined {
   try {
     const { uris } = Certificate.fromDer(leaf.raw)
     return uris.find((uri) => uri.startsWith('spiffe:')) ?? uris[0]
@@ -25,5 +25,6 @@ const uriOf = (leaf: X509Certificate): string | undefined => {
   }
 }
 
-const escape = (character: string): string =>
-  `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+function escape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import { connect, createSvidServer, createSvidTlsServer, SvidAgent } from '../index.ts'
 import { bundlesOf, call, HeldSource, Loopback } from '../loopback.test.helper.ts'
 import { revocationPolicies } from '../options.ts'
-import { currentUntil, isCurrent, lapseOf } from './connection-peer.ts'
+import { currentUntil, isCurrent, lapseReasonOf } from './connection-peer.ts'
 import { PeerVerifier } from './verifier.ts'
 
 const SERVER_ID = 'spiffe://example.org/server'
@@ -19,10 +19,11 @@ const time = { clock: () => NOW }
 let authority: MintedCa
 let source: HeldSource
 
-const svidOf = async (id: string, dates: object = always): Promise<X509Svid> =>
-  (await authority.mint(id, { ...always, ...dates })).toX509Svid({ clock: () => NOW })
+async function svidOf(id: string, dates: object = always): Promise<X509Svid> {
+  return (await authority.mint(id, { ...always, ...dates })).toX509Svid({ clock: () => NOW })
+}
 
-const ignore = (): void => undefined
+function ignore(): void {}
 
 beforeAll(async () => {
   authority = await mintRootCa('example.org', always, time)
@@ -52,7 +53,7 @@ describe('a tolerance for clocks', () => {
     expect(isCurrent(peer, end - 1)).toBe(true)
 
     expect(isCurrent(peer, end)).toBe(false)
-    expect(lapseOf(peer, end)).toBe('expired')
+    expect(lapseReasonOf(peer, end)).toBe('expired')
     expect(judge(end + 1)).toMatchObject({ ok: false, code: 'expired' })
   })
 

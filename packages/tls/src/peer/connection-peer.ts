@@ -1,24 +1,24 @@
 import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
-import type { LapseReason, Standing } from './standing.ts'
+import type { LapseReason, TrustStatus } from './trust-status.ts'
 
-/** Who is at the other end of one connection. Frozen, and bound to the connection once. */
+/** The verified peer of a connection. Frozen, and bound to the connection once. */
 export interface ConnectionPeer {
   readonly spiffeId: SpiffeId
   readonly trustDomain: TrustDomain
   /**
-   * When the proof ends, in ms since the epoch: the earliest notAfter on the verified path, with the
-   * tolerance `clockSkewMs` where one is given.
+   * When the proof ends, in ms since the epoch: the earliest notAfter on the verified path, plus
+   * `clockSkewMs` if that is set.
    */
   readonly notAfter: number
   /** SHA-256 of the leaf certificate, as `node:crypto` writes it (`AA:BB:…`). */
   readonly fingerprint256: string
   /** Serial number of the leaf certificate, in lower-case hexadecimal without leading zeros. */
   readonly serialNumber: string
-  /** `test-kit` is never a proof: it marks a peer that a test presented for an injected request. */
+  /** How the peer was proven. `test-kit` is no proof: it marks the peer of an injected request in a test. */
   readonly proof: 'x509-svid' | 'test-kit'
 }
 
-/** The only implementation. That it is private to this package is what makes a peer unforgeable. */
+/** The only implementation. It is private to this package, so that no other code can make a peer. */
 export class ProvenPeer implements ConnectionPeer {
   readonly spiffeId: SpiffeId
   readonly trustDomain: TrustDomain
@@ -26,57 +26,62 @@ export class ProvenPeer implements ConnectionPeer {
   readonly fingerprint256: string
   readonly serialNumber: string
   readonly proof: 'x509-svid' | 'test-kit'
-  readonly #standing: Standing
+  readonly #status: TrustStatus
 
-  constructor(facts: Omit<ConnectionPeer, 'trustDomain'>, standing: Standing) {
-    this.spiffeId = facts.spiffeId
-    this.trustDomain = facts.spiffeId.trustDomain
-    this.notAfter = facts.notAfter
-    this.fingerprint256 = facts.fingerprint256
-    this.serialNumber = facts.serialNumber
-    this.proof = facts.proof
-    this.#standing = standing
+  constructor(properties: Omit<ConnectionPeer, 'trustDomain'>, status: TrustStatus) {
+    this.spiffeId = properties.spiffeId
+    this.trustDomain = properties.spiffeId.trustDomain
+    this.notAfter = properties.notAfter
+    this.fingerprint256 = properties.fingerprint256
+    this.serialNumber = properties.serialNumber
+    this.proof = properties.proof
+    this.#status = status
     Object.freeze(this)
   }
 
   static isCurrent(peer: ConnectionPeer, now: number): boolean {
-    return #standing in peer && peer.#standing.holds(now) && now < peer.notAfter
+    return #status in peer && peer.#status.isTrusted(now) && now < peer.notAfter
   }
 
   static currentUntil(peer: ConnectionPeer): number {
-    return #standing in peer ? Math.min(peer.#standing.until, peer.notAfter) : -Infinity
+    return #status in peer ? Math.min(peer.#status.trustedUntil, peer.notAfter) : -Infinity
   }
 
-  static lapseOf(peer: ConnectionPeer, now: number): LapseReason {
+  static lapseReasonOf(peer: ConnectionPeer, now: number): LapseReason {
     if (now >= peer.notAfter) return 'expired'
-    return #standing in peer ? peer.#standing.lapse : 'untrusted'
+    return #status in peer ? peer.#status.lapseReason : 'untrusted'
   }
 
   static endTrust(peer: ConnectionPeer): void {
-    if (#standing in peer) peer.#standing.end('refused')
+    if (#status in peer) peer.#status.end('refused')
   }
 }
 
 /**
- * Whether what a peer proved at the handshake still holds at `now` (ms since the epoch): its
- * certificates have not expired, its anchor is in the current bundle of its trust domain, no current
- * revocation list of that names a certificate on its path, and `disconnectPeers` has not named it.
+ * Returns whether the proof of a peer is still valid at `now` (ms since the epoch): its certificates have
+ * not expired, its anchor is in the current bundle of its trust domain, no current revocation list of
+ * that bundle names a certificate on its path, and `disconnectPeers` has not named it.
  *
  * Cheap enough for every request: two comparisons, unless the bundles have changed since the last
- * call. After a change a chain whose anchor is gone, or that a revocation list may concern, is verified
- * once more against the new bundle,
- * so that a rotation of authorities disturbs nobody who is still trusted. Once lost, the standing
- * of a connection does not come back. Objects that this package did not make are never current.
+ * call. After a change, a chain whose anchor has gone, or that a revocation list may concern, is verified
+ * again against the new bundle, so that peers who are still trusted keep their connections. Once lost,
+ * the trust in a connection does not come back. Objects that this package did not make are never current.
  */
-export const isCurrent = (peer: ConnectionPeer, now: number): boolean =>
-  ProvenPeer.isCurrent(peer, now)
+export function isCurrent(peer: ConnectionPeer, now: number): boolean {
+  return ProvenPeer.isCurrent(peer, now)
+}
 
-/** When the proof of a peer ends if the bundles stay as they are, in ms since the epoch. */
-export const currentUntil = (peer: ConnectionPeer): number => ProvenPeer.currentUntil(peer)
+/** Returns when the proof of a peer ends if the bundles stay as they are, in ms since the epoch. */
+export function currentUntil(peer: ConnectionPeer): number {
+  return ProvenPeer.currentUntil(peer)
+}
 
-/** Why the proof of a peer that is not current holds no more. */
-export const lapseOf = (peer: ConnectionPeer, now: number): LapseReason =>
-  ProvenPeer.lapseOf(peer, now)
+/** Returns why the proof of a peer that is not current is no longer valid. */
+export function lapseReasonOf(peer: ConnectionPeer, now: number): LapseReason {
+  return ProvenPeer.lapseReasonOf(peer, now)
+}
 
-/** Ends the standing of a peer for good, and with it that of all connections which share it. */
-export const endTrust = (peer: ConnectionPeer): void => ProvenPeer.endTrust(peer)
+/** Ends the trust in a peer for good, and so in all connections that share it. */
+export function endTrust(peer: ConnectionPeer): void {
+  ProvenPeer.endTrust(peer)
+}

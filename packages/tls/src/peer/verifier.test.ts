@@ -10,10 +10,10 @@ import {
   currentUntil,
   endTrust,
   isCurrent,
-  lapseOf,
+  lapseReasonOf,
   type ConnectionPeer,
 } from './connection-peer.ts'
-import { sentChain } from './sent-chain.ts'
+import { presentedChain } from './presented-chain.ts'
 import { PeerVerifier } from './verifier.ts'
 
 const WEB_ID = 'spiffe://example.org/acme/web'
@@ -21,10 +21,12 @@ const HOUR_MS = 3_600_000
 // Long ago: the clock of the machine must have no say.
 const NOW = Date.parse('2001-02-03T04:05:06Z')
 
-const validUntil = (notAfter: number) => ({ notBefore: NOW - HOUR_MS, notAfter })
+function validUntil(notAfter: number) {
+  return { notBefore: NOW - HOUR_MS, notAfter }
+}
 
-const anchorOf = (notAfter = NOW + 24 * HOUR_MS, renewed?: MintedCa): Promise<MintedCa> =>
-  mintRootCa(
+function anchorOf(notAfter = NOW + 24 * HOUR_MS, renewed?: MintedCa): Promise<MintedCa> {
+  return mintRootCa(
     'example.org',
     {
       ...validUntil(notAfter),
@@ -32,11 +34,13 @@ const anchorOf = (notAfter = NOW + 24 * HOUR_MS, renewed?: MintedCa): Promise<Mi
     },
     { clock: () => NOW },
   )
+}
 
-const leafOf = async (ca: MintedCa): Promise<X509Certificate> =>
-  new X509Certificate((await ca.mint(WEB_ID, validUntil(NOW + HOUR_MS))).chain[0]!)
+async function leafOf(ca: MintedCa): Promise<X509Certificate> {
+  return new X509Certificate((await ca.mint(WEB_ID, validUntil(NOW + HOUR_MS))).chain[0]!)
+}
 
-const proven = (verifier: PeerVerifier, leaf: X509Certificate): ConnectionPeer => {
+function proven(verifier: PeerVerifier, leaf: X509Certificate): ConnectionPeer {
   const verdict = verifier.verify(leaf, NOW)
   if (!verdict.ok) throw new Error(verdict.message)
   return verdict.peer
@@ -145,8 +149,8 @@ describe('the proof of a peer', () => {
     expect(isCurrent(copy, NOW)).toBe(false)
     expect(currentUntil(copy)).toBe(-Infinity)
     endTrust(copy)
-    expect(lapseOf(copy, NOW)).toBe('untrusted')
-    expect(lapseOf(copy, copy.notAfter)).toBe('expired')
+    expect(lapseReasonOf(copy, NOW)).toBe('untrusted')
+    expect(lapseReasonOf(copy, copy.notAfter)).toBe('expired')
   })
 
   test('stays what it is while its source cannot be read', () => {
@@ -178,7 +182,7 @@ describe('the proof of a peer', () => {
     expect(isCurrent(peer, NOW)).toBe(true)
     source.put({ bundles: await revoking(peer.serialNumber) })
     expect(isCurrent(peer, NOW)).toBe(false)
-    expect(lapseOf(peer, NOW)).toBe('revoked')
+    expect(lapseReasonOf(peer, NOW)).toBe('revoked')
   })
 })
 
@@ -187,7 +191,7 @@ describe('the chain that a peer sent', () => {
     const endless = new X509Certificate(leaf.raw)
     Object.defineProperty(endless, 'issuerCertificate', { value: endless })
     const source = new HeldSource(null, bundlesOf(authority))
-    expect(sentChain(endless)).toHaveLength(513)
+    expect(presentedChain(endless)).toHaveLength(513)
     expect(
       new PeerVerifier(source, revocationPolicies('soft'), 10).verify(endless, NOW),
     ).toMatchObject({

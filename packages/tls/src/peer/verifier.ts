@@ -5,39 +5,39 @@ import {
   type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
 import { FairCache } from '@fastify-spiffe/spiffe/internal'
-import { BundleEditions } from './bundle-editions.ts'
-import { ChainTrust } from './chain-trust.ts'
+import { BundleVersions } from './bundle-versions.ts'
+import { RevalidatedChain } from './revalidated-chain.ts'
 import { isCurrent, ProvenPeer } from './connection-peer.ts'
-import type { Rejection } from './rejection.ts'
-import { sentChain } from './sent-chain.ts'
+import type { Rejection } from '../rejection.ts'
+import { presentedChain } from './presented-chain.ts'
 
-/** A chain that was verified. The same object serves all connections of the same certificate. */
+/** The verdict on a chain that was verified. All connections of one certificate share it. */
 export interface Acceptance {
   readonly ok: true
   readonly peer: ProvenPeer
-  /** What is kept of the certificates that the peer sent. */
+  /** The size of the certificates that are kept. */
   readonly chainBytes: number
 }
 
-/** Peers choose how much they send: a bound on their number alone would leave them a gigabyte. */
+/** Peers choose the size of what they send: a limit on the number of verdicts alone would allow a gigabyte. */
 const MAX_CHAIN_BYTES = 64 * 1024 * 1024
 
 /**
- * Verifies peers against the current bundles of a source, and remembers the good ones. Trust domains share the room: one
- * whose authority issues ever new SVIDs never evicts what others have within their equal part.
+ * Verifies peers against the current bundles of a source, and caches the good verdicts. The trust domains
+ * share the cache fairly: one that issues ever new SVIDs does not evict others from their equal share.
  */
 export class PeerVerifier {
-  readonly #editions: BundleEditions
+  readonly #versions: BundleVersions
   readonly #revocation: RevocationPolicies
-  // By fingerprint of the leaf. Only good verdicts, so that a chain sent whole gets its fair hearing.
+  // By fingerprint of the leaf. Only good verdicts: the same leaf may come again with a complete chain.
   readonly #accepted: FairCache<Acceptance>
   readonly #clockSkewMs: number
   readonly #allowsOtherTrustDomains: boolean
   #hits = 0
 
   /**
-   * @param clockSkewMs how much longer, and earlier, the certificates of peers are valid
-   * @param allowsOtherTrustDomains whether intermediates of other trust domains than the peer's are let in
+   * @param clockSkewMs by how many ms certificates of peers are valid longer, and earlier
+   * @param allowsOtherTrustDomains whether an intermediate may have a SPIFFE ID of another trust domain than the peer
    */
   constructor(
     source: X509BundleSource,
@@ -46,11 +46,11 @@ export class PeerVerifier {
     clockSkewMs = 0,
     allowsOtherTrustDomains = false,
   ) {
-    this.#editions = new BundleEditions(source)
+    this.#versions = new BundleVersions(source)
     this.#revocation = revocation
     this.#clockSkewMs = clockSkewMs
     this.#allowsOtherTrustDomains = allowsOtherTrustDomains
-    // Each weighs so much at least that there are never more than `maxCachedVerdicts`.
+    // The least weight of a verdict, so that there are never more than `maxCachedVerdicts`.
     const minWeight = MAX_CHAIN_BYTES / maxCachedVerdicts
     this.#accepted = new FairCache({
       maxWeight: MAX_CHAIN_BYTES,
@@ -71,7 +71,7 @@ export class PeerVerifier {
       this.#hits++
       return known
     }
-    const verdict = this.#verify(sentChain(leaf), now)
+    const verdict = this.#verify(presentedChain(leaf), now)
     if (verdict.ok) {
       const { trustDomain } = verdict.peer.spiffeId
       this.#accepted.set(trustDomain.name, fingerprint256, verdict)
@@ -80,8 +80,8 @@ export class PeerVerifier {
   }
 
   #verify(chain: readonly X509Certificate[], now: number): Acceptance | Rejection {
-    const edition = this.#editions.current
-    const verification = verifyX509Svid(chain, edition.bundles, {
+    const version = this.#versions.current
+    const verification = verifyX509Svid(chain, version.bundles, {
       clock: () => now,
       clockSkewMs: this.#clockSkewMs,
       allowIntermediatesOfOtherTrustDomains: this.#allowsOtherTrustDomains,
@@ -91,7 +91,7 @@ export class PeerVerifier {
       return { ok: false, code: verification.code, message: verification.message }
     }
     const { svid } = verification
-    const facts = {
+    const properties = {
       spiffeId: svid.spiffeId,
       // The end of the proof: whatever is remembered or kept open because of it ends with it.
       notAfter: svid.notAfter + this.#clockSkewMs,
@@ -99,7 +99,7 @@ export class PeerVerifier {
       serialNumber: svid.leaf.serialNumber,
       proof: 'x509-svid',
     } as const
-    const sent = chain.map(({ raw }) => raw)
+    const certificates = chain.map(({ raw }) => raw)
     const rules = {
       revocation: this.#revocation.for(svid.spiffeId.trustDomain),
       clockSkewMs: this.#clockSkewMs,
@@ -107,8 +107,11 @@ export class PeerVerifier {
     }
     return {
       ok: true,
-      chainBytes: sent.reduce((sum, { length }) => sum + length, 0),
-      peer: new ProvenPeer(facts, new ChainTrust(this.#editions, rules, sent, edition, svid)),
+      chainBytes: certificates.reduce((sum, { length }) => sum + length, 0),
+      peer: new ProvenPeer(
+        properties,
+        new RevalidatedChain(this.#versions, rules, certificates, version, svid),
+      ),
     }
   }
 }

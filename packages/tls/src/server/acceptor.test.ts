@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import tls, { type Server, type TLSSocket } from 'node:tls'
-import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import type { MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { peerOf } from '../index.ts'
 import {
-  bundlesOf,
   call,
   callInSession,
   dial,
   HeldSource,
+  mintMaterial,
   Loopback,
   portOf,
   record,
@@ -21,19 +21,15 @@ import { serverSettings } from './server-options.ts'
 
 const WEB_ID = 'spiffe://example.org/acme/web'
 
-let authority: MintedCa
 let source: HeldSource
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintRootCa('example.org')
-  const svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
-  source = new HeldSource(svid, bundlesOf(authority))
-  web = await authority.mint(WEB_ID)
+  ;({ source, web } = await mintMaterial(WEB_ID))
 })
 
 /** A TLS server that hands out tickets, as Node's do, with an acceptor that allows no resumption. */
-const ticketServer = () => {
+function ticketServer() {
   const svid = source.svid!
   const server = tls.createServer({
     cert: svid.exportCertificatesPem(),
@@ -61,7 +57,7 @@ const ticketServer = () => {
   return { server, counters, bodies }
 }
 
-const listening = async (server: Server): Promise<AsyncDisposable & { readonly port: number }> => {
+async function listening(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

@@ -5,17 +5,16 @@ import {
   peerVerified,
   type PeerRejectedEvent,
   type PeerVerifiedEvent,
-} from '../events.ts'
+} from '../peer/events.ts'
 import { bindPeer } from '../peer/binding.ts'
 import { claimedSpiffeId } from '../peer/claimed-id.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
-import type { Rejection } from '../peer/rejection.ts'
+import type { Rejection } from '../rejection.ts'
 import type { PeerVerifier } from '../peer/verifier.ts'
+import type { ClientCertificateMode } from './server-options.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
-import { MessageBudget } from './message-budget.ts'
+import { RateLimiter } from './rate-limiter.ts'
 import type { ServerCounters } from './server-counters.ts'
-
-export type ClientCertificateMode = 'required' | 'optional'
 
 export interface AcceptorParts {
   readonly verifier: PeerVerifier
@@ -24,36 +23,39 @@ export interface AcceptorParts {
   readonly clientCertificate: ClientCertificateMode
   readonly allowsResumption: boolean
   readonly clock: () => number
-  /** Shared with what else is told of a server's clients. */
-  readonly messages?: MessageBudget
+  /** Shared with the messages about failed handshakes. Default: one of its own. */
+  readonly rateLimiter?: RateLimiter
 }
 
-interface Anonymity {
+interface AnonymousPeer {
   readonly ok: true
   readonly peer: null
 }
 
-type Reason = Pick<Rejection, 'code' | 'message'>
+type RejectionReason = Pick<Rejection, 'code' | 'message'>
 
-type Verdict = { readonly ok: true; readonly peer: ConnectionPeer } | Anonymity | Rejection
+type HandshakeOutcome =
+  | { readonly ok: true; readonly peer: ConnectionPeer }
+  | AnonymousPeer
+  | Rejection
 
-const anonymity: Anonymity = { ok: true, peer: null }
+const anonymousPeer: AnonymousPeer = { ok: true, peer: null }
 
 /**
- * Stands between the handshake and the HTTP server: only a connection with a good verdict reaches
- * the server's own listeners, synchronously, so that bytes sent along with the handshake are never
- * parsed for anyone else.
+ * Verifies the peer between the handshake and the HTTP server: only a connection with a good verdict
+ * reaches the server's own listeners. It does so synchronously, so that bytes which were sent along with
+ * the handshake are never parsed for an unverified peer.
  */
 export class Acceptor {
   readonly #parts: AcceptorParts
-  readonly #messages: MessageBudget
+  readonly #rateLimiter: RateLimiter
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
-    this.#messages = parts.messages ?? new MessageBudget()
+    this.#rateLimiter = parts.rateLimiter ?? new RateLimiter()
   }
 
-  /** Takes the place of the server's `secureConnection` listeners and calls them for good peers. */
+  /** Replaces the server's `secureConnection` listeners, and calls them for verified peers. */
   interpose(server: Server): void {
     const listeners = server.listeners('secureConnection')
     server.removeAllListeners('secureConnection')
@@ -62,12 +64,12 @@ export class Acceptor {
       try {
         for (const listener of listeners) Reflect.apply(listener, server, [socket])
       } catch (error) {
-        this.#reject(server, socket, failure(error))
+        this.#reject(server, socket, internalError(error))
       }
     })
     server.on('tlsClientError', (_error, socket) => {
       this.#parts.counters.handshakesFailed++
-      // A plain TLS server tells of a handshake that failed or took too long, and leaves its socket open.
+      // A plain TLS server leaves the socket open after a handshake that failed or took too long.
       socket.destroy()
     })
   }
@@ -75,24 +77,24 @@ export class Acceptor {
   #admit(server: Server, socket: TLSSocket): boolean {
     let leaf: X509Certificate | undefined
     try {
-      // Once and first: on Node 20, 22 and 24 a second call finds the chain gone.
+      // Once and first: on Node 20, 22 and 24 a second call has lost the chain.
       leaf = socket.getPeerX509Certificate()
-      const verdict = this.#judge(socket, leaf)
+      const verdict = this.#verify(socket, leaf)
       if (verdict.ok) this.#accept(server, socket, verdict.peer)
       else this.#reject(server, socket, verdict, leaf)
       return verdict.ok
     } catch (error) {
-      this.#reject(server, socket, failure(error), leaf)
+      this.#reject(server, socket, internalError(error), leaf)
       return false
     }
   }
 
-  #judge(socket: TLSSocket, leaf: X509Certificate | undefined): Verdict {
+  #verify(socket: TLSSocket, leaf: X509Certificate | undefined): HandshakeOutcome {
     const { verifier, clientCertificate, allowsResumption, clock } = this.#parts
     if (socket.isSessionReused() && !allowsResumption) return resumed
-    // A resumed session carries the leaf alone: its chain is known from the handshake, or not at all.
+    // A resumed session carries only the leaf: the chain is cached from the handshake, or unknown.
     if (leaf !== undefined) return verifier.verify(leaf, clock())
-    return clientCertificate === 'optional' ? anonymity : certificateMissing
+    return clientCertificate === 'optional' ? anonymousPeer : certificateMissing
   }
 
   #accept(server: Server, socket: TLSSocket, peer: ConnectionPeer | null): void {
@@ -101,7 +103,7 @@ export class Acceptor {
     connections.add(socket, peer)
     counters.accepted++
     if (peer === null) return
-    // Node says false, because OpenSSL was given nothing to verify with; other libraries look here.
+    // Node sets false, because OpenSSL has no CA to verify with; other libraries read this.
     socket.authorized = true
     if (!peerVerified.hasSubscribers) return
     const event = { side: 'server', server, peer } as const
@@ -111,18 +113,18 @@ export class Acceptor {
   #reject(
     server: Server,
     socket: TLSSocket,
-    { code, message }: Reason,
+    { code, message }: RejectionReason,
     leaf?: X509Certificate,
   ): void {
     const remoteAddress = socket.remoteAddress
     socket.destroy()
     this.#parts.counters.rejected++
     if (!peerRejected.hasSubscribers) return
-    const isTold = this.#messages.take(this.#parts.clock(), code)
-    const said = isTold
+    const hasMessage = this.#rateLimiter.tryAcquire(this.#parts.clock(), code)
+    const details = hasMessage
       ? { message, claimedSpiffeId: claimedSpiffeId(leaf) }
       : { message: null, claimedSpiffeId: null }
-    const event = { side: 'server', server, code, remoteAddress, ...said } as const
+    const event = { side: 'server', server, code, remoteAddress, ...details } as const
     peerRejected.publish(Object.freeze<PeerRejectedEvent>(event))
   }
 }
@@ -139,7 +141,9 @@ const certificateMissing: Rejection = {
   message: 'the client presented no certificate',
 }
 
-const failure = (error: unknown): Reason => ({
-  code: 'internal-error',
-  message: error instanceof Error ? error.message : 'a listener threw something that is no error',
-})
+function internalError(error: unknown): RejectionReason {
+  return {
+    code: 'internal-error',
+    message: error instanceof Error ? error.message : 'a listener threw something that is no error',
+  }
+}

@@ -5,10 +5,10 @@ import net from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
-import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
+import type { MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { createSvidTlsServer, type SvidServerOptions } from '../index.ts'
-import { bundlesOf, dial, HeldSource, Loopback, portOf } from '../loopback.test.helper.ts'
+import { dial, HeldSource, mintMaterial, Loopback, portOf } from '../loopback.test.helper.ts'
 
 const HOST = '127.0.0.1'
 const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -16,15 +16,11 @@ const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
 /** A client that does not hang up when its server does: Node's types do not know the option. */
 const halfOpen: object = { allowHalfOpen: true }
 
-let authority: MintedCa
 let source: HeldSource
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintRootCa('example.org')
-  const svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
-  source = new HeldSource(svid, bundlesOf(authority))
-  web = await authority.mint('spiffe://example.org/web')
+  ;({ source, web } = await mintMaterial())
 })
 
 interface Timer {
@@ -33,7 +29,7 @@ interface Timer {
 }
 
 /** A server whose timers ring when the test says so: what ends without one, ends by itself. */
-const serve = async (options: SvidServerOptions = {}) => {
+async function serve(options: SvidServerOptions = {}) {
   const timers = new Set<Timer>()
   const setTimer = (ring: () => void, delayMs: number): (() => void) => {
     const timer = { delayMs, ring }
@@ -59,20 +55,20 @@ const serve = async (options: SvidServerOptions = {}) => {
   return { loopback, server, port: loopback.port, close, ring, timers }
 }
 
-const answer = async (socket: TLSSocket): Promise<string> => {
+async function answer(socket: TLSSocket): Promise<string> {
   socket.write(GET)
   const [data] = await once(socket, 'data')
   return String(data)
 }
 
-const idle = async (port: number): Promise<TLSSocket> => {
+async function idle(port: number): Promise<TLSSocket> {
   const socket = dial(port, web)
   socket.on('error', () => undefined)
   await answer(socket)
   return socket
 }
 
-const session = async (port: number): Promise<ClientHttp2Session> => {
+async function session(port: number): Promise<ClientHttp2Session> {
   const createConnection = (): Duplex => dial(port, web, { protocol: 'h2' })
   const opened = http2.connect('https://localhost', { createConnection })
   opened.on('error', () => undefined)
@@ -80,7 +76,7 @@ const session = async (port: number): Promise<ClientHttp2Session> => {
   return opened
 }
 
-const hold = (server: Loopback['server']): Promise<ServerResponse> => {
+function hold(server: Loopback['server']): Promise<ServerResponse> {
   server.removeAllListeners('request')
   return once(server, 'request').then(([, response]) => response)
 }

@@ -3,58 +3,58 @@ import type { Server } from 'node:tls'
 import type { ConnectionRegistry } from './connection-registry.ts'
 
 /**
- * Lets `close()` of a server end all its connections, which Node does for idle HTTP/1.1 ones alone, and
- * for those that are idle at that moment. Handshakes under way are cut: nothing was asked on them yet.
- * `closeAllConnections()` cuts every connection, which for HTTP/2 Node does not offer.
+ * Makes `close()` of a server close all its connections gracefully. Node does so only for HTTP/1.1
+ * connections that are idle at that moment. Pending handshakes are destroyed: they carry no request yet.
+ * `closeAllConnections()` destroys every connection; Node has no such method for HTTP/2.
  */
-export const endOnClose = (server: Server, connections: ConnectionRegistry): void => {
-  const handshakes = new Handshakes(server)
+export function endOnClose(server: Server, connections: ConnectionRegistry): void {
+  const handshakes = new PendingHandshakes(server)
   const close = server.close.bind(server)
   server.close = (callback) => {
-    // First, so that a server that never listened says so as ever.
+    // First, so that a server that never listened reports its error as usual.
     close(callback)
-    connections.end()
-    handshakes.cut()
+    connections.closeAllGracefully()
+    handshakes.destroyAll()
     return server
   }
   const closeAllConnections = (): void => {
-    connections.cut()
-    handshakes.cut()
+    connections.destroyAll()
+    handshakes.destroyAll()
   }
   Object.assign(server, { closeAllConnections })
-  server.on('listening', () => connections.begin())
+  server.on('listening', () => connections.allowNewConnections())
   server.on('close', () => {
-    if (!server.listening) connections.ended()
+    if (!server.listening) connections.cancelDestroy()
   })
 }
 
-/** The connections of a server whose handshake is under way: Node tells of them as plain sockets. */
-class Handshakes {
+/** The connections of a server whose handshake is pending, which Node announces as plain sockets. */
+class PendingHandshakes {
   readonly #sockets = new Map<string, Socket>()
 
   constructor(server: Server) {
     server.on('connection', (socket: Socket) => {
-      const name = nameOf(socket)
+      const name = addressesOf(socket)
       if (name === null) return
       this.#sockets.set(name, socket)
       socket.once('close', () => {
         if (this.#sockets.get(name) === socket) this.#sockets.delete(name)
       })
     })
-    // Node makes a TLS socket of each, and does not say of which.
+    // Node makes a TLS socket from each, and does not tell from which.
     server.prependListener('secureConnection', (socket) => {
-      const name = nameOf(socket)
+      const name = addressesOf(socket)
       if (name !== null) this.#sockets.delete(name)
     })
   }
 
-  cut(): void {
+  destroyAll(): void {
     for (const socket of this.#sockets.values()) socket.destroy()
   }
 }
 
-/** What no two connections of a moment share; `null` on a Unix socket, and once a client has gone. */
-const nameOf = (socket: Socket): string | null => {
+/** Identifies a connection among the open ones; `null` on a Unix socket, and once the client has disconnected. */
+function addressesOf(socket: Socket): string | null {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
   if (remoteAddress === undefined) return null
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`

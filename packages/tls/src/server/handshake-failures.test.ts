@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import type { HandshakeFailedEvent, SvidServerOptions } from '../index.ts'
-import { bundlesOf, call, dial, HeldSource, Loopback, record } from '../loopback.test.helper.ts'
+import { call, dial, HeldSource, mintMaterial, Loopback, record } from '../loopback.test.helper.ts'
 
 const HOST = '127.0.0.1'
 
@@ -13,17 +13,14 @@ let source: HeldSource
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintRootCa('example.org')
-  const svid = (await authority.mint('spiffe://example.org/server')).toX509Svid()
-  source = new HeldSource(svid, bundlesOf(authority))
-  web = await authority.mint('spiffe://example.org/web')
+  ;({ authority, source, web } = await mintMaterial())
 })
 
 /** What is told of a first handshake that fails. */
-const failuresOf = async (
+async function failuresOf(
   options: SvidServerOptions,
   attempt: (port: number, loopback: Loopback) => unknown,
-): Promise<HandshakeFailedEvent[]> => {
+): Promise<HandshakeFailedEvent[]> {
   const events = record('spiffe:server:handshake-failed')
   await using loopback = await Loopback.serve(source, options)
   const failed = once(loopback.server, 'tlsClientError')
@@ -32,18 +29,17 @@ const failuresOf = async (
   return events.stop() as HandshakeFailedEvent[]
 }
 
-const offer =
-  (options: ConnectionOptions) =>
-  (port: number): void =>
-    void dial(port, web, options).on('error', () => undefined)
+function offer(options: ConnectionOptions) {
+  return (port: number): void => void dial(port, web, options).on('error', () => undefined)
+}
 
-const say =
-  (bytes: string) =>
-  (port: number): void =>
+function say(bytes: string) {
+  return (port: number): void =>
     void net
       .connect(port, HOST)
       .on('error', () => undefined)
       .write(bytes)
+}
 
 describe('a handshake that fails is told of with its cause and cure', () => {
   test.each<[string, string, SvidServerOptions, (port: number) => void]>([

@@ -1,16 +1,51 @@
+import { channel, type Channel } from 'node:diagnostics_channel'
 import type { Server, TLSSocket } from 'node:tls'
 import type { MinVersion } from '../context/context-options.ts'
-import { handshakeFailed, type HandshakeFailedEvent, type HandshakeFailureCode } from '../events.ts'
-import type { MessageBudget } from './message-budget.ts'
+import type { RateLimiter } from './rate-limiter.ts'
+
+/**
+ * Why a client's TLS handshake failed.
+ *
+ * - `tls-version`: the client supports no TLS version that the server does.
+ * - `plain-http`: the client spoke HTTP without TLS.
+ * - `not-tls`: the client sent something else that is not TLS.
+ * - `no-application-protocol`: no protocol in common (ALPN), such as HTTP/2.
+ * - `no-shared-cipher`: no cipher suite, group or signature algorithm in common.
+ * - `handshake-timeout`: the client did not finish within `handshakeTimeoutMs`.
+ * - `no-svid`: the server has no SVID to present.
+ * - `client-gone`: the client disconnected, as port checks do, and clients that do not trust the server.
+ * - `tls-error`: anything else.
+ */
+export type HandshakeFailureCode =
+  | 'tls-version'
+  | 'plain-http'
+  | 'not-tls'
+  | 'no-application-protocol'
+  | 'no-shared-cipher'
+  | 'handshake-timeout'
+  | 'no-svid'
+  | 'client-gone'
+  | 'tls-error'
+
+/** `spiffe:server:handshake-failed`: the TLS handshake of a client failed, so that it has no certificate to verify. */
+export interface HandshakeFailedEvent {
+  readonly server: Server
+  readonly code: HandshakeFailureCode
+  /** Cause and cure; given to ten events a second, together with `spiffe:peer:rejected`, otherwise `null`. */
+  readonly message: string | null
+  readonly remoteAddress: string | undefined
+}
+
+export const handshakeFailed: Channel = channel('spiffe:server:handshake-failed')
 
 export interface HandshakeFailureParts {
-  readonly messages: MessageBudget
+  readonly rateLimiter: RateLimiter
   readonly clock: () => number
   readonly minVersion: MinVersion
   readonly hasSvid: () => boolean
 }
 
-/** Tells of each client whose handshake fails, and why: it sees a TLS alert at best. */
+/** Publishes why the handshake of a client failed: the client itself sees a TLS alert at best. */
 export class HandshakeFailures {
   readonly #server: Server
   readonly #parts: HandshakeFailureParts
@@ -18,22 +53,22 @@ export class HandshakeFailures {
   constructor(server: Server, parts: HandshakeFailureParts) {
     this.#server = server
     this.#parts = parts
-    // Prepended: the acceptor ends the socket, and with it the client's address.
+    // Prepended: the acceptor destroys the socket, after which the client's address is gone.
     server.prependListener('tlsClientError', (error, socket) => {
-      this.tell(this.#codeOf(error), socket)
+      this.report(this.#codeOf(error), socket)
     })
   }
 
-  tell(code: HandshakeFailureCode, { remoteAddress }: TLSSocket): void {
+  report(code: HandshakeFailureCode, { remoteAddress }: TLSSocket): void {
     if (!handshakeFailed.hasSubscribers) return
-    const { messages, clock, minVersion } = this.#parts
-    const message = messages.take(clock(), code) ? explanations[code](minVersion) : null
+    const { rateLimiter, clock, minVersion } = this.#parts
+    const message = rateLimiter.tryAcquire(clock(), code) ? explanations[code](minVersion) : null
     const event = { server: this.#server, code, message, remoteAddress } as const
     handshakeFailed.publish(Object.freeze<HandshakeFailedEvent>(event))
   }
 
   #codeOf(error: NodeJS.ErrnoException): HandshakeFailureCode {
-    // Without a certificate OpenSSL finds nothing in common with any client, and says so in many ways.
+    // Without a certificate OpenSSL has nothing in common with any client, for which it has many codes.
     if (!this.#parts.hasSvid() && error.code?.startsWith('ERR_SSL_NO_') === true) return 'no-svid'
     return codes.get(error.code ?? '') ?? 'tls-error'
   }
@@ -60,24 +95,23 @@ const codes: ReadonlyMap<string, HandshakeFailureCode> = new Map([
   ['ERR_TLS_HANDSHAKE_TIMEOUT', 'handshake-timeout'],
 ])
 
-/** Cause and cure, of our own words alone: nothing in them comes from the client. */
+/** Cause and cure. Nothing in these texts comes from the client. */
 const explanations: Readonly<Record<HandshakeFailureCode, (minVersion: MinVersion) => string>> = {
   'client-gone': () =>
-    'the client hung up during the handshake: a port check, or it does not trust this server; see its log',
+    'the client disconnected during the handshake: a port check, or it does not trust this server; see its log',
   'handshake-timeout': () =>
-    'the client did not finish the handshake in time: look at the network, or raise handshakeTimeoutMs',
+    'the client did not finish the handshake in time: check the network, or raise handshakeTimeoutMs',
   'no-application-protocol': () =>
-    'client and server have no application protocol in common: let the client offer what this server speaks, or set http2 and allowHTTP1',
+    'client and server have no application protocol in common: make the client offer what this server speaks, or set http2 and allowHTTP1',
   'no-shared-cipher': () =>
-    'client and server have no cipher suite, group or signature algorithm in common: let the client offer the usual ones of TLS 1.3',
-  'no-svid': () =>
-    'this server has no SVID to present at the moment: look at the state of its source',
+    'client and server have no cipher suite, group or signature algorithm in common: make the client offer the usual ones of TLS 1.3',
+  'no-svid': () => 'this server has no SVID to present now: check the state of its source',
   'not-tls': () =>
-    'what the client sent is no TLS: call this port with TLS, and take a PROXY protocol off before',
+    'what the client sent is not TLS: call this port with TLS, and remove the PROXY protocol in front of it',
   'plain-http': () => 'the client spoke plain HTTP to a TLS port: call it with https:',
   'tls-error': () => 'the TLS handshake failed: see the log of the client',
   'tls-version': (minVersion) =>
     minVersion === 'TLSv1.3'
-      ? "the client does not speak TLS 1.3: update it, or set minVersion: 'TLSv1.2'"
-      : 'the client does not speak TLS 1.2: update it',
+      ? "the client does not support TLS 1.3: update it, or set minVersion: 'TLSv1.2'"
+      : 'the client does not support TLS 1.2: update it',
 }

@@ -1,15 +1,15 @@
 import type { Http2SecureServer } from 'node:http2'
 import { bindPeer, peerOf } from '../peer/binding.ts'
-import { connectionOf } from './live-connection.ts'
+import { liveConnectionOf } from './live-connection.ts'
 
 /**
- * Binds the peer of each HTTP/2 session to it, where it is found faster than through the proxy of its
- * socket, and tells its connection of it.
+ * Binds the peer of each HTTP/2 session to the session, from where it is read faster than through the
+ * proxy of the socket, and records the session on its connection.
  */
-export const followSessions = (server: Http2SecureServer): void => {
+export function trackHttp2Sessions(server: Http2SecureServer): void {
   server.prependListener('session', (session) => {
     const peer = peerOf(session.socket)
     if (peer !== undefined) bindPeer(session, peer)
-    connectionOf(session.socket)?.carry(session)
+    liveConnectionOf(session.socket)?.useHttp2(session)
   })
 }

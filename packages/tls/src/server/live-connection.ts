@@ -11,83 +11,83 @@ interface Carrier {
   readonly [boundConnection]?: LiveConnection
 }
 
-/** How long a client that was answered and told to go may take to hang up, before it is cut. */
+/** How long after the last response a client may take to close the connection, before it is destroyed. */
 const LINGER_MS = 1000
 
-/** One open connection: whose it is, what runs on it, and how it is sent away. */
+/** One open connection: its peer, its requests, and how it is closed. */
 export class LiveConnection {
   readonly socket: TLSSocket
   readonly peer: ConnectionPeer | null
-  /** When it is told to go ahead of time, in ms since the epoch; `Infinity`: never. */
-  readonly leaveAt: number
-  /** When it has lived long enough, in ms since the epoch; `Infinity`: never. */
-  readonly retireAt: number
+  /** When it is closed ahead of the expiry of its peer, in ms since the epoch; `Infinity`: never. */
+  readonly closeAt: number
+  /** When it reaches its maximal age, in ms since the epoch; `Infinity`: never. */
+  readonly maxAgeAt: number
   readonly #setTimer: SetTimer
-  // Responses go out in the order of their requests: when the last is done, all are. To follow each would cost
-  // every request a listener.
+  // HTTP/1.1 sends responses in the order of their requests: when the last has ended, all have.
+  // Tracking each of them would cost every request a listener.
   #lastResponse: ServerResponse | undefined
   #session: ServerHttp2Session | undefined
   #isUpgraded = false
-  #isLeaving = false
+  #isClosing = false
   #isDraining = false
 
   constructor(
     socket: TLSSocket,
     peer: ConnectionPeer | null,
-    times: { readonly leaveAt: number; readonly retireAt: number },
+    times: { readonly closeAt: number; readonly maxAgeAt: number },
     setTimer: SetTimer,
   ) {
     this.socket = socket
     this.peer = peer
-    this.leaveAt = times.leaveAt
-    this.retireAt = times.retireAt
+    this.closeAt = times.closeAt
+    this.maxAgeAt = times.maxAgeAt
     this.#setTimer = setTimer
     Object.defineProperty(socket, boundConnection, { value: this })
   }
 
-  /** It has been told to go. */
-  get isLeaving(): boolean {
-    return this.#isLeaving
+  /** Whether it is being closed gracefully. */
+  get isClosing(): boolean {
+    return this.#isClosing
   }
 
-  /** It has been told to go, and will be cut. */
+  /** Whether it is being closed gracefully, and is destroyed after a grace period. */
   get isDraining(): boolean {
     return this.#isDraining
   }
 
-  /** It speaks HTTP/2. */
-  carry(session: ServerHttp2Session): void {
+  /** Records that the connection speaks HTTP/2. */
+  useHttp2(session: ServerHttp2Session): void {
     this.#session = session
   }
 
-  /** An HTTP/1.1 request has arrived that `response` will answer. */
-  begin(response: ServerResponse): void {
-    // Node asks about one request by two events where it expects `100 Continue`.
+  /** Records the response to an HTTP/1.1 request that has arrived. */
+  trackResponse(response: ServerResponse): void {
+    // Node emits two events for a request that expects `100 Continue`.
     if (response === this.#lastResponse) return
     this.#lastResponse = response
-    if (this.#isLeaving) this.#endAfter(response)
+    if (this.#isClosing) this.#endAfter(response)
   }
 
-  /** It speaks HTTP no more: what it is busy with is known to the application alone. */
-  upgrade(): void {
+  /** Records that the connection no longer speaks HTTP: only the application knows when it is idle. */
+  markUpgraded(): void {
     this.#isUpgraded = true
   }
 
-  /** Lets what runs finish, then ends the connection; cuts it after `graceMs`. */
+  /** Closes the connection after its pending requests, and destroys it after `graceMs`. */
   drain(graceMs: number): void {
     if (this.#isDraining) return
     this.#isDraining = true
-    this.#cutAfter(graceMs)
-    this.leave()
+    this.#destroyAfter(graceMs)
+    this.closeGracefully()
   }
 
-  /** Lets what runs finish, however long it takes, then ends the connection. */
-  leave(): void {
-    if (this.#isLeaving) return
-    this.#isLeaving = true
+  /** Closes the connection after its pending requests, however long they take. */
+  closeGracefully(): void {
+    if (this.#isClosing) return
+    this.#isClosing = true
     if (this.#session !== undefined) {
-      this.#cutOnceEnded()
-      // RFC 9113 §6.8: GOAWAY; streams that are open go on.
+      this.#destroyOnceFinished()
+      // RFC 9113 §6.8: GOAWAY; open streams continue.
       this.#session.close()
       return
     }
@@ -96,40 +96,41 @@ export class LiveConnection {
       this.#endAfter(this.#lastResponse)
       return
     }
-    // Idle: whatever was answered has arrived, and nobody waits for the client to hang up too.
+    // Idle: all responses have been received, so that the client need not close its side first.
     this.socket.destroySoon()
   }
 
-  cut(): void {
+  destroy(): void {
     this.socket.destroy()
   }
 
   #endAfter(response: ServerResponse): void {
-    // RFC 9112 §9.6: after a response that says so, nothing more is answered.
+    // RFC 9112 §9.6: no request is answered after a response with `Connection: close`.
     if (!response.headersSent) response.setHeader('connection', 'close')
     response.once('close', () => {
-      if (response === this.#lastResponse) this.#end()
+      if (response === this.#lastResponse) this.#endSocket()
     })
   }
 
-  // Not at once: who closes with something unread resets, and may cut off the end of the last response.
-  #end(): void {
+  // Not `destroy()`: closing with unread input resets the connection, and may truncate the last response.
+  #endSocket(): void {
     if (this.#isUpgraded) return
-    this.#cutOnceEnded()
+    this.#destroyOnceFinished()
     this.socket.end()
   }
 
-  #cutOnceEnded(): void {
-    this.socket.once('finish', () => this.#cutAfter(LINGER_MS))
+  #destroyOnceFinished(): void {
+    this.socket.once('finish', () => this.#destroyAfter(LINGER_MS))
   }
 
-  #cutAfter(delayMs: number): void {
+  #destroyAfter(delayMs: number): void {
     if (this.socket.destroyed) return
-    const cancel = this.#setTimer(() => this.cut(), delayMs)
+    const cancel = this.#setTimer(() => this.destroy(), delayMs)
     this.socket.once('close', cancel)
   }
 }
 
-/** The connection of a socket, or of what HTTP/2 offers in its place, that a server has accepted. */
-export const connectionOf = (carrier: object | undefined): LiveConnection | undefined =>
-  carrier === undefined ? undefined : (carrier as Carrier)[boundConnection]
+/** Returns the accepted connection of a socket, or of the proxy that HTTP/2 has in its place. */
+export function liveConnectionOf(carrier: object | undefined): LiveConnection | undefined {
+  return carrier === undefined ? undefined : (carrier as Carrier)[boundConnection]
+}

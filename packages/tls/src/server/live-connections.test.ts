@@ -30,7 +30,7 @@ const MINUTE_MS = 60_000
 const NOW = Date.now() + 10 * MINUTE_MS
 const EXPIRY = Math.floor((NOW + 10 * MINUTE_MS) / 1000) * 1000
 const LIST_END = EXPIRY - MINUTE_MS
-const FAREWELL_MS = 2000
+const EARLY_CLOSE_MS = 2000
 
 let authority: MintedCa
 let other: MintedCa
@@ -49,11 +49,13 @@ beforeAll(async () => {
   revocation = await listOf([web.toX509Svid().leaf.serialNumber], LIST_END)
 })
 
-const listOf = async (revoked: readonly string[], nextUpdate: number): Promise<RevocationList> =>
-  RevocationList.fromDer(await authority.mintRevocationList({ revoked, nextUpdate }))
+async function listOf(revoked: readonly string[], nextUpdate: number): Promise<RevocationList> {
+  return RevocationList.fromDer(await authority.mintRevocationList({ revoked, nextUpdate }))
+}
 
-const bundlesWith = (...lists: readonly RevocationList[]): BundleSet =>
-  BundleSet.of(X509Bundle.of(authority.trustDomain, [authority.certificate], lists))
+function bundlesWith(...lists: readonly RevocationList[]): BundleSet {
+  return BundleSet.of(X509Bundle.of(authority.trustDomain, [authority.certificate], lists))
+}
 
 interface Alarm {
   readonly at: number
@@ -102,7 +104,7 @@ interface Reply extends EventEmitter {
 
 type Handler = (request: unknown, response: Reply) => void
 
-const stage = async (options: SvidServerOptions = {}, handler?: Handler): Promise<Scene> => {
+async function stage(options: SvidServerOptions = {}, handler?: Handler): Promise<Scene> {
   const source = new HeldSource(svid, bundlesWith(nothing))
   const time = new Time()
   const { clock, setTimer } = time
@@ -120,19 +122,19 @@ const stage = async (options: SvidServerOptions = {}, handler?: Handler): Promis
 const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
 /** A kept HTTP/1.1 connection, whose first request has been answered. */
-const keep = async (port: number, material: MintedCertificate = web): Promise<TLSSocket> => {
+async function keep(port: number, material: MintedCertificate = web): Promise<TLSSocket> {
   const socket = dial(port, material)
   await ask(socket)
   return socket
 }
 
-const ask = async (socket: TLSSocket): Promise<string> => {
+async function ask(socket: TLSSocket): Promise<string> {
   socket.write(GET)
   const [answer] = await once(socket, 'data')
   return String(answer)
 }
 
-const open = async (port: number): Promise<ClientHttp2Session> => {
+async function open(port: number): Promise<ClientHttp2Session> {
   const createConnection = (): Duplex => dial(port, web, { protocol: 'h2' })
   const session = http2.connect('https://localhost', { createConnection })
   session.on('error', () => undefined)
@@ -141,21 +143,25 @@ const open = async (port: number): Promise<ClientHttp2Session> => {
 }
 
 /** Resolves with the response of the next request, which the test answers as it likes. */
-const held = (): { handler: Handler; response: Promise<Reply> } => {
+function held(): { handler: Handler; response: Promise<Reply> } {
   const { promise, resolve } = deferred<Reply>()
   return { handler: (_, response) => resolve(response), response: promise }
 }
 
-const deferred = <Value>() => {
+function deferred<Value>() {
   const settled = new EventEmitter()
   const promise: Promise<Value> = once(settled, 'value').then(([value]) => value)
   return { promise, resolve: (value: Value) => void settled.emit('value', value) }
 }
 
-const ignore = (): void => {}
+function ignore(): void {}
 
-const removeAuthority = ({ source }: Scene): void => source.put({ bundles: bundlesOf(other) })
-const expire = ({ time }: Scene): void => time.moveTo(EXPIRY)
+function removeAuthority({ source }: Scene): void {
+  source.put({ bundles: bundlesOf(other) })
+}
+function expire({ time }: Scene): void {
+  time.moveTo(EXPIRY)
+}
 
 const strict: SvidServerOptions = { revocation: 'strict' }
 
@@ -304,7 +310,7 @@ describe.each<[string, SvidServerOptions]>([
   })
 })
 
-const upgrade = async (scene: Scene) => {
+async function upgrade(scene: Scene) {
   const upgraded = deferred<Duplex>()
   scene.loopback.server.on('upgrade', (_request, socket) => {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')
@@ -323,7 +329,7 @@ describe('shortly before the SVID of a peer expires', () => {
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage()
     const socket = await keep(scene.port)
-    scene.time.moveTo(EXPIRY - FAREWELL_MS - 1)
+    scene.time.moveTo(EXPIRY - EARLY_CLOSE_MS - 1)
     expect(await ask(socket)).not.toMatch(/\r\nconnection: close\r\n/i)
     const closed = once(socket, 'close')
     scene.time.moveTo(EXPIRY - 1000)
@@ -471,6 +477,18 @@ describe('a rotation of authorities', () => {
     await Promise.all(closed)
   })
 
+  test('keeps the event loop awake between the slices, or an idle server would stop half-way', async () => {
+    await using scene = await stage()
+    const untouched = await authority.mint('spiffe://example.org/api')
+    await Promise.all(Array.from({ length: 60 }, () => keep(scene.port, untouched)))
+    const last = await keep(scene.port)
+    const before = pendingImmediates()
+    scene.source.put({ bundles: bundlesWith(revocation) })
+    await Promise.resolve()
+    expect(pendingImmediates()).toBe(before + 1)
+    await once(last, 'close')
+  })
+
   test('takes no more than fifty in a turn of the event loop, so that requests go on between', async () => {
     await using scene = await stage({ onPeerExpiry: 'immediate' })
     const accepted: TLSSocket[] = []
@@ -486,7 +504,7 @@ describe('a rotation of authorities', () => {
       cut = accepted.filter(({ destroyed }) => destroyed).length
       cutByTurn.push(cut - before)
     }
-    expect(cutByTurn.reduce((sum, it) => sum + it)).toBe(60)
+    expect(cutByTurn.reduce((sum, count) => sum + count)).toBe(60)
     expect(Math.max(...cutByTurn)).toBeLessThanOrEqual(50)
   })
 
@@ -508,6 +526,11 @@ describe('a rotation of authorities', () => {
     expect(events.stop()).toMatchObject([{ reason: 'untrusted' }])
   })
 })
+
+/** Those that keep the event loop from waiting. */
+function pendingImmediates(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length
+}
 
 describe('a change of revocation lists', () => {
   test('disturbs nobody whom they do not name, and lets nobody in whom they do', async () => {
@@ -773,13 +796,14 @@ describe('disconnectPeers', () => {
   })
 })
 
-const outOfOrder = (): never => {
+function outOfOrder(): never {
   throw new Error('out of order')
 }
 
 /** From now on the source throws when it is asked for `what`. */
-const breakDown = (source: HeldSource, what: 'bundles' | 'svid'): object =>
-  Object.defineProperty(source, what, { configurable: true, get: outOfOrder })
+function breakDown(source: HeldSource, what: 'bundles' | 'svid'): object {
+  return Object.defineProperty(source, what, { configurable: true, get: outOfOrder })
+}
 
 describe('a source that fails', () => {
   test('ends neither the process nor a connection: what it said last holds on', async () => {
@@ -900,7 +924,7 @@ describe('the timer', () => {
     const soon = await authority.mint('spiffe://example.org/web', { notAfter })
     await using scene = await stage()
     const sockets = [await keep(scene.port), await keep(scene.port, soon)]
-    expect(scene.time.delays).toEqual([notAfter - FAREWELL_MS - NOW])
+    expect(scene.time.delays).toEqual([notAfter - EARLY_CLOSE_MS - NOW])
     scene.time.now = notAfter - 1
     sockets.push(await keep(scene.port, await authority.mint('spiffe://example.org/api')))
     removeAuthority(scene)

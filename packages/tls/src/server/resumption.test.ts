@@ -19,6 +19,8 @@ import type { SvidServerOptions } from './server-options.ts'
 const SERVER_ID = 'spiffe://example.org/server'
 const WEB_ID = 'spiffe://example.org/acme/web'
 const NOW = Date.now()
+/** Whatever is minted is dated by the clock that the servers have: a slow machine changes nothing. */
+const FIXED = { clock: (): number => NOW }
 const RESUMABLE = { sessionTicketLifetimeMs: 60_000 } as const
 
 let authority: MintedCa
@@ -27,14 +29,15 @@ let svid: X509Svid
 let web: MintedCertificate
 
 beforeAll(async () => {
-  authority = await mintRootCa('example.org')
-  neighbour = await mintRootCa('neighbour.test')
+  authority = await mintRootCa('example.org', {}, FIXED)
+  neighbour = await mintRootCa('neighbour.test', {}, FIXED)
   svid = (await authority.mint(SERVER_ID)).toX509Svid()
   web = await authority.mint(WEB_ID)
 })
 
-const sourceOf = (...authorities: MintedCa[]): HeldSource =>
-  new HeldSource(svid, bundlesOf(...authorities))
+function sourceOf(...authorities: MintedCa[]): HeldSource {
+  return new HeldSource(svid, bundlesOf(...authorities))
+}
 
 type Version = 'TLSv1.2' | 'TLSv1.3'
 
@@ -242,7 +245,7 @@ describe('sessionTicketLifetimeMs', () => {
 })
 
 // [9] of the SSL_SESSION that OpenSSL writes: the lifetime that the server has given its ticket.
-const ticketLifetimeOf = (session: Buffer): number => {
+function ticketLifetimeOf(session: Buffer): number {
   const at = session.indexOf(Buffer.from([0xa9, 0x03, 0x02, 0x01]))
   return at === -1 ? Number.NaN : session.readUInt8(at + 4)
 }

@@ -27,17 +27,23 @@ import type { SvidServerOptions } from './server-options.ts'
 const SERVER_ID = 'spiffe://example.org/server'
 const WEB_ID = 'spiffe://example.org/acme/web'
 const NOW = Date.now()
+/** Whatever is minted is dated by the clock that the servers have: a slow machine changes nothing. */
+const FIXED = { clock: (): number => NOW }
 
 let authority: MintedCa
 let web: MintedCertificate
 let first: X509Svid
 let second: X509Svid
 
-const issue = async (): Promise<X509Svid> => (await authority.mint(SERVER_ID)).toX509Svid()
-const sourceOf = (svid: X509Svid | null): HeldSource => new HeldSource(svid, bundlesOf(authority))
+async function issue(): Promise<X509Svid> {
+  return (await authority.mint(SERVER_ID)).toX509Svid()
+}
+function sourceOf(svid: X509Svid | null): HeldSource {
+  return new HeldSource(svid, bundlesOf(authority))
+}
 
 beforeAll(async () => {
-  authority = await mintRootCa('example.org')
+  authority = await mintRootCa('example.org', {}, FIXED)
   web = await authority.mint(WEB_ID)
   first = await issue()
   second = await issue()
@@ -73,7 +79,10 @@ describe('a rotation', () => {
       privateKey: first.exportPrivateKeyPem(),
       hint: 'another hint',
     })
-    source.put({ svid: again, bundles: bundlesOf(authority, await mintRootCa('foreign.test')) })
+    source.put({
+      svid: again,
+      bundles: bundlesOf(authority, await mintRootCa('foreign.test', {}, FIXED)),
+    })
     expect(await call(loopback.port, web)).toMatchObject({ body: WEB_ID })
     expect(loopback.identity.generation).toBe(1)
   })
@@ -156,7 +165,7 @@ interface Kept {
   close(): void
 }
 
-const keptHttp1 = (port: number): Kept => {
+function keptHttp1(port: number): Kept {
   const material = { cert: web.certificatesPem, key: web.privateKeyPem, rejectUnauthorized: false }
   const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ...material })
   const ports = new Set<number | undefined>()
@@ -175,7 +184,7 @@ const keptHttp1 = (port: number): Kept => {
   }
 }
 
-const keptHttp2 = async (port: number): Promise<Kept> => {
+async function keptHttp2(port: number): Promise<Kept> {
   const socket = dial(port, web, { protocol: 'h2' })
   const session = http2.connect('https://localhost', { createConnection: () => socket })
   await once(session, 'remoteSettings')
@@ -188,14 +197,15 @@ const keptHttp2 = async (port: number): Promise<Kept> => {
 
 const garbage = '-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n'
 
-const broken = (svid: X509Svid, overrides: Partial<Record<keyof X509Svid, unknown>>): X509Svid =>
-  new Proxy(svid, {
+function broken(svid: X509Svid, overrides: Partial<Record<keyof X509Svid, unknown>>): X509Svid {
+  return new Proxy(svid, {
     get: (target, name) => {
       if (Object.hasOwn(overrides, name)) return Reflect.get(overrides, name)
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
+}
 
 describe('material that cannot be used', () => {
   test.each<[string, () => X509Svid]>([

@@ -8,25 +8,30 @@ import { Acceptor } from './acceptor.ts'
 import { endOnClose } from './closing.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { HandshakeFailures } from './handshake-failures.ts'
-import { MessageBudget } from './message-budget.ts'
+import { RateLimiter } from './rate-limiter.ts'
 import { ServerIdentity, setIdentity } from './server-identity.ts'
 import type { ServerSettings } from './server-options.ts'
 
-/** The TLS options that every server is made with. */
-export const tlsOptions = (settings: ServerSettings): TlsOptions => ({
-  // Without certificate and key: Node's HTTP/2 server would keep its options.
-  ...contextOptions(null, settings.minVersion),
-  requestCert: true,
-  rejectUnauthorized: false,
-  handshakeTimeout: settings.handshakeTimeoutMs,
-})
+/** The TLS options with which every server is made. */
+export function tlsOptions(settings: ServerSettings): TlsOptions {
+  return {
+    // Without certificate and key, because Node's HTTP/2 server keeps these options.
+    ...contextOptions(null, settings.minVersion),
+    requestCert: true,
+    rejectUnauthorized: false,
+    handshakeTimeout: settings.handshakeTimeoutMs,
+  }
+}
 
-/** Gives a server its SVID, and lets only good peers through to the listeners that it has by now. */
-export const secure = (
+/**
+ * Gives a server its SVID, and lets only verified peers through to the listeners that it has by now.
+ * @throws {@link TlsError} `no-svid` or `invalid-material`
+ */
+export function secure(
   server: Server,
   source: X509MaterialSource,
   settings: ServerSettings,
-): HandshakeFailures => {
+): HandshakeFailures {
   const { clock, clientCertificate } = settings
   const { clockSkewMs, maxCachedVerdicts, allowIntermediatesOfOtherTrustDomains } = settings
   const revocation = revocationPolicies(settings.revocation)
@@ -41,11 +46,11 @@ export const secure = (
   const counters = { accepted: 0, rejected: 0, handshakesFailed: 0 }
   const contexts = new SecureContextManager(server, source, settings)
   const allowsResumption = settings.sessionTicketLifetimeMs !== 0
-  const judging = { verifier, clientCertificate, allowsResumption }
-  const messages = new MessageBudget()
-  new Acceptor({ ...judging, connections, counters, clock, messages }).interpose(server)
+  const verification = { verifier, clientCertificate, allowsResumption }
+  const rateLimiter = new RateLimiter()
+  new Acceptor({ ...verification, connections, counters, clock, rateLimiter }).interpose(server)
   const failures = new HandshakeFailures(server, {
-    messages,
+    rateLimiter,
     clock,
     minVersion: settings.minVersion,
     hasSvid: () => contexts.svid !== null,
@@ -61,7 +66,7 @@ export const secure = (
   })
   setIdentity(server, identity)
   endOnClose(server, connections)
-  // A server may listen again, and then hears late of its closing before.
+  // A server may listen again, and then the `close` event of before comes late.
   server.on('listening', () => identity.open())
   server.on('close', () => {
     if (!server.listening) identity.close()

@@ -1,9 +1,9 @@
-/** What a server has seen since it was made. */
+/** Totals since the server was made. */
 export interface ServerCounters {
-  /** Connections let in, with a proven peer or (where that is allowed) without a certificate. */
+  /** Connections accepted, with a proven peer or, if that is allowed, without a certificate. */
   accepted: number
-  /** Connections cut after the handshake. */
+  /** Connections rejected after the handshake. */
   rejected: number
-  /** Handshakes that did not come about: TLS 1.2, plain HTTP, port scans, no SVID to present. */
+  /** TLS handshakes that failed: TLS 1.2, plain HTTP, port scans, no SVID to present. */
   handshakesFailed: number
 }

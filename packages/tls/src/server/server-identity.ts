@@ -2,9 +2,9 @@ import type { SourceState, X509MaterialSource, X509Svid } from '@fastify-spiffe/
 import type { SecureContextManager } from '../context/secure-context-manager.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { PeerVerifier } from '../peer/verifier.ts'
-import type { ClientCertificateMode } from './acceptor.ts'
 import type { ConnectionCounts, ConnectionRegistry } from './connection-registry.ts'
 import type { ServerCounters } from './server-counters.ts'
+import type { ClientCertificateMode } from './server-options.ts'
 
 export interface ServerIdentityParts {
   readonly source: X509MaterialSource
@@ -16,10 +16,10 @@ export interface ServerIdentityParts {
   readonly clock: () => number
 }
 
-/** How many servers follow a source. */
-const followers = new WeakMap<X509MaterialSource, number>()
+/** How many servers are subscribed to a source. */
+const followerCounts = new WeakMap<X509MaterialSource, number>()
 
-/** The identity of one server: what it presents, to whom, and the link to its source. */
+/** The identity of one server: the SVID it presents, its connections, and its subscription to the source. */
 export class ServerIdentity {
   readonly #parts: ServerIdentityParts
   #unsubscribe: (() => void) | undefined
@@ -34,26 +34,26 @@ export class ServerIdentity {
     return this.#parts.source
   }
 
-  /** Whether others need the source: a server that follows it, or whoever has subscribed to it. */
+  /** Whether others use the source: another server, or any other subscriber. */
   get isSourceShared(): boolean {
     const { source } = this.#parts
     const own = this.#unsubscribe === undefined ? 0 : 1
-    const followed = (followers.get(source) ?? 0) - own
-    // Not every source counts; those who do count the servers too.
+    const followed = (followerCounts.get(source) ?? 0) - own
+    // Not every source counts its subscriptions; those that do count the servers too.
     return followed > 0 || (source.subscriptions ?? 0) - own > 0
   }
 
-  /** The SVID on the wire; `null` while the source has none, and every new handshake fails. */
+  /** The SVID that the server presents; `null` while the source has none, and every new handshake fails. */
   get svid(): X509Svid | null {
     return this.#parts.contexts.svid
   }
 
-  /** Grows by one with each SVID put on the wire; 1 at the start. */
+  /** How many SVIDs the server has presented; 1 at the start. */
   get generation(): number {
     return this.#parts.contexts.generation
   }
 
-  /** When the SVID of this generation was put on the wire, in ms since the epoch. */
+  /** Since when the server presents the SVID of this generation, in ms since the epoch. */
   get appliedAt(): number {
     return this.#parts.contexts.appliedAt
   }
@@ -63,7 +63,7 @@ export class ServerIdentity {
     return this.#parts.source.state
   }
 
-  /** Whether a client has to show a certificate. */
+  /** Whether a client has to present a certificate. */
   get clientCertificate(): ClientCertificateMode {
     return this.#parts.clientCertificate
   }
@@ -73,55 +73,55 @@ export class ServerIdentity {
     return this.#parts.connections.counts(this.#parts.clock())
   }
 
-  /** Totals since the server was made, and how many verdicts came from the cache. */
+  /** Totals since the server was made, with the number of verdicts that came from the cache. */
   get counters(): Readonly<ServerCounters> & { readonly verdictsFromCache: number } {
     return { ...this.#parts.counters, verdictsFromCache: this.#parts.verifier.hits }
   }
 
   /**
-   * Sends away the live peers that `predicate` names, such as those that a new policy refuses. What they
-   * proved holds no more from this moment on, so that who asks `isCurrent` refuses their requests, and
-   * their connections go as `onPeerExpiry` says, with the reason `refused`. A peer that connects anew
-   * is verified anew: to keep it out is the part of the policy.
+   * Disconnects the peers for which `predicate` returns true, such as those that a new policy refuses.
+   * From then on `isCurrent` is false for them, so that their requests are refused, and their connections
+   * are closed as `onPeerExpiry` says, with the reason `refused`. A peer that connects again is verified
+   * again and accepted: whether it may do anything is for the policy to decide.
    *
-   * Each peer is asked about once. When the predicate throws, nobody is sent away.
+   * The predicate is called once for each peer. When it throws, nobody is disconnected.
    *
-   * @returns how many peers there were; several connections of one certificate share theirs
-   * @throws {@link TlsError} `invalid-option` when the predicate says neither true nor false
+   * @returns the number of peers; connections with the same certificate share one peer
+   * @throws {@link TlsError} `invalid-option` when the predicate does not return a boolean
    */
   disconnectPeers(predicate: (peer: ConnectionPeer) => boolean): number {
     return this.#parts.connections.disconnectPeers(predicate)
   }
 
-  /** Follows the source again, and catches up with it. A server does this by itself when it listens. Safe to call twice. */
+  /** Subscribes to the source again, and applies its SVID. A server does this when it listens. Safe to call twice. */
   open(): void {
     if (this.#unsubscribe !== undefined) return
     this.#subscribe()
-    this.#parts.connections.open()
+    this.#parts.connections.resume()
     this.#follow()
   }
 
   /**
-   * Stops following the source: the SVID on the wire stays, and live connections are no longer
-   * judged, except by who asks `isCurrent`. A server does this by itself when it closes. The source itself is not closed. Safe to call twice.
+   * Unsubscribes from the source: the server keeps its SVID, and no longer checks live connections, but
+   * `isCurrent` still does. A server does this when it closes. The source is not closed. Safe to call twice.
    */
   close(): void {
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
-    this.#parts.connections.close()
+    this.#parts.connections.pause()
   }
 
   #subscribe(): void {
     const { source } = this.#parts
     const unsubscribe = source.onUpdate(() => this.#schedule())
-    followers.set(source, (followers.get(source) ?? 0) + 1)
+    followerCounts.set(source, (followerCounts.get(source) ?? 0) + 1)
     this.#unsubscribe = () => {
       unsubscribe()
-      followers.set(source, (followers.get(source) ?? 1) - 1)
+      followerCounts.set(source, (followerCounts.get(source) ?? 1) - 1)
     }
   }
 
-  // A burst of updates is one new context; no handshake can come in between.
+  // Updates of one turn make one new context; no handshake can come in between.
   #schedule(): void {
     if (this.#pending) return
     this.#pending = true
@@ -139,27 +139,29 @@ export class ServerIdentity {
 
 const identities = new WeakMap<object, ServerIdentity>()
 
-/** Carries the place of the copy of this package that made a server. */
+/** The property of a server that holds the URL of the copy of this package that made it. */
 const MADE_BY = Symbol.for('@fastify-spiffe/tls.made-by')
 const HERE = import.meta.url
 
-export const setIdentity = (server: object, identity: ServerIdentity): void => {
+export function setIdentity(server: object, identity: ServerIdentity): void {
   identities.set(server, identity)
   Object.defineProperty(server, MADE_BY, { value: HERE })
 }
 
-/** The identity of a server that `createSvidServer` or `createSvidTlsServer` made; `undefined` for any other. */
-export const identityOf = (server: object): ServerIdentity | undefined => identities.get(server)
+/** Returns the identity of a server that `createSvidServer` or `createSvidTlsServer` made; `undefined` for any other. */
+export function identityOf(server: object): ServerIdentity | undefined {
+  return identities.get(server)
+}
 
 /**
- * Why {@link identityOf} does not know a server that was made for SVIDs all the same: another copy of this package made
- * it. The text names both places and the cure; `null` where that is not so.
+ * Returns a message when another copy of this package made the server, which {@link identityOf} therefore
+ * does not know. It names both places and the cure. `null` when that is not the case.
  */
-export const otherCopyOf = (server: object): string | null => {
-  const place: unknown = Reflect.get(server, MADE_BY)
-  if (identities.has(server) || typeof place !== 'string') return null
+export function otherCopyOf(server: object): string | null {
+  const madeBy: unknown = Reflect.get(server, MADE_BY)
+  if (identities.has(server) || typeof madeBy !== 'string') return null
   return (
-    `another copy of @fastify-spiffe/tls made this server (${place}) than is asked here (${HERE}): install one version of all ` +
-    '@fastify-spiffe packages, which `npm ls @fastify-spiffe/tls` shows'
+    `another copy of @fastify-spiffe/tls (${madeBy}) made this server than the one in use here (${HERE}): ` +
+    'install one version of all @fastify-spiffe packages; `npm ls @fastify-spiffe/tls` shows them'
   )
 }

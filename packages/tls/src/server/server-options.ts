@@ -8,102 +8,99 @@ import {
 import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
-import {
-  assertClockSkew,
-  assertInteger,
-  assertKnownOptions,
-  assertOneOf,
-  assertPositiveInteger,
-  revocationPolicies,
-} from '../options.ts'
-import type { ClientCertificateMode } from './acceptor.ts'
-import type { OnPeerExpiry } from './connection-registry.ts'
+import { assertClockSkew, assertKnownOptions, reader, revocationPolicies } from '../options.ts'
 
-/** Options of Node's HTTP layer that are passed on as they are. None of them touches TLS. */
+/** Options of Node's HTTP servers that are passed on unchanged. None of them concerns TLS. */
 export type HttpOptions = Pick<Http1Options, Extract<keyof Http1Options, HttpOptionName>> &
   Pick<Http2Options, Extract<keyof Http2Options, HttpOptionName>>
 
+/** Whether a client has to present a certificate. One that does not verify is rejected in both modes. */
+export type ClientCertificateMode = 'required' | 'optional'
+
+/** What a server does with a connection when the proof of its peer is no longer valid. */
+export type OnPeerExpiry = 'graceful' | 'immediate' | 'ignore'
+
+/** Options of `createSvidServer`. Each has a default. */
 export interface SvidServerOptions {
-  /** Speak HTTP/2. Default false. */
+  /** Whether the server speaks HTTP/2. Default `false`. */
   readonly http2?: boolean
-  /** With `http2`: also speak HTTP/1.1, as the client chooses. Default false. */
+  /** With `http2`: whether it also speaks HTTP/1.1, as the client chooses. Default `false`. */
   readonly allowHTTP1?: boolean
   /**
-   * `required`: a connection without a certificate is cut. `optional`: it lives, and its peer is
-   * `null`. A certificate that does not verify is cut in both cases. Default `required`.
+   * `required`: a connection without a certificate is rejected. `optional`: it is accepted, and its peer
+   * is `null`. A certificate that does not verify is rejected in both modes. Default `required`.
    */
   readonly clientCertificate?: ClientCertificateMode
-  /** Default `TLSv1.3`. */
+  /** The lowest TLS version that the server accepts. Default `TLSv1.3`. */
   readonly minVersion?: MinVersion
   /**
-   * For how long after a handshake its session may be resumed, in ms, by the second: 0, or from 1,000
-   * to 3,600,000. It saves about a quarter of the CPU of a new connection, for clients that connect often.
-   * Each resumed connection is judged anew by its certificate: from the verdict of the handshake while
-   * that holds and is remembered, else from the leaf alone, else it is cut. A client does not show
-   * again that it has the key of its certificate.
+   * How long after a handshake its session may be resumed, in ms: 0, or from 1,000 to 3,600,000, rounded
+   * down to seconds. Resumption saves about a quarter of the CPU time of a new connection, for clients
+   * that connect often. The certificate of each resumed connection is checked again: by the cached
+   * verdict of the handshake while that is valid, otherwise by verifying the leaf alone; if that fails,
+   * the connection is rejected. The client does not prove again that it has the private key.
    *
    * Needs `clientCertificate: 'required'`. Default 0: no session is resumed.
    */
   readonly sessionTicketLifetimeMs?: number
-  /** How long a handshake may take, in ms. Default 10,000. */
+  /** How long a TLS handshake may take, in ms. Default 10,000. */
   readonly handshakeTimeoutMs?: number
-  /** How many verified client certificates are remembered, at about 4 KB each. Default 10,000. */
+  /** How many verified client certificates are cached, at about 4 KB each. Default 10,000, at most 1,000,000. */
   readonly maxCachedVerdicts?: number
   /**
-   * How far the clocks of peers' authorities may be from ours, in ms, up to 300,000: a certificate of a
-   * peer counts by so much earlier and longer. Remembered proofs and live connections end with that time
-   * too. It never concerns the own SVID, nor revocation lists. Default 0.
+   * How far the clocks of peers' authorities may differ from ours, in ms, up to 300,000: the certificates
+   * of peers are valid so much earlier and longer, and so are cached verdicts and live connections. It
+   * applies neither to the own SVID nor to revocation lists. Default 0.
    */
   readonly clockSkewMs?: number
   /**
-   * Whether an intermediate whose SPIFFE ID is of another trust domain than the peer's is let in. It
-   * gives up that trust domains below one root cannot issue for one another. Default `false`.
+   * Whether an intermediate may have a SPIFFE ID of another trust domain than the peer. With `true`, trust
+   * domains that share a root can issue SVIDs for one another. Default `false`.
    */
   readonly allowIntermediatesOfOtherTrustDomains?: boolean
   /**
-   * What the revocation lists of the bundles mean.
+   * How the revocation lists of the bundles are used.
    *
-   * - `off`: they are not looked at.
-   * - `soft`: what a current list of its issuer names is refused; without such a list nobody is.
-   * - `strict`: besides, every certificate below the authority has to be covered by a current list of
-   *   its issuer. When a list runs out and no new one has come, its peers are sent away.
+   * - `off`: they are ignored.
+   * - `soft`: a certificate that a current list of its issuer names is rejected; without a list none is.
+   * - `strict`: also, every certificate below the authority has to be covered by a current list of its
+   *   issuer. When a list expires and there is no new one, the connections of its peers are closed.
    *
-   * `{ default, trustDomains }` makes exceptions by the name of the trust domain. Default `soft`.
+   * `{ default, trustDomains }` sets exceptions by the name of the trust domain. Default `soft`.
    */
   readonly revocation?: RevocationPolicy | RevocationOptions
   /**
-   * What becomes of a live connection when the SVID of its peer expires or is revoked, the authority
-   * that vouches for it leaves the bundle, its trust domain is no longer federated, or the peer is
-   * disconnected.
+   * What happens to a live connection when the SVID of its peer expires or is revoked, its authority
+   * leaves the bundle, its trust domain is no longer federated, or `disconnectPeers` names the peer.
    *
-   * - `graceful`: HTTP/2 gets GOAWAY, an idle HTTP/1.1 connection is ended, a busy one after its
-   *   response; what is left after `graceMs` is cut. `spiffe:peer:lapsed` is published first. Two
-   *   seconds before an SVID expires its connections are told already, so that no request is lost.
-   * - `immediate`: it is cut, right after the event. Requests under way are lost.
-   * - `ignore`: nothing happens until someone asks `isCurrent`. That gives up idle connections,
-   *   streaming responses and upgraded sockets: they live on for as long as the peer likes.
+   * - `graceful`: after `spiffe:peer:lapsed`, HTTP/2 sends GOAWAY, and an HTTP/1.1 connection is closed
+   *   when it is idle; what is left after `graceMs` is destroyed. Closing begins two seconds before an
+   *   SVID expires, without the event, so that no request is lost.
+   * - `immediate`: the connection is destroyed right after the event. Pending requests are lost.
+   * - `ignore`: nothing happens until a caller uses `isCurrent`. Idle connections, streaming responses and
+   *   upgraded sockets then stay open for as long as the peer keeps them.
    *
    * Default `graceful`.
    */
   readonly onPeerExpiry?: OnPeerExpiry
-  /** How long a connection that was told to go may take, in ms, before it is cut. Default 10,000. */
+  /** How long a connection that is being closed may take, in ms, before it is destroyed. Default 10,000. */
   readonly graceMs?: number
   /**
-   * The age, in ms and ± 10 % at random, at which any connection is sent away gracefully, so that
-   * clients come back with fresh proof, and not all at once. What still runs `graceMs` later is cut,
-   * without an event. Default `Infinity`: no age.
+   * The age at which any connection is closed gracefully, in ms, ± 10 % at random, so that clients
+   * reconnect with a new proof, and not all at once. What is left after `graceMs` is destroyed. There is
+   * no event. Default `Infinity`: no limit.
    */
   readonly maxConnectionAgeMs?: number
-  /** Options for Node's HTTP layer, such as `maxHeaderSize` or `settings`. */
+  /** Options of Node's HTTP server, such as `maxHeaderSize` or `settings`. */
   readonly http?: HttpOptions
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number
   /**
-   * Calls back after a delay in ms, and returns how to prevent it. Default: `setTimeout`, without
-   * keeping the process alive.
+   * Calls back after a delay in ms, and returns a function that cancels. Default: `setTimeout`, unref'd so
+   * that it does not keep the process alive.
    */
   readonly setTimer?: SetTimer
-  /** A number from 0 to 1, for the age of connections. Default `Math.random`. */
+  /** A random number from 0 to 1, for `maxConnectionAgeMs`. Default `Math.random`. */
   readonly random?: () => number
 }
 
@@ -135,17 +132,17 @@ export const serverOptionNames: readonly string[] = Object.keys(defaults)
 const names: ReadonlySet<string> = new Set(serverOptionNames)
 
 /** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */
-export const serverSettings = (options: SvidServerOptions): ServerSettings => {
+export function serverSettings(options: SvidServerOptions): ServerSettings {
   assertKnownOptions(options, names, 'createSvidServer')
   const settings: ServerSettings = { ...defaults, ...definedOf(options) }
-  assertOneOf('http2', settings.http2, [true, false])
-  assertOneOf('allowHTTP1', settings.allowHTTP1, [true, false])
-  assertOneOf('clientCertificate', settings.clientCertificate, ['required', 'optional'])
-  assertOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
-  assertPositiveInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, MAX_TIMER_MS)
-  assertPositiveInteger('maxCachedVerdicts', settings.maxCachedVerdicts, 1_000_000)
+  reader.asOneOf('http2', settings.http2, [true, false])
+  reader.asOneOf('allowHTTP1', settings.allowHTTP1, [true, false])
+  reader.asOneOf('clientCertificate', settings.clientCertificate, ['required', 'optional'])
+  reader.asOneOf('minVersion', settings.minVersion, MIN_VERSIONS)
+  reader.asInteger('handshakeTimeoutMs', settings.handshakeTimeoutMs, { min: 1, max: MAX_TIMER_MS })
+  reader.asInteger('maxCachedVerdicts', settings.maxCachedVerdicts, { min: 1, max: 1_000_000 })
   assertClockSkew(settings.clockSkewMs)
-  assertOneOf(
+  reader.asOneOf(
     'allowIntermediatesOfOtherTrustDomains',
     settings.allowIntermediatesOfOtherTrustDomains,
     [true, false],
@@ -157,7 +154,7 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
   if (settings.allowHTTP1 && !settings.http2) {
     throw new TlsError(
       'invalid-option',
-      'allowHTTP1 needs http2: a server without it speaks HTTP/1.1',
+      'allowHTTP1 needs http2: a server without http2 always speaks HTTP/1.1',
     )
   }
   return settings
@@ -165,27 +162,34 @@ export const serverSettings = (options: SvidServerOptions): ServerSettings => {
 
 const MAX_SESSION_TICKET_LIFETIME_MS = 3_600_000
 
-const assertSessionSettings = (settings: ServerSettings): void => {
+function assertSessionSettings(settings: ServerSettings): void {
   const { sessionTicketLifetimeMs: lifetimeMs, clientCertificate } = settings
   if (lifetimeMs === 0) return
-  assertInteger('sessionTicketLifetimeMs', lifetimeMs, 1000, MAX_SESSION_TICKET_LIFETIME_MS)
+  reader.asInteger('sessionTicketLifetimeMs', lifetimeMs, {
+    min: 1000,
+    max: MAX_SESSION_TICKET_LIFETIME_MS,
+  })
   if (clientCertificate === 'required') return
   throw new TlsError(
     'invalid-option',
-    "sessionTicketLifetimeMs needs clientCertificate: 'required': who resumes a session shows no certificate",
+    "sessionTicketLifetimeMs needs clientCertificate: 'required': a resumed session presents no certificate",
   )
 }
 
-const assertConnectionSettings = (settings: ServerSettings): void => {
+function assertConnectionSettings(settings: ServerSettings): void {
   const { onPeerExpiry, graceMs, maxConnectionAgeMs } = settings
-  assertOneOf('onPeerExpiry', onPeerExpiry, ['graceful', 'immediate', 'ignore'])
-  assertPositiveInteger('graceMs', graceMs, MAX_TIMER_MS)
+  reader.asOneOf('onPeerExpiry', onPeerExpiry, ['graceful', 'immediate', 'ignore'])
+  reader.asInteger('graceMs', graceMs, { min: 1, max: MAX_TIMER_MS })
   if (maxConnectionAgeMs === Infinity) return
-  assertPositiveInteger('maxConnectionAgeMs', maxConnectionAgeMs, Number.MAX_SAFE_INTEGER)
+  reader.asInteger('maxConnectionAgeMs', maxConnectionAgeMs, {
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+  })
 }
 
-const definedOf = (options: SvidServerOptions): SvidServerOptions =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+function definedOf(options: SvidServerOptions): SvidServerOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
 
 const httpOptionNames = [
   'Http1IncomingMessage',

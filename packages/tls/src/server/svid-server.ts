@@ -9,9 +9,9 @@ import { type X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { TlsError } from '../errors.ts'
 import { assertSource } from '../options.ts'
-import { followExchanges } from './http1-exchanges.ts'
+import { trackHttp1Requests } from './http1-requests.ts'
 import type { HandshakeFailures } from './handshake-failures.ts'
-import { followSessions } from './http2-sessions.ts'
+import { trackHttp2Sessions } from './http2-sessions.ts'
 import { secure, tlsOptions } from './secured-server.ts'
 import { serverSettings, type ServerSettings, type SvidServerOptions } from './server-options.ts'
 
@@ -21,15 +21,15 @@ export type Http2RequestListener = (
 ) => void
 
 /**
- * Makes an HTTP server that presents the SVID of `source`, follows its rotations without dropping a
- * connection, and lets in only peers that prove a SPIFFE ID of a trust domain in its bundles.
+ * Makes an HTTP server that presents the SVID of `source`, follows its rotations without closing a
+ * connection, and accepts only peers that prove a SPIFFE ID of a trust domain in its bundles.
  *
- * It is a plain `https.Server` or `Http2SecureServer`: listen and close as usual. `close()` ends all
- * connections: idle ones at once, busy ones after their responses, and what is left after `graceMs` is
- * cut. `peerOf(request.socket)` says who calls, `identityOf(server)` what is on the wire.
+ * It is a plain `https.Server` or `Http2SecureServer`: listen and close as usual. `close()` closes all
+ * connections: idle ones at once, busy ones after their responses; what is left after `graceMs` is
+ * destroyed. `peerOf(request.socket)` returns the peer, `identityOf(server)` the identity of the server.
  *
- * Listeners for `secureConnection` that are added later are also called for connections that were
- * cut: they ask `peerOf` first.
+ * A `secureConnection` listener that is added later is also called for rejected connections: it has to
+ * check `peerOf(socket)` first.
  *
  * @throws {@link TlsError} `no-svid` when the source has none yet, `invalid-material` when it cannot be
  *   presented, `unknown-option`, `forbidden-option` or `invalid-option`
@@ -52,12 +52,12 @@ export function createSvidServer(
   assertSource(source)
   const settings = serverSettings(options)
   const server = createChecked(settings)
-  followExchanges(server)
+  trackHttp1Requests(server)
   let failures: HandshakeFailures | undefined
   if (settings.http2 && !settings.allowHTTP1) {
-    // Node answers 403 by HTTP/1.0, and tells nobody.
+    // Node answers 403 by HTTP/1.0, and emits no event.
     server.on('secureConnection', (socket) => {
-      if (socket.alpnProtocol !== 'h2') failures?.tell('no-application-protocol', socket)
+      if (socket.alpnProtocol !== 'h2') failures?.report('no-application-protocol', socket)
     })
   }
   failures = secure(server, source, settings)
@@ -66,20 +66,20 @@ export function createSvidServer(
 }
 
 // Node's errors quote what it was given.
-const createChecked = (settings: ServerSettings): https.Server | Http2SecureServer => {
+function createChecked(settings: ServerSettings): https.Server | Http2SecureServer {
   try {
     return httpServer(settings)
   } catch (cause) {
-    const message = `an option of http is not what Node takes: ${describeCause(cause)}`
+    const message = `Node refuses an option of http: ${describeCause(cause)}`
     throw new TlsError('invalid-option', message)
   }
 }
 
-const httpServer = (settings: ServerSettings): https.Server | Http2SecureServer => {
+function httpServer(settings: ServerSettings): https.Server | Http2SecureServer {
   const tls = tlsOptions(settings)
   if (!settings.http2) return https.createServer({ ...settings.http, ...tls })
   const { allowHTTP1 } = settings
   const server = http2.createSecureServer({ ...settings.http, ...tls, allowHTTP1 })
-  followSessions(server)
+  trackHttp2Sessions(server)
   return server
 }

@@ -72,18 +72,22 @@ class RawServer implements AsyncDisposable {
   }
 }
 
-const greet = (socket: TLSSocket): void => {
+function greet(socket: TLSSocket): void {
   socket.resume().end(`hello ${String(peerOf(socket)?.spiffeId ?? null)}`)
 }
 
-const echo = (socket: TLSSocket): void => void socket.pipe(socket)
+function echo(socket: TLSSocket): void {
+  socket.pipe(socket)
+}
 
 /** All that the server says to whoever dials it. */
-const hear = (
+function hear(
   { port }: RawServer,
   material: MintedCertificate | null,
   options: tls.ConnectionOptions = {},
-): Promise<string> => text(dial(port, material, { ALPNProtocols: [], ...options })).catch(() => '')
+): Promise<string> {
+  return text(dial(port, material, { ALPNProtocols: [], ...options })).catch(() => '')
+}
 
 describe('a server without HTTP', () => {
   test('gives its listener a peer that has proven its SPIFFE ID', async () => {
@@ -156,7 +160,7 @@ describe('a server without HTTP', () => {
   })
 })
 
-const talk = async (socket: TLSSocket, word: string): Promise<string> => {
+async function talk(socket: TLSSocket, word: string): Promise<string> {
   socket.write(word)
   const [answer] = await once(socket, 'data')
   return String(answer)
@@ -222,7 +226,7 @@ test.each([
   expect(identityOf(raw.server)?.counters.handshakesFailed).toBe(1)
 })
 
-const listenAgain = async ({ server }: RawServer): Promise<void> => {
+async function listenAgain({ server }: RawServer): Promise<void> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 }

@@ -1,33 +1,33 @@
 import tls, { type Server, type TLSSocket } from 'node:tls'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { assertSource } from '../options.ts'
-import { connectionOf } from './live-connection.ts'
+import { liveConnectionOf } from './live-connection.ts'
 import { secure, tlsOptions } from './secured-server.ts'
 import { tlsServerSettings, type SvidTlsServerOptions } from './tls-server-options.ts'
 
 /**
- * Makes a TLS server for protocols other than HTTP: as `createSvidServer` does it, it presents the SVID
- * of `source`, follows its rotations without dropping a connection, and lets in only peers that prove a
+ * Makes a TLS server for protocols other than HTTP. As with `createSvidServer`, it presents the SVID of
+ * `source`, follows its rotations without closing a connection, and accepts only peers that prove a
  * SPIFFE ID of a trust domain in its bundles.
  *
- * It is a plain `tls.Server`. `connectionListener` gets the sockets of good peers only, and
- * `peerOf(socket)` says who that is; as with any `tls.Server`, it listens for the `error` of each.
+ * It is a plain `tls.Server`. `connectionListener` gets only the sockets of verified peers, which
+ * `peerOf(socket)` returns. As with any `tls.Server`, it has to listen for the `error` event of each.
  *
- * What a connection is busy with is known to the application alone. So one that is told to go
- * (`onPeerExpiry: 'graceful'`, `maxConnectionAgeMs`, `close()`) is cut after `graceMs`; until then
- * `spiffe:peer:lapsed` is its chance to end well.
+ * Only the application knows when a connection is idle. So a connection that is to be closed
+ * (`onPeerExpiry: 'graceful'`, `maxConnectionAgeMs`, `close()`) is destroyed after `graceMs`; on
+ * `spiffe:peer:lapsed` the application can end it before.
  *
- * Listeners for `secureConnection` that are added later are also called for connections that were
- * cut: they ask `peerOf` first.
+ * A `secureConnection` listener that is added later is also called for rejected connections: it has to
+ * check `peerOf(socket)` first.
  *
  * @throws {@link TlsError} `no-svid` when the source has none yet, `invalid-material` when it cannot be
  *   presented, `unknown-option`, `forbidden-option` or `invalid-option`
  */
-export const createSvidTlsServer = (
+export function createSvidTlsServer(
   source: X509MaterialSource,
   options: SvidTlsServerOptions,
   connectionListener: (socket: TLSSocket) => void,
-): Server => {
+): Server {
   assertSource(source)
   const settings = tlsServerSettings(options)
   const { alpnProtocols } = settings
@@ -35,8 +35,8 @@ export const createSvidTlsServer = (
     ...tlsOptions(settings),
     ...(alpnProtocols.length > 0 && { ALPNProtocols: [...alpnProtocols] }),
   })
-  // It never speaks HTTP, so nobody but the application knows when it is idle.
-  server.on('secureConnection', (socket) => connectionOf(socket)?.upgrade())
+  // It never speaks HTTP, so that only the application knows when it is idle.
+  server.on('secureConnection', (socket) => liveConnectionOf(socket)?.markUpgraded())
   server.on('secureConnection', connectionListener)
   secure(server, source, settings)
   return server

@@ -7,12 +7,12 @@ import {
   type SvidServerOptions,
 } from './server-options.ts'
 
-/** The options that say how a server speaks HTTP. */
+/** The options that concern HTTP. */
 type HttpServerOption = 'http2' | 'allowHTTP1' | 'http'
 
-/** {@link SvidServerOptions} without what concerns HTTP. */
+/** Options of `createSvidTlsServer`: {@link SvidServerOptions} without those of HTTP. Each has a default. */
 export interface SvidTlsServerOptions extends Omit<SvidServerOptions, HttpServerOption> {
-  /** Application protocols to choose from, the best first. Default: none is negotiated. */
+  /** Application protocols (ALPN, RFC 7301) to choose from, the preferred one first. Default: none. */
   readonly alpnProtocols?: readonly string[]
 }
 
@@ -28,15 +28,19 @@ const names: ReadonlySet<string> = new Set([
 ])
 
 /** @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option` */
-export const tlsServerSettings = (options: SvidTlsServerOptions): TlsServerSettings => {
+export function tlsServerSettings(options: SvidTlsServerOptions): TlsServerSettings {
   assertKnownOptions(options, names, 'createSvidTlsServer')
   const { alpnProtocols = [], ...shared } = options
   if (!Array.isArray(alpnProtocols) || !alpnProtocols.every(isProtocol)) {
-    throw new TlsError('invalid-option', 'alpnProtocols must be a list of names of 1 to 255 bytes')
+    throw new TlsError(
+      'invalid-option',
+      'alpnProtocols must be an array of strings of 1 to 255 bytes',
+    )
   }
   return { ...serverSettings(shared), alpnProtocols }
 }
 
 // RFC 7301 §3.1: the length of a name is one byte, and not zero.
-const isProtocol = (name: unknown): boolean =>
-  typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= 255
+function isProtocol(name: unknown): boolean {
+  return typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= 255
+}

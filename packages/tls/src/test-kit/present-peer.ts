@@ -4,10 +4,11 @@ import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { bindPeer } from '../peer/binding.ts'
 import { ProvenPeer, type ConnectionPeer } from '../peer/connection-peer.ts'
-import type { Standing } from '../peer/standing.ts'
+import type { TrustStatus } from '../peer/trust-status.ts'
 
 const HOUR_MS = 3_600_000
 
+/** The peer to present in a test. */
 export interface PresentedPeer {
   readonly spiffeId: SpiffeId | string
   /** In ms since the epoch. Default: an hour from now. */
@@ -18,35 +19,35 @@ export interface PresentedPeer {
   readonly serialNumber?: string
 }
 
-const untilExpiry: Standing = {
-  holds: () => true,
-  until: Infinity,
-  lapse: 'expired',
-  // No connection of the test kit is a live one.
+const untilExpiry: TrustStatus = {
+  isTrusted: () => true,
+  trustedUntil: Infinity,
+  lapseReason: 'expired',
+  // The test kit has no live connections to close.
   end: () => undefined,
 }
 
 /**
- * Makes the socket of an injected request look as if the peer had come through a handshake; `null`
- * is a connection without a certificate. The peer says `proof: 'test-kit'`.
+ * Makes a peer the proven peer of the socket of an injected request; `null` stands for a connection
+ * without a certificate. The peer has `proof: 'test-kit'`.
  *
- * For tests only: refuses to work under `NODE_ENV=production`, and on real connections always.
+ * For tests only: throws when `NODE_ENV` is `production`, and for real connections always.
  *
  * @throws {@link TlsError} `test-kit-refused`, `peer-already-bound`
  */
-export const presentPeer = (socket: object, peer: PresentedPeer | null): ConnectionPeer | null => {
+export function presentPeer(socket: object, peer: PresentedPeer | null): ConnectionPeer | null {
   if (process.env['NODE_ENV'] === 'production') {
-    throw new TlsError('test-kit-refused', 'presentPeer does not work under NODE_ENV=production')
+    throw new TlsError('test-kit-refused', 'presentPeer does not work when NODE_ENV is production')
   }
   if (socket instanceof Socket) {
     throw new TlsError('test-kit-refused', 'a real connection proves its peer by its handshake')
   }
-  const bound = peer === null ? null : new ProvenPeer(facts(peer), untilExpiry)
+  const bound = peer === null ? null : new ProvenPeer(propertiesOf(peer), untilExpiry)
   bindPeer(socket, bound)
   return bound
 }
 
-const facts = (peer: PresentedPeer): Omit<ConnectionPeer, 'trustDomain'> => {
+function propertiesOf(peer: PresentedPeer): Omit<ConnectionPeer, 'trustDomain'> {
   const spiffeId = typeof peer.spiffeId === 'string' ? SpiffeId.parse(peer.spiffeId) : peer.spiffeId
   return {
     spiffeId,
@@ -57,7 +58,7 @@ const facts = (peer: PresentedPeer): Omit<ConnectionPeer, 'trustDomain'> => {
   }
 }
 
-const fingerprintOf = (id: SpiffeId): string => {
+function fingerprintOf(id: SpiffeId): string {
   const digest = createHash('sha256').update(id.toString()).digest('hex').toUpperCase()
   return digest.replaceAll(/(..)(?!$)/g, '$1:')
 }

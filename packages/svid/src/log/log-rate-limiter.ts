@@ -1,20 +1,20 @@
 const WINDOW_MS = 10_000
 const LINES_PER_WINDOW = 10
 
-/** Lets ten lines through in ten seconds; those that are too many are one line when that time is over. */
-export class LineBudget {
+/** Writes at most ten lines in ten seconds; one line at the end of that time stands for all that were suppressed. */
+export class LogRateLimiter {
   readonly #write: (suppressed: number) => void
   #left = LINES_PER_WINDOW
   #suppressed = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param write writes a line about how things stand by then */
+  /** @param write writes a line about the current state, with the number of suppressed lines */
   constructor(write: (suppressed: number) => void) {
     this.#write = write
   }
 
-  /** Asks for a line. */
-  spend(): void {
+  /** Writes a line now, or counts it as suppressed. */
+  log(): void {
     if (this.#timer === undefined) {
       this.#timer = setTimeout(() => this.#renew(), WINDOW_MS)
       this.#timer.unref()

@@ -1,22 +1,22 @@
 import type { BundleSet, X509BundleSource } from '@fastify-spiffe/spiffe'
 
-/** What a source has said, numbered: a verdict remembers the number, and keeps no bundles that are gone. */
-export interface BundleEdition {
+/** The bundles of a source at one time. A verdict keeps the number alone, so that old bundles can be freed. */
+export interface BundleVersion {
   readonly number: number
   readonly bundles: BundleSet
 }
 
-/** Numbers what a source says. */
-export class BundleEditions {
+/** Counts the changes of the bundles of a source. */
+export class BundleVersions {
   readonly #source: X509BundleSource
-  #last: BundleEdition | undefined
+  #last: BundleVersion | undefined
 
   constructor(source: X509BundleSource) {
     this.#source = source
   }
 
   /** @throws whatever the source throws */
-  get current(): BundleEdition {
+  get current(): BundleVersion {
     const { bundles } = this.#source
     // Bundle sets are immutable: the same object means that nothing has changed.
     if (this.#last?.bundles === bundles) return this.#last
@@ -24,8 +24,8 @@ export class BundleEditions {
     return this.#last
   }
 
-  /** The same, but what the source said last, if anything, when it throws: asked by a timer, that must not end the process. */
-  get currentOrLast(): BundleEdition | undefined {
+  /** As `current`, but the last version, if any, when the source throws: a timer must not end the process. */
+  get currentOrLast(): BundleVersion | undefined {
     try {
       return this.current
     } catch {

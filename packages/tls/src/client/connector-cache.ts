@@ -8,13 +8,13 @@ const MAX_CACHED_VERDICTS = 1000
 
 const verifiers = new WeakMap<X509MaterialSource, Map<string, PeerVerifier>>()
 
-/** The verifier that all outgoing connections of one source share, as far as their rules are the same. */
-export const verifierOf = (
+/** Returns the verifier that the outgoing connections of a source share if they have the same rules. */
+export function verifierOf(
   source: X509MaterialSource,
   revocation: RevocationPolicies,
   clockSkewMs: number,
   allowsOtherTrustDomains: boolean,
-): PeerVerifier => {
+): PeerVerifier {
   const ofSource = verifiers.get(source) ?? new Map<string, PeerVerifier>()
   verifiers.set(source, ofSource)
   const key = `${clockSkewMs} ${allowsOtherTrustDomains} ${revocation.key}`
@@ -38,19 +38,19 @@ const contexts = new Map<MinVersion, WeakMap<X509Svid, SecureContext>>([
 ])
 
 /**
- * The client context of one SVID, made once: reading a key costs more than signing with it.
+ * Returns the client context of an SVID, which is made once: parsing a key costs more than signing with it.
  * @throws {@link TlsError} `invalid-material`
  */
-export const clientContextOf = (svid: X509Svid, minVersion: MinVersion): SecureContext => {
-  const made = contexts.get(minVersion)
-  const known = made?.get(svid)
+export function clientContextOf(svid: X509Svid, minVersion: MinVersion): SecureContext {
+  const cached = contexts.get(minVersion)
+  const known = cached?.get(svid)
   if (known !== undefined) return known
   const context = makeContext(svid, minVersion)
-  made?.set(svid, context)
+  cached?.set(svid, context)
   return context
 }
 
-const makeContext = (svid: X509Svid, minVersion: MinVersion): SecureContext => {
+function makeContext(svid: X509Svid, minVersion: MinVersion): SecureContext {
   try {
     return createSecureContext(contextOptions(svid, minVersion))
   } catch (cause) {

@@ -1,17 +1,17 @@
 import type { SetTimer } from '@fastify-spiffe/spiffe'
 
-/** Peers choose when their SVIDs expire: many of them must not keep the process busy. */
+/** Peers choose when their SVIDs expire: many different times must not keep the process busy. */
 const MIN_DELAY_MS = 1000
 
-/** Timers run on a clock of their own: that the other one was set, or the machine slept, shows late. */
+/** A timer does not notice that the system clock was set, or that the machine was suspended. */
 const MAX_DELAY_MS = 60_000
 
-/** One timer for whatever is due next. It rings at most once a second, and at least once a minute. */
-export class WakeUp {
+/** One timer for the next of many deadlines. It fires at most once a second, and at least once a minute. */
+export class DeadlineTimer {
   readonly #clock: () => number
   readonly #setTimer: SetTimer
   readonly #task: () => void
-  #at = Infinity
+  #dueAt = Infinity
   #cancel: () => void = () => {}
 
   constructor(clock: () => number, setTimer: SetTimer, task: () => void) {
@@ -21,18 +21,18 @@ export class WakeUp {
   }
 
   /**
-   * Calls the task at `time` (ms since the epoch) at the latest: a second late when it is nearer than
-   * that, early when it is further away than a minute. `Infinity` is never.
+   * Runs the task by `time` (ms since the epoch): a second from now if that is sooner, and a minute from
+   * now at the latest. `Infinity`: no deadline.
    */
-  by(time: number): void {
+  scheduleBy(time: number): void {
     if (time === Infinity) return
     const now = this.#clock()
     const delay = time - now > MIN_DELAY_MS ? Math.min(time - now, MAX_DELAY_MS) : MIN_DELAY_MS
-    if (now + delay >= this.#at) return
+    if (now + delay >= this.#dueAt) return
     this.cancel()
-    this.#at = now + delay
+    this.#dueAt = now + delay
     this.#cancel = this.#setTimer(() => {
-      this.#at = Infinity
+      this.#dueAt = Infinity
       this.#task()
     }, delay)
   }
@@ -40,6 +40,6 @@ export class WakeUp {
   cancel(): void {
     this.#cancel()
     this.#cancel = () => {}
-    this.#at = Infinity
+    this.#dueAt = Infinity
   }
 }

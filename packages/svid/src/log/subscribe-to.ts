@@ -7,25 +7,25 @@ import type {
   SvidWithdrawnEvent,
 } from '@fastify-spiffe/tls'
 
-/** What a source says of an SVID or a bundle that it does not use. */
-export interface MaterialRejection {
+/** `spiffe:svid:rejected`, `spiffe:bundle:rejected`: a source does not use an SVID or a bundle that it got. */
+export interface MaterialRejectedEvent {
   /** The address of the Workload API. */
   readonly endpoint: string
   readonly code: string
   readonly message: string
 }
 
-/** What stands in the way of a source. */
-export interface SourceProblemNotice {
+/** `spiffe:source:problem`: why a source is not ready. */
+export interface SourceProblemEvent {
   /** The address of the Workload API. */
   readonly endpoint: string
   readonly code: string
 }
 
 interface Events {
-  readonly 'spiffe:source:problem': SourceProblemNotice
-  readonly 'spiffe:svid:rejected': MaterialRejection
-  readonly 'spiffe:bundle:rejected': MaterialRejection
+  readonly 'spiffe:source:problem': SourceProblemEvent
+  readonly 'spiffe:svid:rejected': MaterialRejectedEvent
+  readonly 'spiffe:bundle:rejected': MaterialRejectedEvent
   readonly 'spiffe:server:svid-applied': SvidAppliedEvent
   readonly 'spiffe:server:svid-refused': SvidRefusedEvent
   readonly 'spiffe:server:svid-withdrawn': SvidWithdrawnEvent
@@ -33,15 +33,15 @@ interface Events {
   readonly 'spiffe:peer:rejected': PeerRejectedEvent
 }
 
-/** Ends what was begun. */
-export type End = () => void
+/** Ends a subscription. */
+export type Unsubscribe = () => void
 
-/** Subscribes to a diagnostics channel. Channels are those of the whole process. */
-export const listen = <Name extends keyof Events>(
+/** Subscribes to a diagnostics channel, which carries the events of the whole process. */
+export function subscribeTo<Name extends keyof Events>(
   name: Name,
   listener: (event: Events[Name]) => void,
-): End => {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the channel is documented to carry
+): Unsubscribe {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the documented type of the channel
   const subscriber = (event: unknown): void => listener(event as Events[Name])
   subscribe(name, subscriber)
   return () => void unsubscribe(name, subscriber)

@@ -1,16 +1,17 @@
 import { expect, test } from '@jest/globals'
-import { MessageBudget } from './message-budget.ts'
+import { RateLimiter } from './rate-limiter.ts'
 
-const taken = (budget: MessageBudget, now: number, kind: string, times: number): number =>
-  Array.from({ length: times }).filter(() => budget.take(now, kind)).length
+function taken(budget: RateLimiter, now: number, kind: string, times: number): number {
+  return Array.from({ length: times }).filter(() => budget.tryAcquire(now, kind)).length
+}
 
 test('ten messages a second are let through', () => {
-  const budget = new MessageBudget()
+  const budget = new RateLimiter()
   expect([0, 999, 1000, 5000].map((now) => taken(budget, now, 'a', 50))).toEqual([10, 0, 10, 10])
 })
 
 test('a kind that was not told of is told of in a flood of others, and the next second pays for it', () => {
-  const budget = new MessageBudget()
+  const budget = new RateLimiter()
   expect(taken(budget, 0, 'a', 50)).toBe(10)
   expect([1, 2].map((now) => taken(budget, now, 'b', 5))).toEqual([1, 0])
   expect(taken(budget, 3, 'c', 5)).toBe(1)
@@ -19,16 +20,16 @@ test('a kind that was not told of is told of in a flood of others, and the next 
 })
 
 test('many kinds at once are no way around the bound', () => {
-  const budget = new MessageBudget()
+  const budget = new RateLimiter()
   let count = 0
   for (let now = 0; now < 10_000; now += 10) {
-    for (let kind = 0; kind < 40; kind++) if (budget.take(now, `${kind}`)) count++
+    for (let kind = 0; kind < 40; kind++) if (budget.tryAcquire(now, `${kind}`)) count++
   }
   expect(count).toBeLessThanOrEqual(105)
 })
 
 test('a clock that was set back begins a new second', () => {
-  const budget = new MessageBudget()
+  const budget = new RateLimiter()
   expect(taken(budget, 100_000, 'a', 50)).toBe(10)
   expect(taken(budget, 0, 'a', 50)).toBe(10)
 })

@@ -1,0 +1,60 @@
+import type { AgentOptions } from 'node:https'
+import { reader } from '../options.ts'
+import type { ConnectorOptions } from './connect-options.ts'
+
+type PoolOptions = Pick<
+  AgentOptions,
+  | 'keepAlive'
+  | 'keepAliveMsecs'
+  | 'maxFreeSockets'
+  | 'maxSockets'
+  | 'maxTotalSockets'
+  | 'scheduling'
+  | 'timeout'
+>
+
+/** Options of `SvidAgent`: those of `connect` that are the same for all connections, and the pool options of Node's agent. */
+export interface SvidAgentOptions extends ConnectorOptions, PoolOptions {}
+
+/** The names of all options of `SvidAgent`. */
+export const agentOptionNames: ReadonlySet<string> = new Set([
+  'source',
+  'server',
+  'timeoutMs',
+  'minVersion',
+  'revocation',
+  'clockSkewMs',
+  'allowIntermediatesOfOtherTrustDomains',
+  'clock',
+  'keepAlive',
+  'keepAliveMsecs',
+  'maxFreeSockets',
+  'maxSockets',
+  'maxTotalSockets',
+  'scheduling',
+  'timeout',
+] satisfies (keyof SvidAgentOptions)[])
+
+const NUMERIC_OPTIONS = [
+  'keepAliveMsecs',
+  'maxFreeSockets',
+  'maxSockets',
+  'maxTotalSockets',
+  'timeout',
+] as const
+
+/**
+ * Checks the pool options and returns them. Node's own errors would quote their values.
+ * @throws {@link TlsError} `invalid-option`
+ */
+export function checkedPool<T extends AgentOptions>(pool: T): T {
+  for (const name of NUMERIC_OPTIONS) {
+    const value: unknown = pool[name]
+    if (value === undefined || (typeof value === 'number' && value >= 0)) continue
+    reader.refuse(name, value, 'must be a number, at least 0')
+  }
+  const { keepAlive, scheduling } = pool
+  if (keepAlive !== undefined) reader.asOneOf('keepAlive', keepAlive, [true, false])
+  if (scheduling !== undefined) reader.asOneOf('scheduling', scheduling, ['fifo', 'lifo'])
+  return pool
+}
