@@ -9,18 +9,18 @@ import { leafRefusal, readClaimedId } from '../verify/leaf-profile.ts'
 import { writePem } from '../x509/pem.ts'
 import { readPemPrivateKey, readPkcs8 } from './private-key.ts'
 
-/** More than fit into a message of TLS. */
+/** More than fit into one message of TLS. */
 const MAX_CERTIFICATES = 512
 
-/** What an X.509-SVID may be given besides its certificates and its key. */
+/** Options of {@link X509Svid.fromDer} and {@link X509Svid.fromPem}. */
 export interface X509SvidOptions {
-  /** The operator's word for what the SVID is for (Workload API §5.2.1); none by default. */
+  /** The operator's word for what the SVID is for (Workload API §5.2.1). Default: none. */
   readonly hint?: string
-  /** Milliseconds since the epoch; `Date.now` by default. */
+  /** The time in milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number
 }
 
-/** An X.509-SVID as the Workload API sends it: certificates and key in DER. */
+/** An X.509-SVID as the Workload API sends it. */
 export interface DerSvid extends X509SvidOptions {
   /** Concatenated DER, leaf first. */
   readonly certificates: Uint8Array
@@ -28,7 +28,7 @@ export interface DerSvid extends X509SvidOptions {
   readonly privateKey: Uint8Array
 }
 
-/** An X.509-SVID as it is kept in files: certificates and key in PEM. */
+/** An X.509-SVID as it is kept in PEM files. */
 export interface PemSvid extends X509SvidOptions {
   /** Leaf first. */
   readonly certificates: string | Uint8Array
@@ -37,8 +37,8 @@ export interface PemSvid extends X509SvidOptions {
 }
 
 /**
- * The workload's own X.509-SVID: its certificates and its key. Immutable. The key leaves through
- * {@link exportPrivateKeyPem} alone: not through JSON, `util.inspect` or an error.
+ * The workload's own X.509-SVID: its certificates and its key. Immutable. Only
+ * {@link exportPrivateKeyPem} returns the key: JSON, `util.inspect` and errors do not show it.
  */
 export class X509Svid {
   readonly spiffeId: SpiffeId
@@ -74,7 +74,7 @@ export class X509Svid {
   /**
    * Reads what the Workload API sends.
    * @throws {@link SpiffeError} `invalid-der`, `invalid-certificate`, `invalid-key`, `key-mismatch`,
-   * or `invalid-svid` for certificates that are no X.509-SVID or have expired
+   * or `invalid-svid` for certificates that are not an X.509-SVID, or have expired
    */
   static fromDer(input: DerSvid): X509Svid {
     const certificates = splitCertificates(input.certificates, MAX_CERTIFICATES)
@@ -82,7 +82,7 @@ export class X509Svid {
   }
 
   /**
-   * Reads the content of files.
+   * Reads PEM files.
    * @throws as {@link fromDer}, and {@link SpiffeError} `invalid-pem`
    */
   static fromPem(input: PemSvid): X509Svid {
@@ -113,7 +113,7 @@ export class X509Svid {
     return this.certificates.map(({ raw }) => writePem('CERTIFICATE', raw)).join('')
   }
 
-  /** The key itself, PKCS#8 and not encrypted: for `node:tls`, and for nothing that is written down. */
+  /** The private key as unencrypted PKCS#8, for `node:tls`. Never write it to a file or a log. */
   exportPrivateKeyPem(): string {
     return this.#privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   }

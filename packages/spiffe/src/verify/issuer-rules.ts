@@ -9,9 +9,9 @@ import type { TimeWindow } from './clock-skew.ts'
 const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
 
 /**
- * The first rule for issuers that `issuer` breaks whatever path it stands on, `undefined` when it
- * keeps them all. Whether it made a signature is another question.
- * @param leaf given for an intermediate that is held against its trust domain too
+ * The first rule for issuers that `issuer` breaks on every path; `undefined` when it breaks none. It
+ * does not check signatures.
+ * @param leaf given for an intermediate that must be of the leaf's trust domain
  */
 export function issuerRefusal(
   issuer: Certificate,
@@ -69,7 +69,7 @@ function authorityRefusal(issuer: Certificate): Refusal | undefined {
   if (purposes?.critical !== true || purposes.value.includes(ANY_EXTENDED_KEY_USAGE)) {
     return undefined
   }
-  // RFC 5280 §4.2.1.12: what is critical binds; for issuers it is rarely set, and else ignored.
+  // RFC 5280 §4.2.1.12: a critical one binds. It is rarely critical on issuers, and ignored otherwise.
   if (purposes.value.includes(SERVER_AUTH) && purposes.value.includes(CLIENT_AUTH)) return undefined
   return {
     code: 'extended-key-usage',
@@ -93,8 +93,8 @@ function pathLengthRefusal(
 }
 
 /**
- * X509-SVID §3.2: the SPIFFE ID of an intermediate resides in the trust domain of the leaf. Otherwise
- * trust domains that share a root could issue for one another. What is in the bundle is trusted as such.
+ * X509-SVID §3.2: the SPIFFE ID of an intermediate is in the trust domain of the leaf. Otherwise trust
+ * domains that share a root could issue for one another. Authorities of the bundle are exempt.
  */
 function foreignIntermediateRefusal(
   intermediate: Certificate,
@@ -106,7 +106,7 @@ function foreignIntermediateRefusal(
   if (theirs.trustDomain.equals(own.trustDomain)) return undefined
   return {
     code: 'issuer-id-foreign',
-    message: `an intermediate is named ${id}, for a leaf of ${own.trustDomain.name}`,
+    message: `an intermediate has the name ${id}, but the leaf is of ${own.trustDomain.name}`,
   }
 }
 

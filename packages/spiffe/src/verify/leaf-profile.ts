@@ -25,8 +25,8 @@ export function readClaimedId({ uris }: Certificate): SpiffeId | Refusal {
 }
 
 /**
- * The first rule for leaves that the certificate breaks, or `undefined` when it keeps them all.
- * Dates and signatures are not looked at.
+ * The first rule for leaves that the certificate breaks; `undefined` when it breaks none. It does not
+ * check dates and signatures.
  */
 export function leafRefusal(leaf: Certificate, claimedId: SpiffeId): Refusal | undefined {
   return (
@@ -65,8 +65,8 @@ function keyUsageRefusal({ extensions: { keyUsage } }: Certificate): Refusal | u
 }
 
 /**
- * X509-SVID §4.4: where the extension is present, it has both purposes. What TLS libraries make of
- * one purpose differs by the side that they are on; both sides refuse the same leaves here.
+ * X509-SVID §4.4: the extension, if present, has both purposes. TLS libraries treat a single purpose
+ * differently on each side; here both sides refuse the same leaves.
  */
 function extendedKeyUsageRefusal({ extensions }: Certificate): Refusal | undefined {
   const purposes = extensions.extendedKeyUsage?.value
@@ -90,7 +90,7 @@ function identityRefusal(leaf: Certificate, claimedId: SpiffeId): Refusal | unde
   return undefined
 }
 
-/** RFC 5280 §4.2: what is critical and not understood is refused. */
+/** RFC 5280 §4.2: a critical extension that is not understood is refused. */
 export function unknownCriticalRefusal(
   { extensions: { unknownCritical } }: Certificate,
   what: string,

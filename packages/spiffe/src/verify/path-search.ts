@@ -32,12 +32,16 @@ export interface PathSearchParts {
   readonly revocation: RevocationPolicy
 }
 
-export interface FoundPath {
+interface FoundPath {
+  readonly ok: true
   /** Leaf first, anchor last. */
   readonly path: readonly Certificate[]
   /** Until when revocation lists cover it; `Infinity` where they do not have to. */
   readonly coveredUntil: number
 }
+
+/** The path, or why there is none: what stopped the attempt that got furthest. */
+export type SearchResult = FoundPath | { readonly ok: false; readonly refusal: Refusal }
 
 /**
  * The search for a path from a leaf to an authority of one bundle (RFC 5280 §6.1, RFC 4158).
@@ -82,10 +86,12 @@ export class PathSearch {
     this.#revocation = new Revocation(bundle, revocation, now, this.#signatures)
   }
 
-  /** The path, or why there is none: what stopped the attempt that got furthest. */
-  run(): FoundPath | Refusal {
+  run(): SearchResult {
     const found = this.#search(new Set()) ?? (this.#isBoundToPath ? this.#search() : undefined)
-    if (found !== undefined) return found
+    return found ?? { ok: false, refusal: this.#explainFailure() }
+  }
+
+  #explainFailure(): Refusal {
     if (this.#isSpent) {
       const message = 'the search for a path took too many signature checks'
       return { code: 'budget-exceeded', message }
@@ -107,7 +113,7 @@ export class PathSearch {
       const longer = [...path, certificate]
       if (isAnchor) {
         const coveredUntil = this.#coverage(longer)
-        if (coveredUntil !== undefined) return { path: longer, coveredUntil }
+        if (coveredUntil !== undefined) return { ok: true, path: longer, coveredUntil }
       } else {
         reached?.add(certificate)
         this.#expand(longer, frontier)

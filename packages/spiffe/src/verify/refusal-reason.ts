@@ -4,10 +4,10 @@ import type { Refusal } from './refusal.ts'
 const NO_PATH: Refusal = {
   code: 'no-path',
   message:
-    'no authority of the trust domain, and nothing that was sent, has the name of the issuer',
+    'neither an authority of the trust domain nor a sent certificate has the name of the issuer',
 }
 
-/** Why no path was found: what stopped the attempt that got furthest, the first of equals. */
+/** Why no path was found: what stopped the attempt that got furthest; of equals, the first. */
 export class RefusalReason {
   #refusal: Refusal = NO_PATH
   #progress = 0
@@ -17,8 +17,8 @@ export class RefusalReason {
   }
 
   /**
-   * @param path how far the attempt got, leaf first
-   * @param isSigned whether the issuer that was refused did sign the end of it
+   * @param path the certificates that the attempt reached, leaf first
+   * @param isSigned whether the refused issuer signed the last certificate of the path
    */
   record(path: readonly Certificate[], isSigned: boolean, refusal: Refusal): void {
     const progress = path.length * 2 + (isSigned ? 1 : 0)
@@ -28,7 +28,7 @@ export class RefusalReason {
   }
 
   recordBadSignature(path: readonly Certificate[]): void {
-    const message = 'an issuer of the right name did not make the signature'
+    const message = 'the issuer with the right name did not make the signature'
     this.record(path, false, { code: 'bad-signature', message })
   }
 }

@@ -1,7 +1,4 @@
-/**
- * Why a peer is refused: the closed list. Codes may be logged, counted and tested; they are not for
- * the peer.
- */
+/** The closed list of why a peer is refused. Log, count and test the codes; do not send them to the peer. */
 const codes = [
   /** The peer sent no certificate. */
   'no-certificate',
@@ -17,7 +14,7 @@ const codes = [
   'multiple-uri-sans',
   /** The leaf's URI is not a SPIFFE ID (SPIFFE-ID §2). */
   'invalid-spiffe-id',
-  /** There is no bundle for the leaf's trust domain (X509-SVID §5). */
+  /** There is no bundle of the leaf's trust domain (X509-SVID §5). */
   'unknown-trust-domain',
   /** The bundle of the leaf's trust domain holds no authority. */
   'empty-bundle',
@@ -67,7 +64,7 @@ const codes = [
   'no-valid-policy',
   /** The issuer of a certificate on the path has revoked it (RFC 5280 §6.3). */
   'revoked',
-  /** Revocation is `strict`, and a certificate of the path has no current list of its issuer. */
+  /** Revocation is `strict`, and a certificate on the path is not covered by a current list of its issuer. */
   'revocation-unknown',
   /** The search for a path took more signature checks than the budget allows. */
   'budget-exceeded',
@@ -79,9 +76,9 @@ export type RefusalCode = (typeof codes)[number]
 /** All codes, to enumerate in metrics, tests and documents. */
 export const refusalCodes: readonly RefusalCode[] = Object.freeze(codes)
 
-/** A rule that was broken, and by what. */
+/** The rule that a peer broke, and how. */
 export interface Refusal {
   readonly code: RefusalCode
-  /** For logs: quotes what the peer sent, printable and cut short. Not for the peer. */
+  /** For logs, not for the peer. It may quote what the peer sent, shortened and in printable characters. */
   readonly message: string
 }

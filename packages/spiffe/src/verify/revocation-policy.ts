@@ -4,13 +4,12 @@ import { describeValue } from '../describe.ts'
 import { OptionReader } from '../option-reader.ts'
 
 /**
- * What revocation lists mean to the verifier.
+ * How the verifier uses revocation lists.
  *
- * - `off`: they are ignored.
- * - `soft`: a certificate that a current list of its issuer names is refused. A missing list
- *   refuses nobody.
- * - `strict`: in addition, every certificate below the authority needs a current list of its
- *   issuer. Whoever can hold back the lists can stop the traffic.
+ * - `off`: it ignores them.
+ * - `soft`: it refuses a certificate on a current list of its issuer. Without such a list it refuses none.
+ * - `strict`: in addition, every certificate below the authority must be covered by a current list of its
+ *   issuer. Whoever can withhold the lists can then stop all traffic.
  */
 export type RevocationPolicy = 'off' | 'soft' | 'strict'
 
@@ -67,7 +66,7 @@ function readEach(
   trustDomains: Readonly<Record<string, RevocationPolicy>>,
 ): ReadonlyMap<string, RevocationPolicy> {
   if (!isRecord(trustDomains)) {
-    const message = 'revocation.trustDomains is an object with the names of trust domains'
+    const message = 'revocation.trustDomains must be an object with the names of trust domains'
     throw new SpiffeError('invalid-revocation-policy', message)
   }
   const byName = new Map<string, RevocationPolicy>()
@@ -82,11 +81,11 @@ function readEach(
   return byName
 }
 
-/** Not an array or a `Map`, whose entries would be passed over. */
+/** Neither an array nor a `Map`, whose entries would be ignored. */
 const isRecord = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !(Symbol.iterator in value)
 
 function invalid(policy: unknown): SpiffeError {
-  const message = `a revocation policy is 'off', 'soft' or 'strict', not ${describeValue(policy)}`
+  const message = `a revocation policy must be 'off', 'soft' or 'strict' (found: ${describeValue(policy)})`
   return new SpiffeError('invalid-revocation-policy', message)
 }

@@ -7,12 +7,15 @@ import type { SignatureChecks } from './signature-checks.ts'
 
 const UNKNOWN: Refusal = {
   code: 'revocation-unknown',
-  message: 'a certificate has no current revocation list of its issuer',
+  message: 'a certificate is not covered by a current revocation list of its issuer',
 }
 
-export const REVOKED: Refusal = { code: 'revoked', message: 'its issuer has revoked a certificate' }
+export const REVOKED: Refusal = {
+  code: 'revoked',
+  message: 'a certificate is revoked by its issuer',
+}
 
-/** What the revocation lists say of a path. */
+/** The result of checking a path against the revocation lists. */
 export type Coverage =
   | {
       readonly ok: true
@@ -22,14 +25,13 @@ export type Coverage =
   | {
       readonly ok: false
       readonly refusal: Refusal
-      /** The certificate with which no path holds: one that is revoked, or an issuer without a list. */
+      /** No valid path has this certificate: it is revoked, or an issuer without a list. */
       readonly excluded: Certificate
     }
 
 /**
- * The revocation lists of one bundle, as one verification sees them (RFC 5280 §6.3). Lists are
- * complete and come from the issuer itself, so that name and key of the issuer determine which one
- * counts.
+ * The revocation lists of one bundle, for one verification (RFC 5280 §6.3). Lists are complete and
+ * come from the issuer itself, so the name and the key of the issuer determine which list counts.
  */
 export class Revocation {
   readonly #bundle: X509Bundle
@@ -50,9 +52,9 @@ export class Revocation {
   }
 
   /**
-   * Looks at a path that is complete and proven, leaf first, anchor last: checking the signature of
-   * a long list is expensive, and an unproven peer must not cause it. From the anchor down, so that
-   * no list of an issuer counts that is revoked itself.
+   * Checks a path whose signatures are verified, leaf first, anchor last: the signature of a long list
+   * is expensive, so nobody unproven may cause its check. It goes from the anchor down, so that the list
+   * of a revoked issuer does not count.
    */
   check(path: readonly Certificate[]): Coverage {
     let until = Infinity
@@ -70,7 +72,7 @@ export class Revocation {
     return { ok: true, until }
   }
 
-  /** The latest list of the issuer that is current: it replaces the ones before it. */
+  /** The latest current list of the issuer, which replaces the lists before it. */
   #currentList(issuer: Certificate): RevocationList | undefined {
     // RFC 5280 §6.3.3 f: an issuer whose key usage does not say cRLSign signs no lists.
     if (issuer.extensions.keyUsage?.value.includes('cRLSign') === false) return undefined

@@ -3,9 +3,9 @@ import type { Certificate } from '../x509/certificate.ts'
 import type { RevocationList } from '../x509/revocation-list.ts'
 
 /**
- * The signature checks of one verification: each certificate is checked once with each key, and
- * together they cost no more than the budget allows. Dear keys, which a peer may send as well, count
- * for several checks.
+ * The signature checks of one verification. Each certificate is checked once with each key, and all
+ * checks together cost at most the budget. Expensive keys, which a peer may send, count as several
+ * checks.
  */
 export class SignatureChecks {
   readonly #max: number
@@ -18,7 +18,7 @@ export class SignatureChecks {
     this.#max = max
   }
 
-  /** Whether a check was asked for that the budget did not allow. */
+  /** Whether the budget did not allow a check. */
   get isSpent(): boolean {
     return this.#isSpent
   }
@@ -41,7 +41,7 @@ export class SignatureChecks {
     return result
   }
 
-  /** The same for a revocation list; what the list remembers costs nothing. */
+  /** The same for a revocation list, which remembers results, and these cost nothing. */
   checkList(list: RevocationList, issuer: Certificate): boolean | undefined {
     return list.knownSigner(issuer) ?? (this.#afford(issuer) ? list.isSignedBy(issuer) : undefined)
   }

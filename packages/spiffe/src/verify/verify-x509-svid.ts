@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { SpiffeError } from '../errors.ts'
 import { SpiffeId } from '../id/spiffe-id.ts'
-import type { X509Bundle } from '../x509/bundle.ts'
+import { X509Bundle } from '../x509/bundle.ts'
 import type { BundleSet } from '../x509/bundle-set.ts'
 import { Certificate } from '../x509/certificate.ts'
 import { leafRefusal, readClaimedId } from './leaf-profile.ts'
@@ -12,64 +12,63 @@ import type { Refusal } from './refusal.ts'
 import { RevocationPolicies, type RevocationPolicy } from './revocation-policy.ts'
 import type { Verification, VerificationRefusal } from './verification.ts'
 
-/** What one verification may cost. */
+/** The bounds of one verification. */
 export interface VerificationBudget {
-  /** Certificates that a peer may send, the leaf included; 512 by default. */
+  /** How many certificates a peer may send, the leaf included. Default 512. */
   readonly maxCertificates?: number
-  /** Octets that they may take together; 102,400 by default. */
+  /** The size of all of them together, in bytes. Default 102,400. */
   readonly maxBytes?: number
   /**
-   * Signature checks with P-256, about 0.05 ms each; 400 by default. One with P-384 counts as 9, with
-   * P-521 as 20, with RSA of 8192 bits as 4.
+   * How many signature checks it may take, of about 0.05 ms each with P-256. Default 400. A check with
+   * P-384 counts as 9, with P-521 as 20, with RSA of 8192 bits as 4.
    */
   readonly maxSignatureChecks?: number
 }
 
 /** Options of `verifyX509Svid`. */
 export interface VerifyOptions {
-  /** Milliseconds since the epoch; `Date.now` by default. */
+  /** The time in milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number
   /**
-   * How far the clock of the peer's authority may be from ours, in ms, up to {@link
-   * MAX_CLOCK_SKEW_MS}: each certificate of the path is valid that much earlier and longer. 0 by
-   * default. Revocation lists keep their times.
+   * How far the clock of the peer's authority may be from ours, in milliseconds, at most
+   * {@link MAX_CLOCK_SKEW_MS}. Each certificate on the path is valid this much earlier and longer.
+   * Default 0. The times of revocation lists do not change.
    */
   readonly clockSkewMs?: number
   /** What a verification may cost. Default: the limits of {@link VerificationBudget}. */
   readonly budget?: VerificationBudget
   /**
-   * Whether an intermediate whose SPIFFE ID is of another trust domain than the leaf's may be on
-   * the path, against X509-SVID §3.2 (SHOULD). It gives up that trust domains below one root cannot
-   * issue for one another, if only their names separate them. `false` by default.
+   * Whether the path may have an intermediate whose SPIFFE ID is of another trust domain than the
+   * leaf's, against X509-SVID §3.2 (SHOULD). Trust domains below one root can then issue SVIDs for one
+   * another, unless more than their names separates them. Default `false`.
    */
   readonly allowIntermediatesOfOtherTrustDomains?: boolean
-  /** What the revocation lists of the bundles mean; `soft` by default. */
+  /** How the revocation lists of the bundles are used. Default `soft`. */
   readonly revocation?: RevocationPolicy | RevocationPolicies
 }
 
 type Sent = readonly (Certificate | X509Certificate)[]
 
-/** More than the octets have room for: the smallest certificates take some 200. */
+/** More than DEFAULT_MAX_BYTES has room for: the smallest certificates take about 200 bytes. */
 const DEFAULT_MAX_CERTIFICATES = 512
-/** What OpenSSL takes in one message of TLS. */
+/** The largest message of TLS that OpenSSL accepts. */
 const DEFAULT_MAX_BYTES = 100 * 1024
 /**
- * A path of sixteen certificates takes 320 with the dearest keys. A hundred kilobytes of
- * authorities that cannot be distinguished, sent or in a bundle, take one check each.
+ * A path of sixteen certificates costs 320 with the most expensive keys. A hundred kilobytes of
+ * authorities with the same name, sent or in a bundle, cost one check each.
  */
 const DEFAULT_MAX_SIGNATURE_CHECKS = 400
 
 /**
  * Verifies a peer's X.509-SVID (X509-SVID §5): the leaf names one SPIFFE ID and keeps the rules for
- * leaves, and a path leads from it to an authority of the bundle of *its own* trust domain, and of no
- * other. Synchronous; one signature check for each link of the path.
+ * leaves, and a path leads from it to an authority in the bundle of *its own* trust domain, never of
+ * another one. Synchronous; it takes one signature check for each link of the path.
  *
- * It never throws for what a peer sent: anything unexpected is a refusal. The extended key usage,
- * where the leaf has one, has to hold both serverAuth and clientAuth. Certificate policies refuse only
- * where an issuer requires one and none is valid.
+ * It never throws because of what a peer sent: that is a refusal. An extended key usage of the leaf
+ * must have both serverAuth and clientAuth. Certificate policies count only if an issuer requires one.
  *
+ * @param chain the certificates as sent, leaf first; the others are candidates in any order
  * @throws {@link SpiffeError} `invalid-option` for a `clockSkewMs` that is out of bounds
- * @param chain as sent, leaf first; the others are candidates in any order
  */
 export function verifyX509Svid(
   chain: Sent,
@@ -85,7 +84,7 @@ export function verifyX509Svid(
     const claimedId = readClaimedId(leaf!)
     if (!(claimedId instanceof SpiffeId)) return refuse(claimedId)
     const bundle = chooseBundle(claimedId, bundles)
-    if ('code' in bundle) return refuse(bundle, claimedId)
+    if (!(bundle instanceof X509Bundle)) return refuse(bundle, claimedId)
     const { maxSignatureChecks = DEFAULT_MAX_SIGNATURE_CHECKS } = budget
     const revocation = policyFor(claimedId, options.revocation)
     const parts = {
@@ -130,7 +129,7 @@ function chooseBundle(claimedId: SpiffeId, bundles: BundleSet): X509Bundle | Ref
   const { trustDomain } = claimedId
   const bundle = bundles.get(trustDomain)
   if (bundle === undefined) {
-    return { code: 'unknown-trust-domain', message: `no bundle of ${trustDomain.name} is held` }
+    return { code: 'unknown-trust-domain', message: `there is no bundle of ${trustDomain.name}` }
   }
   if (bundle.authorities.length === 0) {
     return { code: 'empty-bundle', message: `the bundle of ${trustDomain.name} is empty` }
@@ -151,7 +150,7 @@ function verifyPath(parts: PathSearchParts, spiffeId: SpiffeId): Verification {
   const refusal = leafRefusal(leaf, spiffeId) ?? validityRefusal(leaf, window, 'the leaf')
   if (refusal !== undefined) return refuse(refusal, spiffeId)
   const found = new PathSearch(parts).run()
-  if ('code' in found) return refuse(found, spiffeId)
+  if (!found.ok) return refuse(found.refusal, spiffeId)
   const path = Object.freeze(found.path)
   const notAfter = Math.min(...path.map((certificate) => certificate.notAfter))
   const validUntil = Math.min(notAfter + clockSkewMs, found.coveredUntil)
