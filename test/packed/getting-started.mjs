@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { follow } from '../dist/support/walkthrough.js'
 import { freePort } from '../dist/spire/fixture/port.js'
-import { environment, folder, npmInstall, project, say, workspace } from './project.mjs'
+import { APART, environment, folder, npmInstall, project, say, workspace } from './project.mjs'
 
 export async function checkGettingStarted(tarballs) {
   const files = (wanted) =>
@@ -17,7 +17,7 @@ export async function checkGettingStarted(tarballs) {
   const started = join(folder, 'getting-started')
   mkdirSync(started)
   const port = await freePort()
-  const service = files((name) => !/\/(?:authority|cli)$/.test(name)).join(' ')
+  const service = files((name) => !APART.test(name)).join(' ')
   const adapt = (text) =>
     text
       // Each command has a shell of its own.

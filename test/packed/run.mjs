@@ -7,6 +7,7 @@ import { checkGettingStarted } from './getting-started.mjs'
 import { checkIsolated } from './isolated.mjs'
 import { checkLayouts, checkReplicas, NEIGHBOURS } from './layouts.mjs'
 import {
+  APART,
   folder,
   here,
   npmInstall,
@@ -22,9 +23,6 @@ import { checkReadme } from './readme.mjs'
 
 /** What `npm install fastify fastify-spiffe` brought while the command line was a part of it. */
 const BEFORE = { packages: 112, mib: 45 }
-
-/** What a service that installs `fastify-spiffe` does not get. */
-const APART = /\/(?:authority|cli|engine-[a-z-]+)$/
 
 /** The tarball of each package, by its name. */
 function pack() {
