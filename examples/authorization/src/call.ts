@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
-import { matchId, SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
+import { SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
 
 interface Call {
   readonly source: X509MaterialSource
@@ -13,7 +13,7 @@ interface Call {
 
 /** Calls as the workload of `source`, on behalf of whom the token names, and only if `server` answers. */
 export async function call({ source, server, url, method, token }: Call): Promise<string> {
-  const agent = new SvidAgent({ source, server: matchId(server) })
+  const agent = new SvidAgent({ source, server })
   const headers = { authorization: `Bearer ${token}` }
   const request = https.request(url, { agent, headers, ...(method !== undefined && { method }) })
   const [response] = await once(request.end(), 'response')

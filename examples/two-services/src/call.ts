@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
-import { matchId, SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
+import { SvidAgent, type X509MaterialSource } from 'fastify-spiffe'
 
 /** Calls as the workload of `source`, and only if `server` answers. */
 export async function call(
@@ -9,7 +9,7 @@ export async function call(
   server: string,
   url: string,
 ): Promise<string> {
-  const agent = new SvidAgent({ source, server: matchId(server) })
+  const agent = new SvidAgent({ source, server })
   const [response] = await once(https.get(url, { agent }), 'response')
   return `${response.statusCode} ${await text(response)}`
 }
