@@ -51,9 +51,9 @@ export class RequestReader implements CallReader<FastifyRequest> {
       case 'headers':
         return headerOf(request, name)
       case 'params':
-        return memberOf(request.params, name)
+        return memberValue(request.params, name)
       case 'query':
-        return memberOf(request.query, name)
+        return memberValue(request.query, name)
       case 'host':
         return hostOf(request)
       case 'ip':
@@ -76,11 +76,11 @@ function headerOf(request: FastifyRequest, name: string): CallValue {
   if (isRepeated(request, name)) return null
   // Whatever else names the host has to name the same.
   const isHost = name === 'host' || name === ':authority'
-  return isHost && hostOf(request) === null ? null : memberOf(request.headers, name)
+  return isHost && hostOf(request) === null ? null : memberValue(request.headers, name)
 }
 
 /** An own member that is a string; `null` for all else, such as a repeated query parameter: a number has the key of its text. */
-function memberOf(container: unknown, name: string): CallValue {
+function memberValue(container: unknown, name: string): CallValue {
   if (typeof container !== 'object' || container === null) return undefined
   if (!Object.hasOwn(container, name)) return undefined
   const value: unknown = Reflect.get(container, name)
