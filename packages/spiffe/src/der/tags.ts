@@ -16,7 +16,11 @@ export const TAG = {
 } as const
 
 /** The identifier octet of `[number]` on a primitive type. */
-export const contextTag = (number: number): number => 0x80 | number
+export function contextTag(number: number): number {
+  return 0x80 | number
+}
 
 /** The identifier octet of `[number]` on a constructed type. */
-export const contextTagConstructed = (number: number): number => 0xa0 | number
+export function contextTagConstructed(number: number): number {
+  return 0xa0 | number
+}

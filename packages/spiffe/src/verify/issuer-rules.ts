@@ -110,8 +110,9 @@ function foreignIntermediateRefusal(
   }
 }
 
-const spiffeUris = ({ uris }: Certificate): readonly string[] =>
-  uris.filter((uri) => /^spiffe:/i.test(uri))
+function spiffeUris({ uris }: Certificate): readonly string[] {
+  return uris.filter((uri) => /^spiffe:/i.test(uri))
+}
 
 /** X509-SVID §3.2: the SPIFFE ID of a signing certificate is optional, and has no path. */
 function identityRefusal(issuer: Certificate): Refusal | undefined {

@@ -52,8 +52,9 @@ export class PolicyChecks {
   }
 }
 
-const requiresPolicy = ({ extensions: { policyConstraints } }: Certificate): boolean =>
-  policyConstraints?.value.requireExplicitPolicy !== undefined
+function requiresPolicy({ extensions: { policyConstraints } }: Certificate): boolean {
+  return policyConstraints?.value.requireExplicitPolicy !== undefined
+}
 
 function sizeOf({ extensions: { certificatePolicies, policyMappings } }: Certificate): number {
   return 1 + (certificatePolicies?.value.length ?? 0) + (policyMappings?.value.length ?? 0)

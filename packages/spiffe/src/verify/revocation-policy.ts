@@ -82,8 +82,9 @@ function readEach(
 }
 
 /** Neither an array nor a `Map`, whose entries would be ignored. */
-const isRecord = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !(Symbol.iterator in value)
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !(Symbol.iterator in value)
+}
 
 function invalid(policy: unknown): SpiffeError {
   const message = `a revocation policy must be 'off', 'soft' or 'strict' (found: ${describeValue(policy)})`

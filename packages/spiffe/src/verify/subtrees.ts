@@ -18,7 +18,9 @@ export function comparable(name: GeneralName): GeneralName | undefined {
   return name
 }
 
-const isHostOrWildcard = (text: string): boolean => isHost(text.replace(/^\*\./, ''))
+function isHostOrWildcard(text: string): boolean {
+  return isHost(text.replace(/^\*\./, ''))
+}
 
 const TEXT_RULES: Readonly<Record<TextForm, (base: string, text: string) => boolean>> = {
   uri: isHostOf,
@@ -62,8 +64,9 @@ function isDomainOf(base: string, host: string): boolean {
   return isHostOf(base, host) || isBelow(`.${base}`, host)
 }
 
-const isBelow = (suffix: string, host: string): boolean =>
-  suffix.startsWith('.') && host.length > suffix.length && host.endsWith(suffix)
+function isBelow(suffix: string, host: string): boolean {
+  return suffix.startsWith('.') && host.length > suffix.length && host.endsWith(suffix)
+}
 
 /** One mailbox, its local part octet for octet; or all of a host, or of the hosts below a domain. */
 function isMailboxOf(base: string, mailbox: string): boolean {

@@ -86,7 +86,9 @@ function refusal(
 }
 
 /** Whether an SVID has expired is judged with the rest of its times. */
-const beforeAllTimes = (): number => -Infinity
+function beforeAllTimes(): number {
+  return -Infinity
+}
 
 function fromDer({ spiffeId, x509Svid, x509SvidKey, hint }: RawX509Svid): X509Svid {
   if (Buffer.byteLength(hint) > LIMITS.hintBytes) {
