@@ -25,10 +25,10 @@ const keyPairOn = (namedCurve: string): KeyPair => generateKeyPairSync('ec', { n
 
 const rsaKeyPair = (modulusLength: number): KeyPair => generateKeyPairSync('rsa', { modulusLength })
 
-async function authorities(count: number, shape: CertificateTemplate = {}): Promise<MintedCa[]> {
+async function authorities(count: number, template: CertificateTemplate = {}): Promise<MintedCa[]> {
   const minted: MintedCa[] = []
   for (let index = 0; index < count; index += 1) {
-    minted.push(await mintRootCa(DOMAIN, { subject: `O=authority ${index}`, ...shape }))
+    minted.push(await mintRootCa(DOMAIN, { subject: `O=authority ${index}`, ...template }))
   }
   return minted
 }
@@ -36,20 +36,20 @@ async function authorities(count: number, shape: CertificateTemplate = {}): Prom
 /** Every member certifies every other. */
 async function mesh(
   members: readonly MintedCa[],
-  shape: CertificateTemplate = {},
+  template: CertificateTemplate = {},
 ): Promise<Buffer[]> {
   const all: Buffer[] = []
   for (const { subject, keyPair } of members) {
     for (const issuer of members) {
       if (issuer.subject === subject) continue
-      all.push((await issuer.mintCa({ subject, keyPair, ...shape })).der)
+      all.push((await issuer.mintCa({ subject, keyPair, ...template })).der)
     }
   }
   return all
 }
 
-const leafOf = async (ca: MintedCa, shape: object = {}): Promise<Buffer> =>
-  (await ca.mint(WEB, { keyType: 'ec-p256', ...shape })).chain[0]!
+const leafOf = async (ca: MintedCa, template: object = {}): Promise<Buffer> =>
+  (await ca.mint(WEB, { keyType: 'ec-p256', ...template })).chain[0]!
 
 const certificatesOf = (cas: readonly MintedCa[]): Certificate[] =>
   cas.map(({ certificate }) => certificate)
@@ -85,12 +85,12 @@ async function meshes(): Promise<Case[]> {
 }
 
 async function lookAlikes(): Promise<Case[]> {
-  const shape = { subject: 'O=SPIFFE', ...NO_KEY_IDS }
+  const template = { subject: 'O=SPIFFE', ...NO_KEY_IDS }
   const [root, dearRoot] = await authorities(2, { subject: 'O=root' })
-  const right = await root!.mintCa(shape)
+  const right = await root!.mintCa(template)
   const leaf = await leafOf(right, NO_KEY_IDS)
-  const many = await authorities(220, shape)
-  const dear = await authorities(15, { ...shape, keyType: 'ec-p521' })
+  const many = await authorities(220, template)
+  const dear = await authorities(15, { ...template, keyType: 'ec-p521' })
   return [
     {
       name: '100 look-alikes in the chain',

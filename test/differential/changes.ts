@@ -10,14 +10,14 @@ type Edit = (draft: Draft) => Draft
 
 const SECOND_MS = 1000
 
-const shape =
+const template =
   (part: CertificateTemplate): Edit =>
-  (draft) => ({ ...draft, shape: { ...draft.shape, ...part } })
+  (draft) => ({ ...draft, template: { ...draft.template, ...part } })
 
 const extension =
   (part: RawExtension, instead: CertificateTemplate = {}): Edit =>
   (draft) => ({
-    ...shape(instead)(draft),
+    ...template(instead)(draft),
     extensions: [...draft.extensions.filter(({ oid: type }) => type !== part.oid), part],
   })
 
@@ -60,7 +60,7 @@ const basicConstraints = (critical: boolean, value: Buffer): Edit =>
 const ca =
   (value: NonNullable<CertificateTemplate['ca']>): Edit =>
   (draft) => ({
-    ...shape({ ca: value })(draft),
+    ...template({ ca: value })(draft),
     extensions: draft.extensions.filter(({ oid: type }) => type !== BASIC_CONSTRAINTS),
   })
 
@@ -72,34 +72,34 @@ const UNKNOWN = '1.3.6.1.4.1.99999.1'
 
 /** What can be different about a certificate, by the words that describe it. */
 export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
-  expired: shape({ notAfter: NOW - SECOND_MS }),
-  'not yet valid': shape({ notBefore: NOW + SECOND_MS }),
-  'ends now': shape({ notAfter: NOW }),
-  'begins now': shape({ notBefore: NOW }),
-  'ends long after the others': shape({ notAfter: Date.parse('2060-01-01T00:00:00Z') }),
-  'ends before it begins': shape({ notBefore: NOW, notAfter: NOW - SECOND_MS }),
+  expired: template({ notAfter: NOW - SECOND_MS }),
+  'not yet valid': template({ notBefore: NOW + SECOND_MS }),
+  'ends now': template({ notAfter: NOW }),
+  'begins now': template({ notBefore: NOW }),
+  'ends long after the others': template({ notAfter: Date.parse('2060-01-01T00:00:00Z') }),
+  'ends before it begins': template({ notBefore: NOW, notAfter: NOW - SECOND_MS }),
 
   'a CA': ca(true),
   'not a CA': ca(false),
   'no basic constraints': ca('absent'),
   'a CA, not critical': basicConstraints(false, der(SEQUENCE, BOOLEAN_TRUE)),
   'a CA by BER': basicConstraints(true, der(SEQUENCE, Buffer.from([0x01, 0x01, 0x01]))),
-  'path length 0': shape({ pathLength: 0 }),
-  'path length 1': shape({ pathLength: 1 }),
-  'path length 300': shape({ pathLength: 300 }),
+  'path length 0': template({ pathLength: 0 }),
+  'path length 1': template({ pathLength: 1 }),
+  'path length 300': template({ pathLength: 300 }),
   'path length 2^31': pathLength('0080000000'),
   'path length 2^64': pathLength('010000000000000000'),
   'a negative path length': pathLength('ff'),
 
-  'no key usage': shape({ keyUsage: 'absent' }),
-  'key usage not critical': shape({ keyUsageCritical: false }),
-  'key usage for signatures': shape({ keyUsage: ['digitalSignature'] }),
-  'key usage for encryption': shape({ keyUsage: ['keyEncipherment'] }),
-  'key usage for certificates': shape({ keyUsage: ['digitalSignature', 'keyCertSign'] }),
-  'key usage for CRLs': shape({ keyUsage: ['digitalSignature', 'cRLSign'] }),
-  'key usage for nothing': shape({ keyUsage: [] }),
+  'no key usage': template({ keyUsage: 'absent' }),
+  'key usage not critical': template({ keyUsageCritical: false }),
+  'key usage for signatures': template({ keyUsage: ['digitalSignature'] }),
+  'key usage for encryption': template({ keyUsage: ['keyEncipherment'] }),
+  'key usage for certificates': template({ keyUsage: ['digitalSignature', 'keyCertSign'] }),
+  'key usage for CRLs': template({ keyUsage: ['digitalSignature', 'cRLSign'] }),
+  'key usage for nothing': template({ keyUsage: [] }),
 
-  'no extended key usage': shape({ extendedKeyUsage: 'absent' }),
+  'no extended key usage': template({ extendedKeyUsage: 'absent' }),
   'both purposes': purposes(false, SERVER, CLIENT),
   'both purposes, critical': purposes(true, SERVER, CLIENT),
   'for servers': purposes(false, SERVER),
@@ -111,32 +111,32 @@ export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
   'for code': purposes(false, CODE_SIGNING),
   'for code, critical': purposes(true, CODE_SIGNING),
 
-  'no URI besides': (draft) => (draft.isLeaf ? draft : shape({ uris: [] })(draft)),
+  'no URI besides': (draft) => (draft.isLeaf ? draft : template({ uris: [] })(draft)),
   'an ID with a path': uris(`spiffe://${HOME}/ca`),
   'an ID of another domain': uris(`spiffe://${FEDERATED}`),
   'an invalid ID': uris(`spiffe://${HOME}/`),
   'two IDs': uris(`spiffe://${HOME}`, `spiffe://${HOME}`),
   'an https URI': uris(`https://${HOME}/ca`),
-  'a DNS name': shape({ dnsNames: [`web.${HOME}`] }),
-  'two DNS names': shape({ dnsNames: [`web.${HOME}`, 'web.invalid'] }),
-  'a wildcard DNS name': shape({ dnsNames: [`*.${HOME}`] }),
-  'an empty DNS name': shape({ dnsNames: [''] }),
-  'an IP address': shape({ ipAddresses: ['10.1.2.3'] }),
-  'SAN critical': shape({ sanCritical: true }),
-  'SAN not critical': shape({ sanCritical: false }),
-  'no subject': shape({ subject: '' }),
-  'no subject, SAN not critical': shape({ subject: '', sanCritical: false }),
-  'the name of its issuer': (draft) => shape({ subject: draft.issuerName })(draft),
-  'another issuer named': shape({ issuer: 'CN=somebody else' }),
-  'the issuer in capitals': (draft) => shape({ issuer: capitals(draft.issuerName) })(draft),
+  'a DNS name': template({ dnsNames: [`web.${HOME}`] }),
+  'two DNS names': template({ dnsNames: [`web.${HOME}`, 'web.invalid'] }),
+  'a wildcard DNS name': template({ dnsNames: [`*.${HOME}`] }),
+  'an empty DNS name': template({ dnsNames: [''] }),
+  'an IP address': template({ ipAddresses: ['10.1.2.3'] }),
+  'SAN critical': template({ sanCritical: true }),
+  'SAN not critical': template({ sanCritical: false }),
+  'no subject': template({ subject: '' }),
+  'no subject, SAN not critical': template({ subject: '', sanCritical: false }),
+  'the name of its issuer': (draft) => template({ subject: draft.issuerName })(draft),
+  'another issuer named': template({ issuer: 'CN=somebody else' }),
+  'the issuer in capitals': (draft) => template({ issuer: capitals(draft.issuerName) })(draft),
 
-  'no AKI': shape({ authorityKeyIdentifier: false }),
+  'no AKI': template({ authorityKeyIdentifier: false }),
   'a wrong AKI': authorityKeyId(der(SEQUENCE, der(0x80, WRONG_KEY_ID))),
   'an AKI of serial number': authorityKeyId(
     der(SEQUENCE, der(0xa1, der(0x82, 'nobody')), der(0x82, Buffer.from([0x2a]))),
   ),
   'an empty AKI': authorityKeyId(der(SEQUENCE)),
-  'no SKI': shape({ subjectKeyIdentifier: false }),
+  'no SKI': template({ subjectKeyIdentifier: false }),
   'a wrong SKI': extension(
     { oid: '2.5.29.14', value: der(0x04, WRONG_KEY_ID) },
     { subjectKeyIdentifier: false },
@@ -164,13 +164,13 @@ export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
     critical: true,
     value: der(0x02, Buffer.from([0])),
   }),
-  'key usage twice': shape({ duplicateExtensions: ['2.5.29.15'] }),
+  'key usage twice': template({ duplicateExtensions: ['2.5.29.15'] }),
 
   'signed by a stranger': (draft) => ({ ...draft, isForged: true }),
   'last octet of the signature flipped': (draft) => ({ ...draft, flippedAt: 1 }),
   'an octet within the signature flipped': (draft) => ({ ...draft, flippedAt: 20 }),
-  'signed with SHA-1': shape({ hash: 'SHA-1' }),
-  'signed with SHA-512': shape({ hash: 'SHA-512' }),
+  'signed with SHA-1': template({ hash: 'SHA-1' }),
+  'signed with SHA-512': template({ hash: 'SHA-512' }),
 
   'an RSA key of 1024 bits': key('rsa-1024'),
   'an RSA key of 2048 bits': key('rsa-2048'),
@@ -179,16 +179,16 @@ export const changes: Vocabulary<Edit> = new Vocabulary<Edit>({
   'a P-521 key': key('ec-p521'),
   'an Ed25519 key': key('ed25519'),
 
-  'serial number 0': shape({ serialNumber: '00' }),
-  'a serial number of 20 octets': shape({ serialNumber: '7f'.repeat(20) }),
-  'a serial number of 21 octets': shape({ serialNumber: '7f'.repeat(21) }),
-  'the serial number of all': shape({ serialNumber: '2a' }),
+  'serial number 0': template({ serialNumber: '00' }),
+  'a serial number of 20 octets': template({ serialNumber: '7f'.repeat(20) }),
+  'a serial number of 21 octets': template({ serialNumber: '7f'.repeat(21) }),
+  'the serial number of all': template({ serialNumber: '2a' }),
 
   ...constraintChanges,
 })
 
 function uris(...names: readonly string[]): Edit {
-  return (draft) => (draft.isLeaf ? draft : shape({ uris: names })(draft))
+  return (draft) => (draft.isLeaf ? draft : template({ uris: names })(draft))
 }
 
 function pathLength(octets: string): Edit {

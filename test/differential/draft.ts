@@ -7,7 +7,7 @@ export interface Draft {
   readonly keyType: KeyType
   /** The name of the certificate above, its own for an anchor. */
   readonly issuerName: string
-  readonly shape: CertificateTemplate
+  readonly template: CertificateTemplate
   readonly extensions: readonly RawExtension[]
   readonly constraints: Constraints
   /** Whether somebody else than the issuer signs. */
@@ -26,8 +26,8 @@ export interface Constraints {
 export const NO_CONSTRAINTS: Constraints = { permitted: [], excluded: [], critical: true }
 
 /** What goes to the mint. */
-export function shapeOf({ shape, extensions, constraints }: Draft): CertificateTemplate {
-  return { ...shape, extraExtensions: [...extensions, ...nameConstraints(constraints)] }
+export function shapeOf({ template, extensions, constraints }: Draft): CertificateTemplate {
+  return { ...template, extraExtensions: [...extensions, ...nameConstraints(constraints)] }
 }
 
 // The test kit of `authority` writes URIs only.

@@ -68,19 +68,19 @@ async function mintPathCa(
       isLeaf: false,
       keyType: description.keyType,
       issuerName: parent?.subject ?? subject,
-      shape: { subject },
+      template: { subject },
       extensions: [],
       constraints: NO_CONSTRAINTS,
       isForged: false,
     },
     changesAt(description, position),
   )
-  const shape = {
+  const template = {
     ...shapeOf(draft),
     ...(await signer(draft, description)),
     keyPair: await keyOf(`authority ${level}`, draft.keyType),
   }
-  const ca = await (parent?.mintCa(shape) ?? mintRootCa(HOME, shape, { clock }))
+  const ca = await (parent?.mintCa(template) ?? mintRootCa(HOME, template, { clock }))
   return { der: flip(ca.der, draft), ca }
 }
 
@@ -91,7 +91,7 @@ async function mintLeaf(description: ChainDescription, issuer: MintedCa): Promis
       isLeaf: true,
       keyType: description.keyType,
       issuerName: issuer.subject,
-      shape: { uris },
+      template: { uris },
       extensions: [],
       constraints: NO_CONSTRAINTS,
       isForged: false,
@@ -125,13 +125,13 @@ const others = new Map<string, Promise<MintedCa>>()
 export function otherCa(
   holder: string,
   keyType: KeyType,
-  shape: CertificateTemplate = {},
+  template: CertificateTemplate = {},
 ): Promise<MintedCa> {
-  const key = JSON.stringify([holder, keyType, shape])
+  const key = JSON.stringify([holder, keyType, template])
   const known = others.get(key)
   if (known !== undefined) return known
   const made = keyOf(holder, keyType).then((keyPair) =>
-    mintRootCa(HOME, { subject: `CN=${holder}`, ...shape, keyPair }, { clock }),
+    mintRootCa(HOME, { subject: `CN=${holder}`, ...template, keyPair }, { clock }),
   )
   others.set(key, made)
   return made
@@ -141,8 +141,8 @@ export function otherCa(
 export async function mintTwin(
   { ca }: PathCa,
   signedBy: MintedCa | 'self',
-  shape: CertificateTemplate = {},
+  template: CertificateTemplate = {},
 ): Promise<Buffer> {
   const { subject, keyPair } = ca
-  return (await mintRootCa(HOME, { subject, keyPair, signedBy, ...shape }, { clock })).der
+  return (await mintRootCa(HOME, { subject, keyPair, signedBy, ...template }, { clock })).der
 }

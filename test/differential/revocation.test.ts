@@ -45,7 +45,7 @@ const listsOf = async (ca: MintedCa, serialNumber: string, state: State): Promis
     forged: [{ revoked, corruptSignature: true }],
     'older beside newer': [{ thisUpdate: now - HOUR_MS }, { revoked }],
   }
-  return Promise.all(shapes[state].map((shape) => ca.mintRevocationList(shape)))
+  return Promise.all(shapes[state].map((template) => ca.mintRevocationList(template)))
 }
 
 /** The numbers of all errors, none when the chain is good. */

@@ -82,7 +82,7 @@ const stateAndCode = () => [source.state, source.error?.code ?? null]
 describe('an SVID that is not valid yet', () => {
   test('is waited for at the start, and presented when its time has come', async () => {
     const notBefore = Math.ceil(Date.now() / 1000) * 1000 + 1000
-    const fields = await svidFields(authority, WEB, { shape: { notBefore } })
+    const fields = await svidFields(authority, WEB, { template: { notBefore } })
     await open({ svids: [fields] })
     expect(Date.now()).toBeGreaterThanOrEqual(notBefore)
     expect(Date.now() - notBefore).toBeLessThan(900)
@@ -92,10 +92,9 @@ describe('an SVID that is not valid yet', () => {
   })
 
   test('is what open names when its time does not come within timeoutMs', async () => {
-    const opening = X509Source.open({ address: agent.address, timeoutMs: 300 })
-    ;(await agent.nextCall()).send({
-      svids: [await svidFields(authority, WEB, { shape: later() })],
-    })
+    const fields = await svidFields(authority, WEB, { template: later() })
+    const opening = X509Source.open({ address: agent.address, timeoutMs: 1_000 })
+    ;(await agent.nextCall()).send({ svids: [fields] })
     await expect(opening).rejects.toMatchObject({ code: 'not-yet-valid' })
   })
 
@@ -103,7 +102,7 @@ describe('an SVID that is not valid yet', () => {
     const controller = new AbortController()
     const opening = X509Source.open({ address: agent.address, signal: controller.signal })
     const stream = await agent.nextCall()
-    stream.send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+    stream.send({ svids: [await svidFields(authority, WEB, { template: later() })] })
     controller.abort()
     await expect(opening).rejects.toMatchObject({ code: 'aborted' })
     await stream.cancelled
@@ -114,7 +113,7 @@ describe('an SVID that is not valid yet', () => {
     const before = source.svid
     const successor = await mintRootCa('example.org')
     const bundle = Buffer.concat([authority.der, successor.der])
-    const fields = await svidFields(successor, WEB, { shape: later(), bundle })
+    const fields = await svidFields(successor, WEB, { template: later(), bundle })
     const crl = [await foreign.mintRevocationList()]
     await send({ svids: [fields], federatedBundles: { [OTHER]: foreign.der }, crl })
 
@@ -141,7 +140,7 @@ describe('an SVID that is not valid yet', () => {
     const seen: [time: number, serialNumber: string | undefined][] = []
     source.onUpdate(() => seen.push([Date.now(), serial(source)]))
     const before = serial(source)
-    call.send({ svids: [await svidFields(authority, WEB, { shape: { notBefore } })] })
+    call.send({ svids: [await svidFields(authority, WEB, { template: { notBefore } })] })
     await until(() => serial(source) !== before)
     expect(seen.map(([time, number]) => [time >= notBefore, number === before])).toEqual([
       [false, true],
@@ -180,7 +179,7 @@ describe('an SVID that is not valid yet', () => {
     await open({ svids: [web] })
     const far = await authority.mintCa({ notBefore: Date.now() + 50 * MINUTE_MS })
     const near = await svidFields(authority, WEB, {
-      shape: { ...later(), chain: (chain) => [...chain, far.der] },
+      template: { ...later(), chain: (chain) => [...chain, far.der] },
     })
     await send({ svids: [near] })
     offsetMs = LATER_MS
@@ -193,19 +192,25 @@ describe('an SVID that is not valid yet', () => {
     ['its key', { mismatchedKey: true }, 'key-mismatch'],
     ['its uses', { keyUsage: ['keyCertSign'] as const }, 'invalid-svid'],
     ['its end', { notAfter: Date.now() + LATER_MS - MINUTE_MS }, 'untrusted-svid'],
-  ])('is refused with its whole message when %s is wrong besides', async (_what, shape, code) => {
-    await open({ svids: [web] })
-    const bundles = source.bundles
-    const bundle = Buffer.concat([authority.der, foreign.der])
-    const fields = await svidFields(authority, WEB, { shape: { ...later(), ...shape }, bundle })
-    await send({ svids: [fields] })
-    expect(codes()).toEqual([code])
-    expect(source.bundles).toBe(bundles)
-  })
+  ])(
+    'is refused with its whole message when %s is wrong besides',
+    async (_what, template, code) => {
+      await open({ svids: [web] })
+      const bundles = source.bundles
+      const bundle = Buffer.concat([authority.der, foreign.der])
+      const fields = await svidFields(authority, WEB, {
+        template: { ...later(), ...template },
+        bundle,
+      })
+      await send({ svids: [fields] })
+      expect(codes()).toEqual([code])
+      expect(source.bundles).toBe(bundles)
+    },
+  )
 
   test('does not make a message good of which a mandatory field is empty', async () => {
     await open({ svids: [web] })
-    const fields = await svidFields(authority, WEB, { shape: later() })
+    const fields = await svidFields(authority, WEB, { template: later() })
     const bundles = source.bundles
     await send({
       svids: [fields, { ...api, bundle: Buffer.alloc(0) }],
@@ -217,7 +222,7 @@ describe('an SVID that is not valid yet', () => {
 
   test('is not replaced by the last one of another SPIFFE ID, which is gone', async () => {
     await open({ svids: [web] })
-    await send({ svids: [await svidFields(authority, API, { shape: later() })] })
+    await send({ svids: [await svidFields(authority, API, { template: later() })] })
     expect(source.svid).toBe(null)
     expect(stateAndCode()).toEqual(['starting', 'not-yet-valid'])
     offsetMs = LATER_MS
@@ -227,8 +232,8 @@ describe('an SVID that is not valid yet', () => {
 
   test('does not revive the last one when that expires meanwhile', async () => {
     const notAfter = Date.now() + LATER_MS - MINUTE_MS
-    await open({ svids: [await svidFields(authority, WEB, { shape: { notAfter } })] })
-    await send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+    await open({ svids: [await svidFields(authority, WEB, { template: { notAfter } })] })
+    await send({ svids: [await svidFields(authority, WEB, { template: later() })] })
     offsetMs = LATER_MS - MINUTE_MS + 1000
     await until(() => source.state === 'expired')
     expect(source.svid).toBe(null)
@@ -240,7 +245,7 @@ describe('an SVID that is not valid yet', () => {
 
 describe('of several SVIDs', () => {
   test('the second does not take the place of the first while that waits', async () => {
-    const waiting = await svidFields(authority, WEB, { shape: later() })
+    const waiting = await svidFields(authority, WEB, { template: later() })
     const opening = X509Source.open({ address: agent.address, backoff: BACKOFF, clock })
     call = await agent.nextCall()
     call.send({ svids: [waiting, api] })
@@ -252,7 +257,7 @@ describe('of several SVIDs', () => {
   })
 
   test('a later one joins the others when its time has come', async () => {
-    await open({ svids: [web, await svidFields(authority, API, { shape: later() })] })
+    await open({ svids: [web, await svidFields(authority, API, { template: later() })] })
     expect(stateAndCode()).toEqual(['ready', null])
     expect(source.svids).toHaveLength(1)
     offsetMs = LATER_MS
@@ -266,7 +271,7 @@ describe('of several SVIDs', () => {
     ['its hint', { hint: 'internal' }],
     ['a function', (svids) => svids.find(({ hint }) => hint === 'internal')],
   ])('the one that is picked by %s is waited for', async (_how, pick) => {
-    const waiting = await svidFields(authority, API, { shape: later(), hint: 'internal' })
+    const waiting = await svidFields(authority, API, { template: later(), hint: 'internal' })
     const opening = X509Source.open({ address: agent.address, backoff: BACKOFF, clock, pick })
     call = await agent.nextCall()
     call.send({ svids: [web, waiting] })
@@ -281,7 +286,7 @@ describe('of several SVIDs', () => {
       shown.push(svids.length)
       return svids.at(-1)
     }
-    await open({ svids: [web, await svidFields(authority, API, { shape: later() })] }, { pick })
+    await open({ svids: [web, await svidFields(authority, API, { template: later() })] }, { pick })
     expect(presented()).toBe(WEB)
     offsetMs = LATER_MS
     await until(() => presented() === API)
@@ -291,7 +296,7 @@ describe('of several SVIDs', () => {
 
 async function wait(): Promise<void> {
   await open({ svids: [web] })
-  await send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+  await send({ svids: [await svidFields(authority, WEB, { template: later() })] })
   expect(stateAndCode()).toEqual(['stale', 'not-yet-valid'])
 }
 
@@ -376,10 +381,10 @@ describe('a clock that is set', () => {
   test('back and forward again while an SVID waits only moves its time', async () => {
     await open({ svids: [web] })
     const current = serial(source)
-    await send({ svids: [await svidFields(authority, WEB, { shape: later() })] })
+    await send({ svids: [await svidFields(authority, WEB, { template: later() })] })
     offsetMs = -60 * MINUTE_MS
     await send({
-      svids: [await svidFields(authority, WEB, { shape: later() })],
+      svids: [await svidFields(authority, WEB, { template: later() })],
       federatedBundles: { [OTHER]: foreign.der },
     })
     expect(serial(source)).toBe(current)
@@ -389,14 +394,13 @@ describe('a clock that is set', () => {
   })
 
   test('far away is waited for without a busy timer: setTimeout takes 2^31 ms at most', async () => {
-    const opening = X509Source.open({ address: agent.address, timeoutMs: 300, clock })
-    const started = process.cpuUsage()
     const notBefore = Date.now() + 40 * 24 * 60 * MINUTE_MS
     const notAfter = notBefore + MINUTE_MS
     const long = await mintRootCa('example.org', { notAfter: notAfter + MINUTE_MS })
-    ;(await agent.nextCall()).send({
-      svids: [await svidFields(long, WEB, { shape: { notBefore, notAfter } })],
-    })
+    const fields = await svidFields(long, WEB, { template: { notBefore, notAfter } })
+    const started = process.cpuUsage()
+    const opening = X509Source.open({ address: agent.address, timeoutMs: 1_000, clock })
+    ;(await agent.nextCall()).send({ svids: [fields] })
     await expect(opening).rejects.toMatchObject({ code: 'not-yet-valid' })
     expect(process.cpuUsage(started).user / 1000).toBeLessThan(250)
   })
@@ -409,7 +413,7 @@ describe('a client', () => {
     const watching = client.watchX509Context({ onProblem: ({ code }) => problems.push(code) })
     const first = watching.next()
     const stream = await agent.nextCall()
-    stream.send({ svids: [await svidFields(authority, WEB, { shape: later() }), api] })
+    stream.send({ svids: [await svidFields(authority, WEB, { template: later() }), api] })
     offsetMs = LATER_MS
     expect((await first).value?.svids).toHaveLength(2)
     // Leaving in the middle ends the stream.
@@ -423,7 +427,7 @@ describe('a client', () => {
     const watching = client.watchX509Context()
     const first = watching.next()
     const stream = await agent.nextCall()
-    stream.send({ svids: [web, await svidFields(authority, API, { shape: later() })] })
+    stream.send({ svids: [web, await svidFields(authority, API, { template: later() })] })
     expect((await first).value?.svids).toHaveLength(1)
     await watching.return()
     await stream.cancelled
@@ -433,7 +437,7 @@ describe('a client', () => {
     await using client = new WorkloadApiClient({ address: agent.address })
     const fetching = client.fetchX509Context()
     ;(await agent.nextCall()).send({
-      svids: [await svidFields(authority, WEB, { shape: later() })],
+      svids: [await svidFields(authority, WEB, { template: later() })],
     })
     await expect(fetching).rejects.toMatchObject({ code: 'not-yet-valid' })
   })

@@ -31,8 +31,10 @@ beforeAll(async () => {
 
 const serialOf = (minted: MintedCertificate): string => minted.toX509Svid(times).leaf.serialNumber
 
-const listOf = async (ca: MintedCa, shape: RevocationListTemplate = {}): Promise<RevocationList> =>
-  RevocationList.fromDer(await ca.mintRevocationList(shape))
+const listOf = async (
+  ca: MintedCa,
+  template: RevocationListTemplate = {},
+): Promise<RevocationList> => RevocationList.fromDer(await ca.mintRevocationList(template))
 
 /** A list of `ca` that revokes what was minted. */
 const revoking = (ca: MintedCa, ...minted: MintedCertificate[]): Promise<RevocationList> =>
@@ -85,16 +87,16 @@ describe('revocation (RFC 5280 §6.3)', () => {
   })
 
   test('§6.3.3 a: a list after its next update is not used', async () => {
-    const shape = { revoked: [serialOf(leaf)], thisUpdate: NOW - 2 * HOUR_MS }
-    const ended = await listOf(root, { ...shape, nextUpdate: NOW - 1000 })
-    const ending = await listOf(root, { ...shape, nextUpdate: NOW })
+    const template = { revoked: [serialOf(leaf)], thisUpdate: NOW - 2 * HOUR_MS }
+    const ended = await listOf(root, { ...template, nextUpdate: NOW - 1000 })
+    const ending = await listOf(root, { ...template, nextUpdate: NOW })
     expect(judge(leaf, bundlesWith([root], ended))).toBe('accepted')
     expect(judge(leaf, bundlesWith([root], ending))).toBe('revoked')
   })
 
   test('a list that is dated ahead counts, for the clock of its issuer may be ahead', async () => {
-    const shape = { thisUpdate: NOW + HOUR_MS / 2, nextUpdate: NOW + HOUR_MS }
-    const list = await listOf(root, { revoked: [serialOf(leaf)], ...shape })
+    const template = { thisUpdate: NOW + HOUR_MS / 2, nextUpdate: NOW + HOUR_MS }
+    const list = await listOf(root, { revoked: [serialOf(leaf)], ...template })
     expect(judge(leaf, bundlesWith([root], list))).toBe('revoked')
   })
 

@@ -23,15 +23,15 @@ const purposes = (value: string, critical: boolean): CertificateTemplate => ({
 })
 
 /** A leaf of that shape is accepted from a peer, and taken as one's own. */
-async function isGood(shape: SvidTemplate, id = WEB): Promise<X509Svid> {
-  const minted = await authority.mint(id, shape)
+async function isGood(template: SvidTemplate, id = WEB): Promise<X509Svid> {
+  const minted = await authority.mint(id, template)
   expect(verdict(minted, bundles)).toBe('accepted')
   return minted.toX509Svid({ clock: () => NOW })
 }
 
 /** A leaf of that shape is refused from a peer with `code`, and not taken as one's own. */
-async function isBad(code: RefusalCode, shape: SvidTemplate, id = WEB): Promise<void> {
-  const minted = await authority.mint(id, shape)
+async function isBad(code: RefusalCode, template: SvidTemplate, id = WEB): Promise<void> {
+  const minted = await authority.mint(id, template)
   expect(verdict(minted, bundles)).toBe(code)
   const ownCode = code === 'malformed' ? 'invalid-certificate' : 'invalid-svid'
   expect(() => minted.toX509Svid({ clock: () => NOW })).toThrow(
@@ -44,14 +44,14 @@ const constrained = (host: string): CertificateTemplate => ({
 })
 
 /** What a good leaf gets when an intermediate of that shape issued it. */
-async function below(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
-  const intermediate = await authority.mintCa(shape)
+async function below(template: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
+  const intermediate = await authority.mintCa(template)
   return verdict(await intermediate.mint(WEB), bundles)
 }
 
 /** What a good leaf gets when an authority of that shape is in the bundle. */
-async function belowAnchor(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
-  const anchor = await mintRootCa('example.org', shape, { clock: () => NOW })
+async function belowAnchor(template: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
+  const anchor = await mintRootCa('example.org', template, { clock: () => NOW })
   return verdict(await anchor.mint(WEB), bundlesOf(anchor))
 }
 
@@ -314,9 +314,9 @@ describe('signing certificates', () => {
 })
 
 /** What a leaf of that shape gets below an intermediate that permits one subtree, not critical. */
-async function under(subtree: string, shape: SvidTemplate): Promise<RefusalCode | 'accepted'> {
+async function under(subtree: string, template: SvidTemplate): Promise<RefusalCode | 'accepted'> {
   const intermediate = await authority.mintCa(constrainedBy(subtree, false))
-  return verdict(await intermediate.mint(WEB, shape), bundles)
+  return verdict(await intermediate.mint(WEB, template), bundles)
 }
 
 const wrap = (tag: number, content: Buffer): Buffer =>

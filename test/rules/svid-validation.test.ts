@@ -22,24 +22,26 @@ const UNKNOWN = '1.3.6.1.4.1.99999.1'
 let authority: MintedCa
 let bundles: BundleSet
 
-const mint = (shape: SvidTemplate = {}, ca: MintedCa = authority): ReturnType<MintedCa['mint']> =>
-  ca.mint(WEB, shape)
+const mint = (
+  template: SvidTemplate = {},
+  ca: MintedCa = authority,
+): ReturnType<MintedCa['mint']> => ca.mint(WEB, template)
 
-const anchorOf = (shape: CertificateTemplate = {}, domain = 'example.org'): Promise<MintedCa> =>
-  mintRootCa(domain, shape, CLOCK)
+const anchorOf = (template: CertificateTemplate = {}, domain = 'example.org'): Promise<MintedCa> =>
+  mintRootCa(domain, template, CLOCK)
 
 const paddedWith = (bytes: number): SvidTemplate => ({
   extraExtensions: [{ oid: UNKNOWN, value: Buffer.alloc(bytes) }],
 })
 
 /** What a good leaf gets when an intermediate of that shape issued it. */
-async function below(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
-  return verdict(await mint({}, await authority.mintCa(shape)), bundles)
+async function below(template: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
+  return verdict(await mint({}, await authority.mintCa(template)), bundles)
 }
 
 /** What a good leaf gets when an authority of that shape is in the bundle. */
-async function belowAnchor(shape: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
-  const anchor = await anchorOf(shape)
+async function belowAnchor(template: CertificateTemplate): Promise<RefusalCode | 'accepted'> {
+  const anchor = await anchorOf(template)
   return verdict(await mint({}, anchor), bundlesOf(anchor))
 }
 
@@ -160,14 +162,14 @@ describe('time', () => {
 describe('extensions and encoding', () => {
   test('rule 31: an unknown critical extension is refused, on every certificate', async () => {
     const value = Buffer.from('0500', 'hex')
-    const shape = (critical: boolean): CertificateTemplate => ({
+    const template = (critical: boolean): CertificateTemplate => ({
       extraExtensions: [{ oid: UNKNOWN, critical, value }],
     })
-    expect(verdict(await mint(shape(false)), bundles)).toBe('accepted')
-    expect(verdict(await mint(shape(true)), bundles)).toBe('unknown-critical-extension')
-    expect(await below(shape(false))).toBe('accepted')
-    expect(await below(shape(true))).toBe('unknown-critical-extension')
-    expect(await belowAnchor(shape(true))).toBe('unknown-critical-extension')
+    expect(verdict(await mint(template(false)), bundles)).toBe('accepted')
+    expect(verdict(await mint(template(true)), bundles)).toBe('unknown-critical-extension')
+    expect(await below(template(false))).toBe('accepted')
+    expect(await below(template(true))).toBe('unknown-critical-extension')
+    expect(await belowAnchor(template(true))).toBe('unknown-critical-extension')
   })
 
   test('rule 31: an extension that stands there twice is refused', async () => {
@@ -259,8 +261,8 @@ describe('the way to an authority', () => {
   })
 
   test('rule 31: of two authorities of one name without key identifiers, either may be the right one', async () => {
-    const shape = { subject: 'O=SPIFFE', ...NO_KEY_IDS }
-    const [wrong, right] = [await anchorOf(shape), await anchorOf(shape)]
+    const template = { subject: 'O=SPIFFE', ...NO_KEY_IDS }
+    const [wrong, right] = [await anchorOf(template), await anchorOf(template)]
     const minted = await mint(NO_KEY_IDS, right)
     expect(verdict(minted, bundlesOf(wrong, right))).toBe('accepted')
     expect(verdict(minted, bundlesOf(right, wrong))).toBe('accepted')
@@ -297,8 +299,8 @@ describe('the way to an authority', () => {
   })
 
   test('rule 31: the reason is that of the attempt that got furthest, whichever came first', async () => {
-    const shape = { subject: 'O=SPIFFE', ...NO_KEY_IDS }
-    const [expired, wrong] = [await anchorOf({ ...shape, ...PAST }), await anchorOf(shape)]
+    const template = { subject: 'O=SPIFFE', ...NO_KEY_IDS }
+    const [expired, wrong] = [await anchorOf({ ...template, ...PAST }), await anchorOf(template)]
     const minted = await mint(NO_KEY_IDS, expired)
     expect(verdict(minted, bundlesOf(expired, wrong))).toBe('expired')
     expect(verdict(minted, bundlesOf(wrong, expired))).toBe('expired')
@@ -341,8 +343,8 @@ describe('the budget', () => {
 
   beforeAll(async () => {
     intermediate = await authority.mintCa({ subject: 'O=intermediate' })
-    const shape = { subject: 'O=intermediate' }
-    const cas = await Promise.all(Array.from({ length: 100 }, () => authority.mintCa(shape)))
+    const template = { subject: 'O=intermediate' }
+    const cas = await Promise.all(Array.from({ length: 100 }, () => authority.mintCa(template)))
     lookAlikes = cas.map(({ der }) => der)
   }, 60_000)
 
@@ -486,8 +488,8 @@ describe('trust domains', () => {
       ['expired', PAST],
       ['no-path', {}],
     ]
-    for (const [code, shape] of steps) {
-      const chain = (await mint(shape, stranger)).chain
+    for (const [code, template] of steps) {
+      const chain = (await mint(template, stranger)).chain
       expect(verdict(chain, bundles)).toBe(code)
       expect(verdict(chain, bundles, { budget: { maxCertificates: 0 } })).toBe(
         'too-many-certificates',

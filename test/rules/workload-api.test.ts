@@ -488,9 +488,9 @@ describe('the own SVID', () => {
     ['with the key of another', 'key-mismatch', { mismatchedKey: true }],
     ['that is not what spiffe_id says', 'invalid-svid', { uris: [API] }],
     ['that is not valid yet', 'not-yet-valid', { notBefore: Date.now() + hour / 2 }],
-  ])('%s is refused, and the last good one is kept', async (_what, code, shape) => {
+  ])('%s is refused, and the last good one is kept', async (_what, code, template) => {
     await open({ svids: [web] })
-    await sendBad(await svidMessage(authority, WEB, { shape }))
+    await sendBad(await svidMessage(authority, WEB, { template }))
     expect(codes(rejected)).toEqual([code])
     expect(presented()).toBe(WEB)
     expect(source.state).toBe('ready')
@@ -506,14 +506,14 @@ describe('the own SVID', () => {
   test('is refused at the start too, and the error says why', async () => {
     const opening = X509Source.open({ address: agent.address, timeoutMs: 300 })
     ;(await agent.nextCall()).send(
-      await svidMessage(authority, WEB, { shape: { mismatchedKey: true } }),
+      await svidMessage(authority, WEB, { template: { mismatchedKey: true } }),
     )
     await expect(opening).rejects.toMatchObject({ code: 'key-mismatch' })
   })
 
   test('leaves no key in events or errors', async () => {
     await open({ svids: [web] })
-    const bad = await svidMessage(authority, WEB, { shape: { mismatchedKey: true } })
+    const bad = await svidMessage(authority, WEB, { template: { mismatchedKey: true } })
     await send(bad)
     const key = bad.svids[0]?.x509SvidKey ?? Buffer.alloc(1)
     const said = JSON.stringify([rejected.events, source.error, source]) + String(source.error)

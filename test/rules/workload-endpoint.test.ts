@@ -262,7 +262,9 @@ describe('an endpoint that is away', () => {
   })
 
   test('rule 61: the last good SVID serves until it expires, and not longer', async () => {
-    const expiring = await svidMessage(authority, WEB, { shape: { notAfter: Date.now() + 2_000 } })
+    const expiring = await svidMessage(authority, WEB, {
+      template: { notAfter: Date.now() + 2_000 },
+    })
     const opening = X509Source.open({ address: agent.address, backoff: BACKOFF })
     ;(await agent.nextCall()).send(expiring)
     await using source = await opening

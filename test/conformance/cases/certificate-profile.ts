@@ -3,7 +3,7 @@ import { TRUST_DOMAIN } from '../driver/agent.ts'
 import type { ConformanceCase } from '../suite/case.ts'
 import { inBothRoles, PEER_ID, type PeerCase } from './peer-case.ts'
 
-type Row = readonly [title: string, verdict: PeerCase['verdict'], shape: SvidTemplate]
+type Row = readonly [title: string, verdict: PeerCase['verdict'], template: SvidTemplate]
 
 /** Peers that differ from a good one in the shape of their leaf. */
 const leaves = (
@@ -11,13 +11,13 @@ const leaves = (
   { level, rule }: Pick<PeerCase, 'level' | 'rule'>,
   rows: readonly Row[],
 ): readonly PeerCase[] =>
-  rows.map(([title, verdict, shape], index) => ({
+  rows.map(([title, verdict, template], index) => ({
     name: `${group}-${index + 1}`,
     level,
     title: `a peer whose leaf ${title} is ${verdict}`,
     rule,
     verdict,
-    peer: ({ home }) => home.mint(PEER_ID, shape),
+    peer: ({ home }) => home.mint(PEER_ID, template),
   }))
 
 const keyUsage = leaves('KU', { level: 'recommended', rule: 'X509-SVID §4.3 (23, 24)' }, [

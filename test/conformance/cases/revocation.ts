@@ -37,8 +37,8 @@ const HOUR_MS = 3_600_000
 const naming = (
   issuer: MintedCa,
   peer: MintedCertificate,
-  shape: RevocationListTemplate = {},
-): Promise<Buffer> => issuer.mintRevocationList({ revoked: [serialNumberOf(peer)], ...shape })
+  template: RevocationListTemplate = {},
+): Promise<Buffer> => issuer.mintRevocationList({ revoked: [serialNumberOf(peer)], ...template })
 
 const rows: readonly Row[] = [
   {

@@ -15,10 +15,10 @@ const WEB = 'spiffe://example.org/acme/web'
 const clock = (): number => NOW
 
 async function goodChain(keyType: KeyType): Promise<GoodChain & { readonly ca: MintedCa }> {
-  const shape = { keyType, nameConstraints: { permittedUris: ['example.org'] } }
+  const template = { keyType, nameConstraints: { permittedUris: ['example.org'] } }
   const ca = await mintRootCa('example.org', { keyType }, { clock })
   const upper = await ca.mintCa({ keyType, pathLength: 1, dnsNames: ['ca.example.org'] })
-  const lower = await upper.mintCa({ ...shape, pathLength: 0, uris: ['spiffe://example.org'] })
+  const lower = await upper.mintCa({ ...template, pathLength: 0, uris: ['spiffe://example.org'] })
   const { chain } = await lower.mint(WEB, { keyType, dnsNames: ['web.example.org'] })
   return { name: keyType, trustDomain: 'example.org', chain, authority: ca.der, ca }
 }

@@ -20,9 +20,9 @@ export interface SvidMessage {
 export async function svidFields(
   authority: MintedCa,
   id: string,
-  { shape = {}, ...fields }: Partial<SvidFields> & { readonly shape?: SvidTemplate } = {},
+  { template = {}, ...fields }: Partial<SvidFields> & { readonly template?: SvidTemplate } = {},
 ): Promise<SvidFields> {
-  const minted = await authority.mint(id, shape)
+  const minted = await authority.mint(id, template)
   return {
     spiffeId: id,
     x509Svid: minted.certificates,
@@ -37,7 +37,7 @@ export async function svidFields(
 export async function svidMessage(
   authority: MintedCa,
   id: string,
-  fields: Partial<SvidFields> & { readonly shape?: SvidTemplate } = {},
+  fields: Partial<SvidFields> & { readonly template?: SvidTemplate } = {},
 ): Promise<SvidMessage> {
   return { svids: [await svidFields(authority, id, fields)] }
 }

@@ -26,9 +26,9 @@ beforeAll(async () => {
   // All of the name of the one that is right, which comes last.
   const keyPair = await generateKeyPair('ec-p256')
   const one = await mintRootCa('example.org', { subject: 'O=intermediate', keyPair })
-  const shape = { subject: 'O=intermediate', keyPair: one.keyPair }
+  const template = { subject: 'O=intermediate', keyPair: one.keyPair }
   const others = await Promise.all(
-    Array.from({ length: 200 }, () => mintRootCa('example.org', shape)),
+    Array.from({ length: 200 }, () => mintRootCa('example.org', template)),
   )
   crowd = others.map(({ certificatePem }) => certificatePem).join('')
 })
