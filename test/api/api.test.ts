@@ -55,9 +55,19 @@ declare class Hidden {}
 
 test('what a package exports of another is listed with a link to where it is described', () => {
   writePackage('one', '', '/** First. Second. */\nexport declare const a: string;')
-  writePackage('two', '', `export * from '@fastify-spiffe/one';`)
-  expect(pagesOf(readEntries(root)).get('two.md')).toContain(
+  writePackage(
+    'two',
+    '',
+    `/** Own. */\nexport declare const b: string;\nexport * from '@fastify-spiffe/one';`,
+  )
+  writePackage('three', '', `export * from '@fastify-spiffe/one';`)
+  const pages = pagesOf(readEntries(root))
+  expect(pages.get('two.md')).toContain(
     '| `a` | constant | First. (from [`@fastify-spiffe/one`](one.md)) |',
+  )
+  expect([...pages.keys()]).toEqual(['README.md', 'one.md', 'two.md'])
+  expect(pages.get('README.md')).toContain(
+    '| `@fastify-spiffe/three` | The same as [`@fastify-spiffe/one`](one.md). |',
   )
 })
 

@@ -12,13 +12,18 @@ export function pageNameOf(specifier: string): string {
 
 /** The pages of all entry points and their contents list, by their names. */
 export function pagesOf(entries: readonly Entry[]): ReadonlyMap<string, string> {
-  return new Map([
-    ['README.md', contentsOf(entries)],
-    ...entries.map((entry): [string, string] => [
-      pageNameOf(entry.specifier),
-      pageOf(entry, entries),
-    ]),
-  ])
+  const pages = entries
+    .filter((entry) => aliasedBy(entry) === undefined)
+    .map((entry): [string, string] => [pageNameOf(entry.specifier), pageOf(entry, entries)])
+  return new Map([['README.md', contentsOf(entries)], ...pages])
+}
+
+/** The entry point whose exports another one has, all of them and nothing else. */
+function aliasedBy({ exports }: Entry): string | undefined {
+  const [first, ...others] = new Set(
+    exports.map((each) => (each.kind === 'foreign' ? each.origin : undefined)),
+  )
+  return others.length === 0 ? first : undefined
 }
 
 function contentsOf(entries: readonly Entry[]): string {
@@ -26,14 +31,24 @@ function contentsOf(entries: readonly Entry[]): string {
     NOTICE,
     '# API reference',
     'What each entry point exports, from the docstrings of the sources.',
-    tableOf(
-      ['import', 'what'],
-      entries.map(({ specifier, exports, description }) => [
-        `[\`${specifier}\`](${pageNameOf(specifier)})`,
-        `${description} (${exports.length})`,
-      ]),
-    ),
+    tableOf(['import', 'what'], entries.map(contentsRowOf)),
   ])
+}
+
+function contentsRowOf(entry: Entry): string[] {
+  const { specifier, description, exports } = entry
+  const alias = aliasedBy(entry)
+  if (alias !== undefined) {
+    return [codeOf(specifier), `The same as [${codeOf(alias)}](${pageNameOf(alias)}).`]
+  }
+  const values = exports.filter(
+    (each) => each.kind === 'own' && /^(?:function|class)$/.test(each.declared.kind),
+  )
+  const isRoot = specifier.split('/').length <= (specifier.startsWith('@') ? 2 : 1)
+  return [
+    `[${codeOf(specifier)}](${pageNameOf(specifier)})`,
+    isRoot ? `${description}.` : values.map(({ name }) => codeOf(name)).join(', '),
+  ]
 }
 
 function pageOf(
@@ -44,8 +59,8 @@ function pageOf(
   const linkOf = linksOf(own)
   return paragraphs([
     NOTICE,
-    `# \`${specifier}\``,
-    `${description}. [All entry points](README.md)`,
+    `# ${codeOf(specifier)}`,
+    `Package: ${description}. [All entry points](README.md)`,
     tableOf(
       ['export', 'kind', 'what'],
       exports.map((each) => rowOf(each, all, linkOf)),
