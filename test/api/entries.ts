@@ -14,6 +14,8 @@ export interface Entry {
   readonly exports: readonly Export[]
   /** What importing it adds to the types of other modules. */
   readonly additions: readonly Addition[]
+  /** Whether it is for sister packages, and promises nothing. */
+  readonly isInternal: boolean
 }
 
 export interface Addition {
@@ -35,14 +37,26 @@ export function readEntries(root: string): Entry[] {
     .filter((folder) => existsSync(join(folder, 'package.json')))
     .flatMap(readPackage)
     .toSorted((a, b) => (a.specifier < b.specifier ? -1 : 1))
-  return entries.map(({ specifier, description, exports, additions }) => ({
-    specifier,
-    description,
-    exports: exports
-      .flatMap((each) => (each.name === '*' ? namesOfAll(each, entries) : each))
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    additions,
-  }))
+  return entries
+    .filter(({ isInternal }) => !isInternal)
+    .map(({ specifier, description, exports, additions, isInternal }) => ({
+      specifier,
+      description,
+      exports: exports
+        .flatMap((each) => (each.name === '*' ? namesOfAll(each, entries) : each))
+        .map((each) => withoutInternal(each, entries))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      additions,
+      isInternal,
+    }))
+}
+
+/** What an entry exports of an internal one counts as its own. */
+function withoutInternal(each: Export, entries: readonly Entry[]): Export {
+  if (each.kind === 'own') return each
+  const origin = entries.find(({ specifier }) => specifier === each.origin)
+  const declaration = origin?.isInternal === true ? declarationOf(each, entries) : undefined
+  return declaration === undefined ? each : { ...declaration, name: each.name }
 }
 
 /** What an export means: the declaration, wherever it stands. */
@@ -57,20 +71,16 @@ export function declarationOf(each: Export, entries: readonly Entry[]): OwnExpor
 function readPackage(folder: string): Entry[] {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
   return Object.entries(manifest.exports).flatMap(([subpath, target]) => {
-    if (typeof target === 'string' || isInternal(manifest, subpath)) return []
+    if (typeof target === 'string') return []
     const file = join(folder, target.types)
     return {
       specifier: join(manifest.name, subpath),
       description: manifest.description,
       exports: exportsOf(file),
       additions: [...reachableFrom(file)].flatMap((each) => additionsOf(parse(each))),
+      isInternal: subpath === './internal' || manifest.name.endsWith('/plugin-kit'),
     }
   })
-}
-
-/** What is for sister packages, and promises nothing. */
-function isInternal({ name }: Manifest, subpath: string): boolean {
-  return subpath === './internal' || name.endsWith('/plugin-kit')
 }
 
 function namesOfAll(star: Export, entries: readonly Entry[]): Export[] {

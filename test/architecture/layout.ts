@@ -230,6 +230,3 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     ],
   },
 }
-
-/** Packages whose rooms have no order yet. */
-export const unordered: readonly string[] = []

@@ -12,7 +12,6 @@ import {
   roomGraphOf,
 } from './arrows.ts'
 import { knotsOf, type Graph } from './knots.ts'
-import { unordered } from './layout.ts'
 import { readPackages, type Package } from './source-tree.ts'
 
 const root = process.argv[2] ?? fileURLToPath(new URL('../../../', import.meta.url))
@@ -45,7 +44,7 @@ for (const [, figures] of rows) {
 
 const up = packages.flatMap((each) => [
   ...faultsBetweenPackages(each, packages),
-  ...(unordered.includes(each.folder) ? [] : faultsBetweenRooms(each)),
+  ...faultsBetweenRooms(each),
 ])
 const knots = packages.flatMap((each) =>
   [...knotsOf(roomGraphOf(each)), ...knotsOf(filesOf(each))].map(

@@ -26,7 +26,9 @@ export type TlsErrorCode =
   /** The server proved a SPIFFE ID that the option `server` does not match. */
   | 'server-not-allowed'
 
+/** What an error of this package may carry besides its message. */
 export interface TlsErrorOptions extends ErrorOptions {
+  /** Why the server was refused, with the code `server-refused`. Default: none. */
   readonly rejection?: RejectionCode
 }
 

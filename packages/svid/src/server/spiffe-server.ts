@@ -12,22 +12,27 @@ import { refuseUnenforcedRulesOn } from './unenforced-rules.ts'
 /** Options of {@link spiffeServer}. */
 export interface SpiffeServerOptions extends Omit<SvidServerOptions, 'http'> {
   /**
-   * Options of Node's HTTP server, such as `maxHeaderSize` or `settings`, but not those that are options
-   * of `Fastify()`: `keepAliveTimeout` and `requestTimeout`.
+   * Options of Node's HTTP server, such as `maxHeaderSize` or `settings`, but not those that are
+   * options of `Fastify()`: `keepAliveTimeout` and `requestTimeout`. Default: those of Node.
    */
   readonly http?: Omit<HttpOptions, FastifyOwned>
 }
 
 /** Options of `Fastify()` for a server that speaks HTTP/1.1 over TLS with an SVID. */
 export interface SpiffeHttpsOptions {
+  /** Marks the application as one of https for Fastify; `serverFactory` makes the server. */
   readonly https: ServerOptions
+  /** Makes the server that presents the SVID, follows its rotations and verifies clients. */
   readonly serverFactory: FastifyServerFactory<Server>
 }
 
 /** Options of `Fastify()` for a server that speaks HTTP/2 over TLS with an SVID. */
 export interface SpiffeHttp2Options {
+  /** Marks the application as one of HTTP/2 for Fastify. */
   readonly http2: true
+  /** Marks the application as one of https for Fastify; `serverFactory` makes the server. */
   readonly https: SecureServerOptions
+  /** Makes the server that presents the SVID, follows its rotations and verifies clients. */
   readonly serverFactory: FastifyServerFactory<Http2SecureServer>
 }
 

@@ -25,6 +25,7 @@ export interface ConnectOptions {
   readonly source: X509MaterialSource
   /** Host name or IP address. */
   readonly host: string
+  /** The TCP port. */
   readonly port: number
   /**
    * Which SPIFFE IDs the server may have: a matcher, or a SPIFFE ID or pattern as a string, such as
@@ -37,7 +38,7 @@ export interface ConnectOptions {
   readonly servername?: string
   /** How long name resolution, connection and handshake may take together, in ms. Default 10,000. */
   readonly timeoutMs?: number
-  /** Aborts the attempt; the promise rejects with the reason of the signal. */
+  /** Aborts the attempt; the promise rejects with the reason of the signal. Default: none. */
   readonly signal?: AbortSignal
   /** The lowest TLS version to accept. Default `TLSv1.3`. */
   readonly minVersion?: MinVersion
@@ -56,11 +57,11 @@ export interface ConnectOptions {
    * trust domains that share a root can issue SVIDs for one another. Default `false`.
    */
   readonly allowIntermediatesOfOtherTrustDomains?: boolean
-  /** As in `net.connect`. */
+  /** As in `net.connect`. Default 0: IPv4 and IPv6. */
   readonly family?: number
-  /** As in `net.connect`. */
+  /** As in `net.connect`. Default: any. */
   readonly localAddress?: string
-  /** As in `net.connect`. */
+  /** As in `net.connect`. Default `dns.lookup`. */
   readonly lookup?: LookupFunction
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number

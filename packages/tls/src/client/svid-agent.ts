@@ -41,6 +41,7 @@ export class SvidAgent extends https.Agent {
   readonly #clock: () => number
   readonly #failed = new WeakSet<Duplex>()
 
+  /** @throws {@link TlsError} `unknown-option`, `forbidden-option`, `invalid-option` */
   constructor(options: SvidAgentOptions) {
     assertKnownOptions(options, agentOptionNames, 'SvidAgent')
     assertConnectorOptions(options)

@@ -91,7 +91,9 @@ export interface SvidServerOptions {
    * no event. Default `Infinity`: no limit.
    */
   readonly maxConnectionAgeMs?: number
-  /** Options of Node's HTTP server, such as `maxHeaderSize` or `settings`. */
+  /**
+   * Options of Node's HTTP server, such as `maxHeaderSize` or `settings`. Default: those of Node.
+   */
   readonly http?: HttpOptions
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number

@@ -15,6 +15,7 @@ import { trackHttp2Sessions } from './http2-sessions.ts'
 import { secure, tlsOptions } from './secured-server.ts'
 import { serverSettings, type ServerSettings, type SvidServerOptions } from './server-options.ts'
 
+/** Handles a request that came over HTTP/2. */
 export type Http2RequestListener = (
   request: Http2ServerRequest,
   response: Http2ServerResponse,
