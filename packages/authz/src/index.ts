@@ -1,4 +1,4 @@
-export type { Authz, TenantName } from './authz.ts'
+export type { Authz } from './authz.ts'
 export {
   diffTables,
   PolicyError,
@@ -39,6 +39,7 @@ export type {
   EngineStats,
   EngineUse,
   Explanation,
+  ExplainRequest,
   FieldChange,
   Finding,
   Freshness,
@@ -51,10 +52,10 @@ export type {
   PolicyDocument,
   PolicyErrorCode,
   PolicyEvent,
+  PolicyFile,
   PolicyTest,
   ProvidedAttributes,
   Provision,
-  Question,
   RefusedAttributes,
   ReplicasOptions,
   ReplicasState,
@@ -66,12 +67,12 @@ export type {
   SeenSvid,
   TableDiff,
   Tenant,
-  TenantsOptions,
+  TenantName,
   TenantSource,
   TenantTemplate,
 } from '@fastify-spiffe/policy'
 export { AuthzError, type AuthzErrorCode, type RefusalStatus } from './errors.ts'
-export type { AttributeProvider, AuthzOptions, PolicyFile } from './options.ts'
+export type { AttributeProvider, AuthzOptions, TenantsOptions } from './options.ts'
 export { authz, authz as default } from './plugin.ts'
 export { protect } from './routes/protect.ts'
 export type { UncoveredReason, UncoveredRoute } from './uncovered-route.ts'

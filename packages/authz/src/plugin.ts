@@ -1,32 +1,35 @@
 import { outermostOf } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
-import { authzOf } from './api.ts'
-import { assemble, type Parts } from './assembly.ts'
-import { Gate } from './hook/hook.ts'
-import { AuthzError } from './errors.ts'
-import { type AuthzOptions, readOptions, type Settings } from './options.ts'
 import {
-  type EnforcedPolicy,
-  FileWatcher,
+  hasLostAllAccess,
+  openWith,
+  type RuleSet,
   type TenantResolver,
 } from '@fastify-spiffe/policy/internal'
-import { warnOfUnprovable } from './unprovable.ts'
+import { authzOf } from './authz.ts'
+import { RequestReader } from './call/reader.ts'
+import { AuthzError } from './errors.ts'
+import { AuthorizationHook } from './hook/hook.ts'
+import { type AuthzOptions, readOptions } from './options.ts'
 import { Coverage } from './route-coverage/coverage.ts'
+import { PublicRoutes } from './route-coverage/public-routes.ts'
 import {
   countRegistration,
   isFirstOutside,
   isGuarded,
   markGuarded,
 } from './route-coverage/registrations.ts'
+import { RouteBinding } from './routes/route-binding.ts'
 import { routerSettings } from './routing/router-settings.ts'
+import { warnOfUnprovable } from './unprovable.ts'
 
 /**
  * Lets in whom the routes name, by `config.spiffe`, and nobody else. It holds for every route of the instance that it is
  * registered on, and of the instances within. Register it after `@fastify-spiffe/peer`, with `await`, and before the routes.
  *
- * @throws {AuthzError} `unknown-option`, `invalid-option`, `already-registered`, `peer-missing` while it loads, `invalid-rule` where a route is declared, `uncovered-routes` when
- *   the application becomes ready
+ * @throws {AuthzError} `already-registered`, `peer-missing` while it loads, `uncovered-routes` when the application becomes ready
+ * @throws {PolicyError} `unknown-option`, `invalid-option`, `invalid-policy` while it loads, `invalid-rule` where a route is declared
  */
 export const authz: FastifyPluginAsync<AuthzOptions> = fastifyPlugin(plugin, {
   name: '@fastify-spiffe/authz',
@@ -36,36 +39,41 @@ export const authz: FastifyPluginAsync<AuthzOptions> = fastifyPlugin(plugin, {
 async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<void> {
   assertPlace(fastify)
   const settings = readOptions(options)
-  const parts = await assemble(fastify, settings)
-  const { table, finder, publicRoutes, policy, replicas, decisionLog, tenantOf } = parts
-  const gate = gateOf(settings, parts, countRegistration(fastify))
-  const coverage = new Coverage(gate.hook.name, routerSettings(fastify))
+  const reader = new RequestReader(settings.trustedProxies)
+  const router = routerSettings(fastify)
+  const publicRoutes = new PublicRoutes(fastify)
+  const policy = await openWith(settings.policy, {
+    reader,
+    bind: (table) => new RouteBinding(table, router),
+    log: fastify.log,
+    onReplaced: ({ before, after }) => {
+      disconnectRefused(fastify, before, after)
+      warnOfRules()
+    },
+    onRecordError: (request, error) => request.log.error({ err: error }, 'decision not recorded'),
+  })
+  const warnOfRules = (): void => {
+    publicRoutes.check(policy.publicRoutes())
+    warnOfUnprovable(fastify, policy.trustDomains(), policy.controls.policyVersion)
+  }
+  const name = `spiffeAuthz${countRegistration(fastify)}`
+  const hook = new AuthorizationHook(name, policy.point, { ...settings, reader })
+  const coverage = new Coverage(name, router)
 
-  fastify.decorate('authz', authzOf(parts))
-  if (tenantOf !== null) decorateTenant(fastify, tenantOf)
+  fastify.decorate('authz', authzOf(policy.controls))
+  if (policy.tenantOf !== null) decorateTenant(fastify, policy.tenantOf)
   fastify.addHook('onRoute', function addRoute(route) {
-    coverage.add(this, route, finder.attach(this, route))
+    coverage.add(this, route, policy.finder.attach(this, route))
   })
-  fastify.addHook('onRequest', gate.hook)
+  fastify.addHook('onRequest', hook.handler)
   markGuarded(fastify)
-  refuseOutside(fastify, gate)
-  let watcher: FileWatcher | undefined
-  fastify.addHook('onClose', async () => {
-    watcher?.close()
-    await Promise.all([decisionLog?.close(), replicas?.close()])
-    const closing = [...settings.engines.values(), ...settings.attributes.values()]
-    await Promise.all(closing.map(async (it) => it.close?.()))
-  })
+  refuseOutside(fastify, hook)
+  fastify.addHook('onClose', () => policy.close())
   fastify.addHook('onReady', async () => {
-    coverage.assertComplete(fastify, (methods, url) => finder.adopt(methods, url))
+    coverage.assertComplete(fastify, (methods, url) => policy.finder.adopt(methods, url))
     await policy.boot()
-    publicRoutes.check()
-    warnOfUnprovable(fastify, table.active)
-    await replicas?.start()
-    const { file, watch } = settings.policy
-    if (file === null || !watch) return
-    watcher = follow(fastify, file, policy)
-    await watcher.look()
+    warnOfRules()
+    await policy.follow()
   })
 }
 
@@ -95,36 +103,20 @@ function assertPlace(fastify: FastifyInstance): void {
  * Where the plugin stands in an encapsulated instance, lets no request reach code outside of it, such as a not-found
  * handler there, which no list of routes shows.
  */
-function refuseOutside(fastify: FastifyInstance, gate: Gate): void {
+function refuseOutside(fastify: FastifyInstance, hook: AuthorizationHook): void {
   const outermost = outermostOf(fastify)
   if (outermost === fastify || !isFirstOutside(outermost)) return
   outermost.addHook('onRequest', function spiffeAuthzOutside(request, reply, done) {
     if (isGuarded(request.server)) done()
-    else gate.refuse({ request, reply, done })
+    else hook.refuse(request, reply, done)
   })
 }
 
-function gateOf(
-  { tenants, lastDecisionHeader, clock }: Settings,
-  parts: Parts,
-  registration: number,
-): Gate {
-  const { mismatchStatus } = tenants
-  const name = `spiffeAuthz${registration}`
-  return new Gate({ ...parts, name, lastDecisionHeader, mismatchStatus, clock })
-}
-
-/** Reads the file again whenever it changes. */
-function follow(fastify: FastifyInstance, file: string, policy: EnforcedPolicy): FileWatcher {
-  const onChange = (): void => {
-    policy.refresh().catch((error: unknown) => {
-      const fields = { err: error, policyVersion: policy.version }
-      fastify.log.error(fields, 'policy refused: the last good one stays')
-    })
-  }
-  const onUnavailable = (message: string): void =>
-    fastify.log.warn({ code: 'SPIFFE_AUTHZ_WATCH_UNAVAILABLE' }, message)
-  return new FileWatcher([file], { onChange, onUnavailable })
+/** Disconnects the callers for whom the former rules had something, and the new ones have nothing. */
+function disconnectRefused(fastify: FastifyInstance, before: RuleSet, after: RuleSet): void {
+  // Whoever proves callers otherwise than by @fastify-spiffe/peer may not be able to disconnect them.
+  if (!fastify.hasDecorator('disconnectPeers')) return
+  fastify.disconnectPeers(({ spiffeId }) => hasLostAllAccess(spiffeId, before, after))
 }
 
 function decorateTenant(fastify: FastifyInstance, tenantOf: TenantResolver): void {

@@ -14,10 +14,22 @@ export type { DecisionCacheStats } from './cache/decision-cache.ts'
 export type { CacheEvent } from './cache/events.ts'
 export type { Call, Caller, CallReader, CallValue, RouteName } from './call.ts'
 export type { CheckContext } from './deadline.ts'
+export type { PolicyLog, TransportAdapter } from './decision-point/adapter.ts'
+export type { PolicyControls, TenantName } from './decision-point/controls.ts'
+export type {
+  Admission,
+  DecisionPoint,
+  Enforce,
+  Outcome,
+  Rejection,
+} from './decision-point/decision-point.ts'
+export { openDecisionPoint } from './decision-point/open.ts'
+export type { OpenDecisionPoint } from './decision-point/open.ts'
+export type { PolicyFile, PolicyOptions } from './decision-point/options.ts'
 export type { DecisionLogStats } from './decision-log/decision-log.ts'
 export type { DecisionLogEvent } from './decision-log/event.ts'
 export type { DecisionLogOptions } from './decision-log/options.ts'
-export type { AllowReason, DenyReason } from './decision/decision.ts'
+export type { AllowReason, Allowance, Decision, DenyReason, Refusal } from './decision/decision.ts'
 export type { DecisionEvent } from './decision/decision-event.ts'
 export type { RefusalKind } from './decision/refusal-kind.ts'
 export type { PolicyDocument, PolicyTest } from './document/document.ts'
@@ -29,7 +41,7 @@ export type { Engine, EngineCost, EngineRequest } from './engines/engine.ts'
 export type { EngineEvent } from './engines/events.ts'
 export { PolicyError } from './errors.ts'
 export type { PolicyErrorCode, RouteWithoutRule } from './errors.ts'
-export type { Explanation, Finding, Question } from './evaluation/explanation.ts'
+export type { Explanation, ExplainRequest, Finding } from './evaluation/explanation.ts'
 export type { MatcherObject } from './principals/matcher.ts'
 export { tenantOfSlug, tenantSlug } from './principals/slug.ts'
 export type { SeenSvid } from './principals/seen-svids.ts'
@@ -45,4 +57,15 @@ export { toOpenApi } from './report/openapi.ts'
 export type { OpenApiOperation, OpenApiPaths, OpenApiRule } from './report/openapi.ts'
 export type { ConditionRow, EngineRow, RouteRow, RouteTable } from './report/route-table.ts'
 export type { CandidateEvent, PolicyEvent } from './rollout/events.ts'
+export type { Replacement } from './rollout/active-policy.ts'
 export type { Comparisons } from './rollout/shadow-counters.ts'
+export type { CompiledRule } from './rules/compile.ts'
+export type { RuleSet } from './rules/rule-set.ts'
+export type {
+  RouteDeclaration,
+  RuledRoute,
+  RuleFinder,
+  RuleTable,
+  TableEntry,
+} from './rules/rule-table.ts'
+export type { ScopeRule } from './rules/scope-rule.ts'

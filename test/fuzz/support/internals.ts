@@ -22,6 +22,6 @@ export type BundlesModule = typeof import('../../../packages/workload-api/src/me
 export type DefinitionModule =
   typeof import('../../../packages/workload-api/src/channel/definition.ts')
 export type PolicyModule = typeof import('../../../packages/policy/src/document/policy.ts')
-export type KeyModule = typeof import('../../../packages/policy/src/rules/key.ts')
+export type KeyModule = typeof import('../../../packages/policy/src/rules/decision-key.ts')
 export type NetworksModule = typeof import('../../../packages/policy/src/attributes/addresses.ts')
 export type AddressModule = typeof import('../../../packages/authz/src/call/address.ts')

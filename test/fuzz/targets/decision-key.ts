@@ -69,7 +69,7 @@ const inputs: fc.Arbitrary<Input> = fc
 
 /** Two decisions have one key only if they are about the same. */
 export async function openDecisionKeys(): Promise<Target<Input>> {
-  const { decisionKey } = await internal<KeyModule>('policy/dist/rules/key.js')
+  const { decisionKey } = await internal<KeyModule>('policy/dist/rules/decision-key.js')
   const keyOf = ({ index, policyVersion, values }: Facts): string | number =>
     decisionKey(
       {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { authz, type AuthzOptions, type EngineUse } from '@fastify-spiffe/authz'
 import type { DecisionEvent, Engine, EngineRequest } from '@fastify-spiffe/policy'
-import { engineVerdicts, EngineGuard } from '@fastify-spiffe/policy/internal'
+import { engineOutcomes, EngineGuard } from '@fastify-spiffe/policy/internal'
 
 export const WEB = 'spiffe://example.org/acme/web'
 export const QUESTION: EngineRequest = {
@@ -82,6 +82,6 @@ export function guarded(engine: Engine): {
 } {
   const time = { now: 0 }
   const guard = new EngineGuard(engine, { clock: () => time.now, random: () => 0.5 })
-  const verdicts = engineVerdicts(engine.name)
-  return { guard, time, ask: async () => (await guard.query(QUESTION, 10_000, verdicts)).reason }
+  const outcomes = engineOutcomes(engine.name)
+  return { guard, time, ask: async () => (await guard.query(QUESTION, 10_000, outcomes)).reason }
 }

@@ -1,18 +1,12 @@
 import { logOnce } from '@fastify-spiffe/plugin-kit'
+import type { Outcome, RefusalKind } from '@fastify-spiffe/policy'
+import { isFault, type Refusal } from '@fastify-spiffe/policy/internal'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import { AuthzError, type RefusalStatus } from '../errors.ts'
-import {
-  type Decision,
-  type Enforcement,
-  isFault,
-  publishDecision,
-  type Refusal,
-  refusalKindOf,
-} from '@fastify-spiffe/policy/internal'
 import type { RequestReader } from '../call/reader.ts'
+import { AuthzError, type RefusalStatus } from '../errors.ts'
 
-/** A request at the gate. */
-export interface Passage {
+/** A request, its response, and how the request goes on. */
+export interface HookContext {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly done: HookHandlerDoneFunction
@@ -37,45 +31,45 @@ const STATUS = {
 } as const
 
 /** Lets the request pass, or hands the refusal to the application's error handler. Tells the log why, and not the caller. */
-export function enforce(
-  { request, reply, done }: Passage,
-  decision: Decision,
-  enforcement: Enforcement,
-  { reader, lastDecisionHeader, mismatchStatus }: ResponseOptions,
-): void {
-  publishDecision(reader, request, decision, enforcement)
-  if (decision.reason === 'last-decision') {
-    request.log.warn({ engine: decision.engine, route: reader.route(request) }, LAST_DECISION)
-    if (lastDecisionHeader !== null) reply.header(lastDecisionHeader, decision.engine)
-  }
-  if (decision.allowed) {
-    done()
+export function enforce(context: HookContext, outcome: Outcome, options: ResponseOptions): void {
+  const { decision } = outcome
+  if (decision.reason === 'last-decision') tellOfStale(context, decision.engine, options)
+  if (!decision.allowed) logRefusal(context.request, decision, outcome, options)
+  if (outcome.isAdmitted) {
+    context.done()
     return
   }
-  const kind = refusalKindOf(decision, reader.caller(request))
-  const statusCode = kind === 'tenant-mismatch' ? mismatchStatus : STATUS[kind]
-  log(request, decision, enforcement, { route: reader.route(request), statusCode })
-  if (enforcement.isShadow) {
-    done()
-    return
-  }
-  const error = AuthzError.refusal(statusCode)
-  logOnce(reply, error)
-  done(error)
+  const error = AuthzError.refusal(statusOf(outcome.kind, options))
+  logOnce(context.reply, error)
+  context.done(error)
 }
 
-function log(
+/** An engine failed, and what it has said before was used. */
+function tellOfStale(
+  { request, reply }: HookContext,
+  engine: string | undefined,
+  { reader, lastDecisionHeader }: ResponseOptions,
+): void {
+  request.log.warn({ engine, route: reader.route(request) }, LAST_DECISION)
+  if (lastDecisionHeader !== null) reply.header(lastDecisionHeader, engine)
+}
+
+function statusOf(kind: RefusalKind, { mismatchStatus }: ResponseOptions): RefusalStatus {
+  return kind === 'tenant-mismatch' ? mismatchStatus : STATUS[kind]
+}
+
+function logRefusal(
   request: FastifyRequest,
   refusal: Refusal,
-  { policyVersion, isShadow }: Enforcement,
-  { route, statusCode }: { readonly route: string | null; readonly statusCode: RefusalStatus },
+  { kind, policyVersion, isShadow }: Outcome,
+  options: ResponseOptions,
 ): void {
   const { reason, engine, detail, error } = refusal
   // Who called is on every line of `request.log` already.
   const fields = {
     reason,
-    statusCode,
-    route,
+    statusCode: kind && statusOf(kind, options),
+    route: options.reader.route(request),
     policyVersion,
     ...(engine !== undefined && { engine }),
     ...(detail !== undefined && { detail }),

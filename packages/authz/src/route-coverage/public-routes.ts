@@ -1,4 +1,3 @@
-import type { CompiledRule, RuleTable } from '@fastify-spiffe/policy/internal'
 import { identityOf } from '@fastify-spiffe/tls'
 import type { FastifyInstance } from 'fastify'
 
@@ -9,33 +8,18 @@ const MESSAGE =
 /** Warns of public routes that the public does not reach, once of each. */
 export class PublicRoutes {
   readonly #fastify: FastifyInstance
-  readonly #rules: RuleTable
   readonly #known = new Set<string>()
 
-  constructor(fastify: FastifyInstance, rules: RuleTable) {
+  constructor(fastify: FastifyInstance) {
     this.#fastify = fastify
-    this.#rules = rules
   }
 
-  /** Looks at the rules in force. */
-  check(): void {
+  /** @param all - method and pattern of each route with a public rule */
+  check(all: readonly string[]): void {
     if (identityOf(this.#fastify.server)?.clientCertificate !== 'required') return
-    const routes = [...this.#list()].filter((route) => !this.#known.has(route))
+    const routes = all.filter((route) => !this.#known.has(route))
     if (routes.length === 0) return
     for (const route of routes) this.#known.add(route)
     this.#fastify.log.warn({ code: 'public-behind-certificates', routes }, MESSAGE)
   }
-
-  *#list(): Iterable<string> {
-    const { active } = this.#rules
-    for (const { method, url, rule } of this.#rules.list(active)) {
-      // HEAD goes with GET.
-      if (method !== 'HEAD' && isPublic(rule)) yield `${method} ${url}`
-    }
-    if (isPublic(active.notFound)) yield 'notFound'
-  }
-}
-
-function isPublic(rule: CompiledRule | null): boolean {
-  return rule?.description.grant === 'public'
 }

@@ -1,34 +1,43 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
-import type { Call, CallReader, CallValue } from '../call.ts'
-import { type Decision, deny } from '../decision/decision.ts'
+import type { Call, Caller, CallReader, CallValue } from '../call.ts'
+import { deny, type Refusal } from '../decision/decision.ts'
 import type { Place } from '../location.ts'
 import type { TenantResolver } from '../principals/tenant.ts'
 import { isWithin } from './addresses.ts'
 import type { NetworkClasses } from './networks.ts'
 import type { AttributeValue } from './attributes.ts'
 import type { AttributeProvider } from './provider.ts'
-import type { Provisions } from './resolver.ts'
+import type { AttributeResolver } from './resolver.ts'
 
 /** Where one declared attribute comes from. */
-export type AttributeSource = { readonly name: string } & Origin
-
-interface CallSource {
-  readonly varies: true
-  /** `null`: it has no single value, and the request is refused with `refusal`. */
-  readonly read: (call: Call) => AttributeValue | null
-  readonly refusal: Decision
-  /** Who has to be asked before it can be read; absent: nobody. */
-  readonly provider?: AttributeProvider
+export interface AttributeSource {
+  readonly name: string
+  /** `false`: it follows from the route and the identity, which are in the key of a decision anyway. */
+  readonly varies: boolean
+  /** `null`: it has no single value, and the call is refused with {@link refusal}. */
+  readonly read: (call: Call, id: SpiffeId) => AttributeValue | null
+  readonly refusal: Refusal
+  /** The provider that has to be asked before it can be read; `null`: none. */
+  readonly provider: AttributeProvider | null
 }
 
-/** What follows from the route and the identity, which are in the key of a decision anyway. */
-interface IdentitySource {
-  readonly varies: false
-  readonly read: (id: SpiffeId) => AttributeValue | null
-  readonly refusal: Decision
-}
+type Origin = Omit<AttributeSource, 'name'>
 
-type Origin = CallSource | IdentitySource
+/** How the attributes of a call are found. `null`: there is no single value. */
+export type ReadAttribute = (
+  source: AttributeSource,
+  call: Call,
+  caller: Caller,
+) => AttributeValue | null
+
+/** Finds them in the call itself. */
+export function readFromCall(
+  source: AttributeSource,
+  call: Call,
+  { spiffeId }: Caller,
+): AttributeValue | null {
+  return source.read(call, spiffeId)
+}
 
 /** What attributes are compiled with, whatever the route. */
 export interface AttributeContext {
@@ -38,7 +47,7 @@ export interface AttributeContext {
   readonly networks: NetworkClasses
   /** By their groups. */
   readonly providers: ReadonlyMap<string, AttributeProvider>
-  readonly provisions: Provisions
+  readonly resolver: AttributeResolver
   /** Milliseconds since the epoch. */
   readonly clock: () => number
 }
@@ -117,13 +126,11 @@ function compilerOfGroup(context: SourceContext, group: string): Compiler | unde
 }
 
 /** The attributes of a provider. */
-function providedBy({ providers, provisions }: SourceContext, group: string): Compiler | undefined {
+function providedBy({ providers, resolver }: SourceContext, group: string): Compiler | undefined {
   const provider = providers.get(group)
   if (provider === undefined) return undefined
-  return (_context, _key, name) => ({
-    ...ofCall((call) => single(provisions.get(call, provider, name))),
-    provider,
-  })
+  return (_context, _key, name) =>
+    ofCall((call) => single(resolver.get(call, provider, name)), provider)
 }
 
 /** The first class that has the address of the client, or `other`. */
@@ -175,15 +182,18 @@ function capture(matchers: readonly SpiffeIdMatcher[], id: SpiffeId, name: strin
   return null
 }
 
-function ofCall(read: (call: Call) => CallValue): CallSource {
-  return { read, refusal: AMBIGUOUS, varies: true }
+function ofCall(
+  read: (call: Call) => CallValue,
+  provider: AttributeProvider | null = null,
+): Origin {
+  return { read, refusal: AMBIGUOUS, varies: true, provider }
 }
 
 function ofIdentity(
   value: (id: SpiffeId) => AttributeValue | null,
-  refusal: Decision = AMBIGUOUS,
+  refusal: Refusal = AMBIGUOUS,
 ): Origin {
-  return { read: value, refusal, varies: false }
+  return { read: (_call, id) => value(id), refusal, varies: false, provider: null }
 }
 
 /** A text, or nothing; `null` for all else, such as a repeated query parameter: a number has the key of its text. */

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { type Decision, deny } from '../decision/decision.ts'
-import { conditionVerdicts } from '../decision/outcomes.ts'
+import { conditionOutcomes } from '../decision/outcomes.ts'
 import { tenantKey } from '../principals/tenant.ts'
-import { DecisionCache, type DecisionCacheOptions, type CacheQuery } from './decision-cache.ts'
+import { DecisionCache, type DecisionCacheOptions } from './decision-cache.ts'
+import type { CachedCheck, CacheQuery } from './query.ts'
 
-const { allowed: YES, refused: NO } = conditionVerdicts
+const { allowed: YES, refused: NO } = conditionOutcomes
 const ACME = tenantKey('example.org', 'acme')
 const GLOBEX = tenantKey('example.org', 'globex')
 const FOREVER = Number.MAX_SAFE_INTEGER
@@ -25,8 +26,11 @@ function cacheAt(now: number, options: Partial<DecisionCacheOptions> = {}) {
   return { cache, time }
 }
 
+/** What is asked, and what it is asked of, in one. */
+type Question = CacheQuery & CachedCheck<CacheQuery>
+
 /** A question, and how often the check was asked. */
-function counted(answer: () => Decision | Promise<Decision>, question: Partial<CacheQuery> = {}) {
+function counted(answer: () => Decision | Promise<Decision>, question: Partial<Question> = {}) {
   const asked = { times: 0 }
   const evaluate = (): Decision | Promise<Decision> => {
     asked.times++
@@ -38,15 +42,21 @@ function counted(answer: () => Decision | Promise<Decision>, question: Partial<C
     key: 'k',
     notAfter: FOREVER,
     maxAgeMs: Infinity,
-    standIn: null,
-    verdicts: conditionVerdicts,
+    stale: null,
+    outcomes: conditionOutcomes,
   }
   return { question: { ...preset, ...question, evaluate }, asked }
 }
 
+const decideOf = (cache: DecisionCache, question: Question): Decision | Promise<Decision> =>
+  cache.decide(question, question)
+
+const decideAfreshOf = (cache: DecisionCache, question: Question): Decision | Promise<Decision> =>
+  cache.decideAfresh(question, question)
+
 /** Asks what can be answered at once. */
-function ask(cache: DecisionCache, question: CacheQuery): Decision {
-  const decision = cache.decide(question)
+function ask(cache: DecisionCache, question: Question): Decision {
+  const decision = cache.decide(question, question)
   if (decision instanceof Promise) throw new Error('the answer is a promise')
   return decision
 }
@@ -146,7 +156,7 @@ describe('how long a decision lives', () => {
   })
 
   test.each([
-    conditionVerdicts.failed(new Error('policy server is gone')),
+    conditionOutcomes.failed(new Error('policy server is gone')),
     deny('condition-not-boolean'),
     deny('condition-timeout'),
   ])('a failure is not remembered: $reason', (outcome) => {
@@ -164,7 +174,7 @@ describe('callers with the same question', () => {
     const { cache } = cacheAt(0)
     const { calls, evaluate } = pending()
     const { question, asked } = counted(evaluate)
-    const answers = Array.from({ length: 1000 }, async () => await cache.decide(question))
+    const answers = Array.from({ length: 1000 }, async () => await cache.decide(question, question))
     calls[0]?.(deny('condition-timeout'))
     const reasons = await Promise.all(answers)
     expect(new Set(reasons.map(({ reason }) => reason))).toEqual(new Set(['condition-timeout']))
@@ -176,15 +186,15 @@ describe('callers with the same question', () => {
     const { cache } = cacheAt(0)
     const fault = new Error('a check never rejects, but if it did')
     const { question, asked } = counted(() => Promise.reject(fault))
-    await expect(cache.decide(question)).rejects.toBe(fault)
-    await expect(cache.decide(question)).rejects.toBe(fault)
+    await expect(cache.decide(question, question)).rejects.toBe(fault)
+    await expect(cache.decide(question, question)).rejects.toBe(fault)
     expect(asked.times).toBe(2)
   })
 
   test('a hit is answered synchronously', async () => {
     const { cache } = cacheAt(0)
     const { question } = counted(() => Promise.resolve(YES))
-    await cache.decide(question)
+    await cache.decide(question, question)
     expect(ask(cache, question)).toMatchObject({ cached: true })
   })
 })
@@ -224,7 +234,7 @@ describe('invalidation', () => {
       const { cache } = cacheAt(0)
       const { calls, evaluate } = pending()
       const { question } = counted(evaluate)
-      const answer = cache.decide(question)
+      const answer = cache.decide(question, question)
       cache.invalidate(tenant)
       calls[0]?.(YES)
       await untilCalled(calls, 2)
@@ -237,7 +247,7 @@ describe('invalidation', () => {
   test('twice during an evaluation: refused', async () => {
     const { cache } = cacheAt(0)
     const { calls, evaluate } = pending()
-    const answer = cache.decide(counted(evaluate).question)
+    const answer = decideOf(cache, counted(evaluate).question)
     cache.invalidate(ACME)
     calls[0]?.(YES)
     await untilCalled(calls, 2)
@@ -251,9 +261,9 @@ describe('invalidation', () => {
     const { cache } = cacheAt(0)
     const { calls, evaluate } = pending()
     const { question } = counted(evaluate)
-    const before = cache.decide(question)
+    const before = cache.decide(question, question)
     cache.invalidate(ACME)
-    const after = cache.decide(question)
+    const after = cache.decide(question, question)
     expect(calls).toHaveLength(2)
     calls[1]?.(NO)
     expect(await after).toBe(NO)
@@ -266,7 +276,7 @@ describe('invalidation', () => {
   test('of another tenant does not touch an evaluation', async () => {
     const { cache } = cacheAt(0)
     const { calls, evaluate } = pending()
-    const answer = cache.decide(counted(evaluate).question)
+    const answer = decideOf(cache, counted(evaluate).question)
     cache.invalidate(GLOBEX)
     calls[0]?.(YES)
     expect(await answer).toBe(YES)
@@ -276,7 +286,7 @@ describe('invalidation', () => {
   test('reaches an evaluation of a tenant that was evicted meanwhile', async () => {
     const { cache } = cacheAt(0, { maxTenants: 1 })
     const { calls, evaluate } = pending()
-    const answer = cache.decide(counted(evaluate).question)
+    const answer = decideOf(cache, counted(evaluate).question)
     ask(cache, counted(() => YES, { tenant: GLOBEX }).question)
     cache.invalidate(ACME)
     calls[0]?.(YES)
@@ -289,9 +299,9 @@ describe('invalidation', () => {
     const { cache } = cacheAt(0, { maxTenants: 1 })
     const { calls, evaluate } = pending()
     const { question } = counted(evaluate)
-    const answer = cache.decide(question)
+    const answer = cache.decide(question, question)
     ask(cache, counted(() => YES, { tenant: GLOBEX }).question)
-    const joined = cache.decide(question)
+    const joined = cache.decide(question, question)
     calls[0]?.(YES)
     expect([await answer, await joined]).toEqual([YES, YES])
     expect(calls).toHaveLength(1)
@@ -305,7 +315,7 @@ describe('what is not to be remembered', () => {
   ])('is asked again too when an invalidation %s overtook it', async (_, tenant) => {
     const { cache } = cacheAt(0)
     const { calls, evaluate } = pending()
-    const answer = cache.decideAfresh(counted(evaluate).question)
+    const answer = decideAfreshOf(cache, counted(evaluate).question)
     cache.invalidate(tenant)
     calls[0]?.(YES)
     await untilCalled(calls, 2)
@@ -317,7 +327,7 @@ describe('what is not to be remembered', () => {
   test('refuses when it is overtaken twice', async () => {
     const { cache } = cacheAt(0)
     const { calls, evaluate } = pending()
-    const answer = cache.decideAfresh(counted(evaluate).question)
+    const answer = decideAfreshOf(cache, counted(evaluate).question)
     cache.invalidate(ACME)
     calls[0]?.(YES)
     await untilCalled(calls, 2)
@@ -330,7 +340,7 @@ describe('what is not to be remembered', () => {
     const { cache } = cacheAt(0)
     const { calls, evaluate } = pending()
     const { question } = counted(evaluate)
-    const answers = [1, 2].map(async () => await cache.decideAfresh(question))
+    const answers = [1, 2].map(async () => await cache.decideAfresh(question, question))
     cache.invalidate(GLOBEX)
     calls[0]?.(YES)
     calls[1]?.(NO)
@@ -342,7 +352,7 @@ describe('what is not to be remembered', () => {
     const { cache } = cacheAt(0, { maxTenants: 1 })
     const globex = counted(() => YES, { tenant: GLOBEX })
     ask(cache, globex.question)
-    await cache.decideAfresh(counted(() => Promise.resolve(YES)).question)
+    await decideAfreshOf(cache, counted(() => Promise.resolve(YES)).question)
     expect(ask(cache, globex.question)).toMatchObject({ cached: true })
   })
 })
@@ -352,11 +362,11 @@ describe('while what is remembered may not be used', () => {
     const { cache } = cacheAt(0, { isCurrent: () => false })
     const { calls, evaluate } = pending()
     const { question, asked } = counted(evaluate)
-    const answers = Array.from({ length: 1000 }, async () => await cache.decide(question))
+    const answers = Array.from({ length: 1000 }, async () => await cache.decide(question, question))
     calls[0]?.(YES)
     expect(new Set(await Promise.all(answers))).toEqual(new Set([YES]))
     expect(asked.times).toBe(1)
-    void cache.decide(question)
+    void cache.decide(question, question)
     expect(asked.times).toBe(2)
     expect(cache.stats()).toMatchObject({ tenants: 0, decisions: 0 })
   })
@@ -364,7 +374,7 @@ describe('while what is remembered may not be used', () => {
   test('an evaluation that an invalidation overtook is repeated', async () => {
     const { cache } = cacheAt(0, { isCurrent: () => false })
     const { calls, evaluate } = pending()
-    const answer = cache.decide(counted(evaluate).question)
+    const answer = decideOf(cache, counted(evaluate).question)
     cache.invalidate(ACME)
     calls[0]?.(YES)
     await untilCalled(calls, 2)
@@ -376,7 +386,7 @@ describe('while what is remembered may not be used', () => {
     const bus = { isCurrent: true }
     const { cache } = cacheAt(0, { isCurrent: () => bus.isCurrent })
     const { calls, evaluate } = pending()
-    const answer = cache.decide(counted(evaluate).question)
+    const answer = decideOf(cache, counted(evaluate).question)
     bus.isCurrent = false
     calls[0]?.(YES)
     expect(await answer).toBe(YES)
@@ -399,7 +409,7 @@ describe('the policy version', () => {
     const policy = { version: 1 }
     const { cache } = cacheAt(0, { policyVersion: () => policy.version })
     const { calls, evaluate } = pending()
-    const answer = cache.decide(counted(evaluate).question)
+    const answer = decideOf(cache, counted(evaluate).question)
     policy.version = 2
     calls[0]?.(YES)
     await untilCalled(calls, 2)
@@ -411,7 +421,7 @@ describe('the policy version', () => {
     const policy = { version: 1 }
     const { cache } = cacheAt(0, { policyVersion: () => policy.version })
     const { calls, evaluate } = pending()
-    const answer = cache.decide(counted(evaluate).question)
+    const answer = decideOf(cache, counted(evaluate).question)
     policy.version = 2
     ask(cache, counted(() => NO, { tenant: GLOBEX }).question)
     policy.version = 1
@@ -426,7 +436,7 @@ describe('the policy version', () => {
     const { cache } = cacheAt(0, { policyVersion: () => policy.version })
     const { calls, evaluate } = pending()
     const { question } = counted(evaluate)
-    const answer = cache.decide(question)
+    const answer = cache.decide(question, question)
     policy.version = 2
     ask(cache, counted(() => NO).question)
     cache.invalidate(ACME)

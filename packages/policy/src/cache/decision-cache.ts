@@ -1,7 +1,8 @@
-import type { Decision } from '../decision/decision.ts'
-import type { StandIn, Verdicts } from '../decision/outcomes.ts'
+import { type Decision, isAnswer, isEngineFailure } from '../decision/decision.ts'
+import type { StaleOutcomes } from '../decision/outcomes.ts'
 import { TenantCache } from '../principals/tenant-cache.ts'
 import { TenantPartition, type Generation, type Subject } from './tenant-partition.ts'
+import type { CachedCheck, CacheQuery, FreshCheck, FreshQuery } from './query.ts'
 import { versionCounter } from '../version-counter.ts'
 
 /** How many decisions are remembered, and for how long. */
@@ -29,24 +30,6 @@ export interface DecisionCacheStats {
   readonly misses: number
   /** Calls of a check on behalf of the cache; fewer than `misses` when callers waited for one another. */
   readonly evaluations: number
-}
-
-/** A question of which nothing is remembered. */
-export interface FreshQuery {
-  readonly tenant: string
-  /** What the answers are called. */
-  readonly verdicts: Verdicts
-  readonly evaluate: () => Decision | Promise<Decision>
-}
-
-/** One question to the cache. */
-export interface CacheQuery extends Subject, FreshQuery {
-  /** When the caller's SVID expires: no decision about it outlives it. Milliseconds since the epoch. */
-  readonly notAfter: number
-  /** How old a remembered decision may be, in milliseconds. */
-  readonly maxAgeMs: number
-  /** What may stand in when the evaluation fails; `null`: nothing may. */
-  readonly standIn: StandIn | null
 }
 
 /** Allows live this much longer or shorter, so that what was decided together does not expire together. */
@@ -80,41 +63,54 @@ export class DecisionCache {
   }
 
   /** Answers from memory at once, or from an evaluation; a synchronous evaluation is answered synchronously. */
-  decide(question: CacheQuery): Decision | Promise<Decision> {
+  decide<Query extends CacheQuery>(
+    query: Query,
+    check: CachedCheck<Query>,
+  ): Decision | Promise<Decision> {
     const now = this.#now()
-    // Nothing is forgotten meanwhile: it may be good again.
-    if (!this.#isUsable()) return this.#ask(this.#unplacedBucketOf(question.tenant, now), question)
-    const { verdicts, standIn } = question
-    const bucket = this.#bucketOf(question.tenant, now)
-    const known = bucket.get(question, now, standIn?.ms ?? 0)
-    if (known !== undefined) {
-      this.#hits++
-      return known ? verdicts.allowedBefore : verdicts.refusedBefore
+    const { tenant } = query
+    const isUsable = this.#isUsable()
+    // While it is not usable nothing is forgotten: it may be good again.
+    const bucket = isUsable ? this.#bucketOf(tenant, now) : this.#unplacedBucketOf(tenant, now)
+    const remembered = isUsable ? this.#recall(bucket, query, check, now) : undefined
+    if (remembered !== undefined) return remembered
+
+    const flight = bucket.inFlight.get(flightKey(query))
+    if (flight !== undefined) return flight
+    this.#evaluations++
+    const outcome = check.evaluate(query)
+    if (outcome instanceof Promise) return this.#fly(bucket, query, check, outcome)
+    return this.#keep(bucket, query, check, outcome) ?? check.outcomes.outdated
+  }
+
+  #recall(
+    bucket: TenantPartition,
+    query: CacheQuery,
+    { outcomes, stale }: Pick<CachedCheck<never>, 'outcomes' | 'stale'>,
+    now: number,
+  ): Decision | undefined {
+    const isAllowed = bucket.get(query, now, stale?.ms ?? 0)
+    if (isAllowed === undefined) {
+      this.#misses++
+      return undefined
     }
-    this.#misses++
-    return this.#ask(bucket, question)
+    this.#hits++
+    return isAllowed ? outcomes.allowedCached : outcomes.refusedCached
   }
 
   /** Answers from an evaluation of its own, and remembers nothing. One that an invalidation overtakes is repeated once. */
-  decideAfresh({ tenant, verdicts, evaluate }: FreshQuery): Decision | Promise<Decision> {
-    const outcome = evaluate()
+  decideAfresh<Query extends FreshQuery>(
+    query: Query,
+    { outcomes, evaluate }: FreshCheck<Query>,
+  ): Decision | Promise<Decision> {
+    const outcome = evaluate(query)
     // Nothing can overtake what is answered at once.
     if (!(outcome instanceof Promise)) return outcome
-    return this.#unlessOvertaken(tenant, outcome).then(async (first) => {
+    return this.#unlessOvertaken(query.tenant, outcome).then(async (first) => {
       if (first !== null) return first
-      const second = await this.#unlessOvertaken(tenant, Promise.resolve(evaluate()))
-      return second ?? verdicts.outdated
+      const second = await this.#unlessOvertaken(query.tenant, Promise.resolve(evaluate(query)))
+      return second ?? outcomes.outdated
     })
-  }
-
-  #ask(bucket: TenantPartition, question: CacheQuery): Decision | Promise<Decision> {
-    const flight = bucket.inFlight.get(flightKey(question))
-    if (flight !== undefined) return flight
-
-    const outcome = this.#evaluate(question)
-    if (!(outcome instanceof Promise))
-      return this.#keep(bucket, question, outcome) ?? question.verdicts.outdated
-    return this.#fly(bucket, question, outcome)
   }
 
   /** Forgets the decisions of one tenant, or of all. Evaluations under way are repeated. */
@@ -140,28 +136,32 @@ export class DecisionCache {
   }
 
   /** Waits for an evaluation that others may join, and repeats it once when an invalidation overtook it. */
-  #fly(
+  #fly<Query extends CacheQuery>(
     bucket: TenantPartition,
-    question: CacheQuery,
+    query: Query,
+    check: CachedCheck<Query>,
     outcome: Promise<Decision>,
   ): Promise<Decision> {
     const flight = this.#holding(bucket, async () => {
       try {
-        return this.#keep(bucket, question, await outcome)
+        return this.#keep(bucket, query, check, await outcome)
       } finally {
-        bucket.inFlight.delete(flightKey(question))
+        bucket.inFlight.delete(flightKey(query))
       }
-    }).then((decision) => decision ?? this.#repeat(question))
-    bucket.inFlight.set(flightKey(question), flight)
+    }).then((decision) => decision ?? this.#repeat(query, check))
+    bucket.inFlight.set(flightKey(query), flight)
     return flight
   }
 
-  async #repeat(question: CacheQuery): Promise<Decision> {
-    const bucket = this.#bucketOf(question.tenant, this.#now())
+  async #repeat<Query extends CacheQuery>(
+    query: Query,
+    check: CachedCheck<Query>,
+  ): Promise<Decision> {
+    const bucket = this.#bucketOf(query.tenant, this.#now())
     return await this.#holding(bucket, async () => {
-      return (
-        this.#keep(bucket, question, await this.#evaluate(question)) ?? question.verdicts.outdated
-      )
+      this.#evaluations++
+      const decision = await check.evaluate(query)
+      return this.#keep(bucket, query, check, decision) ?? check.outcomes.outdated
     })
   }
 
@@ -174,28 +174,29 @@ export class DecisionCache {
     })
   }
 
-  #evaluate(question: CacheQuery): Decision | Promise<Decision> {
-    this.#evaluations++
-    return question.evaluate()
-  }
-
   /** Remembers a decision, or returns `null` when the bucket was invalidated while it was made. */
-  #keep(bucket: TenantPartition, question: CacheQuery, decision: Decision): Decision | null {
+  #keep(
+    bucket: TenantPartition,
+    query: CacheQuery,
+    { maxAgeMs, stale }: Pick<CachedCheck<never>, 'maxAgeMs' | 'stale'>,
+    decision: Decision,
+  ): Decision | null {
     const now = this.#now()
     if (!this.#isCurrent(bucket)) return null
     if (!this.#isUsable()) return decision
-    const { verdicts, standIn } = question
-    if (decision === verdicts.allowed) {
-      const { allowTtlMs, random } = this.#options
-      const ttlMs = Math.round(allowTtlMs * (1 - TTL_JITTER + 2 * TTL_JITTER * random()))
-      store(bucket, question, { allowed: true, now, ttlMs })
-    } else if (decision === verdicts.refused) {
-      store(bucket, question, { allowed: false, now, ttlMs: this.#options.denyTtlMs })
-    } else if (standIn !== null && isFailure(decision)) {
-      const last = now < question.notAfter ? bucket.last(question, now, standIn.ms) : undefined
-      if (last !== undefined) return last ? standIn.allowed : standIn.refused
+    if (isAnswer(decision)) {
+      const ttlMs = decision.allowed ? this.#allowTtlMs() : this.#options.denyTtlMs
+      const endsAt = Math.min(now + ttlMs, now + maxAgeMs, query.notAfter)
+      if (endsAt > now) bucket.set(query, decision.allowed, now, endsAt)
+      return decision
     }
-    return decision
+    if (stale === null || !isEngineFailure(decision)) return decision
+    return staleDecision(bucket, query, stale, now) ?? decision
+  }
+
+  #allowTtlMs(): number {
+    const { allowTtlMs, random } = this.#options
+    return Math.round(allowTtlMs * (1 - TTL_JITTER + 2 * TTL_JITTER * random()))
   }
 
   /** When the clock is set back nobody knows how old anything is. */
@@ -264,18 +265,16 @@ export class DecisionCache {
   }
 }
 
-/** An engine that has too many questions has not failed, and neither has one whose tenant has used up its quota. */
-function isFailure({ engine, reason }: Decision): boolean {
-  return engine !== undefined && reason !== 'engine-busy'
-}
-
-function store(
+/** What was decided last, in place of what an engine fails to decide. Never past the end of the caller's SVID. */
+function staleDecision(
   bucket: TenantPartition,
-  question: CacheQuery,
-  { allowed, now, ttlMs }: { allowed: boolean; now: number; ttlMs: number },
-): void {
-  const endsAt = Math.min(now + ttlMs, now + question.maxAgeMs, question.notAfter)
-  if (endsAt > now) bucket.set(question, allowed, now, endsAt)
+  query: CacheQuery,
+  stale: StaleOutcomes,
+  now: number,
+): Decision | undefined {
+  const last = now < query.notAfter ? bucket.last(query, now, stale.ms) : undefined
+  if (last === undefined) return undefined
+  return last ? stale.allowed : stale.refused
 }
 
 /** A key that is a text is never that of a number: it has a separator. */

@@ -94,3 +94,21 @@ export function deny(reason: DenyReason, cached = false): Refusal {
 export function ruleFailure(error: unknown): Refusal {
   return Object.freeze({ ...deny('rule-failed'), error })
 }
+
+/** Whether a condition or an engine has said yes or no just now. Nothing else may be remembered. */
+export function isAnswer({ reason, cached }: Decision): boolean {
+  if (cached) return false
+  return reason === 'allowed' || reason === 'condition-false' || reason === 'engine-denied'
+}
+
+const ENGINE_FAILURES: ReadonlySet<Decision['reason']> = new Set([
+  'engine-not-boolean',
+  'engine-failed',
+  'engine-timeout',
+  'engine-unavailable',
+] as const)
+
+/** Whether an engine could not decide. One that has too many questions under way has not failed. */
+export function isEngineFailure({ reason }: Decision): boolean {
+  return ENGINE_FAILURES.has(reason)
+}

@@ -1,28 +1,28 @@
 import type { Decision } from './decision.ts'
 import { type CheckContext, Deadline } from '../deadline.ts'
-import type { Verdicts } from './outcomes.ts'
+import type { Outcomes } from './outcomes.ts'
 
 /** Asks once. Never throws and never rejects: what goes wrong refuses. */
 export function evaluate(
   ask: (context: CheckContext) => unknown,
   timeoutMs: number,
-  verdicts: Verdicts,
+  outcomes: Outcomes,
 ): Decision | Promise<Decision> {
   const deadline = new Deadline()
   try {
     const answer = ask(deadline)
-    if (!isThenable(answer)) return verdict(answer, verdicts)
-    const settled = Promise.resolve(answer).then((it) => verdict(it, verdicts), verdicts.failed)
-    return deadline.race(settled, timeoutMs, verdicts.late)
+    if (!isThenable(answer)) return verdict(answer, outcomes)
+    const settled = Promise.resolve(answer).then((it) => verdict(it, outcomes), outcomes.failed)
+    return deadline.race(settled, timeoutMs, outcomes.timedOut)
   } catch (error) {
-    return verdicts.failed(error)
+    return outcomes.failed(error)
   }
 }
 
 /** `true` itself lets in; a truthy value is a mistake of whoever was asked, and refuses. */
-function verdict(answer: unknown, verdicts: Verdicts): Decision {
-  if (answer === true) return verdicts.allowed
-  return answer === false ? verdicts.refused : verdicts.notBoolean
+function verdict(answer: unknown, outcomes: Outcomes): Decision {
+  if (answer === true) return outcomes.allowed
+  return answer === false ? outcomes.refused : outcomes.notBoolean
 }
 
 /** Whether an answer has to be awaited. */

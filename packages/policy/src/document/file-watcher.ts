@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from 'node:path'
-import { type SetTimer } from '@fastify-spiffe/spiffe'
+import type { SetTimer } from '@fastify-spiffe/spiffe'
 import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { Debounce } from './debounce.ts'
 import { fingerprintOf, foldersOf } from './fingerprint.ts'

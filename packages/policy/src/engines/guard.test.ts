@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describe, expect, test } from '@jest/globals'
 import type { Decision } from '../decision/decision.ts'
-import { engineVerdicts } from '../decision/outcomes.ts'
+import { engineOutcomes } from '../decision/outcomes.ts'
 import type { Engine } from './engine.ts'
 import type { EngineEvent } from './events.ts'
 import { EngineGuard } from './guard.ts'
@@ -15,7 +15,7 @@ const QUESTION = {
   route: '/',
   attributes: {},
 }
-const VERDICTS = engineVerdicts('judge')
+const OUTCOMES = engineOutcomes('judge')
 
 /** A guard whose clock stands until the test moves it; openings last exactly `openMs`. */
 function guarded(decide: Engine['decide'], more: Partial<Engine> = {}) {
@@ -25,7 +25,7 @@ function guarded(decide: Engine['decide'], more: Partial<Engine> = {}) {
   const ask = async (times = 1): Promise<string[]> => {
     const reasons: string[] = []
     for (let at = 0; at < times; at++) {
-      reasons.push((await guard.query(QUESTION, 60_000, VERDICTS)).reason)
+      reasons.push((await guard.query(QUESTION, 60_000, OUTCOMES)).reason)
     }
     return reasons
   }
@@ -110,7 +110,7 @@ describe('the breaker of an engine', () => {
     await ask(5)
     works = true
     time.now += 1000
-    const probe = guard.query(QUESTION, 60_000, VERDICTS)
+    const probe = guard.query(QUESTION, 60_000, OUTCOMES)
     expect(await ask(2)).toEqual(['engine-unavailable', 'engine-unavailable'])
     answers[0]?.(true)
     expect((await probe).reason).toBe('allowed')
@@ -127,12 +127,12 @@ describe('the breaker of an engine', () => {
       () => (isHung ? new Promise<boolean>((resolve) => calls.push(resolve)) : fails()),
       { breaker: { openMs: 500 } },
     )
-    const early = guard.query(QUESTION, 5, VERDICTS)
+    const early = guard.query(QUESTION, 5, OUTCOMES)
     isHung = false
     await ask(5)
     time.now += 500
     isHung = true
-    const probe = guard.query(QUESTION, 60_000, VERDICTS)
+    const probe = guard.query(QUESTION, 60_000, OUTCOMES)
     end(() => calls[0]?.(true))
     await early
     expect(guard.stats().breaker).toBe('half-open')
@@ -184,15 +184,15 @@ test('an answer at once that took longer than its time counts, and is told', asy
     it.time.now += 30
     return true
   })
-  expect(await it.guard.query(QUESTION, 2, VERDICTS)).toMatchObject({ allowed: true })
-  expect(await it.guard.query(QUESTION, 30, VERDICTS)).toMatchObject({ allowed: true })
+  expect(await it.guard.query(QUESTION, 2, OUTCOMES)).toMatchObject({ allowed: true })
+  expect(await it.guard.query(QUESTION, 30, OUTCOMES)).toMatchObject({ allowed: true })
   expect(it.guard.stats()).toMatchObject({ allowed: 2, overran: 1, breaker: 'closed' })
 })
 
 describe('a missed deadline', () => {
   const silent = (): Promise<boolean> => new Promise(() => undefined)
   const askShortly = async ({ guard }: { guard: EngineGuard }): Promise<Decision> =>
-    guard.query(QUESTION, 1, VERDICTS)
+    guard.query(QUESTION, 1, OUTCOMES)
 
   test('counts as a failure', async () => {
     const it = guarded(silent, { breaker: { consecutiveFailures: 1 } })
@@ -214,7 +214,7 @@ test('no more questions are under way than an engine takes', async () => {
   const { guard, ask } = guarded(() => new Promise((resolve) => answers.push(resolve)), {
     maxInFlight: 2,
   })
-  const asked = [1, 2].map(async () => guard.query(QUESTION, 60_000, VERDICTS))
+  const asked = [1, 2].map(async () => guard.query(QUESTION, 60_000, OUTCOMES))
   expect(await ask()).toEqual(['engine-busy'])
   expect(guard.stats()).toMatchObject({ inFlight: 2, busy: 1, breaker: 'closed' })
   for (const answer of answers) answer(true)
@@ -227,7 +227,7 @@ test('a question that missed its deadline is under way until its call has ended'
   const { guard } = guarded(() => new Promise((resolve) => answers.push(resolve)), {
     maxInFlight: 1,
   })
-  const ask = async (): Promise<string> => (await guard.query(QUESTION, 1, VERDICTS)).reason
+  const ask = async (): Promise<string> => (await guard.query(QUESTION, 1, OUTCOMES)).reason
   expect([await ask(), await ask()]).toEqual(['engine-timeout', 'engine-busy'])
   expect(guard.stats()).toMatchObject({ inFlight: 1, timedOut: 1, busy: 1 })
   answers[0]?.(true)
@@ -245,7 +245,7 @@ test('a call that heeds its signal is under way no longer than its deadline', as
     { maxInFlight: 1 },
   )
   for (let round = 0; round < 3; round++) {
-    expect((await guard.query(QUESTION, 1, VERDICTS)).reason).toBe('engine-timeout')
+    expect((await guard.query(QUESTION, 1, OUTCOMES)).reason).toBe('engine-timeout')
     await new Promise(setImmediate)
   }
   expect(guard.stats()).toMatchObject({ inFlight: 0, timedOut: 3, busy: 0 })

@@ -1,9 +1,8 @@
 import { versionCounter } from '../version-counter.ts'
-import type { Decision } from '../decision/decision.ts'
+import { type Decision, isAnswer } from '../decision/decision.ts'
 import { engineChannel, type EngineEvent } from './events.ts'
-import type { CheckContext } from '../deadline.ts'
 import { evaluate, isThenable } from '../decision/evaluate.ts'
-import type { EngineVerdicts } from '../decision/outcomes.ts'
+import type { EngineOutcomes } from '../decision/outcomes.ts'
 import { tenantKey } from '../principals/tenant.ts'
 import { breakerDefaults, type BreakerState } from './breaker.ts'
 import { Bulkhead } from './bulkhead.ts'
@@ -88,22 +87,26 @@ export class EngineGuard {
   query(
     question: EngineRequest,
     timeoutMs: number,
-    verdicts: EngineVerdicts,
+    outcomes: EngineOutcomes,
     tenant: string = keyOf(question),
   ): Decision | Promise<Decision> {
     if (!this.#bulkhead.admits(tenant)) {
       this.#counts.busy++
-      return verdicts.busy
+      return outcomes.busy
     }
     const noteOutcome = this.#breakers.admit(tenant)
     if (noteOutcome === null) {
       this.#counts.unavailable++
-      return verdicts.unavailable
+      return outcomes.unavailable
     }
     const startedAt = this.#clock()
-    const answer = evaluate((it) => this.#decide(question, it, tenant), timeoutMs, verdicts)
+    const answer = evaluate(
+      (it) => this.#tracked(this.engine.decide(question, it), tenant),
+      timeoutMs,
+      outcomes,
+    )
     const settle = (decision: Decision): Decision => {
-      noteOutcome(this.#count(decision, this.#clock() - startedAt, timeoutMs, verdicts))
+      noteOutcome(this.#count(decision, this.#clock() - startedAt, timeoutMs))
       // Unseen, a version that is in force now and gone before the next question would have no number.
       this.policyVersion?.()
       return decision
@@ -118,20 +121,14 @@ export class EngineGuard {
   }
 
   /** Under way is what has not ended, whether or not anybody waits for it still: it takes memory, and the engine's time. */
-  #decide(question: EngineRequest, context: CheckContext, tenant: string): unknown {
-    const answer: unknown = this.engine.decide(question, context)
+  #tracked(answer: unknown, tenant: string): unknown {
     if (!isThenable(answer)) return answer
     return Promise.resolve(answer).finally(this.#bulkhead.enter(tenant))
   }
 
   /** Returns what the answer says of the engine. */
-  #count(
-    decision: Decision,
-    elapsedMs: number,
-    timeoutMs: number,
-    verdicts: EngineVerdicts,
-  ): Outcome {
-    if (decision === verdicts.allowed || decision === verdicts.refused) {
+  #count(decision: Decision, elapsedMs: number, timeoutMs: number): Outcome {
+    if (isAnswer(decision)) {
       this.#counts[decision.allowed ? 'allowed' : 'denied']++
       // What is awaited is refused then: no deadline can interrupt what runs.
       if (elapsedMs > timeoutMs) this.#counts.overran++
@@ -139,7 +136,7 @@ export class EngineGuard {
       this.#counts.slow++
       return 'failed'
     }
-    if (decision !== verdicts.late) {
+    if (decision.reason !== 'engine-timeout') {
       this.#counts.failed++
       return 'failed'
     }

@@ -2,7 +2,7 @@ import type { AllowReason, DenyReason } from '../decision/decision.ts'
 import type { RuleMode } from '../document/route-rule.ts'
 
 /** A request that is thought up, to ask what would become of it. */
-export interface Question {
+export interface ExplainRequest {
   readonly method: string
   /** The URL pattern of the route. One that several routes have with this method is ambiguous. */
   readonly route: string

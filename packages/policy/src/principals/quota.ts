@@ -44,21 +44,22 @@ export class TenantQuotas {
     })
   }
 
-  /** Evaluates on the account of a tenant, or returns `refusal`. */
-  run(
-    tenant: string,
+  /** Puts the account of a tenant before what evaluates its queries: whoever has used it up gets `refusal`. */
+  metered<Query extends { readonly tenant: string }>(
+    evaluate: (query: Query) => Decision | Promise<Decision>,
     refusal: Decision,
-    evaluate: () => Decision | Promise<Decision>,
-  ): Decision | Promise<Decision> {
-    if (this.#isUnlimited) return evaluate()
-    const account = this.#accountOf(tenant)
-    this.#refill(account)
-    if (account.inFlight >= this.#options.maxInFlight || account.tokens < 1) return refusal
-    account.tokens--
-    const outcome = evaluate()
-    if (!(outcome instanceof Promise)) return outcome
-    account.inFlight++
-    return outcome.finally(() => account.inFlight--)
+  ): (query: Query) => Decision | Promise<Decision> {
+    if (this.#isUnlimited) return evaluate
+    return (query) => {
+      const account = this.#accountOf(query.tenant)
+      this.#refill(account)
+      if (account.inFlight >= this.#options.maxInFlight || account.tokens < 1) return refusal
+      account.tokens--
+      const outcome = evaluate(query)
+      if (!(outcome instanceof Promise)) return outcome
+      account.inFlight++
+      return outcome.finally(() => account.inFlight--)
+    }
   }
 
   #accountOf(tenant: string): Account {

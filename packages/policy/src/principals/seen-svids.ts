@@ -21,7 +21,7 @@ const MAX_SVIDS_PER_TENANT = 1024
  * The SVIDs that were let in, by tenant. Looking up another tenant's SVID returns `null`, exactly like one never seen, so
  * the index does not reveal that it exists. A tenant evicts SVIDs of its own only.
  */
-export class SvidIndex {
+export class SeenSvids {
   readonly #tenants: TenantCache<LRUCache<string, SeenSvid>>
   readonly #known = new WeakSet<Caller>()
   readonly #tenantOf: TenantResolver | null

@@ -56,6 +56,19 @@ export function tenantKey(trustDomain: TrustDomain | string, name: string): stri
   return `${trustDomain.toString()}\0${name}`
 }
 
+/** Finds the {@link tenantKey} of an identity. */
+export function tenantKeys(tenantOf: TenantResolver | null): (id: SpiffeId) => string {
+  // An identity lives as long as its connection. To hash a text that was just put together costs more than the look-up.
+  const known = new WeakMap<SpiffeId, string>()
+  return (id) => {
+    const before = known.get(id)
+    if (before !== undefined) return before
+    const key = tenantKey(id.trustDomain, tenantOf?.(id)?.name ?? '')
+    known.set(id, key)
+    return key
+  }
+}
+
 /** The trust domain of a {@link tenantKey}. */
 export function trustDomainOfKey(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf('\0')))

@@ -11,14 +11,12 @@ export interface TenantsOptions {
    * A tenant that is not listed may touch nothing, whatever its name. Default: none.
    */
   readonly foreign?: Readonly<Record<string, Readonly<Record<string, string>>>>
-  /** What a caller gets who asks for the data of another tenant; 404 hides that there are such data. Default 403. */
-  readonly mismatchStatus?: 403 | 404
   /**
    * Evaluations of conditions and engines that one tenant may have under way. Conditions that are `always` fresh and
-   * engines of cost `inline` do not count. Default: as many as it likes.
+   * engines of cost `inline` do not asInteger. Default: as many as it likes.
    */
   readonly maxInFlight?: number
-  /** And have begun within a second. What the cache answers does not count. Default: as many as it likes. */
+  /** And have begun within a second. What the cache answers does not asInteger. Default: as many as it likes. */
   readonly maxEvaluationsPerSecond?: number
 }
 
@@ -26,32 +24,31 @@ export interface TenantsOptions {
 export interface TenantsSettings {
   readonly trustDomain: string | null
   readonly foreign: ReadonlyMap<string, ReadonlyMap<string, string>>
-  readonly mismatchStatus: 403 | 404
   readonly maxInFlight: number
   readonly maxEvaluationsPerSecond: number
 }
 
-const KEYS = ['trustDomain', 'foreign', 'mismatchStatus', 'maxInFlight', 'maxEvaluationsPerSecond']
+const KEYS = ['trustDomain', 'foreign', 'maxInFlight', 'maxEvaluationsPerSecond']
 
 /**
  * The option `tenants`.
  *
+ * @param ofAdapter - further keys that the adapter reads itself
  * @throws {PolicyError} `unknown-option`, `invalid-option`
  */
-export function readTenants(options: TenantsOptions): TenantsSettings {
+export function readTenants(
+  options: TenantsOptions,
+  ofAdapter: readonly string[],
+): TenantsSettings {
   if (typeof options !== 'object' || options === null) {
     return refuse('tenants', options, 'must be an object')
   }
-  assertKnown('tenants', options, KEYS)
-  const { trustDomain, foreign = {}, mismatchStatus = 403 } = options
-  if (mismatchStatus !== 403 && mismatchStatus !== 404) {
-    return refuse('tenants.mismatchStatus', mismatchStatus, 'must be 403 or 404')
-  }
+  assertKnown('tenants', options, [...KEYS, ...ofAdapter])
+  const { trustDomain, foreign = {} } = options
   return {
     trustDomain:
       trustDomain === undefined ? null : parseTrustDomain('tenants.trustDomain', trustDomain),
     foreign: readForeign(foreign, trustDomain),
-    mismatchStatus,
     maxInFlight: bound('maxInFlight', options.maxInFlight),
     maxEvaluationsPerSecond: bound('maxEvaluationsPerSecond', options.maxEvaluationsPerSecond),
   }

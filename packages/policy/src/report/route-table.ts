@@ -1,7 +1,7 @@
 import type { CompiledRule } from '../rules/compile.ts'
 import type { RuleTable, RuledRoute } from '../rules/rule-table.ts'
 import type { RuleMode } from '../document/route-rule.ts'
-import type { Step } from '../rules/step.ts'
+import type { Requirement } from '../rules/requirement.ts'
 
 /** Who may call what: one row for each method of each route, sorted. Plain data, for reviews and for comparing. */
 export interface RouteTable {
@@ -51,7 +51,7 @@ export function routeTable(routes: RuleTable): RouteTable {
 
 function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
   if (rule === null) return []
-  const { description, steps, mode, tenant } = rule
+  const { description, requirements, mode, tenant } = rule
   return [
     {
       method,
@@ -59,8 +59,8 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
       allow: granted(description.grant),
       deny: description.denied?.entries.map(String) ?? [],
       tenant: tenant?.source.name ?? null,
-      where: steps.flatMap(conditionRow),
-      engines: steps.flatMap(engineRow),
+      where: requirements.flatMap(conditionRow),
+      engines: requirements.flatMap(engineRow),
       mode,
       source: description.place.toString(),
     },
@@ -71,15 +71,21 @@ function granted(grant: CompiledRule['description']['grant']): readonly string[]
   return typeof grant === 'string' ? [grant] : grant.entries.map(String)
 }
 
-function conditionRow(step: Step): readonly ConditionRow[] {
-  if (step.engine !== null) return []
-  const reads = step.text === null ? readsOf(step) : [step.text]
-  return [{ reads, freshness: freshnessOf(step.maxAgeMs) }]
+function conditionRow(requirement: Requirement): readonly ConditionRow[] {
+  if (requirement.engine !== null) return []
+  const reads = requirement.text === null ? readsOf(requirement) : [requirement.text]
+  return [{ reads, freshness: freshnessOf(requirement.maxAgeMs) }]
 }
 
-function engineRow(step: Step): readonly EngineRow[] {
-  if (step.engine === null) return []
-  return [{ engine: step.engine, reads: readsOf(step), freshness: freshnessOf(step.maxAgeMs) }]
+function engineRow(requirement: Requirement): readonly EngineRow[] {
+  if (requirement.engine === null) return []
+  return [
+    {
+      engine: requirement.engine,
+      reads: readsOf(requirement),
+      freshness: freshnessOf(requirement.maxAgeMs),
+    },
+  ]
 }
 
 function freshnessOf(maxAgeMs: number): string {
@@ -87,7 +93,7 @@ function freshnessOf(maxAgeMs: number): string {
   return maxAgeMs === Infinity ? 'cached' : `${maxAgeMs} ms`
 }
 
-function readsOf({ sources }: Step): readonly string[] {
+function readsOf({ sources }: Requirement): readonly string[] {
   return sources.map(({ name }) => name)
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import type { RuleTable } from '../rules/rule-table.ts'
 import type { PolicyDocument } from '../document/document.ts'
-import { EnforcedPolicy } from './active-policy.ts'
+import { ActivePolicy } from './active-policy.ts'
 import { loadPolicy } from '../document/load.ts'
 import { contentDigest } from '../document/content-digest.ts'
 
@@ -31,7 +31,7 @@ async function opened() {
     writeFile(file, JSON.stringify(document))
   await write(version('v1'))
   const replaced: [string, boolean][] = []
-  const policy: EnforcedPolicy = new EnforcedPolicy(
+  const policy: ActivePolicy = new ActivePolicy(
     NO_ROUTES,
     await loadPolicy(file),
     file,

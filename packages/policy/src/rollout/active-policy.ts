@@ -6,7 +6,7 @@ import type { RuleSet } from '../rules/rule-set.ts'
 import type { PolicyDocument } from '../document/document.ts'
 import { loadPolicy } from '../document/load.ts'
 import { Policy } from '../document/policy.ts'
-import { runTests } from '../evaluation/run-tests.ts'
+import { runTests } from '../evaluation/policy-tests.ts'
 
 /** That a document has taken the place of another one. */
 export interface Replacement {
@@ -20,7 +20,7 @@ export interface Replacement {
  * The policy document in force, and how another one takes its place: compiled and tested aside, then all at once. A document
  * that code has put in force gives way to code alone, or to a policy file whose content has changed since.
  */
-export class EnforcedPolicy {
+export class ActivePolicy {
   readonly #routes: RuleTable
   readonly #file: string | null
   readonly #onReplaced: (replacement: Replacement) => void

@@ -1,19 +1,22 @@
 import type { Call, CallReader } from '../call.ts'
-import type { Decider } from '../evaluation/decider.ts'
+import type { Evaluator } from '../evaluation/evaluator.ts'
 import type { Decision } from '../decision/decision.ts'
 import { candidateChannel, type CandidateEvent } from './events.ts'
 import type { PolicyDocument } from '../document/document.ts'
 import { Policy } from '../document/policy.ts'
-import { runTests } from '../evaluation/run-tests.ts'
+import { runTests } from '../evaluation/policy-tests.ts'
+import type { TenantQuotas } from '../principals/quota.ts'
 import type { RuleFinder, RuleTable } from '../rules/rule-table.ts'
 import type { RuleSet } from '../rules/rule-set.ts'
-import { Tally } from './shadow-counters.ts'
+import { ShadowCounters } from './shadow-counters.ts'
 
 export interface CandidateParts {
   readonly reader: CallReader
-  readonly routes: RuleTable
+  readonly table: RuleTable
   readonly finder: RuleFinder
-  readonly decider: Decider
+  readonly evaluator: Evaluator
+  /** Of its own. */
+  readonly quotas: TenantQuotas
 }
 
 /**
@@ -21,19 +24,21 @@ export interface CandidateParts {
  * candidate asks of engines, it asks as well. No request waits for it.
  */
 export class Candidate {
-  readonly tally: Tally
+  readonly counters: ShadowCounters
   readonly #reader: CallReader
-  readonly #routes: RuleTable
+  readonly #table: RuleTable
   readonly #finder: RuleFinder
-  readonly #decider: Decider
+  readonly #evaluator: Evaluator
+  readonly #quotas: TenantQuotas
   #rules: RuleSet | null = null
 
-  constructor({ reader, routes, finder, decider }: CandidateParts) {
-    this.tally = new Tally(reader)
+  constructor({ reader, table, finder, evaluator, quotas }: CandidateParts) {
+    this.counters = new ShadowCounters(reader)
     this.#reader = reader
     this.#finder = finder
-    this.#routes = routes
-    this.#decider = decider
+    this.#table = table
+    this.#evaluator = evaluator
+    this.#quotas = quotas
   }
 
   /**
@@ -43,17 +48,17 @@ export class Candidate {
    */
   async set(document: PolicyDocument | null): Promise<void> {
     const policy = document && new Policy(document, 'candidate')
-    const rules = policy && this.#routes.compile(policy)
-    if (policy !== null && rules !== null) await runTests(policy, this.#routes, rules)
+    const rules = policy && this.#table.compile(policy, { quotas: this.#quotas })
+    if (policy !== null && rules !== null) await runTests(policy, this.#table, rules)
     this.#rules = rules
-    this.tally.clear()
+    this.counters.clear()
   }
 
   /** Decides a request by the candidate, and counts how that compares with what became of it. */
   compare(call: Call, enforced: boolean): void {
     const rules = this.#rules
     if (rules === null || this.#reader.route(call) === null) return
-    const decision = this.#decider.decide(call, this.#finder.ruleOf(call, rules))
+    const decision = this.#evaluator.decide(call, this.#finder.ruleOf(call, rules))
     if (!(decision instanceof Promise)) return this.#count(call, enforced, decision, rules)
     // `decide` never rejects: what goes wrong is a refusal.
     void decision.then((it) => this.#count(call, enforced, it, rules))
@@ -62,7 +67,7 @@ export class Candidate {
   #count(call: Call, enforced: boolean, decision: Decision, rules: RuleSet): void {
     if (rules !== this.#rules) return
     const { allowed, reason } = decision
-    this.tally.count(call, { enforced, considered: allowed })
+    this.counters.count(call, { enforced, considered: allowed })
     if (allowed === enforced || !candidateChannel.hasSubscribers) return
     const event: CandidateEvent = {
       verdict: allowed ? 'would-allow' : 'would-deny',

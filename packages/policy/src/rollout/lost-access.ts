@@ -2,7 +2,7 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { RuleSet } from '../rules/rule-set.ts'
 
 /** Whether a caller had something to call under one set of rules, and has nothing under another. */
-export function losesEverything(id: SpiffeId, before: RuleSet, after: RuleSet): boolean {
+export function hasLostAllAccess(id: SpiffeId, before: RuleSet, after: RuleSet): boolean {
   try {
     return isNamed(id, before) && !isNamed(id, after)
   } catch {

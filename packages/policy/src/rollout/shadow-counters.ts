@@ -1,6 +1,6 @@
 import type { Call, CallReader } from '../call.ts'
 
-/** How often two verdicts on the requests of one route were the same, and how they differed. */
+/** How often two outcomes on the requests of one route were the same, and how they differed. */
 export interface Comparisons {
   readonly method: string
   /** The URL pattern. */
@@ -12,14 +12,14 @@ export interface Comparisons {
   readonly wouldAllow: number
 }
 
-/** Two verdicts on one request: what became of it, and what would have. */
-export interface VerdictPair {
+/** Two outcomes on one request: what became of it, and what would have. */
+export interface OutcomePair {
   readonly enforced: boolean
   readonly considered: boolean
 }
 
-/** Counts verdicts against what would have been: one count for each pair, by route and method. */
-export class Tally {
+/** Counts outcomes against what would have been: one count for each pair, by route and method. */
+export class ShadowCounters {
   readonly #reader: CallReader
   // Bounded by the routes of the application: a request that matches none is not counted.
   readonly #counts = new Map<string, { -readonly [Key in keyof Comparisons]: Comparisons[Key] }>()
@@ -28,7 +28,7 @@ export class Tally {
     this.#reader = reader
   }
 
-  count(call: Call, { enforced, considered }: VerdictPair): void {
+  count(call: Call, { enforced, considered }: OutcomePair): void {
     const route = this.#reader.route(call)
     if (route === null) return
     const method = this.#reader.method(call)

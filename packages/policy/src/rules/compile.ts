@@ -1,8 +1,8 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
-import type { StepContext, StepPlace } from './step-options.ts'
-import { compileCondition } from './condition-step.ts'
-import { compileEngineUse } from './engine-step.ts'
-import type { Step } from './step.ts'
+import type { RequirementContext, RequirementPlace } from './requirement-options.ts'
+import { compileCondition } from './condition-requirement.ts'
+import { compileEngineUse } from './engine-requirement.ts'
+import type { Requirement } from './requirement.ts'
 import { compileRouteTenant, type RouteTenant, type TenantContext } from './route-tenant.ts'
 import { type CompiledCallers, compileCallers, union } from '../principals/callers.ts'
 import { compileGrant, type Grant, type Roles } from '../principals/grant.ts'
@@ -17,7 +17,7 @@ export interface CompiledRule {
   /** Compares the tenant that the request names with that of the caller, before everything else. */
   readonly tenant: RouteTenant | null
   /** What must hold as well, in order. */
-  readonly steps: readonly Step[]
+  readonly requirements: readonly Requirement[]
   /** `shadow`: what the rule says is told, and not enforced, but for callers whom an enforced rule around it denies. */
   readonly mode: RuleMode
   readonly isEnforcedFor: (id: SpiffeId | null) => boolean
@@ -32,7 +32,7 @@ export interface RuleDescription {
 }
 
 /** What rules are compiled with, besides themselves. */
-export interface RuleContext extends StepContext, TenantContext {
+export interface RuleContext extends RequirementContext, TenantContext {
   readonly roles: Roles
 }
 
@@ -65,7 +65,7 @@ export function compileRule({ rule, around }: Resolution, context: RuleContext):
     tenant: given.has('tenant')
       ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
       : null,
-    steps: compileSteps(place, given, grant, context),
+    requirements: compileRequirements(place, given, grant, context),
     mode,
     isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedAround)),
     description: { place, grant, denied },
@@ -100,14 +100,14 @@ function compileDenied(rules: readonly PlacedRule[]): CompiledCallers | null {
 }
 
 /** First the conditions, which are the application's own and mostly cheap, then the engines. */
-function compileSteps(
+function compileRequirements(
   place: Place,
   given: ReadonlyMap<string, unknown>,
   grant: Grant,
-  context: StepContext,
-): readonly Step[] {
+  context: RequirementContext,
+): readonly Requirement[] {
   const allow = typeof grant === 'string' ? null : grant.others
-  const at = (key: string): StepPlace => ({ place, key: `${place.root}.${key}`, allow })
+  const at = (key: string): RequirementPlace => ({ place, key: `${place.root}.${key}`, allow })
   const where = given.has('where') ? given.get('where') : []
   const conditions = Array.isArray(where)
     ? where.map((it, position) => compileCondition(at(`where[${position}]`), it, context))

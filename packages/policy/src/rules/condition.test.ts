@@ -3,19 +3,21 @@ import type { DecisionKey } from '../cache/decision-list.ts'
 import { deny } from '../decision/decision.ts'
 import { attributesView } from '../attributes/attributes.ts'
 import { where } from '../attributes/condition.ts'
-import { decisionKey } from './key.ts'
-import type { Step } from './step.ts'
+import { decisionKey, type KeyParts } from './decision-key.ts'
 import type { AttributeSource } from '../attributes/sources.ts'
 
 const read = (): undefined => undefined
 const source = (name: string, varies = true): AttributeSource => {
   const refusal = deny('ambiguous-attribute')
-  return varies ? { name, read, refusal, varies } : { name, read, refusal, varies }
+  return { name, read, refusal, varies, provider: null }
 }
 const PAIR = [source('headers.a'), source('headers.b')]
 
-/** The key of a decision of step 1 that reads two headers. */
-const keyOf = (values: readonly (string | undefined)[], more: Partial<Step> = {}): DecisionKey =>
+/** The key of a decision of requirement 1 that reads two headers. */
+const keyOf = (
+  values: readonly (string | undefined)[],
+  more: Partial<KeyParts> = {},
+): DecisionKey =>
   decisionKey({ index: 1, policyVersion: null, sources: PAIR, varies: true, ...more }, values)
 
 describe('the key of a decision', () => {
@@ -31,7 +33,7 @@ describe('the key of a decision', () => {
     expect(keyOf(one)).not.toBe(keyOf(other))
   })
 
-  test('tells apart steps, and the versions of policies', () => {
+  test('tells apart requirements, and the versions of policies', () => {
     const keys = [1, 11, 2].flatMap((index) =>
       [null, () => 'a', () => '1', () => 'a3:x'].map((policyVersion) =>
         keyOf(['x', 'y'], { index, policyVersion }),

@@ -119,18 +119,20 @@ export class RuleTable {
   /**
    * Compiles the rules of all routes under a policy. Nothing that runs sees them before {@link use}.
    *
+   * @param others - what they are compiled with in place of what the rules in force are
    * @throws {PolicyError} `invalid-rule`, `uncovered-routes`
    */
-  compile(policy: Policy): RuleSet {
+  compile(policy: Policy, others: Partial<RuleContext> = {}): RuleSet {
     this.assertKnown(policy)
-    const rules = this.#routes.map((route) => this.#compileRoute(route, policy))
+    const context = { ...this.#contextOf(policy), ...others }
+    const rules = this.#routes.map((route) => this.#compileRoute(route, policy, context))
     const uncovered = this.#routes.filter((_, index) => rules[index] === null)
     if (uncovered.length > 0) {
       throw PolicyError.uncovered(
         uncovered.map(({ methods, url }) => ({ method: methods.join(', '), url })),
       )
     }
-    return { version: policy.version, rules, notFound: this.#compileNotFound(policy) }
+    return { version: policy.version, rules, notFound: this.#compileNotFound(policy, context) }
   }
 
   /** Lets calls meet these rules from now on. */
@@ -158,14 +160,18 @@ export class RuleTable {
     }
   }
 
-  #compileRoute(route: KnownRoute, policy: Policy): RulesOfRoute {
+  #compileRoute(
+    route: KnownRoute,
+    policy: Policy,
+    context: RuleContext = this.#contextOf(policy),
+  ): RulesOfRoute {
     const byRoot = new Map<string, CompiledRule>()
     const byMethod = new Map<string, CompiledRule>()
     for (const method of route.methods) {
       const found = resolveRule(route, method, policy)
       if (found === null) return null
       const { root } = found.rule.place
-      const rule = byRoot.get(root) ?? compileRule(found, this.#contextOf(policy))
+      const rule = byRoot.get(root) ?? compileRule(found, context)
       byRoot.set(root, rule)
       byMethod.set(method, rule)
     }
@@ -173,11 +179,14 @@ export class RuleTable {
     return others.length === 0 ? (only ?? null) : byMethod
   }
 
-  #compileNotFound(policy: Policy): CompiledRule | null {
+  #compileNotFound(
+    policy: Policy,
+    context: RuleContext = this.#contextOf(policy),
+  ): CompiledRule | null {
     if (this.#notFound === undefined) return null
     const place = Place.ofNotFound()
     const { rule } = policy.resolve(place, this.#notFound)
-    return compileRule({ rule: { place, rule }, around: [] }, this.#contextOf(policy))
+    return compileRule({ rule: { place, rule }, around: [] }, context)
   }
 
   #contextOf({ roles }: Policy): RuleContext {

@@ -1,17 +1,19 @@
 import { compileComparison, isComparison } from '../attributes/comparison.ts'
+import { attributesView } from '../attributes/attributes.ts'
 import type { Check } from '../attributes/condition.ts'
 import {
   compileFreshness,
   compileReads,
   compileTimeout,
   providersOf,
-  type StepContext,
-  stepMembers,
-  type StepPlace,
-} from './step-options.ts'
+  type RequirementContext,
+  requirementMembers,
+  type RequirementPlace,
+} from './requirement-options.ts'
 import { evaluate } from '../decision/evaluate.ts'
-import type { Step } from './step.ts'
-import { conditionVerdicts } from '../decision/outcomes.ts'
+import { compose } from './compose.ts'
+import type { Requirement, RequirementQuery } from './requirement.ts'
+import { conditionOutcomes } from '../decision/outcomes.ts'
 
 const KEYS = ['reads', 'check', 'freshness', 'timeoutMs'] as const
 
@@ -20,35 +22,45 @@ const KEYS = ['reads', 'check', 'freshness', 'timeoutMs'] as const
  *
  * @throws {PolicyError} `invalid-rule`
  */
-export function compileCondition(at: StepPlace, condition: unknown, context: StepContext): Step {
+export function compileCondition(
+  at: RequirementPlace,
+  condition: unknown,
+  context: RequirementContext,
+): Requirement {
   const { place, key } = at
   const given = isComparison(condition)
     ? conditionOf(at, condition)
-    : stepMembers(at, condition, KEYS)
+    : requirementMembers(at, condition, KEYS)
   const { check, reads, freshness = 'cached', ...times } = Object.fromEntries(given)
   const sources = compileReads(at, reads, context)
   if (!isCheck(check)) return place.refuse(`${key}.check`, check, 'must be a function')
   const timeoutMs = compileTimeout(at, times['timeoutMs'] ?? context.timeoutMs)
-  return {
+  const parts = {
     index: context.nextIndex(),
     engine: null,
     text: isComparison(condition) ? JSON.stringify(condition) : null,
     sources,
     providers: providersOf(sources),
-    verdicts: conditionVerdicts,
+    outcomes: conditionOutcomes,
     maxAgeMs: compileFreshness(at, freshness),
     bypass: null,
     policyVersion: null,
-    standIn: null,
+    stale: null,
     isMetered: false,
     varies: sources.some(({ varies }) => varies),
-    ask: (_spiffeId, attributes) =>
-      evaluate((it) => check(attributes, it), timeoutMs, conditionVerdicts),
+    ask: ({ values }: RequirementQuery) => {
+      const attributes = attributesView(sources, values)
+      return evaluate((it) => check(attributes, it), timeoutMs, conditionOutcomes)
+    },
   }
+  return compose(parts, context)
 }
 
 /** A comparison costs less than a look-up. */
-function conditionOf({ place, key }: StepPlace, value: unknown): ReadonlyMap<string, unknown> {
+function conditionOf(
+  { place, key }: RequirementPlace,
+  value: unknown,
+): ReadonlyMap<string, unknown> {
   const { reads, holds } = compileComparison(place, key, value)
   return new Map<string, unknown>([
     ['reads', reads],

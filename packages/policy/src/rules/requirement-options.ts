@@ -7,17 +7,18 @@ import {
 import type { AttributeProvider } from '../attributes/provider.ts'
 import type { EngineGuard } from '../engines/guard.ts'
 import type { Place } from '../location.ts'
+import type { CompositionContext } from './compose.ts'
 import { isTimeout } from '../option-readers.ts'
 import { maxAgeMs, type Freshness } from '../attributes/freshness.ts'
 
-/** What the steps of a rule are compiled with, besides themselves. */
-export interface StepContext extends AttributeContext {
+/** What the requirements of a rule are compiled with, besides themselves. */
+export interface RequirementContext extends AttributeContext, CompositionContext {
   readonly engines: ReadonlyMap<string, EngineGuard>
   /** The deadline of a check that names none, in milliseconds. */
   readonly timeoutMs: number
   /** Told when the cache of an engine on a route is bypassed for a tenant. */
   readonly onBypass: (engine: string, route: string, bypass: Bypass) => void
-  /** A number that no other step has. */
+  /** A number that no other requirement has. */
   readonly nextIndex: () => number
 }
 
@@ -29,18 +30,18 @@ export interface Bypass {
   readonly hitRate: number
 }
 
-/** The rule that a step belongs to. */
-export interface StepPlace {
+/** The rule that a requirement belongs to. */
+export interface RequirementPlace {
   readonly place: Place
-  /** The key under which the step stands. */
+  /** The key under which the requirement stands. */
   readonly key: string
   /** The patterns and matchers of `allow`, for what they capture; `null` where any identity may call. */
   readonly allow: readonly SpiffeIdMatcher[] | null
 }
 
-/** Who has to be asked before a step can be. */
+/** The providers that have to be asked before the sources can be read. */
 export function providersOf(sources: readonly AttributeSource[]): readonly AttributeProvider[] {
-  const providers = sources.flatMap((source) => (source.varies && source.provider) || [])
+  const providers = sources.flatMap(({ provider }) => provider ?? [])
   return [...new Set(providers)]
 }
 
@@ -50,9 +51,9 @@ export function providersOf(sources: readonly AttributeSource[]): readonly Attri
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileReads(
-  { place, key, allow }: StepPlace,
+  { place, key, allow }: RequirementPlace,
   reads: unknown,
-  context: StepContext,
+  context: RequirementContext,
 ): readonly AttributeSource[] {
   if (!Array.isArray(reads)) return place.refuse(`${key}.reads`, reads, 'must be a list')
   const sources = reads.map((name, position) =>
@@ -65,12 +66,12 @@ export function compileReads(
 }
 
 /**
- * The members of a step. A document can write `null`, which is no way to leave one out.
+ * The members of a requirement. A document can write `null`, which is no way to leave one out.
  *
  * @throws {PolicyError} `invalid-rule`
  */
-export function stepMembers(
-  { place, key }: StepPlace,
+export function requirementMembers(
+  { place, key }: RequirementPlace,
   value: unknown,
   names: readonly string[],
 ): ReadonlyMap<string, unknown> {
@@ -82,14 +83,14 @@ export function stepMembers(
 }
 
 /** @throws {PolicyError} `invalid-rule` */
-export function compileFreshness({ place, key }: StepPlace, freshness: unknown): number {
+export function compileFreshness({ place, key }: RequirementPlace, freshness: unknown): number {
   if (isFreshness(freshness)) return maxAgeMs(freshness)
   const why = "must be 'cached', 'always' or { boundedMs }, more than 0"
   return place.refuse(`${key}.freshness`, freshness, why)
 }
 
 /** @throws {PolicyError} `invalid-rule` */
-export function compileTimeout({ place, key }: StepPlace, timeoutMs: unknown): number {
+export function compileTimeout({ place, key }: RequirementPlace, timeoutMs: unknown): number {
   if (isTimeout(timeoutMs)) return timeoutMs
   return place.refuse(`${key}.timeoutMs`, timeoutMs, 'must be milliseconds, more than 0')
 }

@@ -1,14 +1,15 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
-import { type AttributeValue, attributesView } from '../attributes/attributes.ts'
-import type { AttributeSource } from '../attributes/sources.ts'
 import { PolicyError } from '../errors.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { RuleTable, RuledRoute } from '../rules/rule-table.ts'
 import type { RuleSet } from '../rules/rule-set.ts'
-import type { Step } from '../rules/step.ts'
 import { describeRoute, type PolicyTest } from '../document/document.ts'
 import type { Policy } from '../document/policy.ts'
+import { Evaluator } from './evaluator.ts'
+import { hypotheticalCaller, hypotheticalWithoutEngines } from './methods.ts'
+
+const rehearsal = new Evaluator(hypotheticalWithoutEngines)
 
 /**
  * Decides each test of a document by its rules, as they are enforced: in shadow mode they refuse nobody. Engines are not
@@ -43,19 +44,16 @@ function unreadAttribute(
   return Object.keys(attributes).find((name) => !read.has(name))
 }
 
-/** What a test can say of a request: the rest follows from its caller and its route. */
-function readsOf({ tenant, steps }: CompiledRule): readonly string[] {
+/** What a test can say of a call: the rest follows from its caller and its route. Engines are not asked. */
+function readsOf({ tenant, requirements }: CompiledRule): readonly string[] {
+  const conditions = requirements.filter(({ engine }) => engine === null)
   const compared = tenant === null ? [] : [tenant.source]
-  const sources = [...compared, ...conditionsOf(steps).flatMap((step) => step.sources)]
+  const sources = [...compared, ...conditions.flatMap((condition) => condition.sources)]
   return sources.filter(({ name, varies }) => varies && name !== 'method').map(({ name }) => name)
 }
 
-/** Engines are not asked. */
-function conditionsOf(steps: readonly Step[]): readonly Step[] {
-  return steps.filter(({ engine }) => engine === null)
-}
-
-type Outcome = PolicyTest['expect'] | 'no-route'
+/** `failure`: the rule itself threw. */
+type Outcome = PolicyTest['expect'] | 'no-route' | 'failure'
 
 /** What comes out for each of the routes that a test names. */
 async function decideAll(
@@ -74,43 +72,11 @@ async function enforce(
   rule: CompiledRule,
   method: string,
   { as, attributes }: PolicyTest,
-): Promise<PolicyTest['expect']> {
+): Promise<Outcome> {
   const id = as === null ? null : SpiffeId.parse(as)
-  return rule.isEnforcedFor(id) ? decide(rule, id, { ...attributes, method }) : 'allow'
-}
-
-async function decide(
-  { identify, tenant, steps }: CompiledRule,
-  id: SpiffeId | null,
-  given: Readonly<Record<string, string>>,
-): Promise<PolicyTest['expect']> {
-  if (id === null) return identify(id).allowed ? 'allow' : 'deny'
-  if (tenant !== null && !tenant.admits(id, valueOf(tenant.source, id, given))) return 'deny'
-  if (!identify(id).allowed) return 'deny'
-  for (const step of conditionsOf(steps)) {
-    if (!(await holds(step, id, given))) return 'deny'
-  }
-  return 'allow'
-}
-
-async function holds(
-  { sources, ask }: Step,
-  id: SpiffeId,
-  given: Readonly<Record<string, string>>,
-): Promise<boolean> {
-  const values = sources.map((source) => valueOf(source, id, given))
-  return isComplete(values) && (await ask(id, attributesView(sources, values))).allowed
-}
-
-function valueOf(
-  source: AttributeSource,
-  id: SpiffeId,
-  attributes: Readonly<Record<string, string>>,
-): AttributeValue | null {
-  if (!source.varies) return source.read(id)
-  return Object.hasOwn(attributes, source.name) ? attributes[source.name] : undefined
-}
-
-function isComplete(values: readonly (AttributeValue | null)[]): values is AttributeValue[] {
-  return !values.includes(null)
+  if (!rule.isEnforcedFor(id)) return 'allow'
+  const call = { caller: hypotheticalCaller(id), attributes: { ...attributes, method } }
+  const { allowed, reason } = await rehearsal.decide(call, rule)
+  if (reason === 'rule-failed') return 'failure'
+  return allowed ? 'allow' : 'deny'
 }

@@ -1,6 +1,5 @@
-import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import { AdaptiveBypass, type OnBypass } from '../cache/adaptive-bypass.ts'
-import type { Attributes } from '../attributes/attributes.ts'
+import { attributesView } from '../attributes/attributes.ts'
 import { compileSource } from '../attributes/sources.ts'
 import type { Engine, EngineCost, EngineRequest } from '../engines/engine.ts'
 import type { EngineGuard } from '../engines/guard.ts'
@@ -9,13 +8,14 @@ import {
   compileReads,
   compileTimeout,
   providersOf,
-  type StepContext,
-  stepMembers,
-  type StepPlace,
-} from './step-options.ts'
+  type RequirementContext,
+  requirementMembers,
+  type RequirementPlace,
+} from './requirement-options.ts'
 import type { Freshness } from '../attributes/freshness.ts'
-import type { Step } from './step.ts'
-import { engineVerdicts, type EngineVerdicts, type StandIn } from '../decision/outcomes.ts'
+import { compose } from './compose.ts'
+import type { Requirement, RequirementQuery } from './requirement.ts'
+import { engineOutcomes, type EngineOutcomes, type StaleOutcomes } from '../decision/outcomes.ts'
 
 const KEYS = ['engine', 'reads', 'freshness', 'timeoutMs'] as const
 
@@ -33,47 +33,52 @@ const FRESHNESS: Readonly<Record<EngineCost, Freshness>> = {
  *
  * @throws {PolicyError} `invalid-rule`
  */
-export function compileEngineUse(at: StepPlace, use: unknown, context: StepContext): Step {
+export function compileEngineUse(
+  at: RequirementPlace,
+  use: unknown,
+  context: RequirementContext,
+): Requirement {
   const { place, key } = at
-  const given = typeof use === 'string' ? new Map([['engine', use]]) : stepMembers(at, use, KEYS)
+  const given =
+    typeof use === 'string' ? new Map([['engine', use]]) : requirementMembers(at, use, KEYS)
   const { engine: name, ...options }: Record<string, unknown> = Object.fromEntries(given)
   const guard = findEngine(at, name, context)
   const { engine, policyVersion } = guard
   const { cost } = engine
   const reads = compileReads(at, options['reads'] ?? engine.reads ?? [], context)
   const timeoutMs = compileTimeout(at, options['timeoutMs'] ?? engine.timeoutMs ?? TIMEOUTS[cost])
-  const verdicts = engineVerdicts(engine.name)
+  const outcomes = engineOutcomes(engine.name)
   // Every question tells the method, so every key has it.
   const others = reads.filter(({ name: read }) => read !== 'method')
   const sources = [compileSource({ ...context, ...at }, key, 'method'), ...others]
-  const questionOf: QuestionMaker = (spiffeId, attributes) =>
-    Object.freeze({
-      spiffeId,
-      tenant: context.tenantOf?.(spiffeId) ?? null,
-      method: attributes.method,
-      route: place.url,
-      attributes,
-    })
-  return {
+  const parts = {
     index: context.nextIndex(),
     engine: engine.name,
     text: null,
     sources,
     providers: providersOf(sources),
-    verdicts,
+    outcomes,
     maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
     bypass: bypassOf(engine, options['freshness'], (hitRate, tenant) =>
       context.onBypass(engine.name, place.url, { hitRate, tenant }),
     ),
     policyVersion,
     isMetered: cost !== 'inline',
-    standIn: standInOf(engine, verdicts),
+    stale: staleOutcomesOf(engine, outcomes),
     varies: policyVersion !== null || sources.some(({ varies }) => varies),
-    ask: (spiffeId, attributes, tenant) => {
-      const question = questionOf(spiffeId, attributes)
-      return guard.query(question, timeoutMs, verdicts, tenant)
+    ask: ({ tenant, caller: { spiffeId }, values }: RequirementQuery) => {
+      const attributes = attributesView(sources, values)
+      const question: EngineRequest = Object.freeze({
+        spiffeId,
+        tenant: context.tenantOf?.(spiffeId) ?? null,
+        method: attributes.method,
+        route: place.url,
+        attributes,
+      })
+      return guard.query(question, timeoutMs, outcomes, tenant)
     },
   }
+  return compose(parts, context)
 }
 
 /** Where the rule does not say how fresh an answer must be, experience does: of engines that cost little more than a look-up. */
@@ -81,20 +86,18 @@ function bypassOf({ cost }: Engine, freshness: unknown, onBypass: OnBypass): Ada
   return cost === 'cpu' && freshness === undefined ? new AdaptiveBypass(onBypass) : null
 }
 
-type QuestionMaker = (spiffeId: SpiffeId, attributes: Attributes) => EngineRequest
-
-function standInOf(
+function staleOutcomesOf(
   { onError, lastDecisionMs = 60_000 }: Engine,
-  { allowedLast, refusedLast }: EngineVerdicts,
-): StandIn | null {
+  { allowedStale, refusedStale }: EngineOutcomes,
+): StaleOutcomes | null {
   if (onError !== 'last-decision') return null
-  return { ms: lastDecisionMs, allowed: allowedLast, refused: refusedLast }
+  return { ms: lastDecisionMs, allowed: allowedStale, refused: refusedStale }
 }
 
 function findEngine(
-  { place, key }: StepPlace,
+  { place, key }: RequirementPlace,
   name: unknown,
-  { engines }: StepContext,
+  { engines }: RequirementContext,
 ): EngineGuard {
   const engine = typeof name === 'string' ? engines.get(name) : undefined
   if (engine !== undefined) return engine

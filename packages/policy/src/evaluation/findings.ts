@@ -1,0 +1,90 @@
+import { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { Decision } from '../decision/decision.ts'
+import type { CompiledCallers } from '../principals/callers.ts'
+import type { CompiledRule } from '../rules/compile.ts'
+import type { Requirement } from '../rules/requirement.ts'
+import type { EvaluationObserver } from './evaluator.ts'
+import type { Finding } from './explanation.ts'
+
+/** Observes one evaluation of a rule, and tells what came of everything that the rule asks for. */
+export class Findings implements EvaluationObserver {
+  readonly #rule: CompiledRule
+  readonly #id: SpiffeId | null
+  #isOwnTenant: boolean | null = null
+  readonly #decisions: Decision[] = []
+
+  constructor(rule: CompiledRule, id: SpiffeId | null) {
+    this.#rule = rule
+    this.#id = id
+  }
+
+  onTenant(isOwn: boolean): void {
+    this.#isOwnTenant = isOwn
+  }
+
+  onRequirement(position: number, decision: Decision): void {
+    this.#decisions[position] = decision
+  }
+
+  /** In the order in which the rule is evaluated. */
+  list(): readonly Finding[] {
+    const { description, requirements } = this.#rule
+    const { denied, grant } = description
+    return [
+      ...this.#ofTenant(),
+      ...listFindings('deny', denied, this.#id),
+      ...(typeof grant === 'string' ? [] : listFindings('allow', grant, this.#id)),
+      ...requirements.map((requirement, position) => {
+        const place = placeOf(requirements, position)
+        return requirementFinding(place, requirement, this.#decisions[position])
+      }),
+    ]
+  }
+
+  #ofTenant(): readonly Finding[] {
+    const { tenant } = this.#rule
+    if (tenant === null) return []
+    const finding = { check: 'tenant', what: tenant.source.name } as const
+    if (this.#isOwnTenant === null) return [{ ...finding, outcome: 'not-asked' }]
+    if (this.#isOwnTenant) return [{ ...finding, outcome: 'holds' }]
+    return [{ ...finding, outcome: 'does-not-hold', reason: 'tenant-mismatch' }]
+  }
+}
+
+function listFindings(
+  list: 'allow' | 'deny',
+  callers: CompiledCallers | null,
+  id: SpiffeId | null,
+): Finding[] {
+  return (callers?.entries ?? []).map((entry, position) => ({
+    check: `${list}[${position}]`,
+    what: entry.toString(),
+    outcome: outcomeOf(entry, id),
+  }))
+}
+
+function outcomeOf(
+  entry: CompiledCallers['entries'][number],
+  id: SpiffeId | null,
+): Finding['outcome'] {
+  if (id === null) return 'not-asked'
+  const matches = entry instanceof SpiffeId ? entry.equals(id) : entry.matches(id)
+  return matches ? 'matches' : 'does-not-match'
+}
+
+/** `where[0]`, `engines[1]`: conditions come first. */
+function placeOf(requirements: readonly Requirement[], position: number): string {
+  const conditions = requirements.filter(({ engine }) => engine === null).length
+  return position < conditions ? `where[${position}]` : `engines[${position - conditions}]`
+}
+
+function requirementFinding(
+  check: string,
+  { engine, sources }: Requirement,
+  decision: Decision | undefined,
+): Finding {
+  const what = engine ?? sources.map(({ name }) => name).join(', ')
+  if (decision === undefined) return { check, what, outcome: 'not-asked' }
+  if (decision.allowed) return { check, what, outcome: 'holds' }
+  return { check, what, outcome: 'does-not-hold', reason: decision.reason }
+}
