@@ -71,7 +71,7 @@ describe('calls of another transport', () => {
             name: 'judge',
             cost: 'io',
             decide: async ({ spiffeId, route }) => {
-              asked.push(`${spiffeId} ${route}`)
+              asked.push(`${spiffeId.toString()} ${route}`)
               if (spiffeId.path === '/acme/broken') throw new Error('no')
               return spiffeId.toString() === WEB
             },

@@ -76,12 +76,13 @@ export interface Interceptor {
   readonly close: () => Promise<void>
 }
 
+const ignore = (): void => undefined
+
 /** Decides the calls of some methods, each with its rule; `undefined`: the policy document has it. */
 export async function interceptor(
   methods: Readonly<Record<string, RouteRule | undefined>>,
   options: PolicyOptions<ToyCall> = {},
 ): Promise<Interceptor> {
-  const ignore = (): void => undefined
   const policy = await openDecisionPoint(options, {
     reader,
     bind: (table) => new Methods(table),
