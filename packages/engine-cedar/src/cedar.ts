@@ -13,14 +13,14 @@ import { cedarQueryOf } from './request.ts'
 import { PreparedPolicyPool } from './prepared-policy-pool.ts'
 import { type CedarSource, readSource } from './source.ts'
 
-/** Cedar keeps prepared policies for the whole process. */
+/** Cedar stores prepared policies per process. */
 let slots: PreparedPolicyPool | undefined
 
 /**
- * Evaluates Cedar policies in this process. Lets in what a policy permits and none forbids; a policy that fails for a
- * request, whichever it is, refuses it.
+ * Evaluates Cedar policies in this process. A request is allowed if a policy permits it and none forbids it. A policy that
+ * fails for a request refuses it, whichever policy it is.
  *
- * Resolves when the policies are checked and prepared. Needs the package `@cedar-policy/cedar-wasm`. Default `name` `cedar`.
+ * Resolves when the policies are validated and prepared. Default `name`: `cedar`.
  *
  * @throws {PolicyError} `unknown-option`, `invalid-option`, `invalid-policy`
  */
@@ -38,14 +38,14 @@ export async function cedar(options: CedarOptions): Promise<LocalEngine> {
     dispose: (it) => it.dispose(),
     watched,
   })
-  const decide = (current: CedarPolicies, question: EngineRequest): boolean => {
+  const decide = (current: CedarPolicies, request: EngineRequest): boolean => {
     try {
-      const asked = cedarQueryOf(question, mapping)
-      return current.query(asked, (error) => publishError(engine, question, error))
+      const query = cedarQueryOf(request, mapping)
+      return current.query(query, (error) => publishError(engine, request, error))
     } catch (error) {
       // Callers must not be able to make the engine look broken.
       if (!(error instanceof Unreadable)) throw error
-      publishError(engine, question, { policy: null, message: `the request ${error.message}` })
+      publishError(engine, request, { policy: null, message: `the request ${error.message}` })
       return false
     }
   }

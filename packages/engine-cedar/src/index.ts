@@ -1,3 +1,4 @@
+export { PolicyError, type PolicyErrorCode } from '@fastify-spiffe/policy'
 export type { EnginePolicyEvent } from '@fastify-spiffe/policy/engine-kit'
 export type { LocalEngine } from '@fastify-spiffe/policy/engine-kit'
 export { cedar } from './cedar.ts'

@@ -20,17 +20,16 @@ export interface CedarOptions extends EngineSettings {
    */
   readonly schema?: CedarText
   /**
-   * Puts the question in the terms of the policies; what it leaves out has its default. It may use nothing but the
-   * question: the decision is remembered under that.
+   * Maps the request to the terms of the policies; members that it leaves out have their defaults. It may use nothing but
+   * the request: the decision is cached under it.
    */
-  readonly request?: (question: EngineRequest) => Partial<CedarRequest>
+  readonly request?: (request: EngineRequest) => Partial<CedarRequest>
   /**
-   * Entities beside the caller, such as the groups that it is in. One that is the principal takes
-   * the place of the caller's own. It may use nothing but the question, and what `policyVersion`
-   * names a new version of when it changes. Default: none.
+   * Entities in addition to the caller, such as its groups. An entity with the name of the principal replaces the caller.
+   * It may use nothing but the request, and data for whose changes `policyVersion` has a new version. Default: none.
    */
-  readonly entities?: (question: EngineRequest) => readonly CedarEntity[]
-  /** Whether files are read again when they change. Default `false`. */
+  readonly entities?: (request: EngineRequest) => readonly CedarEntity[]
+  /** Read files again when they change. Default `false`. */
   readonly watch?: boolean
   /** What is done about a defect of V8 before Node 24. Default `set-v8-flag`. */
   readonly v8CrashGuard?: CrashGuard

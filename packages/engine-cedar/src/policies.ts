@@ -5,7 +5,7 @@ import { type CedarQuery, cedarQueryOf, type CedarUid } from './request.ts'
 import type { PreparedPolicyPool } from './prepared-policy-pool.ts'
 import type { CedarSource } from './source.ts'
 
-/** A policy, or a request, that Cedar could not evaluate. Whoever asked is refused. */
+/** A policy or a request that Cedar could not evaluate. The request is refused. */
 export interface CedarError {
   /** The policy; `null` when it is the request that is wrong. */
   readonly policy: string | null
@@ -63,8 +63,8 @@ export class CedarPolicies {
    *
    * @throws {PolicyError} `invalid-answer` when Cedar itself fails
    */
-  query(question: CedarQuery, onError: (error: CedarError) => void): boolean {
-    const answer = this.#evaluate(question)
+  query(query: CedarQuery, onError: (error: CedarError) => void): boolean {
+    const answer = this.#evaluate(query)
     if (answer.type === 'failure') {
       return refuse(onError, [{ policy: null, message: messages(answer.errors) }])
     }
@@ -78,18 +78,18 @@ export class CedarPolicies {
     return refuse(onError, errors)
   }
 
-  /** From now on they refuse everybody. */
+  /** From now on they refuse every request. */
   dispose(): void {
     for (const slot of this.#taken) this.#parts.slots.release(slot)
   }
 
-  #evaluate(question: CedarQuery): Cedar.AuthorizationAnswer {
+  #evaluate(query: CedarQuery): Cedar.AuthorizationAnswer {
     const { cedar, engine } = this.#parts
     const schema = this.#schema
     try {
       return cedar.statefulIsAuthorized({
-        ...question,
-        preparsedPolicySetId: this.#byAction.get(keyOf(question.action)) ?? this.#others,
+        ...query,
+        preparsedPolicySetId: this.#byAction.get(keyOf(query.action)) ?? this.#others,
         ...(schema !== null && { preparsedSchemaName: schema, validateRequest: true }),
       })
     } catch (cause) {

@@ -1,6 +1,6 @@
 import type { PolicySet } from '@cedar-policy/cedar-wasm/nodejs'
 
-/** The part of Cedar that keeps policies by name. */
+/** The functions of Cedar that store prepared policies by name. */
 export interface CedarStore {
   preparsePolicySet(name: string, policies: PolicySet): unknown
   preparseSchema(name: string, schema: string): unknown
@@ -9,8 +9,9 @@ export interface CedarStore {
 const EMPTY: PolicySet = { staticPolicies: '' }
 
 /**
- * Names under which Cedar keeps prepared policies. They are of the whole process, and Cedar never forgets one: so there are
- * never more than are in use at a time, and one is used again only when it holds no policies, which refuses everybody.
+ * The names under which Cedar stores prepared policies. They belong to the whole process, and Cedar never deletes one. So
+ * there are never more names than are in use at a time, and a name is used again only after its policies were replaced by
+ * an empty set, which refuses every request.
  */
 export class PreparedPolicyPool {
   readonly #keeper: CedarStore

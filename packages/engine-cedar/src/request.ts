@@ -30,7 +30,7 @@ export interface CedarEntity {
   readonly tags?: Readonly<Record<string, CedarValue>>
 }
 
-/** What Cedar is asked. */
+/** The request that Cedar evaluates. */
 export interface CedarRequest {
   /** Default: `Workload::"<SPIFFE ID>"`. */
   readonly principal: CedarUid
@@ -43,8 +43,8 @@ export interface CedarRequest {
 }
 
 export interface CedarMapping {
-  readonly request?: (question: EngineRequest) => Partial<CedarRequest>
-  readonly entities?: (question: EngineRequest) => readonly CedarEntity[]
+  readonly request?: (request: EngineRequest) => Partial<CedarRequest>
+  readonly entities?: (request: EngineRequest) => readonly CedarEntity[]
 }
 
 /** A request with the entities that it is about, as Cedar takes it. */
@@ -57,23 +57,23 @@ export interface CedarQuery {
 }
 
 /**
- * Puts a question in Cedar's terms.
+ * Maps a request to the terms of Cedar.
  *
  * @throws {Unreadable}
  */
-export function cedarQueryOf(question: EngineRequest, mapping: CedarMapping): CedarQuery {
-  const { spiffeId, method, route } = question
-  const facts = engineInputOf(question)
+export function cedarQueryOf(request: EngineRequest, mapping: CedarMapping): CedarQuery {
+  const { spiffeId, method, route } = request
+  const input = engineInputOf(request)
   const {
     principal = { type: 'Workload', id: spiffeId.toString() },
     action = { type: 'Action', id: `${method} ${route}` },
     resource = { type: 'Route', id: route },
-    context = { ...facts.context, ...facts.resource },
-  } = mapping.request?.(question) ?? {}
-  const given = mapping.entities?.(question) ?? []
+    context = { ...input.context, ...input.resource },
+  } = mapping.request?.(request) ?? {}
+  const given = mapping.entities?.(request) ?? []
   const entities = given.map((it) => cedarEntity(it))
   const isGiven = given.some(({ uid }) => uid.type === principal.type && uid.id === principal.id)
-  if (!isGiven) entities.unshift(cedarEntity({ uid: principal, attrs: facts.caller, parents: [] }))
+  if (!isGiven) entities.unshift(cedarEntity({ uid: principal, attrs: input.caller, parents: [] }))
   return {
     principal: cedarUid(principal),
     action: cedarUid(action),

@@ -10,10 +10,10 @@ export interface ChannelParts {
   readonly maxResponseBytes: number
 }
 
-/** So many deadlines missed in a row, and the connection is given up: it may be dead without a sign. */
+/** After this many missed deadlines in a row the connection is replaced: it may be dead without notice. */
 const MISSES = 3
 
-/** The connection to one authorization service. It connects at once, for the sake of the first question, and again whenever it must. */
+/** The connection to one authorization service. It connects at once, so that the first request need not wait, and reconnects. */
 export class CheckChannel {
   readonly #parts: ChannelParts
   readonly #method: CheckMethod = checkMethod()

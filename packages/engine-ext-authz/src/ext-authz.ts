@@ -16,9 +16,9 @@ import { decisionOf, requestOf } from './messages.ts'
 export interface ExtAuthzOptions extends EngineSettings {
   /** Where it listens, as gRPC writes it: `unix:/run/opa.sock`, `127.0.0.1:9191`, `pdp.example.org:9191`. */
   readonly target: string
-  /** How the connection is secured. Required, but for a Unix socket and an address of this machine: there, default none. */
+  /** How the connection is secured. Required for another machine. Default on this machine: not secured. */
   readonly credentials?: ChannelCredentials
-  /** Answers may be this long, in bytes. Default 65 536. */
+  /** The maximum length of an answer, in bytes. Default 65 536. */
   readonly maxResponseBytes?: number
 }
 
@@ -26,8 +26,8 @@ const ENGINE = 'ext-authz'
 const ADDRESS = /^(?:(?:dns|ipv4|ipv6):(?:\/\/\/)?)?(?<host>[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/
 
 /**
- * Asks a service that speaks Envoy's external authorization API, version 3, over gRPC, such as OPA with its Envoy plugin.
- * Lets in by an answer that says OK and nothing else; changes that it makes to the request are ignored.
+ * Calls a service that speaks Envoy's external authorization API, version 3, over gRPC, such as OPA with its Envoy plugin.
+ * An answer that says OK, and nothing that contradicts it, allows. Changes that it would make to the request are ignored.
  *
  * Default `name` `ext-authz`, default `timeoutMs` 50 for a service on this machine, else 200.
  *
@@ -49,15 +49,15 @@ export function extAuthz(options: ExtAuthzOptions): Engine {
     timeoutMs: timeoutFor(isLocal),
     ...settings,
     cost: 'io',
-    decide: async (question, { signal }) =>
-      decisionOf(engine, await channel.check(requestOf(question), signal)),
+    decide: async (request, { signal }) =>
+      decisionOf(engine, await channel.check(requestOf(request), signal)),
     close: () => channel.close(),
   }
 }
 
 /** Whether the target is on this machine. */
 function readTarget(target: unknown): boolean {
-  if (typeof target !== 'string') return refuse(`${ENGINE}.target`, target, 'must be a text')
+  if (typeof target !== 'string') return refuse(`${ENGINE}.target`, target, 'must be a string')
   if (/^unix:.+/.test(target)) return true
   const host = ADDRESS.exec(target)?.groups?.['host']
   return host === undefined

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { templateOf, invalidAnswer, ownProperty } from '@fastify-spiffe/policy/engine-kit'
 import type { EngineRequest } from '@fastify-spiffe/policy'
 
-/** Attributes with a field of their own; `headers.…` have one as well, and what is no text is the caller's identity. */
-const TOLD = new Set(['method', 'route', 'host'])
+/** Attributes with a field of their own. So have `headers.…`; an attribute that is not a string is the caller's identity. */
+const BUILT_IN = new Set(['method', 'route', 'host'])
 
-/** The `CheckRequest` of a question. The path is the route's pattern: the URL is not what the decision is remembered under. */
+/** The `CheckRequest` of a request. Its path is the pattern of the route, because the URL is not part of the cache key. */
 export function requestOf({ spiffeId, tenant, method, route, attributes }: EngineRequest): object {
   const headers: [string, string][] = []
   const extensions: [string, string][] = [['route', route]]
@@ -13,7 +13,7 @@ export function requestOf({ spiffeId, tenant, method, route, attributes }: Engin
     extensions.push(['tenant', tenant.name], ['tenant.trust_domain', tenant.trustDomain.toString()])
   }
   for (const [name, value] of Object.entries(attributes)) {
-    if (TOLD.has(name) || typeof value !== 'string') continue
+    if (BUILT_IN.has(name) || typeof value !== 'string') continue
     if (name.startsWith('headers.')) headers.push([name.slice('headers.'.length), value])
     else extensions.push([name, value])
   }
@@ -36,7 +36,7 @@ export function requestOf({ spiffeId, tenant, method, route, attributes }: Engin
 
 /**
  * What a `CheckResponse` decides. A message of no bytes decodes as one whose status is OK, and an answer may contradict
- * itself: only one that says OK by its status or its arm, and says nothing else, lets in.
+ * itself: only one that says OK by its status or by `ok_response`, and nothing that contradicts it, allows.
  *
  * @throws {PolicyError} `invalid-answer`
  */

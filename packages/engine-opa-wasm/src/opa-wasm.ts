@@ -10,11 +10,10 @@ import { ENGINE, type OpaWasmOptions, readOptions } from './options.ts'
 import { filesOf, readSource, type WasmSource } from './source.ts'
 
 /**
- * Evaluates Rego in this process, by OPA's interpreter for WebAssembly. Lets in by the result `true`; `false` refuses, and
- * so does a rule that is undefined for the input; anything else is a failure.
+ * Evaluates Rego in this process, by OPA's interpreter for WebAssembly. The result `true` allows. `false` and a rule that is
+ * undefined for the input refuse. Any other result is a failure.
  *
- * Resolves when the policies are compiled and have answered a question. Needs the package `@open-policy-agent/opa-wasm`.
- * Default `name` `opa-wasm`.
+ * Resolves when the policies are compiled and have answered a sample request. Default `name`: `opa-wasm`.
  *
  * @throws {PolicyError} `unknown-option`, `invalid-option`, `invalid-policy`
  */
@@ -31,5 +30,5 @@ export async function opaWasm(options: OpaWasmOptions): Promise<LocalEngine> {
     },
     watched: watch ? filesOf(location) : [],
   })
-  return localEngine(ENGINE, settings, policies, (rego, question) => rego.query(toInput(question)))
+  return localEngine(ENGINE, settings, policies, (rego, request) => rego.query(toInput(request)))
 }

@@ -23,20 +23,20 @@ export interface OpaWasmOptions extends EngineSettings {
    */
   readonly data?: Readonly<Record<string, unknown>>
   /**
-   * Makes the document `input` of a question: an object. It may use nothing but the question: the decision is remembered
-   * under that. Default: {@link OpaInput}.
+   * Makes the document `input` of a request, an object. It may use nothing but the request: the decision is cached under it.
+   * Default: {@link OpaInput}.
    */
-  readonly input?: (question: EngineRequest) => unknown
+  readonly input?: (request: EngineRequest) => unknown
   /**
    * Built-in functions that WebAssembly lacks, by name, such as `net.lookup_ip_addr`. They are
    * synchronous. Default: none.
    */
   readonly builtins?: Builtins
-  /** Whether files are read again when they change. Default `false`. */
+  /** Read files again when they change. Default `false`. */
   readonly watch?: boolean
-  /** A file may be this long, in bytes, and a bundle when it is unpacked. Default 16 MiB. */
+  /** The maximum length of a file, and of an unpacked bundle, in bytes. Default 16 MiB. */
   readonly maxBundleBytes?: number
-  /** Policies, their data and an evaluation may take this much memory, in bytes. Default 256 MiB. */
+  /** The memory limit of policies, data and one evaluation together, in bytes. Default 256 MiB. */
   readonly maxMemoryBytes?: number
 }
 
@@ -59,7 +59,7 @@ const MAX_BYTES = 4096 * MIB
 export interface OpaWasmParts {
   readonly location: WasmLocation
   readonly watch: boolean
-  readonly toInput: (question: EngineRequest) => unknown
+  readonly toInput: (request: EngineRequest) => unknown
   readonly maxBundleBytes: number
   readonly module: {
     readonly entrypoint: string | undefined

@@ -13,7 +13,7 @@ export interface EndpointOptions {
    * `@fastify-spiffe/tls`. It is not closed with the engine. Default: one of its own, which keeps connections alive.
    */
   readonly agent?: HttpAgent
-  /** Sent with every question, such as `authorization`. */
+  /** Sent with every request, such as `authorization`. */
   readonly headers?: Readonly<Record<string, string>>
   /** Answers may be this long, in bytes. Default 65 536. */
   readonly maxResponseBytes?: number

@@ -5,10 +5,10 @@ import type { Endpoint } from './endpoint-options.ts'
 import { JsonEndpoint } from './json-endpoint.ts'
 import { timeoutFor } from './locality.ts'
 
-/** Puts a question to the service, and reads its answer. Whatever is no decision is an error. */
+/** Sends a request to the service and reads its answer. An answer that is not a decision is an error. */
 export type QueryService = (
   service: JsonEndpoint,
-  question: EngineRequest,
+  request: EngineRequest,
   context: CheckContext,
 ) => Promise<boolean>
 
@@ -17,7 +17,7 @@ export function jsonEngine(
   name: string,
   endpoint: Endpoint,
   settings: EngineSettings,
-  ask: QueryService,
+  query: QueryService,
 ): Engine {
   const service = new JsonEndpoint(name, endpoint)
   return {
@@ -25,7 +25,7 @@ export function jsonEngine(
     timeoutMs: timeoutFor(endpoint.isLocal),
     ...settings,
     cost: 'io',
-    decide: (question, context) => ask(service, question, context),
+    decide: (request, context) => query(service, request, context),
     close: () => service.close(),
   }
 }

@@ -13,7 +13,7 @@ export interface LocalEngine extends Engine {
    * @throws {PolicyError} `invalid-policy` when anything is wrong with them: those in force stay
    */
   reload(): Promise<string>
-  decide(question: EngineRequest): boolean
+  decide(request: EngineRequest): boolean
   close(): void
 }
 
@@ -22,7 +22,7 @@ export function localEngine<S extends PolicySource, P>(
   engine: string,
   settings: EngineSettings,
   policies: ReloadablePolicies<S, P>,
-  decide: (policies: P, question: EngineRequest) => boolean,
+  decide: (policies: P, request: EngineRequest) => boolean,
 ): LocalEngine {
   const { policyVersion, ...others } = settings
   const alsoBy = callback(`${engine}.policyVersion`, policyVersion, () => '')
@@ -34,7 +34,7 @@ export function localEngine<S extends PolicySource, P>(
       policyVersion === undefined
         ? () => policies.version
         : () => `${policies.version}/${alsoBy()}`,
-    decide: (question) => decide(policies.current, question),
+    decide: (request) => decide(policies.current, request),
     reload: () => policies.reload(),
     close: () => policies.close(),
   }

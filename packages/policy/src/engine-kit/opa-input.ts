@@ -14,9 +14,9 @@ export interface OpaInput {
   readonly context: Readonly<Record<string, unknown>>
 }
 
-export function inputOf(question: EngineRequest): OpaInput {
-  const { spiffeId, method, route } = question
-  const { caller, resource, context } = engineInputOf(question)
+export function inputOf(request: EngineRequest): OpaInput {
+  const { spiffeId, method, route } = request
+  const { caller, resource, context } = engineInputOf(request)
   return {
     caller: { id: spiffeId.toString(), ...caller },
     method,

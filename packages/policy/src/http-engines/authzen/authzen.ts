@@ -12,10 +12,10 @@ import { evaluationOf, type AuthzenEvaluation } from './evaluation.ts'
 
 export interface AuthzenOptions extends EngineSettings, EndpointOptions {
   /**
-   * Puts a question in the terms of the decision point's policies. It may use nothing but the question: the decision is
-   * remembered under that. Default: subject `spiffe`, action the method, resource `route`.
+   * Maps a request to the terms of the decision point's policies. It may use nothing but the request: the decision is cached
+   * under it. Default: subject `spiffe`, action the method, resource `route`.
    */
-  readonly evaluation?: (question: EngineRequest) => AuthzenEvaluation
+  readonly evaluation?: (request: EngineRequest) => AuthzenEvaluation
 }
 
 const ENGINE = 'authzen'
@@ -34,10 +34,10 @@ const REQUEST_ID = 'x-request-id'
 export function authzen(options: AuthzenOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'evaluation'])
   const [endpoint, { evaluation, ...settings }] = readEndpoint(ENGINE, options)
-  const ask = callback(`${ENGINE}.evaluation`, evaluation, evaluationOf)
-  return jsonEngine(ENGINE, endpoint, settings, async (service, question, context) => {
+  const evaluate = callback(`${ENGINE}.evaluation`, evaluation, evaluationOf)
+  return jsonEngine(ENGINE, endpoint, settings, async (service, request, context) => {
     const id = randomUUID()
-    const answer = await service.post(PATH, ask(question), context, { [REQUEST_ID]: id })
+    const answer = await service.post(PATH, evaluate(request), context, { [REQUEST_ID]: id })
     return decisionOf(service.engine, answer.body, id, answer.headers[REQUEST_ID] ?? id)
   })
 }

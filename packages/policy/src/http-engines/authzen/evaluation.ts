@@ -16,13 +16,13 @@ export interface AuthzenEvaluation {
   readonly context?: Properties
 }
 
-/** The evaluation of a question: may this SPIFFE ID use this method of this route? */
-export function evaluationOf(question: EngineRequest): AuthzenEvaluation {
-  const { caller, resource, context } = engineInputOf(question)
+/** The evaluation of a request: may this SPIFFE ID use this method of this route? */
+export function evaluationOf(request: EngineRequest): AuthzenEvaluation {
+  const { caller, resource, context } = engineInputOf(request)
   return {
-    subject: { type: 'spiffe', id: question.spiffeId.toString(), properties: caller },
-    action: { name: question.method },
-    resource: { type: 'route', id: templateOf(question.route), properties: resource },
+    subject: { type: 'spiffe', id: request.spiffeId.toString(), properties: caller },
+    action: { name: request.method },
+    resource: { type: 'route', id: templateOf(request.route), properties: resource },
     context,
   }
 }

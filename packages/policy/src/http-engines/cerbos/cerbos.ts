@@ -12,15 +12,15 @@ import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit
 import { principalOf, resourceOf, type CerbosResource } from './check.ts'
 
 export interface CerbosOptions extends EngineSettings, EndpointOptions {
-  /** The roles of the caller, at least one: for all the same, or by question. Default `['workload']`. */
-  readonly roles?: readonly string[] | ((question: EngineRequest) => readonly string[])
+  /** The roles of the caller, at least one: the same for all, or by request. Default `['workload']`. */
+  readonly roles?: readonly string[] | ((request: EngineRequest) => readonly string[])
   /**
-   * Puts the route in the terms of the policies. It may use nothing but the question: the decision is remembered under
-   * that. Default: kind `route`, the route's pattern as `id`, declared attributes as `attr`.
+   * Maps the route to the terms of the policies. It may use nothing but the request: the decision is cached under it.
+   * Default: kind `route`, the route's pattern as `id`, declared attributes as `attr`.
    */
-  readonly resource?: (question: EngineRequest) => CerbosResource
+  readonly resource?: (request: EngineRequest) => CerbosResource
   /** The action. Default: the method, such as `GET`. */
-  readonly action?: (question: EngineRequest) => string
+  readonly action?: (request: EngineRequest) => string
 }
 
 /** What one answer has to be about. */
@@ -47,23 +47,23 @@ export function cerbos(options: CerbosOptions): Engine {
   const toRoles = readRoles(roles)
   const toResource = callback(`${ENGINE}.resource`, resource, resourceOf)
   const toAction = callback(`${ENGINE}.action`, action, ({ method }) => method)
-  return jsonEngine(ENGINE, endpoint, settings, async (service, question, context) => {
+  return jsonEngine(ENGINE, endpoint, settings, async (service, request, context) => {
     const asked = {
       requestId: randomUUID(),
-      resource: toResource(question),
-      action: toAction(question),
+      resource: toResource(request),
+      action: toAction(request),
     }
-    const request = {
+    const payload = {
       requestId: asked.requestId,
-      principal: principalOf(question, toRoles(question)),
+      principal: principalOf(request, toRoles(request)),
       resources: [{ actions: [asked.action], resource: asked.resource }],
     }
-    const { body } = await service.post(PATH, request, context)
+    const { body } = await service.post(PATH, payload, context)
     return effectOf(service.engine, body, asked)
   })
 }
 
-function readRoles(roles: CerbosOptions['roles']): (question: EngineRequest) => readonly string[] {
+function readRoles(roles: CerbosOptions['roles']): (request: EngineRequest) => readonly string[] {
   if (typeof roles === 'function') return roles
   const list = readOption(
     `${ENGINE}.roles`,

@@ -23,13 +23,13 @@ export interface CerbosResource {
   readonly policyVersion?: string
 }
 
-export function principalOf(question: EngineRequest, roles: readonly string[]): CerbosPrincipal {
-  const { caller } = engineInputOf(question)
-  return { id: question.spiffeId.toString(), roles, attr: caller }
+export function principalOf(request: EngineRequest, roles: readonly string[]): CerbosPrincipal {
+  const { caller } = engineInputOf(request)
+  return { id: request.spiffeId.toString(), roles, attr: caller }
 }
 
 /** The resource of a route: its parameters and everything that was declared of the request are its attributes. */
-export function resourceOf(question: EngineRequest): CerbosResource {
-  const { resource, context } = engineInputOf(question)
-  return { kind: 'route', id: templateOf(question.route), attr: { ...context, ...resource } }
+export function resourceOf(request: EngineRequest): CerbosResource {
+  const { resource, context } = engineInputOf(request)
+  return { kind: 'route', id: templateOf(request.route), attr: { ...context, ...resource } }
 }

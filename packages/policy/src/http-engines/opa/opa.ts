@@ -14,10 +14,10 @@ export interface OpaOptions extends EngineSettings, EndpointOptions {
   /** The rule that decides, as a path: `httpapi/authz/allow` is the rule `allow` of `package httpapi.authz`. */
   readonly path: string
   /**
-   * Makes the document `input` of a question. It may use nothing but the question: the decision is remembered under that.
+   * Makes the document `input` of a request. It may use nothing but the request: the decision is cached under it.
    * Default: {@link OpaInput}.
    */
-  readonly input?: (question: EngineRequest) => unknown
+  readonly input?: (request: EngineRequest) => unknown
 }
 
 const ENGINE = 'opa'
@@ -35,8 +35,8 @@ export function opa(options: OpaOptions): Engine {
   const [endpoint, { path, input, ...settings }] = readEndpoint(ENGINE, options)
   const document = `/v1/data/${readPath(path)}`
   const toInput = callback(`${ENGINE}.input`, input, inputOf)
-  return jsonEngine(ENGINE, endpoint, settings, async (service, question, context) => {
-    const { body } = await service.post(document, { input: toInput(question) }, context)
+  return jsonEngine(ENGINE, endpoint, settings, async (service, request, context) => {
+    const { body } = await service.post(document, { input: toInput(request) }, context)
     return resultOf(service.engine, body)
   })
 }
