@@ -11,7 +11,7 @@ interface Call {
   readonly token: string
 }
 
-/** Calls as the workload of `source`, on behalf of whom the token names, and only if `server` answers. */
+/** Calls with the SVID of `source` and the token of a user, and only a server that proves to be `server`. */
 export async function call({ source, server, url, method, token }: Call): Promise<string> {
   const agent = new SvidAgent({ source, server })
   const headers = { authorization: `Bearer ${token}` }

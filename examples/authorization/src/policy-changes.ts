@@ -8,10 +8,10 @@ export async function readPolicy(file: string): Promise<PolicyDocument> {
 
 /** Puts a document in the place of the file, whole, and waits until the service has taken or refused it. */
 export async function deploy(file: string, policy: PolicyDocument): Promise<unknown> {
-  const told = nextEvent('spiffe:authz:policy')
+  const changed = nextEvent('spiffe:authz:policy')
   await writeFile(`${file}.new`, JSON.stringify(policy))
   await rename(`${file}.new`, file)
-  return told
+  return changed
 }
 
 function nextEvent(channel: string): Promise<unknown> {

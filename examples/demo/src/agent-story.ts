@@ -52,7 +52,7 @@ export async function tellAgentStory(address: string): Promise<void> {
   )
 }
 
-/** An ID beside ours that nobody here has. */
+/** A SPIFFE ID beside ours that no workload here has. */
 function sibling(self: SpiffeId): string {
   return `${self.toString()}-sibling`
 }

@@ -13,7 +13,7 @@ export interface Answer {
 
 export interface Callee {
   readonly port: number
-  /** Who has to answer: a caller says whom it calls. */
+  /** The SPIFFE ID that the server has to prove. */
   readonly server: SpiffeIdMatcher
 }
 

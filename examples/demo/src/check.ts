@@ -1,6 +1,6 @@
 import type { Answer } from './callers.ts'
 
-/** The story did not go as told. */
+/** A step of the demo did not have the expected result. */
 export class StoryError extends Error {
   override readonly name = 'StoryError'
 }

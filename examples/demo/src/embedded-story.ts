@@ -97,9 +97,11 @@ async function federation({ authority, partner, orders, stranger }: Cast): Promi
   chapter('A caller of another trust domain')
   // The partner trusts us already; whether we trust the partner is our decision.
   await changed(stranger, () => partner.federate(authority))
-  const cut = await call(stranger, orders, '/catalog').catch((error: unknown) => error)
-  check(cut instanceof Error, 'a stranger got an answer')
-  refused(`partner.test/shop/web -> orders  ${strong('cut at the handshake')} (${reason(cut)})`)
+  const rejection = await call(stranger, orders, '/catalog').catch((error: unknown) => error)
+  check(rejection instanceof Error, 'a stranger got an answer')
+  refused(
+    `partner.test/shop/web -> orders  ${strong('rejected at the handshake')} (${reason(rejection)})`,
+  )
 
   authority.federate(partner)
   const welcome = await eventually(() => call(stranger, orders, '/catalog'))

@@ -8,7 +8,7 @@ export interface LoadReport {
   readonly failed: number
 }
 
-/** Two callers that go on until told to stop: one keeps its connection, one opens a new one each time. */
+/** Two callers that continue until they are stopped: one keeps its connection, the other opens a new one each time. */
 export class Load {
   readonly #finished: Promise<LoadReport>
   #running = true

@@ -15,7 +15,7 @@ export interface ServeOptions {
   readonly directory: string
 }
 
-/** Keeps the demo's service up until it is told to end. */
+/** Runs the service of the demo until SIGINT or SIGTERM. */
 export async function serve({ port, directory }: ServeOptions): Promise<void> {
   await using stage = new Stage()
   const authority = stage.use(
@@ -31,7 +31,7 @@ export async function serve({ port, directory }: ServeOptions): Promise<void> {
   const service = await startService({ source, readers: ['spiffe://example.org/acme/web'], port })
   stage.defer(service.close)
 
-  // Before anybody is told that there is something to end.
+  // First, so that a signal right after the line below already ends it.
   const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   chapter('The demo service is up. End it with Ctrl+C')
   info(`https://127.0.0.1:${strong(service.port)} is ${service.server.toString()}`)

@@ -6,7 +6,7 @@ import { checkStatus } from './check.ts'
 import type { Service } from './services.ts'
 import { chapter, good, info, refused, strong } from './terminal.ts'
 
-/** A kept-alive caller is sent away when its authority leaves the bundle, and gets its last answer. */
+/** When the authority of a caller leaves the bundle, its open connection is closed after the last response. */
 export async function withdrawTrust(
   authority: Authority,
   caller: X509Source,
@@ -27,7 +27,7 @@ export async function withdrawTrust(
   const former = authority.authorities.filter(({ state }) => state === 'old')
   for (const { id } of former) await authority.removeAuthority(id)
   await goaway
-  refused(`the former authority was removed: the connection is ${strong('told to go')} (GOAWAY)`)
+  refused(`the former authority was removed: the connection is ${strong('closed')} (GOAWAY)`)
 
   service.reports.emit('finish')
   const last = await report
