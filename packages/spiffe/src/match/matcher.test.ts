@@ -47,22 +47,22 @@ describe('sets', () => {
     expect(matched(matchAny())).toEqual(ids.map(String))
   })
 
-  test('id matches one, given as text or parsed', () => {
+  test('matchId matches one, given as a string or parsed', () => {
     const text = 'spiffe://example.org/acme/web'
     expect(matched(matchId(text))).toEqual([text])
     expect(matched(matchId(SpiffeId.parse(text)))).toEqual([text])
   })
 
-  test('oneOf matches each, given as text or parsed', () => {
+  test('matchOneOf matches each, given as strings or parsed', () => {
     const [first, second] = ['spiffe://example.org', 'spiffe://example.com/acme/web'] as const
     expect(matched(matchOneOf(first, SpiffeId.parse(second)))).toEqual([first, second])
   })
 
-  test('oneOf nothing matches nothing', () => {
+  test('matchOneOf without arguments matches nothing', () => {
     expect(matched(matchOneOf())).toEqual([])
   })
 
-  test('memberOf matches a trust domain, given by name, by ID or parsed', () => {
+  test('matchMemberOf matches a trust domain, given by name, by ID or parsed', () => {
     const expected = ['spiffe://example.com/acme/web', 'spiffe://example.com/acme/api-v1']
     expect(matched(matchMemberOf('example.com'))).toEqual(expected)
     expect(matched(matchMemberOf('spiffe://example.com'))).toEqual(expected)
@@ -79,7 +79,7 @@ describe('sets', () => {
 })
 
 describe('algebra', () => {
-  test('and, or and not mean on every ID what they mean in logic, nested too', () => {
+  test('allOf, anyOf and not mean on every ID what they mean in logic, nested too', () => {
     for (const a of simple) {
       for (const b of simple) {
         for (const each of ids) {
@@ -107,7 +107,7 @@ describe('algebra', () => {
     }
   })
 
-  test('or without matchers matches nothing; and without matchers is refused', () => {
+  test('anyOf without matchers matches nothing; allOf without matchers is refused', () => {
     expect(matched(anyOf())).toEqual([])
     expect(codeOf(() => allOf())).toBe('invalid-pattern')
   })
@@ -119,7 +119,7 @@ describe('algebra', () => {
     }
   })
 
-  test('and captures what all capture, or what the first that matches captures, not nothing', () => {
+  test('allOf captures what all capture, anyOf what the first that matches captures, not nothing', () => {
     const api = SpiffeId.parse('spiffe://example.org/acme/api-v1')
     const tenant = matchPattern('spiffe://example.org/{tenant}/*')
     const workload = matchPattern('spiffe://example.org/*/{workload}')
