@@ -73,9 +73,9 @@ function readCredentials(
   if (given === undefined && !isLocal) {
     refuse(`${ENGINE}.credentials`, given, 'must be given for another machine')
   }
-  const preset = newCredentials.createInsecure()
+  const defaultValue = newCredentials.createInsecure()
   const why = 'must be ChannelCredentials of @grpc/grpc-js'
-  return readOption(`${ENGINE}.credentials`, given, preset, isCredentials, why)
+  return readOption(`${ENGINE}.credentials`, given, defaultValue, isCredentials, why)
 }
 
 function isCredentials(value: unknown): boolean {

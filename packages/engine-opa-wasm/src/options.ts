@@ -131,9 +131,9 @@ function readData(data: unknown): string {
   return isDocument ? JSON.stringify(data) : refuse(key('data'), data, 'must be an object')
 }
 
-function size(name: string, value: number | undefined, preset: number): number {
+function size(name: string, value: number | undefined, defaultValue: number): number {
   const isSize = (it: number): boolean => Number.isInteger(it) && it > 0 && it <= MAX_BYTES
-  return readOption(key(name), value, preset, isSize, `must be bytes, from 1 to ${MAX_BYTES}`)
+  return readOption(key(name), value, defaultValue, isSize, `must be bytes, from 1 to ${MAX_BYTES}`)
 }
 
 function key(name: string): string {

@@ -27,6 +27,12 @@ export function checkEngineKeys(engine: string, options: object, own: readonly s
 }
 
 /** @throws {PolicyError} `invalid-option` */
-export function callback<T>(key: string, value: T | undefined, preset: T): T {
-  return readOption(key, value, preset, (it) => typeof it === 'function', 'must be a function')
+export function callback<T>(key: string, value: T | undefined, defaultValue: T): T {
+  return readOption(
+    key,
+    value,
+    defaultValue,
+    (it) => typeof it === 'function',
+    'must be a function',
+  )
 }
