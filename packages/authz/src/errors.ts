@@ -43,7 +43,7 @@ export class AuthzError extends CodedError<AuthzErrorCode> {
     return withoutStack(Object.assign(new AuthzError(code, message), { statusCode }))
   }
 
-  /** The error of a boot with routes that nobody could reach. */
+  /** The error of a boot with routes that no caller could reach. */
   static uncovered(routes: readonly UncoveredRoute[]): AuthzError {
     return Object.assign(new AuthzError('uncovered-routes', describeUncovered(routes)), {
       routes: Object.freeze(routes.map((route) => Object.freeze(route))),

@@ -1,11 +1,11 @@
 /**
- * Why nobody can reach a route, or why nothing guards it:
+ * Why no caller can reach a route, or why nothing guards it:
  *
  * - `no-rule`: it has no rule;
  * - `not-seen`: it was declared before the plugin was loaded, and the policy document names no rule for it;
- * - `out-of-reach`: it stands outside of the instance that the plugin was registered on;
+ * - `out-of-reach`: it is outside of the instance that the plugin was registered on;
  * - `guarded-twice`: a registration further in guards it as well, whose rules this one does not know;
- * - `not-shown`: nothing can be told of it, since the application prints its routes in its own way;
+ * - `not-shown`: it cannot be checked, because the application prints its routes in its own way;
  * - `changed`: a later `onRoute` hook, or code that came after, changed what its rule was compiled for.
  */
 export type UncoveredReason =
@@ -42,13 +42,13 @@ const TEXTS: Readonly<Record<UncoveredReason, string>> = {
     'policy document',
   'out-of-reach':
     'routes outside of the instance that @fastify-spiffe/authz was registered on, where nothing guards them. Register it ' +
-    'on the outermost instance; where it stands in a plugin of its own, as with @fastify/autoload, wrap that plugin with ' +
+    'on the outermost instance; if it is registered in a plugin of its own, as with @fastify/autoload, wrap that plugin with ' +
     'fastify-plugin',
   'guarded-twice':
     'routes that two registrations of @fastify-spiffe/authz guard, one within the other. Register it once, on the outermost ' +
     'instance',
   'not-shown':
-    'routes of which the printed tree of the router shows no hooks, so that nobody can tell what guards them. Let ' +
+    'routes of which the printed tree of the router shows no hooks, so it is unknown what guards them. Let ' +
     '`routerOptions.buildPrettyMeta` return `onRequest` and `onError` of `route.store` as well',
   changed:
     'routes that were changed after @fastify-spiffe/authz had read their rule. Add the `onRoute` hook that does so before ' +

@@ -1,4 +1,4 @@
-/** Handed to a check: tells it when nobody waits for its answer any more. */
+/** Passed to a check: its signal aborts when the answer is no longer needed. */
 export interface CheckContext {
   /** Aborts at the deadline. Hand it to whatever the check waits for. */
   readonly signal: AbortSignal

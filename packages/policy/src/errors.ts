@@ -34,7 +34,7 @@ export class PolicyError extends CodedError<PolicyErrorCode> {
   /** Every route without a rule, in an `uncovered-routes`. */
   declare readonly routes?: readonly RouteWithoutRule[]
 
-  /** The error of a policy document under which nobody could reach some of the routes. */
+  /** The error of a policy document under which no caller could reach some of the routes. */
   static uncovered(routes: readonly Omit<RouteWithoutRule, 'reason'>[]): PolicyError {
     const list = routes.map(({ method, url }) => `\n  ${method} ${url}`).join('')
     const cure =

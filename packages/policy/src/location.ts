@@ -1,13 +1,13 @@
 import { describeName, describeValue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from './errors.ts'
 
-/** Where the rule that is being compiled stands, so that an error says where to look. */
+/** Where the rule is that is being compiled, so that an error says where to look. */
 export class Place {
   /** The URL pattern of the route; empty for requests that match none. */
   readonly url: string
   /** The methods of the route; none where that is not known. */
   readonly methods: readonly string[]
-  /** The key under which the rule stands. */
+  /** The key of the rule. */
   readonly root: string
   /** Whether it is of no route in particular, and may name the parameters of any. */
   readonly isOfAnyRoute: boolean
@@ -40,12 +40,12 @@ export class Place {
     return new Place(source, '', root, [], true)
   }
 
-  /** The same route, whose rule stands at `root`. */
+  /** The same route, whose rule is at `root`. */
   at(root: string): Place {
     return new Place(this.#label, this.url, root, this.methods, this.isOfAnyRoute)
   }
 
-  /** The same route, whose rule stands at `root` of a policy document. */
+  /** The same route, whose rule is at `root` of a policy document. */
   within(source: string, root: string): Place {
     return new Place(`${source}: ${this.#label}`, this.url, root, this.methods, this.isOfAnyRoute)
   }

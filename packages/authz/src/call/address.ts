@@ -2,13 +2,13 @@ import type { BlockList } from 'node:net'
 import { canonicalAddress, isWithin } from '@fastify-spiffe/policy/internal'
 import type { FastifyRequest } from 'fastify'
 
-/** The headers of proxies are lists: longer ones than this are nobody's. */
+/** The headers of proxies are lists; a longer one is not believed. */
 const MAX_HOPS = 32
 
 /**
- * Finds the address of a request's client: that of its socket, or, where that is a trusted proxy's, the last one in
- * `X-Forwarded-For` that is not. What stands before that was written by nobody who is trusted. `undefined`: there is none
- * to be trusted.
+ * Finds the address of a request's client: that of its socket, or, if that is a trusted proxy's,
+ * the last one in `X-Forwarded-For` that is not. What is before that was not written by a trusted
+ * proxy. `undefined`: there is no address that can be trusted.
  */
 export function clientAddress(
   trusted: BlockList | null,

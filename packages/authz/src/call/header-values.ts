@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 
 /**
- * How often a header stands in a request. `request.headers` does not say: of some headers it has the first, and others
- * it joins.
+ * How often a header occurs in a request. `request.headers` does not say: it has the first of some
+ * headers, and joins others.
  */
 export function countHeader({ raw }: FastifyRequest, name: string): number {
   const { rawHeaders } = raw
@@ -15,8 +15,8 @@ export function countHeader({ raw }: FastifyRequest, name: string): number {
 }
 
 /**
- * Whether a header stands in a request more often than it may. RFC 9113 §8.2.3: HTTP/2 may split `cookie`, which counts
- * as one.
+ * Whether a header occurs in a request more often than it may. RFC 9113 §8.2.3: HTTP/2 may split
+ * `cookie`, which counts as one.
  */
 export function isRepeated(request: FastifyRequest, name: string): boolean {
   if (countHeader(request, name) < 2) return false

@@ -24,10 +24,12 @@ const GATE = /^spiffeAuthz\d+$/
 /**
  * Proves at boot that every route of the application carries a rule, and passes a gate that knows it.
  *
- * `onRoute` tells of the routes that are declared later, on this instance and within. The public view of the others is the
- * printed tree of the router, which all instances share, and all that it shows of a route are the names of its hooks. So
- * every route that `onRoute` tells of gets a named hook, `onError`, which costs a good request nothing. A printed route
- * that has the gate and lacks the mark was declared before; one without a gate stands outside of all guarded instances.
+ * `onRoute` reports the routes that are declared later, on this instance and within. The public
+ * view of the others is the printed tree of the router, which all instances share, and all that it
+ * shows of a route are the names of its hooks. So every route that `onRoute` reports gets a named
+ * hook, `onError`, which costs a good request nothing. A printed route that has the authorization
+ * hook and lacks this mark was declared before; one without the hook is outside of all guarded
+ * instances.
  */
 export class Coverage {
   readonly #gate: string
@@ -42,7 +44,7 @@ export class Coverage {
     this.#mark = Object.defineProperty(pass.bind(undefined), 'name', { value: `${gate}Route` })
   }
 
-  /** Takes note of a route that `onRoute` tells of. */
+  /** Notes a route that `onRoute` reports. */
   add(instance: FastifyInstance, options: RouteOptions, route: NotedRoute): void {
     options.onError = [...[options.onError ?? []].flat(), this.#mark]
     const constraints = constraintsText(options.constraints ?? {})
@@ -79,7 +81,10 @@ export class Coverage {
     return gates.length === 1 ? 'not-seen' : 'guarded-twice'
   }
 
-  /** Whether `onRoute` told of it, and a later hook took the mark away, or the application does not print it. */
+  /**
+   * Whether `onRoute` reported it, and a later hook removed the mark, or the application does not
+   * print it.
+   */
   #isNoted({ methods, url, constraints }: PrintedRoute): boolean {
     const candidates = this.#routes.filter(({ route, ...noted }) => {
       return noted.constraints === constraints && isShownAs(route.url, url, this.#router)

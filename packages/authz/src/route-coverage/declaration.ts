@@ -15,7 +15,7 @@ const MAX_FRAMES = 30
 /** Not the source text by which Fastify calls plugins that have no name, nor the application itself, nor an export. */
 const NAME = /^(?!(?:fastify|default)$|anonymous|null)[\w@/.:-]{1,200}$/
 
-/** Found while Fastify tells of the route, on the instance that declares it. */
+/** Found while Fastify reports the route, on the instance that declares it. */
 export function declarationOf(instance: FastifyInstance): Declaration {
   const declaredAt = callerOfFastify()
   // The first name is that of the instance. The others are plugins that were loaded into it, of which the last is loading
@@ -28,7 +28,10 @@ export function declarationOf(instance: FastifyInstance): Declaration {
   }
 }
 
-/** The first frame of the stack below those of installed packages; `null` where the stack does not tell. */
+/**
+ * The first frame of the stack below those of installed packages; `null` if the stack does not show
+ * it.
+ */
 function callerOfFastify(): string | null {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = MAX_FRAMES

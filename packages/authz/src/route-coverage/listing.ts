@@ -18,7 +18,7 @@ export function withoutDerived(routes: readonly UncoveredRoute[]): readonly Unco
 function followsFrom(route: UncoveredRoute, other: UncoveredRoute): boolean {
   if (route === other || route.reason !== other.reason) return false
   if (route.method === 'HEAD') return methodsOf(other).includes('GET')
-  // What `onRoute` tells of is declared.
+  // What `onRoute` reports is declared.
   const isAdded = route.reason !== 'no-rule' && route.url === `${other.url}/`
   return isAdded && methodsOf(route).every((method) => methodsOf(other).includes(method))
 }

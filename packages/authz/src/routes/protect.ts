@@ -13,9 +13,9 @@ interface Carrier {
 }
 
 /**
- * Sets the rule of all routes of this instance, and of the instances within, that have none of their own. A rule nearer
- * to the route takes its place, but for `deny`: whom an outer one denies, no inner one lets in. Call it before the routes
- * are declared, once for each instance.
+ * Sets the rule of all routes of this instance, and of the instances within, that have none of
+ * their own. A rule nearer to the route replaces it, except for `deny`: no inner rule admits a
+ * caller that an outer one denies. Call it before the routes are declared, once for each instance.
  *
  * @throws {PolicyError} `invalid-rule`, also when the instance has a rule or routes already
  */

@@ -11,7 +11,7 @@ import { requestedUrl, UrlPattern } from '../routing/url-pattern.ts'
 import { AttachedRoute, indexOf, type ToldRoute } from './attached-route.ts'
 import { noteRoute, scopeOf } from './protect.ts'
 
-/** A route that `onRoute` has told of. */
+/** A route that `onRoute` has reported. */
 export interface NotedRoute {
   readonly route: AttachedRoute
   /** Whether it has a rule for each of its methods. */

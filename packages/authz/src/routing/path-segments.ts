@@ -4,7 +4,7 @@ export interface Part {
   readonly text: string
 }
 
-/** What stands between two slashes. */
+/** What is between two slashes. */
 export type Segment = readonly Part[]
 
 /** The name of a parameter, up to what ends it in the router. */

@@ -4,14 +4,14 @@ import { escapedText, type Part, type Segment } from './path-segments.ts'
 export interface SegmentPattern {
   /** What it is, where that is one text. */
   readonly literal: string | null
-  /** Whether it ends with `*`, which stands for all that follows, slashes included. */
+  /** Whether it ends with `*`, which matches all that follows, including slashes. */
   readonly isOpen: boolean
   /** Whether there may be a segment that both match. */
   canEqual(other: SegmentPattern): boolean
   matches(segment: string): boolean
 }
 
-/** Compiles a segment as the router does. An expression that cannot be read stands for any text. */
+/** Compiles a segment as the router does. An expression that cannot be read counts as any text. */
 export function segmentPattern(parts: Segment, caseSensitive: boolean): SegmentPattern {
   const texts = parts.map(({ kind, text }) => (kind === 'text' ? decoded(text) : null))
   const isLiteral = !texts.includes(null)
@@ -49,7 +49,7 @@ function readable(expression: string): string {
   }
 }
 
-/** Whoever stands before this service, or behind it, may take `%61` for `a`. */
+/** What is before this service, or behind it, may decode `%61` to `a`. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -40,15 +40,15 @@ export class UrlPattern {
   }
 
   /**
-   * Whether it can match something at a path or below. In doubt it can: `:area` stands for any segment, `*` for all that
-   * follows, and a path with parameters for every path that they could make.
+   * Whether it can match something at a path or below. In doubt it can: `:area` matches any
+   * segment, `*` all that follows, and a path with parameters every path that they could make.
    */
   canMatchBelow(path: string): boolean {
     const above = this.#segments(path)
     return this.#variants.some((segments) => meet(segments, above))
   }
 
-  /** Doubled slashes never count here: whoever puts a path together takes them for one. */
+  /** Doubled slashes count as one here, as code that joins paths treats them. */
   #segments(url: string): readonly SegmentPattern[] {
     const { caseSensitive } = this.#router
     return pathSegments(url).map((segment) => segmentPattern(segment, caseSensitive))

@@ -35,8 +35,8 @@ function bitsOf(address: string): number {
 const MAPPED = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/
 
 /**
- * The one text of an address (RFC 5952), without an interface. An IPv4 address that is mapped into IPv6 is itself:
- * `::FFFF:A00:1` is `10.0.0.1`. `undefined` for what is no address.
+ * The one text of an address (RFC 5952), without an interface. An IPv4 address that is mapped into
+ * IPv6 is itself: `::FFFF:A00:1` is `10.0.0.1`. `undefined` for a value that is not an address.
  */
 export function canonicalAddress(address: string | undefined): string | undefined {
   if (address === undefined || address.includes('%')) return undefined

@@ -116,7 +116,7 @@ class ComparisonCompiler {
 
   #in(key: string, name: string, value: unknown): Holds {
     if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) {
-      return this.#place.refuse(key, value, 'must be a list of texts')
+      return this.#place.refuse(key, value, 'must be a list of strings')
     }
     for (const each of value) this.#assertComparable(key, name, each)
     const texts: ReadonlySet<string | undefined> = new Set<string>(value)

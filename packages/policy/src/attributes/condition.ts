@@ -16,13 +16,14 @@ export interface Condition<
 /** What a condition says of its check. */
 export interface ConditionOptions<Name extends AttributeName = AttributeName> {
   /**
-   * The attributes that the check receives. It receives no others, since a decision is remembered under the values of
-   * these: a check that looked elsewhere would answer one request with the decision of another.
+   * The attributes that the check receives. It receives no others, because a decision is cached by
+   * these values: a check that looked elsewhere would answer one request with the decision of
+   * another.
    */
   readonly reads: readonly Name[]
   /**
-   * How old a remembered decision may be. Default `cached`. Say `always` where the check costs less than a look-up (about
-   * a microsecond), or where each request needs a fresh answer.
+   * How old a cached decision may be. Default `cached`. Use `always` if the check costs less than a
+   * lookup (about a microsecond), or if each request needs a fresh answer.
    */
   readonly freshness?: Freshness
   /** How long an asynchronous check may take, in milliseconds. Default: the plugin's `timeoutMs`. */

@@ -1,9 +1,9 @@
 /**
- * How old a remembered decision may be when it is used again:
+ * How old a cached decision may be when it is used again:
  *
  * - `cached`: as old as the plugin's cache lets it become;
  * - `{ boundedMs }`: at most so many milliseconds;
- * - `always`: nothing is remembered, and each request is decided by itself.
+ * - `always`: nothing is cached, and each request is decided by itself.
  */
 export type Freshness = 'cached' | 'always' | { readonly boundedMs: number }
 

@@ -34,15 +34,21 @@ export interface AttributeCaller {
 export type Provision = ProvidedAttributes | RefusedAttributes
 
 export interface ProvidedAttributes {
-  /** The value of an attribute, by its name within the group; `undefined` for one that there is not. */
+  /**
+   * The value of an attribute, by its name within the group; `undefined` for one that does not
+   * exist.
+   */
   readonly get: (name: string) => string | undefined
   /** When what was found ends, in milliseconds since the epoch: no decision by it lives longer. Default: never. */
   readonly notAfter?: number
 }
 
-/** What the caller brought is not valid: the request is refused with 401. */
+/** What the caller sent is not valid: the request is refused with 401. */
 export interface RefusedAttributes {
   readonly refused: true
-  /** Which rule was broken, for the log: lower-case letters and hyphens, and nothing of what the caller brought. */
+  /**
+   * Which rule was broken, for the log: lower-case letters and hyphens, and nothing that the caller
+   * sent.
+   */
   readonly code?: string
 }

@@ -1,6 +1,9 @@
 import { TenantCache } from '../principals/tenant-cache.ts'
 
-/** Look-ups after which a cache is judged, and for how many questions it is bypassed where it does not pay. */
+/**
+ * Lookups after which a cache is judged, and the number of questions for which it is bypassed if it
+ * does not pay.
+ */
 const WINDOW = 1000
 const BYPASSED_QUESTIONS = 10_000
 /** A look-up and a store cost about a sixth of what a `cpu` engine does. */
@@ -21,9 +24,9 @@ interface Window {
 }
 
 /**
- * Watches whether remembering the decisions of one step pays, for each tenant by itself: one that brings ever new
- * questions takes the cache from no other. Where too few answers come from the cache, it is bypassed for a while, and
- * tried again.
+ * Watches whether caching the decisions of one step pays, for each tenant by itself: a tenant that
+ * brings ever new questions does not affect the others. If too few answers come from the cache, it
+ * is bypassed for a while, and tried again.
  */
 export class AdaptiveBypass {
   readonly #onBypass: OnBypass

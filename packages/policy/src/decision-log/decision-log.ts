@@ -34,13 +34,13 @@ export interface DecisionLogParts extends DecisionLogSettings {
 export interface LostDecisions {
   /** Decisions that `write` was never given. */
   readonly dropped: number
-  /** Decisions that `write` was given: what becomes of them nobody knows. */
+  /** Decisions that `write` was given: their outcome is not known. */
   readonly underWay: number
 }
 
 const NOBODY = Object.freeze({ spiffeId: null, trustDomain: null, tenant: null })
 
-/** Keeps the process alive, or it could end before it tells what is lost. */
+/** Keeps the process alive, which could otherwise end before the loss is logged. */
 const setReferencedTimer: SetTimer = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs)
   return () => clearTimeout(timer)
@@ -126,7 +126,7 @@ export class DecisionLog {
       await write(batch.map((record) => eventOf(record, labels, mask)))
       this.#counts.written += batch.length
     } catch {
-      // There is no better place to tell it than the counter: the log itself has failed.
+      // Only the counter can show it: the log itself has failed.
       this.#counts.failed += batch.length
     } finally {
       this.#underWay = 0

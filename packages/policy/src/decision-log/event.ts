@@ -21,7 +21,7 @@ export interface DecisionRecord {
 export interface DecisionLogEvent {
   readonly decision_id: string
   readonly labels: Readonly<Record<string, string>>
-  /** Which question was asked; always the same. */
+  /** The decision point; always the same. */
   readonly path: 'spiffe/authz/allow'
   readonly input: Readonly<Record<string, unknown>>
   readonly result: Readonly<Record<string, unknown>>

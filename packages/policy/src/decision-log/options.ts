@@ -12,7 +12,7 @@ export interface DecisionLogOptions {
   readonly allowSampleRate?: number
   /** JSON Pointers (RFC 6901) of what is taken out of each event, such as `/input/spiffe_id`. One that names nothing is an error. Default: none. */
   readonly mask?: readonly string[]
-  /** What tells this instance apart, on every event. Default: none. */
+  /** Labels of this instance, on every event. Default: none. */
   readonly labels?: Readonly<Record<string, string>>
   /** How often batches are written, in milliseconds. Default 1000. */
   readonly flushMs?: number
@@ -92,7 +92,7 @@ function arePointers(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(isPointer)
 }
 
-/** RFC 6901 §3: `~` stands only before 0 and 1. */
+/** RFC 6901 §3: `~` occurs only before 0 and 1. */
 function isPointer(value: unknown): boolean {
   return typeof value === 'string' && /^(?:\/(?:[^/~]|~[01])*)+$/.test(value)
 }

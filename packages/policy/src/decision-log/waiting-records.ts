@@ -1,4 +1,4 @@
-/** What tells whose record it is. */
+/** The owner of a record. */
 export interface OwnedRecord {
   /** `null`: nobody's. */
   readonly trustDomain: string | null
@@ -17,8 +17,9 @@ interface Domain {
 }
 
 /**
- * Records that wait, in the order in which they came. When there are too many, one of whoever has most gives way: of the
- * trust domain with most records, and in it of the tenant with most. So nobody can crowd out what others do.
+ * Records that wait, in the order in which they came. When there are too many, one of the largest
+ * owner is dropped: of the trust domain with most records, and in it of the tenant with most. So no
+ * caller can crowd out the records of others.
  */
 export class WaitingRecords<R extends OwnedRecord> {
   readonly #max: number
@@ -61,7 +62,10 @@ export class WaitingRecords<R extends OwnedRecord> {
     return taken
   }
 
-  /** Drops the latest record of whoever has most. Returns `false` where that is the owner of the new one. */
+  /**
+   * Drops the latest record of the largest owner. Returns `false` where that is the owner of the
+   * new one.
+   */
   #makeRoomFor(record: R): boolean {
     const trustDomain = heaviest(this.#domains, record.trustDomain, countOf)
     const isSameDomain = trustDomain === record.trustDomain

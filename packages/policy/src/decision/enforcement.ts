@@ -1,6 +1,6 @@
 /** Under what a decision is enforced. */
 export interface Enforcement {
   readonly policyVersion: string
-  /** The route only tells what its rule would do. */
+  /** The route only reports what its rule would decide. */
   readonly isShadow: boolean
 }

@@ -5,7 +5,7 @@ import type { Decision, Refusal } from './decision.ts'
  * What a refusal is to the caller. A transport has a status for each: HTTP 401, 403, 403 or 404, 404 and 429, for example.
  *
  * - `unauthenticated`: a proof of identity is missing, or does not do any more;
- * - `forbidden`: whoever this is may not call;
+ * - `forbidden`: the caller may not call;
  * - `tenant-mismatch`: the call is about data of another tenant;
  * - `not-found`: there is no such route;
  * - `too-many-requests`: the caller's tenant has used up its quota.

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 
 /**
- * Tells of a text that it is certainly not in a set, or that it may be. The hash is seeded anew for each filter, so that
- * nobody can look for texts that seem to be in all of them.
+ * Says whether a string is certainly not in a set, or may be in it. The hash has a new seed for
+ * each filter, so that nobody can search for strings that seem to be in all of them.
  */
 export class BloomFilter {
   readonly #bits: Uint32Array
@@ -10,7 +10,7 @@ export class BloomFilter {
   readonly #hashCount: number
   readonly #seeds = [randomInt(2 ** 32), randomInt(2 ** 32)] as const
 
-  /** @param falsePositiveRate - the share of texts outside the set that seem to be in it */
+  /** @param falsePositiveRate - the share of strings outside the set that seem to be in it */
   constructor(texts: readonly string[], falsePositiveRate: number) {
     const bitsPerText = -Math.log(falsePositiveRate) / Math.LN2 ** 2
     this.#bitCount = Math.max(32, Math.ceil(texts.length * bitsPerText))

@@ -2,7 +2,7 @@ import { PolicyError } from '../errors.ts'
 import { readOption, assertKnown, asInteger } from '../option-readers.ts'
 import { BloomFilter } from './bloom-filter.ts'
 
-/** Says for sure whether a device is in the list. A rejection refuses the request. */
+/** Says definitively whether a device is in the list. A rejection refuses the request. */
 export type ConfirmDevice = (deviceId: string) => Promise<boolean>
 
 export interface DeviceListOptions {
@@ -25,7 +25,10 @@ export class DeviceList {
   #exact: ReadonlySet<string> | null = null
   #filter: BloomFilter | null = null
 
-  /** @throws {PolicyError} `unknown-option`, `invalid-option`, also when the list is long and nobody confirms */
+  /**
+   * @throws {PolicyError} `unknown-option`, `invalid-option`, also if the list is long and
+   *   `confirm` is missing
+   */
   constructor(devices: Iterable<string>, options: DeviceListOptions = {}) {
     this.#options = readListOptions(options)
     this.replace(devices)
@@ -34,7 +37,8 @@ export class DeviceList {
   /**
    * Puts another list in place of this one, at once.
    *
-   * @throws {PolicyError} `invalid-option` when it is long and nobody confirms; the former one stays
+   * @throws {PolicyError} `invalid-option` if it is long and `confirm` is missing; the former list
+   *   stays
    */
   replace(devices: Iterable<string>): void {
     const { maxExact, falsePositiveRate, confirm } = this.#options

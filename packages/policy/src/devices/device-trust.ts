@@ -5,9 +5,9 @@ import { assertKnown, refuse } from '../option-readers.ts'
 import type { Tenant } from '../principals/tenant.ts'
 import type { DeviceList } from './device-list.ts'
 
-/** How devices are known. */
+/** How devices are identified. */
 export interface DeviceTrustOptions {
-  /** By which the service that enrols devices seals their IDs, at least 16 characters. */
+  /** Signs the IDs of devices, known to the service that enrols them; at least 16 characters. */
   readonly secret: string
   /** The devices of a tenant that are trusted; `null`: it has none. */
   readonly trusted: (tenant: Tenant | null) => DeviceList | null
@@ -23,9 +23,10 @@ const MAX_HEADER_LENGTH = 512
 const UNKNOWN: Provision = provisionOf(undefined, 'unknown')
 
 /**
- * Brings `device.id`, and `device.trust`: `trusted`, `blocked`, or `unknown` for all others and for requests without a
- * device. A header is what the caller says, so an ID counts only as it was sealed by {@link signDeviceId}; one that was
- * not refuses the request. It is no identity: it can only restrict what a proven caller may do.
+ * Provides `device.id` and `device.trust`: `trusted`, `blocked`, or `unknown` for all others and
+ * for requests without a device. A header is what the caller says, so an ID counts only as it was
+ * sealed by {@link signDeviceId}; one that was not refuses the request. It is no identity: it can
+ * only restrict what a proven caller may do.
  *
  * @throws {PolicyError} `unknown-option`, `invalid-option`
  */

@@ -1,8 +1,8 @@
 import { isAbsolute } from 'node:path'
 
 /**
- * A file for people: its path if it is one for sure. What cannot be opened may be no path at all, but a key or a token in
- * the wrong place.
+ * A file in a message: its path if it certainly is one. What cannot be opened may be a key or a
+ * token in the wrong place.
  */
 export function describeFile(path: string): string {
   const isPath = isAbsolute(path) || path.startsWith('./') || path.startsWith('../')

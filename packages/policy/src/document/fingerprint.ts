@@ -7,7 +7,7 @@ export async function fingerprintOf(files: readonly string[]): Promise<string> {
   return prints.join('\n')
 }
 
-/** Tells a folder from another one that takes its place; `null` for one that there is not. */
+/** Distinguishes a folder from another one that replaces it; `null` for one that does not exist. */
 export async function identityOf(folder: string): Promise<string | null> {
   try {
     const { dev, ino } = await stat(folder, { bigint: true })

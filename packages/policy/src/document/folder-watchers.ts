@@ -1,11 +1,11 @@
 import { watch } from 'node:fs'
 import { codeOf, identityOf } from './fingerprint.ts'
 
-/** What is told of a folder that is watched. */
+/** What is reported of a watched folder. */
 export interface FolderListener {
   /** Something happened to an entry of the folder; `null`: it is not known to which. */
   readonly onEvent: (name: string | null) => void
-  /** Nothing more is told. */
+  /** Nothing more is reported. */
   readonly onError: (error: Error) => void
 }
 

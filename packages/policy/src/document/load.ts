@@ -10,7 +10,8 @@ const MAX_BYTES = 16 * 1024 * 1024
 /**
  * Reads a policy document from a JSON file.
  *
- * @throws {PolicyError} `invalid-policy` when it cannot be read or is no JSON, `invalid-rule` when something in it is wrong
+ * @throws {PolicyError} `invalid-policy` if it cannot be read or is not JSON, `invalid-rule` when
+ *   something in it is wrong
  */
 export async function loadPolicy(file: string): Promise<Policy> {
   const text = await readText(file)

@@ -9,7 +9,7 @@ import { readTests } from './tests.ts'
 
 /** A rule of a document that has not been compiled for a route yet. */
 export interface PolicyRule {
-  /** Where it stands, such as `routes["GET /orders"]`. */
+  /** Where it is, such as `routes["GET /orders"]`. */
   readonly root: string
   readonly rule: unknown
 }
@@ -83,12 +83,12 @@ export class Policy {
     return method === 'HEAD' ? this.ofRoute('GET', url) : null
   }
 
-  /** The rules of the prefixes that a route stands under, the longest first. */
+  /** The rules of the prefixes that a route is under, the longest first. */
   ofPrefixes(pattern: RoutePattern): readonly PolicyRule[] {
     return this.#rulesOf((prefix) => pattern.isBelow(prefix))
   }
 
-  /** The rules of the prefixes that a route does not stand under, and below which it can match. */
+  /** The rules of the prefixes that a route is not under, but can match below. */
   ofReachedPrefixes(pattern: RoutePattern): readonly PolicyRule[] {
     return this.#rulesOf((prefix) => !pattern.isBelow(prefix) && pattern.canMatchBelow(prefix))
   }
@@ -100,7 +100,7 @@ export class Policy {
   }
 
   /**
-   * The rule that stands at a place, or the one of `policies` that is named there.
+   * The rule at a place, or the one of `policies` that is named there.
    *
    * @throws {PolicyError} `invalid-rule`
    */
@@ -110,7 +110,7 @@ export class Policy {
       return { root: `policies["${describeName(rule)}"]`, rule: this.#policies.get(rule) }
     }
     const known = [...this.#policies.keys()].join(', ') || 'none'
-    return place.refuse(place.root, rule, `is no policy; there are ${known}`)
+    return place.refuse(place.root, rule, `is not a policy of the document; there are ${known}`)
   }
 
   #resolve(root: string, rule: unknown): PolicyRule {

@@ -7,21 +7,20 @@ import type { TenantSource } from '../principals/tenant.ts'
 import type { MatcherObject } from '../principals/matcher.ts'
 
 /**
- * Whom a list names: a SPIFFE ID, a pattern such as `spiffe://example.org/{tenant}/api-*`, a matcher, or a matcher as
- * plain data.
+ * The entries of a list of callers: a SPIFFE ID, a pattern such as
+ * `spiffe://example.org/{tenant}/api-*`, a matcher, or a matcher as plain data.
  */
 export type Callers = readonly (string | SpiffeId | SpiffeIdMatcher | MatcherObject)[]
 
 /**
- * Who may call a route, as its `config.spiffe`. `deny` comes before `allow`, and whoever is not allowed is refused.
- * `allow` and `roles`, or else one of `anyAuthenticated` and `public`, say who may call; a rule without any of them does
- * not boot.
- * What stands in `where` and `engines` can only take away.
+ * Who may call a route, as its `config.spiffe`. `deny` comes before `allow`, and a caller that is
+ * not allowed is refused. A rule needs `allow`, `roles` or both; or `anyAuthenticated`; or
+ * `public`; a rule without any of them does not boot. `where` and `engines` can only restrict.
  */
 export interface RouteRule {
   /** The callers who may. */
   readonly allow?: Callers
-  /** The callers who may as well: whoever has one of these roles of the policy document. */
+  /** Callers who may as well: those with one of these roles of the policy document. */
   readonly roles?: readonly string[]
   /** Callers who may not, although `allow`, `roles` or `anyAuthenticated` would let them in. */
   readonly deny?: Callers
@@ -39,14 +38,14 @@ export interface RouteRule {
   /** Engines that must allow as well, by name: all of them, in this order, after `where`. */
   readonly engines?: readonly (string | EngineUse)[]
   /**
-   * `shadow` lets **every** request in, with or without an identity, and only tells what the rule says of it; but for
-   * callers whom an enforced rule around it denies. What it denies itself is not denied at the routes within. For a rule
-   * that is new on a route in use. Default `enforce`.
+   * `shadow` admits **every** request, with or without an identity, and only reports what the rule
+   * decides; callers that an enforced rule around it denies are still refused. Its own `deny` does
+   * not reach the routes inside. For a new rule on a route that is in use. Default `enforce`.
    */
   readonly mode?: RuleMode
 }
 
-/** Whether a rule is enforced, or only told. */
+/** Whether a rule is enforced, or only reported. */
 export type RuleMode = 'enforce' | 'shadow'
 
 /** How a rule uses an engine. */
@@ -55,7 +54,10 @@ export interface EngineUse {
   readonly engine: string
   /** What the engine receives. Default: the engine's own `reads`. */
   readonly reads?: readonly AttributeName[]
-  /** How old a remembered decision may be. Default: `always` for engines of cost `inline`, else `cached`. */
+  /**
+   * How old a cached decision may be. Default: `always` for engines of cost `inline`, else
+   * `cached`.
+   */
   readonly freshness?: Freshness
   /** How long it may take, in milliseconds. Default: the engine's own `timeoutMs`. */
   readonly timeoutMs?: number

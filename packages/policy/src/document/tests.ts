@@ -41,7 +41,7 @@ function readAttributes(
   const read: Record<string, string> = Object.create(null)
   for (const [name, value] of place.entries(`${key}.attributes`, attributes)) {
     if (typeof value !== 'string') {
-      return place.refuse(`${key}.attributes["${describeName(name)}"]`, value, 'must be a text')
+      return place.refuse(`${key}.attributes["${describeName(name)}"]`, value, 'must be a string')
     }
     read[name] = value
   }

@@ -136,7 +136,7 @@ function asPolicyError(engine: string, cause: unknown): PolicyError {
   return new PolicyError('invalid-policy', `${engine}: ${reasonOf(cause)}`, { cause })
 }
 
-/** Interpreters throw errors, texts and objects with a message. */
+/** Interpreters throw errors, strings and objects with a message. */
 export function reasonOf(cause: unknown): string {
   if (typeof cause === 'string') return cause
   if (typeof cause !== 'object' || cause === null) return describeValue(cause)

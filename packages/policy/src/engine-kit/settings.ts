@@ -1,7 +1,9 @@
 import { readOption, assertKnown } from '../option-readers.ts'
 import type { Engine } from '../engines/engine.ts'
 
-/** What any engine can be told, whatever it asks. Meaning, bounds and defaults are those of {@link Engine}. */
+/**
+ * The settings that all engines share. Meaning, bounds and defaults are those of {@link Engine}.
+ */
 export type EngineSettings = Partial<Omit<Engine, 'cost' | 'decide' | 'close'>>
 
 const KEYS: readonly (keyof EngineSettings)[] = [

@@ -21,7 +21,7 @@ export interface BreakerParts {
   readonly clock: () => number
   /** At least 0 and less than 1. */
   readonly random: () => number
-  /** Told how the engine as a whole stands, when that changes. */
+  /** Called with the state of the engine as a whole, when it changes. */
   readonly onChange: (state: BreakerState) => void
 }
 

@@ -19,9 +19,9 @@ const MIN_SHARED = 4
 const DOMAIN_RATIO = 3
 
 /**
- * Bounds the questions under way to an engine, so that no caller has them all: a trust domain takes at most three quarters
- * of what the others have left, and a tenant half of what the others of its trust domain have left. So there is something
- * left for who comes next.
+ * Limits the running questions to an engine, so that no caller has them all: a trust domain takes
+ * at most three quarters of what the others leave, and a tenant half of what the others of its
+ * trust domain leave. So something is left for the next caller.
  */
 export class Bulkhead {
   readonly #maxInFlight: number
@@ -43,7 +43,7 @@ export class Bulkhead {
     return this.#inFlight
   }
 
-  /** Whether a tenant, by its key, may have one more question under way. */
+  /** Whether a tenant, by its key, may have one more running question. */
   admits(tenant: string): boolean {
     if (this.#inFlight >= this.#maxInFlight) return false
     if (!this.#isShared || this.#inFlight === 0) return true

@@ -7,18 +7,21 @@ import type { BreakerOptions } from './breaker.ts'
 /**
  * What a decision costs:
  *
- * - `inline`: less than a look-up, some 100 ns; nothing is remembered unless a route asks for it;
+ * - `inline`: less than a lookup, some 100 ns; nothing is cached unless a route asks for it;
  * - `cpu`: computed in this process, synchronously: a deadline could not interrupt it;
  * - `io`: asked of another process.
  */
 export type EngineCost = 'inline' | 'cpu' | 'io'
 
-/** Something that decides by policies of its own, such as OPA or Cedar. It only ever takes away: a rule has to let the caller in first. */
+/**
+ * Something that decides by policies of its own, such as OPA or Cedar. It can only restrict: a rule
+ * must admit the caller first.
+ */
 export interface Engine {
   /** By which rules, logs and metrics call it: lower-case letters, digits and hyphens. */
   readonly name: string
   readonly cost: EngineCost
-  /** What it receives where a rule does not say. Default: nothing beyond the question itself. */
+  /** The attributes that it receives unless a rule declares others. Default: none. */
   readonly reads?: readonly AttributeName[]
   /** How long it may take, in milliseconds. Default: by `cost`, 2 for `inline` and `cpu`, 200 for `io`. */
   readonly timeoutMs?: number
@@ -34,12 +37,13 @@ export interface Engine {
   /** When the engine is left alone after failures, for each tenant by itself. */
   readonly breaker?: BreakerOptions
   /**
-   * What becomes of a request that the engine fails to decide. `deny` refuses it. `last-decision` **gives up freshness**:
-   * what the engine last said to the very same question counts for {@link lastDecisionMs} more, even if its policies
-   * have changed since in a way that it could not tell. Default `deny`.
+   * What happens to a request that the engine fails to decide. `deny` refuses it. `last-decision`
+   * **gives up freshness**: the engine's last decision on the very same question is used for {@link
+   * lastDecisionMs} more, even if its policies have changed since in a way that it did not notice.
+   * Default `deny`.
    */
   readonly onError?: 'deny' | 'last-decision'
-  /** For how long after its end a decision may stand in, in milliseconds. Default 60 000. */
+  /** How long after its end a decision may be used, in milliseconds. Default 60 000. */
   readonly lastDecisionMs?: number
   /**
    * Names its policies as they are now. Asked when a question begins and when it ends. When the name changes, nothing that
@@ -47,8 +51,9 @@ export interface Engine {
    */
   readonly policyVersion?: () => string | number
   /**
-   * Lets in by `true`, and by nothing else. `false` refuses, and is remembered; any other value, an error and a missed
-   * deadline refuse, and are not. It should settle soon after the signal of its context aborts.
+   * Only `true` allows. `false` refuses, and is cached; any other value, an error and a missed
+   * deadline refuse, and are not cached. It should settle soon after the signal of its context
+   * aborts.
    */
   decide(question: EngineRequest, context: CheckContext): boolean | Promise<boolean>
   /** Called when the application closes. */

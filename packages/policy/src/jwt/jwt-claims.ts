@@ -17,9 +17,10 @@ const DIGEST_BYTES = 32
 const NOTHING: Provision = { get: () => undefined }
 
 /**
- * Brings the claims of a bearer token (RFC 7519) as the attributes `jwt.<claim>`: texts as they are, numbers and booleans as
- * text, lists and objects as JSON. The token is verified: signature, issuer, audience, expiry. One that is not good refuses
- * the request. A decision by its claims lives no longer than the token.
+ * Provides the claims of a bearer token (RFC 7519) as the attributes `jwt.<claim>`: strings as they
+ * are, numbers and booleans as text, lists and objects as JSON. The token is verified: signature,
+ * issuer, audience, expiry. One that is not good refuses the request. A decision by its claims
+ * lives no longer than the token.
  *
  * Needs the package `jose`.
  *
@@ -105,7 +106,7 @@ function refused(code: TokenFault): RefusedAttributes {
 function isBoundTo({ cnf }: JWTPayload, { fingerprint256 }: AttributeCaller): boolean {
   if (typeof cnf !== 'object' || cnf === null) return false
   const fingerprint = Buffer.from(fingerprint256.replaceAll(':', ''), 'hex')
-  // What is no digest binds nothing, whatever the token says.
+  // What is not a digest binds nothing, whatever the token says.
   if (fingerprint.length !== DIGEST_BYTES) return false
   return Reflect.get(cnf, 'x5t#S256') === fingerprint.toString('base64url')
 }
@@ -114,7 +115,7 @@ function textOf(claims: JWTPayload, name: string): string | undefined {
   if (!Object.hasOwn(claims, name)) return undefined
   const value = claims[name]
   if (value === undefined || value === null) return undefined
-  // Of what JavaScript rounds, two different numbers have one text.
+  // Two different numbers that JavaScript rounds have the same text.
   if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
     throw new RangeError(`the claim is a whole number that is not read exactly`)
   }

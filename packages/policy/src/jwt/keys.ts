@@ -40,7 +40,7 @@ class KeySet {
   /** By the clock that tokens are judged by. */
   #readAt = -Infinity
   #reading: Promise<void> | undefined
-  /** By the clock of the process, which nobody sets. */
+  /** By the monotonic clock of the process. */
   #mayReadAt = -Infinity
   #retryMs = FIRST_RETRY_MS
   #failure: PolicyError | undefined
@@ -69,7 +69,8 @@ class KeySet {
   async #current(): Promise<FindKey> {
     if (!this.#isYoungerThan(RENEW_AT_MS)) {
       const refreshed = this.#refresh()
-      // An issuer that is known to fail may hang: nobody waits for it while the last good keys go on.
+      // An issuer that is known to fail may hang: requests do not wait for it while the last good
+      // keys are used.
       const mayGoOn = this.#failure !== undefined && this.#isYoungerThan(MAX_STALE_MS)
       if (!mayGoOn && !this.#isYoungerThan(MAX_AGE_MS)) await refreshed
     }

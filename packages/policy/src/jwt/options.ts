@@ -8,7 +8,10 @@ import {
   refuse,
 } from '../option-readers.ts'
 
-/** Signatures that whoever reads the keys cannot make himself. `none` and the symmetric ones are not among them. */
+/**
+ * Signatures that a reader of the keys cannot make. `none` and the symmetric algorithms are not
+ * among them.
+ */
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -29,15 +32,15 @@ export type JwtAlgorithm = (typeof ALGORITHMS)[number]
 /** Where the keys of the issuer are. */
 export type JwksLocation = { readonly file: string } | { readonly url: string | URL }
 
-/** Whose tokens are believed, and how. */
+/** Which tokens are accepted, and how they are verified. */
 export interface JwtClaimsOptions {
   /** The issuer (`iss`) of the tokens. */
   readonly issuer: string
   /** This service, or one of its names, in the audience (`aud`) of the tokens. */
   readonly audience: string | readonly string[]
   /**
-   * The signature algorithms that count; the token does not choose. `EdDSA` and `Ed25519` name the same signatures: list
-   * what the issuer writes.
+   * The accepted signature algorithms; the token does not choose. `EdDSA` and `Ed25519` name the
+   * same signatures: list what the issuer writes.
    */
   readonly algorithms: readonly JwtAlgorithm[]
   /** The keys of the issuer, as a JSON Web Key Set (RFC 7517 §5). */
@@ -53,13 +56,16 @@ export interface JwtClaimsOptions {
   readonly certificateBound?: boolean
   /** How far the clocks may differ, in milliseconds. Default 0. */
   readonly clockToleranceMs?: number
-  /** How long the keys are not asked for again, however many tokens name unknown ones, in milliseconds. Default 30 000. */
+  /**
+   * How long the keys are not fetched again, however many tokens name unknown ones, in
+   * milliseconds. Default 30 000.
+   */
   readonly cooldownMs?: number
   /** Octets of a token; a longer one is refused unread. Default 8192. */
   readonly maxTokenBytes?: number
   /**
-   * Tokens of the callers of one trust domain whose claims are remembered until they expire; its tenants share them.
-   * Default 1000.
+   * Tokens of the callers of one trust domain whose claims are cached until they expire; its
+   * tenants share them. Default 1000.
    */
   readonly maxCachedTokens?: number
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -96,7 +102,7 @@ export function readJwtOptions(options: JwtClaimsOptions): JwtClaimsSettings {
     issuer: isText(issuer) ? issuer : refuse('jwtClaims.issuer', issuer, 'is required'),
     audience: isAudience(audience)
       ? audience
-      : refuse('jwtClaims.audience', audience, 'must be a text, or a list of some'),
+      : refuse('jwtClaims.audience', audience, 'must be a string, or a list of strings'),
     algorithms: areAlgorithms(algorithms)
       ? algorithms
       : refuse('jwtClaims.algorithms', algorithms, `must be some of ${ALGORITHMS.join(', ')}`),
@@ -106,7 +112,7 @@ export function readJwtOptions(options: JwtClaimsOptions): JwtClaimsSettings {
       options.header,
       'authorization',
       isHeader,
-      'is no header',
+      'must be the name of a header in lower case',
     ),
     required: asBoolean('jwtClaims.required', options.required, true),
     certificateBound: asBoolean('jwtClaims.certificateBound', options.certificateBound, false),
@@ -131,7 +137,9 @@ function readLocation(jwks: unknown): JwksLocation {
   )
 }
 
-/** Keys that come in the clear are anybody's keys. On loopback nobody stands between. */
+/**
+ * Keys that are not encrypted on the way could be anybody's keys. On loopback nobody is in between.
+ */
 function isUrl(url: unknown): url is string | URL {
   if (!(typeof url === 'string' || url instanceof URL) || !URL.canParse(url.toString()))
     return false

@@ -4,12 +4,13 @@ import type { AttributeCaller } from '../attributes/provider.ts'
 /** Whose token it is. */
 export type TokenCaller = Pick<AttributeCaller, 'spiffeId' | 'tenant'>
 
-/** Trust domains whose callers' tokens are remembered; those of further ones are verified each time. */
+/** Trust domains whose callers' tokens are cached; those of further ones are verified each time. */
 const MAX_TRUST_DOMAINS = 64
 
 /**
- * Tokens that were good, by a digest, for each trust domain by itself. Where a trust domain fills its share, the tenant with
- * most tokens gives way, so that no caller makes the tokens of others be verified anew.
+ * Tokens that were good, by a digest, for each trust domain by itself. Where a trust domain fills
+ * its share, the tenant with most tokens loses one, so that no caller makes the tokens of others be
+ * verified again.
  */
 export class TokenCache<T> {
   readonly #maxTokens: number

@@ -6,13 +6,13 @@ import { errors } from 'jose'
 const COMPACT = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const MAX_DEPTH = 32
-/** The end of the year 9999, in seconds: a time after it is no time. */
+/** The end of the year 9999, in seconds: a later time is not valid. */
 const MAX_TIME = 253_402_300_799
 
 /**
- * Refuses what two readers of a token could understand differently, or what is no token at all: characters that a lenient
- * decoder passes over, a key that occurs twice in the header or the claims, times that are none. RFC 7519 §4: duplicate
- * claim names are rejected, or the last one counts.
+ * Refuses what two readers of a token could understand differently, or what is not a token at all:
+ * characters that a lenient decoder skips, a key that occurs twice in the header or the claims,
+ * invalid times. RFC 7519 §4: duplicate claim names are rejected, or the last one counts.
  *
  * @throws {errors.JWTInvalid}
  */

@@ -4,7 +4,7 @@ import { compileCaller } from './matcher.ts'
 
 /** A list of callers, compiled. */
 export interface CompiledCallers {
-  /** Matches whom the list names. */
+  /** Matches the callers that the list names. */
   readonly matcher: SpiffeIdMatcher
   /** The patterns and matchers, in their order, for what they capture. */
   readonly others: readonly SpiffeIdMatcher[]

@@ -48,23 +48,28 @@ function compileCallersOf(
   }
   const callers = union(lists)
   if (callers.entries.length > 0) return callers
-  return place.fail(`${place.root}.roles`, 'lets nobody in: there is nobody who has one of them')
+  return place.fail(`${place.root}.roles`, 'admits nobody: no caller has one of these roles')
 }
 
 function someOf(place: Place, key: string, list: unknown): readonly unknown[] {
   if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
-  return list.length > 0 ? list : place.refuse(key, list, 'lets nobody in')
+  return list.length > 0 ? list : place.refuse(key, list, 'admits nobody')
 }
 
 function findRole(place: Place, key: string, name: unknown, roles: Roles): CompiledCallers {
   const role = typeof name === 'string' ? roles.get(name) : undefined
   if (role !== undefined) return role
-  return place.refuse(key, name, `is no role; there are ${[...roles.keys()].join(', ') || 'none'}`)
+  return place.refuse(
+    key,
+    name,
+    `is not a role of the document; there are ${[...roles.keys()].join(', ') || 'none'}`,
+  )
 }
 
 function compilePublic(place: Place, given: ReadonlyMap<string, unknown>): 'public' {
   const key = `${place.root}.public`
-  if (given.size > 1) return place.refuse(place.root, [...given.keys()], '`public` stands alone')
+  if (given.size > 1)
+    return place.refuse(place.root, [...given.keys()], '`public` excludes the others')
   const reason = place.members(key, given.get('public'), ['reason']).get('reason')
   if (typeof reason === 'string' && reason.trim() !== '') return 'public'
   return place.refuse(`${key}.reason`, reason, 'must say why everybody may call')

@@ -15,8 +15,8 @@ import { PolicyError } from '../errors.ts'
 import type { Place } from '../location.ts'
 
 /**
- * A matcher as plain data, for rules that are kept in files: `memberOf`, `oneOf`, `and`, `or` and `not` of
- * `@fastify-spiffe/spiffe`. A text is a SPIFFE ID, or a pattern.
+ * A matcher as plain data, for rules that are kept in files: `memberOf`, `oneOf`, `and`, `or` and
+ * `not` of `@fastify-spiffe/spiffe`. A string is a SPIFFE ID or a pattern.
  */
 export type MatcherObject =
   | { readonly memberOf: string }
@@ -37,11 +37,11 @@ const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
 const NAMES = [...BUILDERS.keys()]
 /** What no SPIFFE ID has: a pattern need not fail as one first, which would cost more than to compile it. */
 const WILDCARD = /[*{]/
-/** The same texts stand in many rules. What they are compiled to cannot change. */
+/** The same strings occur in many rules. What they are compiled to cannot change. */
 const compiled = new LRUCache<string, SpiffeId | SpiffeIdMatcher>({ max: 1000 })
 /** X509-SVID §2: the SPIFFE ID of a workload has a path. */
 const NOBODY =
-  'names nobody: no workload has such a SPIFFE ID. One has a path; `memberOf` names a whole trust domain'
+  'matches no workload: the SPIFFE ID of a workload has a path; `memberOf` matches a whole trust domain'
 /** Longer than the key of any rule that people can read: what nests without end ends here. */
 const MAX_KEY_LENGTH = 1000
 
@@ -108,7 +108,7 @@ const OTHER_COPY =
   'was made by another copy of @fastify-spiffe/spiffe: install one version of all @fastify-spiffe packages, which ' +
   '`npm ls @fastify-spiffe/spiffe` shows'
 
-/** By the names of its classes, and by nothing that stands in the value itself. */
+/** By the names of its classes, and by nothing in the value itself. */
 function isOfOtherCopy(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const base: unknown = Object.getPrototypeOf(value)
@@ -142,7 +142,7 @@ function asWorkload(place: Place, key: string, value: unknown): SpiffeId {
 }
 
 function asText(place: Place, key: string, value: unknown): string {
-  return typeof value === 'string' ? value : place.refuse(key, value, 'must be a text')
+  return typeof value === 'string' ? value : place.refuse(key, value, 'must be a string')
 }
 
 function asList(place: Place, key: string, value: unknown): readonly unknown[] {

@@ -31,7 +31,7 @@ export class BusLink {
     this.#parts = parts
   }
 
-  /** When the last message that this replica heard of its own was published. */
+  /** When the last own message that this replica received was published. */
   get lastContact(): number {
     return this.#lastContact
   }
@@ -148,6 +148,6 @@ function guarded(listener: () => void): void {
   try {
     listener()
   } catch {
-    // What was not heard shows as a gap.
+    // A missing message shows as a gap.
   }
 }

@@ -13,8 +13,9 @@ export interface InvalidationBus {
   /** Sends a message of at most 4096 characters to all replicas. Called for one message after another. */
   publish(message: string): Promise<void>
   /**
-   * Begins a subscription, which reconnects by itself as far as it can. Returns the function that ends it. A replica that
-   * does not hear its own messages ends its subscription and begins another one.
+   * Begins a subscription, which reconnects by itself as far as it can. Returns the function that
+   * ends it. A replica that does not receive its own messages ends its subscription and begins
+   * another one.
    */
   subscribe(listener: InvalidationListener): () => void | Promise<void>
 }

@@ -2,9 +2,10 @@
 const MAX_PER_HEARTBEAT = 3
 
 /**
- * Forgets everything when messages may have been lost. An evaluation that is overtaken twice is refused, so whoever can
- * interrupt subscriptions over and over could have all requests refused: after a few times nothing that is remembered is
- * used until the next heartbeat, and then everything is forgotten once.
+ * Forgets everything when messages may have been lost. An evaluation that is overtaken twice is
+ * refused, so an attacker who can interrupt subscriptions again and again could have all requests
+ * refused. After a few times the cache is not used until the next heartbeat, and then everything is
+ * forgotten once.
  */
 export class Forgetting {
   readonly #forgetAll: () => void
@@ -14,7 +15,7 @@ export class Forgetting {
     this.#forgetAll = forgetAll
   }
 
-  /** Whether nothing that is remembered may be used until the next heartbeat. */
+  /** Whether the cache may not be used until the next heartbeat. */
   get isDue(): boolean {
     return this.#times > MAX_PER_HEARTBEAT
   }
@@ -23,7 +24,7 @@ export class Forgetting {
     if (++this.#times <= MAX_PER_HEARTBEAT) this.#forgetAll()
   }
 
-  /** There is no knowing what is to be forgotten until the next heartbeat. */
+  /** What is to be forgotten is unknown until the next heartbeat. */
   suspend(): void {
     this.#times = Infinity
   }

@@ -12,13 +12,13 @@ export interface PolicyStatement {
 }
 
 interface Sender {
-  /** Random, made anew at each boot. */
+  /** Random, new at each boot. */
   readonly sender: string
   /** How many invalidations the sender has published, this one included. */
   readonly count: number
 }
 
-/** What one replica tells the others. */
+/** A message of one replica to the others. */
 export type InvalidationMessage =
   | (Sender & { readonly kind: 'invalidation'; readonly scope: string })
   | (Sender & { readonly kind: 'end' })
@@ -58,7 +58,7 @@ export function verifyMessage(text: string, key: SigningKey): InvalidationMessag
 }
 
 function macOf(body: string, { secret, bus }: SigningKey): Buffer {
-  // JSON tells where the name of the bus ends.
+  // JSON marks where the name of the bus ends.
   return createHmac('sha256', secret)
     .update(JSON.stringify([PURPOSE, bus]))
     .update(body)

@@ -4,11 +4,17 @@ import type { InvalidationBus } from './bus.ts'
 /** How the replicas of a service keep their caches in step. */
 export interface ReplicasOptions {
   readonly bus: InvalidationBus
-  /** Known to all replicas and to nobody else, at least 16 characters: messages are signed with it. */
+  /** Signs messages; known only to the replicas; at least 16 characters. */
   readonly secret: string
-  /** How often each replica says where it stands, in milliseconds. Default 5000, or a third of `maxStaleMs` if that is less. */
+  /**
+   * How often each replica publishes its state, in milliseconds. Default 5000, or a third of
+   * `maxStaleMs` if that is less.
+   */
   readonly heartbeatMs?: number
-  /** For how long the bus may be out of touch before nothing that is remembered is used, in milliseconds. Default 60 000. */
+  /**
+   * How long the bus may be out of touch before the cache is not used any more, in milliseconds.
+   * Default 60 000.
+   */
   readonly maxStaleMs?: number
 }
 

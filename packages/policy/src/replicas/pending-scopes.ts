@@ -3,7 +3,7 @@ import { ALL_TENANTS } from './scope.ts'
 /** Where there are more, others are made to forget too much rather than too little. */
 const MAX_PENDING = 10_000
 
-/** The scopes that the other replicas have not been told of yet, in the order in which they were invalidated. */
+/** The scopes that were not published yet, in the order in which they were invalidated. */
 export class PendingScopes {
   readonly #scopes = new Set<string>()
 

@@ -25,21 +25,22 @@ export interface DatedStatement extends PolicyStatement {
 }
 
 /**
- * Brings the policy documents of the replicas together, forwards only. Each document that is put in force gets an epoch,
- * greater than all that the replica knows. A replica that hears of a later document with another digest puts it in force
- * as soon as its own file holds exactly that; until then it keeps the one that it has.
+ * Brings the policy documents of the replicas together, forwards only. Each activated document gets
+ * an epoch, greater than all that the replica knows. A replica that learns of a later document with
+ * another digest activates it as soon as its own file contains exactly that; until then it keeps
+ * the one that it has.
  */
 export class PolicyAgreement {
   readonly #policy: PolicyInForce
   readonly #clock: () => number
   /** Of the document in force here; 0 for that of the boot. */
   #epoch = 0
-  /** The greatest epoch that was made or heard of. */
+  /** The greatest epoch that was made or received. */
   #latest = 0
   /** The latest document, when this replica has another one. */
   #wanted: PolicyStatement | null = null
   #wantedAt = -Infinity
-  /** Another replica has booted with another document. Which of both is later, nobody knows. */
+  /** Another replica has booted with another document. It is unknown which is later. */
   #other: DatedStatement | null = null
   #otherAt = -Infinity
   #isAdopting = false
@@ -51,7 +52,7 @@ export class PolicyAgreement {
     this.#clock = clock
   }
 
-  /** What this replica tells the others. */
+  /** What this replica publishes. */
   get statement(): PolicyStatement {
     const { version, digest } = this.#policy
     return { epoch: this.#epoch, digest, version }

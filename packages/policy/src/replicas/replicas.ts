@@ -12,7 +12,7 @@ import { SenderCounts } from './sender-counts.ts'
 import type { ReplicasState } from './state.ts'
 
 export interface ReplicasParts extends ReplicasSettings {
-  /** Forgets what is remembered about a scope, `*` for all. */
+  /** Forgets the cached decisions of a scope, `*` for all. */
   readonly invalidate: (scope: string) => void
   readonly policy: PolicyInForce
   readonly log: ReplicasLog
@@ -20,13 +20,14 @@ export interface ReplicasParts extends ReplicasSettings {
   readonly clock: () => number
 }
 
-/** More than this in one heartbeat is not verified: until the next one, nothing that is remembered is used. */
+/** More than this in one heartbeat is not verified: until the next one, the cache is not used. */
 const MAX_MESSAGES_PER_HEARTBEAT = 20_000
 
 /**
- * Keeps the cache of this replica in step with those of the others. Each replica numbers its invalidations, and repeats
- * the last number with each heartbeat: whoever missed one forgets everything. A replica is in touch when it hears its own
- * heartbeat: then the bus takes what is published, and brings it.
+ * Keeps the cache of this replica in step with those of the others. Each replica numbers its
+ * invalidations, and repeats the last number with each heartbeat: a replica that missed one forgets
+ * everything. A replica is in touch when it receives its own heartbeat: then the bus accepts and
+ * delivers messages.
  */
 export class Replicas {
   readonly #parts: ReplicasParts
@@ -38,7 +39,10 @@ export class Replicas {
   readonly #senders: SenderCounts
   readonly #forgetting: Forgetting
   readonly #pending = new PendingScopes()
-  /** What is being published. When that fails it is sent again as it is: to whoever heard it, it says nothing new. */
+  /**
+   * What is being published. If that fails it is sent again unchanged: to replicas that received
+   * it, it is not new.
+   */
   #current: string | null = null
   #count = 0
   #flushing: Promise<void> | null = null
@@ -74,14 +78,14 @@ export class Replicas {
     })
   }
 
-  /** Whether what is remembered here can be used. */
+  /** Whether the cache of this replica can be used. */
   get isCurrent(): boolean {
     return this.#isInTouch && !this.#forgetting.isDue
   }
 
   get #isInTouch(): boolean {
     const staleMs = this.#parts.clock() - this.#link.lastContact
-    // When the clock is set back, nobody knows for how long.
+    // If the clock is set back, the duration is unknown.
     return staleMs >= 0 && staleMs <= this.#parts.maxStaleMs
   }
 
@@ -95,7 +99,7 @@ export class Replicas {
     })
   }
 
-  /** Begins to listen. Where the bus is out of reach, nothing that is remembered is used until it is. */
+  /** Starts the subscription. While the bus is out of reach, the cache is not used. */
   async start(): Promise<void> {
     this.#heartbeat = setInterval(() => {
       this.#received = 0
@@ -106,7 +110,7 @@ export class Replicas {
     await this.#sync()
   }
 
-  /** Tells the other replicas that everything remembered about a scope is void. */
+  /** Informs the other replicas that the cached decisions of a scope are void. */
   publish(scope: string): void {
     this.#pending.add(scope)
     this.#flush().then(
@@ -143,7 +147,10 @@ export class Replicas {
     await this.#link.publish(this.#sign({ kind: 'end', sender: this.#sender, count: this.#count }))
   }
 
-  /** A replica that cannot publish cannot tell what it has invalidated: nothing is remembered for longer than a bus may be out of touch. */
+  /**
+   * A replica that cannot publish cannot share its invalidations: nothing is cached for longer than
+   * a bus may be out of touch.
+   */
   #forgetForSilent(): void {
     const { clock, maxStaleMs } = this.#parts
     const sinceMs = clock() - this.#forgottenAt
@@ -157,7 +164,10 @@ export class Replicas {
     return this.#pending.size + (this.#current === null ? 0 : 1)
   }
 
-  /** Publishes what is pending and where this replica stands, and waits until it hears that itself. One at a time. */
+  /**
+   * Publishes what is pending and the state of this replica, and waits until it receives that
+   * itself. One at a time.
+   */
   async #sync(): Promise<void> {
     this.#isSyncWanted = true
     if (this.#isSyncing) return

@@ -8,7 +8,7 @@ export interface ReplicasLog {
   warn(fields: object, message: string): void
 }
 
-/** What is reported besides the state. */
+/** What is reported in addition to the state. */
 export interface ReplicasFindings extends ReplicasState {
   /** What the bus failed with. */
   readonly cause: unknown
@@ -35,7 +35,7 @@ export class ReplicasReport {
   readonly #log: ReplicasLog
   readonly #clock: () => number
   #published = ''
-  /** The state of each topic that the log tells of last. */
+  /** The last logged state of each topic. */
   readonly #logged = new Map<string, string>()
   /** When each topic and state was last logged. */
   readonly #loggedAt = new Map<string, number>()
@@ -87,11 +87,11 @@ export class ReplicasReport {
 
   #logBus({ state, problem, pending, cause }: ReplicasFindings): void {
     if (state === 'current') {
-      return this.#log.info({ state }, 'invalidation bus is back: remembered decisions are used')
+      return this.#log.info({ state }, 'invalidation bus is back: cached decisions are used')
     }
     const code = problem ?? 'bus-timeout'
     const fields = { code, state, pending, cause: causeOf(cause) }
-    const message = `invalidation bus is out of touch: every decision is made anew until it is back; ${CURES[code]}`
+    const message = `invalidation bus is out of touch: every decision is made again until it is back; ${CURES[code]}`
     this.#log.warn(fields, message)
   }
 

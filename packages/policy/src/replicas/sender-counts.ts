@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { InvalidationMessage } from './message.ts'
 
-/** Senders that are kept account of. One that is not is heard of as if it were new. */
+/** Senders that are tracked. One that is not counts as new. */
 const MAX_SENDERS = 1000
 /** A sender that has been silent for this many times as long as one may be is not expected back. */
 const MAX_SILENCES = 10
@@ -10,7 +10,10 @@ interface Heard {
   readonly count: number
   /** Of the last heartbeat. */
   readonly beat: number
-  /** When the sender was last heard of, in milliseconds since the epoch; `null` for one that has said that it ends. */
+  /**
+   * When the sender's last message arrived, in milliseconds since the epoch; `null` for one that
+   * has announced its end.
+   */
   readonly at: number | null
 }
 
@@ -27,8 +30,8 @@ export class SenderCounts {
   }
 
   /**
-   * `next`: no message of the sender was lost before this one. `gap`: some were, or may have been. `repeated`: this one was
-   * heard before, or a later one was.
+   * `next`: no message of the sender was lost before this one. `gap`: some were, or may have been.
+   * `repeated`: this one arrived before, or a later one did.
    */
   record(message: InvalidationMessage): 'next' | 'gap' | 'repeated' {
     const { kind, sender, count } = message

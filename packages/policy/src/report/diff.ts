@@ -12,7 +12,7 @@ export interface TableDiff {
 export interface RowChange {
   readonly method: string
   readonly route: string
-  /** What differs: where the rule stands does not count. */
+  /** What differs: where the rule is does not count. */
   readonly fields: readonly FieldChange[]
 }
 
@@ -52,7 +52,10 @@ function changesOf(before: RouteRow, after: RouteRow): readonly FieldChange[] {
   }))
 }
 
-/** Routes that differ by a constraint alone have the same method and pattern: their order tells them apart. */
+/**
+ * Routes that only a constraint separates have the same method and pattern: their order
+ * distinguishes them.
+ */
 function byKey({ routes }: RouteTable): Rows {
   const counts = new Map<string, number>()
   return new Map(

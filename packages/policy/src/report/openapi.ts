@@ -6,7 +6,9 @@ export interface OpenApiPaths {
   readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>
 }
 
-/** One operation, and its rules: more than one where constraints, such as a host, tell several routes apart. */
+/**
+ * One operation, and its rules: several if constraints, such as a host, separate several routes.
+ */
 export interface OpenApiOperation {
   readonly 'x-spiffe-authz': readonly OpenApiRule[]
 }

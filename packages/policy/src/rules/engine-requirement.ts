@@ -21,7 +21,7 @@ const KEYS = ['engine', 'reads', 'freshness', 'timeoutMs'] as const
 
 /** Deadlines in milliseconds, for engines and rules that name none. */
 const TIMEOUTS: Readonly<Record<EngineCost, number>> = { inline: 2, cpu: 2, io: 200 }
-/** What costs less than a look-up is not remembered. */
+/** What costs less than a lookup is not cached. */
 const FRESHNESS: Readonly<Record<EngineCost, Freshness>> = {
   inline: 'always',
   cpu: 'cached',
@@ -48,7 +48,7 @@ export function compileEngineUse(
   const reads = compileReads(at, options['reads'] ?? engine.reads ?? [], context)
   const timeoutMs = compileTimeout(at, options['timeoutMs'] ?? engine.timeoutMs ?? TIMEOUTS[cost])
   const outcomes = engineOutcomes(engine.name)
-  // Every question tells the method, so every key has it.
+  // Every question contains the method, so every key does.
   const others = reads.filter(({ name: read }) => read !== 'method')
   const sources = [compileSource({ ...context, ...at }, key, 'method'), ...others]
   const parts = {

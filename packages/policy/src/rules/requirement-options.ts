@@ -22,7 +22,7 @@ export interface RequirementContext extends AttributeContext, CompositionContext
   readonly nextIndex: () => number
 }
 
-/** For whom a cache is bypassed, and why. */
+/** The tenant for which a cache is bypassed, and why. */
 export interface Bypass {
   /** The key of the tenant. */
   readonly tenant: string
@@ -66,7 +66,7 @@ export function compileReads(
 }
 
 /**
- * The members of a requirement. A document can write `null`, which is no way to leave one out.
+ * The members of a requirement. A document can write `null`, which does not leave one out.
  *
  * @throws {PolicyError} `invalid-rule`
  */

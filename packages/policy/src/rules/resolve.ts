@@ -16,7 +16,7 @@ export interface RouteFacts {
   readonly scope: ScopeRule | null
 }
 
-/** A rule, and where it stands. */
+/** A rule, and where it is. */
 export interface PlacedRule {
   readonly place: Place
   readonly rule: unknown
@@ -40,7 +40,7 @@ export function resolveRule(route: RouteFacts, method: string, policy: Policy): 
   const ofDocument = policy.ofRoute(method, route.url) ?? policy.ofRoute(method, route.documentUrl)
   if (own !== undefined && ofDocument !== null) {
     const { root } = ofDocument
-    return place.within(policy.source, root).refuse(root, own, 'stands in the code already')
+    return place.within(policy.source, root).refuse(root, own, 'has a rule in the code already')
   }
   const scopes = scopeRules(route, policy)
   const inherited = [...scopes, ...prefixRules(route, policy)]

@@ -2,8 +2,8 @@
 const MAX_DEPTH = 32
 
 /**
- * A copy of a rule as it is now: of its plain objects and lists, all the way down. What else stands in it, such as a
- * matcher or a function, is the same.
+ * A copy of a rule as it is now: of its plain objects and lists, all the way down. Its other
+ * values, such as a matcher or a function, are the same.
  */
 export function snapshotOf(value: unknown, depth = 0): unknown {
   if (depth === MAX_DEPTH) return value

@@ -22,7 +22,7 @@ export function redisBus(options: RedisBusOptions): InvalidationBus {
   const { prefix = 'spiffe-authz' } = options
   const client = checkClient('redisBus.client', options.client)
   if (typeof prefix !== 'string' || prefix === '') {
-    return refuse('redisBus.prefix', prefix, 'must be a text')
+    return refuse('redisBus.prefix', prefix, 'must be a string')
   }
   handleErrors(client)
   return new RedisBus(client, prefix)

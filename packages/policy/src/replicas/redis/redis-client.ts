@@ -32,7 +32,7 @@ export interface IoRedisClient extends RedisCommands {
 /** A client of `redis` or `ioredis`. Both speak to Redis and Valkey alike. */
 export type RedisClient = NodeRedisClient | IoRedisClient
 
-/** `ioredis` has scripts as commands, and says how it stands in a text. */
+/** `ioredis` has scripts as commands, and its state as a string. */
 export function isIoRedis(client: RedisClient): client is IoRedisClient {
   return hasFunctions(client, ['defineCommand', 'sismember', 'disconnect'])
 }

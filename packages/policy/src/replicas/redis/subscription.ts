@@ -68,10 +68,10 @@ function subscribeWithIoRedis(
   return () => subscriber.disconnect()
 }
 
-/** It is connected, and subscribed each time that it is, by nobody but the caller. */
+/** Only the caller connects it, and subscribes each time that it is connected. */
 function duplicateIoRedis(client: IoRedisClient): IoRedisClient {
   const options = { lazyConnect: true, autoResubscribe: false }
   const isCluster = Reflect.get(client, 'isCluster') === true
-  // A cluster takes other nodes first, and none stand for its own.
+  // A cluster uses other nodes first; none of them represents it.
   return isCluster ? client.duplicate([], options) : client.duplicate(options)
 }
