@@ -25,7 +25,7 @@ export interface TenantsOptions extends PolicyTenantsOptions {
 
 /** What the plugin is registered with. Every option has a default. */
 export interface AuthzOptions extends PolicyOptions<FastifyRequest> {
-  /** How tenants are kept apart. */
+  /** How tenants are kept apart. Default: that of each of its options. */
   readonly tenants?: TenantsOptions
   /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default: none is. */
   readonly trustedProxies?: readonly string[]

@@ -19,7 +19,10 @@ export function isTimeout(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS
 }
 
-/** @throws {@link PolicyError} `invalid-option` */
+/**
+ * Reads an option that is a whole number, from `min` to 10,000,000.
+ * @throws {@link PolicyError} `invalid-option`
+ */
 export function asInteger(
   key: string,
   value: number | undefined,
@@ -29,12 +32,18 @@ export function asInteger(
   return reader.asInteger(key, value, { min, max: MAX_COUNT, defaultValue })
 }
 
-/** @throws {@link PolicyError} `invalid-option` */
+/**
+ * Reads an option in milliseconds, more than 0 and no longer than a timer can wait.
+ * @throws {@link PolicyError} `invalid-option`
+ */
 export function asDuration(key: string, value: number | undefined, defaultValue: number): number {
   return reader.read(key, value, defaultValue, isTimeout, 'must be milliseconds, more than 0')
 }
 
-/** @throws {@link PolicyError} `invalid-option` */
+/**
+ * Reads an option that is a function.
+ * @throws {@link PolicyError} `invalid-option`
+ */
 export function asFunction<T extends () => unknown>(
   key: string,
   value: T | undefined,
@@ -43,7 +52,10 @@ export function asFunction<T extends () => unknown>(
   return reader.asFunction(key, value, defaultValue)
 }
 
-/** @throws {@link PolicyError} `invalid-option` */
+/**
+ * Reads an option that is `true` or `false`.
+ * @throws {@link PolicyError} `invalid-option`
+ */
 export function asBoolean(key: string, value: boolean | undefined, defaultValue: boolean): boolean {
   return reader.asBoolean(key, value, defaultValue)
 }

@@ -41,6 +41,7 @@ export interface Attributes {
   readonly [name: `captures.${string}`]: string
 }
 
+/** The name of an attribute, such as `method` or `headers.x-device`. */
 export type AttributeName = keyof Attributes
 
 /** The value of one attribute. */

@@ -33,6 +33,7 @@ export interface AttributeCaller {
 /** What a provider found. */
 export type Provision = ProvidedAttributes | RefusedAttributes
 
+/** The attributes that a provider found for a call. */
 export interface ProvidedAttributes {
   /**
    * The value of an attribute, by its name within the group; `undefined` for one that does not

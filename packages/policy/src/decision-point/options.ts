@@ -33,7 +33,7 @@ export interface PolicyOptions<C extends Call = Call> {
    * the option nobody has a tenant.
    */
   readonly tenant?: TenantTemplate
-  /** How tenants are kept apart. */
+  /** How tenants are kept apart. Default: that of each of its options. */
   readonly tenants?: TenantsOptions
   /**
    * The rule of requests that match no route: of the not-found handler, and of `OPTIONS` without a route. Without it
@@ -54,7 +54,7 @@ export interface PolicyOptions<C extends Call = Call> {
   readonly networks?: Readonly<Record<string, readonly string[]>>
   /** Engines that rules can ask, by their names. They are closed with the application. Default: none. */
   readonly engines?: readonly Engine[]
-  /** How many decisions of conditions and engines are remembered, and for how long. */
+  /** How many decisions are remembered, and for how long, in ms. Default: by each part. */
   readonly cache?: {
     /** Tenants of one trust domain with remembered decisions; its least recently used is forgotten first. Default 1024. */
     readonly maxTenants?: number

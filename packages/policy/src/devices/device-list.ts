@@ -5,12 +5,16 @@ import { BloomFilter } from './bloom-filter.ts'
 /** Says definitively whether a device is in the list. A rejection refuses the request. */
 export type ConfirmDevice = (deviceId: string) => Promise<boolean>
 
+/** Options of `deviceList`. */
 export interface DeviceListOptions {
   /** Devices that are kept as they are; a longer list becomes a filter. Default 100 000, about 10 MB. */
   readonly maxExact?: number
   /** The share of strangers that a filter takes for members at first sight. Default 0.001. */
   readonly falsePositiveRate?: number
-  /** Asked about each device that a filter takes for a member: the filter alone never says yes. Needed for long lists. */
+  /**
+   * Asked about each device that a filter takes for a member: the filter alone never says yes.
+   * Needed for long lists. Default: no device is confirmed.
+   */
   readonly confirm?: ConfirmDevice
 }
 

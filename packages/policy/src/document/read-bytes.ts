@@ -30,7 +30,10 @@ export async function readBytesIfPresent(path: string, maxBytes: number): Promis
   throw new PolicyError('invalid-policy', `${path} has more than ${maxBytes} bytes`)
 }
 
-/** @throws TypeError when the bytes are not UTF-8 */
+/**
+ * Decodes UTF-8, and refuses what is not.
+ * @throws TypeError when the bytes are not UTF-8
+ */
 export function utf8(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
 }

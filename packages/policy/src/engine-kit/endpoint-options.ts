@@ -6,14 +6,17 @@ import { isLoopback } from './locality.ts'
 export interface EndpointOptions {
   /** Where it is, such as `https://pdp.example.org:8443`; a path is put before that of the protocol. */
   readonly url: string | URL
-  /** The Unix socket that it listens on. The URL then says the `Host` and the path. */
+  /**
+   * The Unix socket that it listens on. The URL then says the `Host` and the path. Default: none, a
+   * TCP connection.
+   */
   readonly socketPath?: string
   /**
    * Makes and keeps the connections: for `https:` an agent that presents a client certificate, such as `SvidAgent` of
    * `@fastify-spiffe/tls`. It is not closed with the engine. Default: one of its own, which keeps connections alive.
    */
   readonly agent?: HttpAgent
-  /** Sent with every request, such as `authorization`. */
+  /** Sent with every request, such as `authorization`. Default: none. */
   readonly headers?: Readonly<Record<string, string>>
   /** Answers may be this long, in bytes. Default 65 536. */
   readonly maxResponseBytes?: number

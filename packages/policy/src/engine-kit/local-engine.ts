@@ -17,7 +17,10 @@ export interface LocalEngine extends Engine {
   close(): void
 }
 
-/** @throws {PolicyError} `invalid-option` */
+/**
+ * Makes an engine that decides in this process by policies that can be replaced.
+ * @throws {PolicyError} `invalid-option`
+ */
 export function localEngine<S extends PolicySource, P>(
   engine: string,
   settings: EngineSettings,

@@ -9,6 +9,7 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK.test(host)
 }
 
+/** How long a remote engine may take by default, in ms: less on this machine than elsewhere. */
 export function timeoutFor(isLocal: boolean): number {
   return isLocal ? SIDECAR_TIMEOUT_MS : NETWORK_TIMEOUT_MS
 }

@@ -14,6 +14,7 @@ export interface OpaInput {
   readonly context: Readonly<Record<string, unknown>>
 }
 
+/** The `input` of a Rego rule for a request, unless the option `input` makes another one. */
 export function inputOf(request: EngineRequest): OpaInput {
   const { spiffeId, method, route } = request
   const { caller, resource, context } = engineInputOf(request)

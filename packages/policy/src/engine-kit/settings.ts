@@ -28,7 +28,10 @@ export function checkEngineKeys(engine: string, options: object, own: readonly s
   assertKnown(engine, options, [...own, ...KEYS])
 }
 
-/** @throws {PolicyError} `invalid-option` */
+/**
+ * Reads an option that is a function of any kind.
+ * @throws {PolicyError} `invalid-option`
+ */
 export function callback<T>(key: string, value: T | undefined, defaultValue: T): T {
   return readOption(
     key,

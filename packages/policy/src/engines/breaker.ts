@@ -13,6 +13,10 @@ export interface BreakerOptions {
   readonly openMs?: number
 }
 
+/**
+ * Where a circuit breaker stands: `closed` lets calls through, `open` lets none, `half-open` lets
+ * one through to try.
+ */
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
 export interface BreakerParts {

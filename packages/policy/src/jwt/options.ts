@@ -27,6 +27,7 @@ const ALGORITHMS = [
   'Ed25519',
 ] as const
 
+/** A signature algorithm of tokens, by its name in RFC 7518 §3.1 or RFC 8037. */
 export type JwtAlgorithm = (typeof ALGORITHMS)[number]
 
 /** Where the keys of the issuer are. */

@@ -4,7 +4,10 @@ import { parseTrustDomain, type TenantTemplate } from './tenant.ts'
 
 /** How tenants are kept apart. */
 export interface TenantsOptions {
-  /** The trust domain whose tenants requests name. Needed by rules with the key `tenant`. */
+  /**
+   * The trust domain whose tenants requests name. Needed by rules with the key `tenant`. Default:
+   * none.
+   */
   readonly trustDomain?: string
   /**
    * Tenants of other trust domains that may touch data of ours: by trust domain and tenant, the name of the tenant here.

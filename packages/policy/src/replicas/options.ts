@@ -3,6 +3,7 @@ import type { InvalidationBus } from './bus.ts'
 
 /** How the replicas of a service keep their caches in step. */
 export interface ReplicasOptions {
+  /** Carries the messages between the replicas. */
   readonly bus: InvalidationBus
   /** Signs messages; known only to the replicas; at least 16 characters. */
   readonly secret: string

@@ -10,6 +10,7 @@ import { jsonEngine } from '../../engine-kit/json-engine.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
 import { evaluationOf, type AuthzenEvaluation } from './evaluation.ts'
 
+/** Options of `authzen`. */
 export interface AuthzenOptions extends EngineSettings, EndpointOptions {
   /**
    * Maps a request to the terms of the decision point's policies. It may use nothing but the request: the decision is cached

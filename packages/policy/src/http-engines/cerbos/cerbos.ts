@@ -11,6 +11,7 @@ import { jsonEngine } from '../../engine-kit/json-engine.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
 import { principalOf, resourceOf, type CerbosResource } from './check.ts'
 
+/** Options of `cerbos`. */
 export interface CerbosOptions extends EngineSettings, EndpointOptions {
   /** The roles of the caller, at least one: the same for all, or by request. Default `['workload']`. */
   readonly roles?: readonly string[] | ((request: EngineRequest) => readonly string[])

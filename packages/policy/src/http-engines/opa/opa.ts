@@ -10,6 +10,7 @@ import { jsonEngine } from '../../engine-kit/json-engine.ts'
 import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
 import { inputOf } from '../../engine-kit/opa-input.ts'
 
+/** Options of `opa`. */
 export interface OpaOptions extends EngineSettings, EndpointOptions {
   /** The rule that decides, as a path: `httpapi/authz/allow` is the rule `allow` of `package httpapi.authz`. */
   readonly path: string

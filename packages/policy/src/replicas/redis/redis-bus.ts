@@ -3,6 +3,7 @@ import type { InvalidationBus, InvalidationListener } from '../bus.ts'
 import { checkClient, handleErrors, type RedisClient } from './redis-client.ts'
 import { subscribeTo } from './subscription.ts'
 
+/** Options of `redisBus`. */
 export interface RedisBusOptions {
   /** Connected by the application, and closed by it. */
   readonly client: RedisClient
