@@ -325,7 +325,7 @@ describe('answers', () => {
       forbid(principal, action, resource) when { context.risk > 5 };`
     // It is a dependency of the package's tests, not of these.
     const { isAuthorized } = createRequire(
-      new URL('../../../packages/policy/package.json', import.meta.url),
+      new URL('../../../packages/engine-cedar/package.json', import.meta.url),
     )('@cedar-policy/cedar-wasm/nodejs') as {
       isAuthorized: (call: object) => {
         response: { decision: string; diagnostics: { errors: unknown[] } }

@@ -536,6 +536,6 @@ describe('replicas on a bus', () => {
   test.each(['secret', 'secrets'])('never tell the secret in an error: %s', async (key) => {
     const replicas = { bus: new MemoryBus(), [key]: 'hush' }
     const booting = replica(new MemoryBus(), { replicas: replicas as never })
-    await expect(booting).rejects.toThrow(new RegExp(`replicas\\.${key}\\b(?!.*hush)`, 's'))
+    await expect(booting).rejects.toThrow(new RegExp(`^(?!.*hush).*replicas.*\\b${key}\\b`, 's'))
   })
 })
