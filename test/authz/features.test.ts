@@ -241,10 +241,10 @@ claim('shadow / dry-run beside enforcement', async () => {
   app.get('/new', { config: { spiffe: { allow: [WEB], mode: 'shadow' } } }, () => 'in')
   await app.ready()
   // One more document beside the one in force.
-  await app.authz.consider({ routes: { 'GET /enforced': { allow: [WEB, GLOBEX] } } })
+  await app.authz.setCandidate({ routes: { 'GET /enforced': { allow: [WEB, GLOBEX] } } })
   expect(await statuses(app, '/new')).toEqual([200, 200, 200, 200])
   expect(await statuses(app, '/enforced')).toEqual([200, 200, 403, 403])
-  const { shadow, candidate } = app.authz.comparisons()
+  const { shadow, candidate } = app.authz.shadowReport()
   expect(shadow).toEqual([{ method: 'GET', route: '/new', agree: 1, wouldDeny: 3, wouldAllow: 0 }])
   // One verdict for each request: WEB and FOREIGN as before, API would lose, GLOBEX would gain.
   expect(candidate).toContainEqual({
@@ -479,12 +479,12 @@ claim('fail-closed default + visible fail-open', async () => {
     return true
   }
   const strict: Engine = { name: 'strict', cost: 'io', decide }
-  const lenient: Engine = { name: 'lenient', cost: 'io', onError: 'last-decision', decide }
+  const lenient: Engine = { name: 'lenient', cost: 'io', onError: 'stale', decide }
   const app = await service({
     engines: [strict, lenient],
     clock: () => now,
     random: () => 0.5,
-    lastDecisionHeader: 'x-last-decision',
+    staleHeader: 'x-stale',
   })
   for (const name of ['strict', 'lenient']) {
     const rule = { anyAuthenticated: true, engines: [name] } as const
@@ -496,11 +496,11 @@ claim('fail-closed default + visible fail-open', async () => {
   using seen = decisions()
   expect(await statusOf(app, WEB, '/strict')).toBe(403)
   const { statusCode, headers } = await injectAs(app, WEB, '/lenient')
-  expect([statusCode, headers['x-last-decision']]).toEqual([200, 'lenient'])
+  expect([statusCode, headers['x-stale']]).toEqual([200, 'lenient'])
   expect(await statusOf(app, API, '/lenient')).toBe(403) // nothing was said of this caller
   expect(seen.events.map(({ reason }) => reason)).toEqual([
     'engine-failed',
-    'last-decision',
+    'stale',
     'engine-failed',
   ])
 })

@@ -7,7 +7,7 @@ export const engines: readonly Promised[] = [
     'An engine that fails, hangs, or answers anything but `true` lets nobody in, unless `onError` says so.',
     tests(guard, 'the breaker of an engine', 'a missed deadline'),
     tests(
-      'packages/authz/src/integration/last-decision.test.ts',
+      'packages/authz/src/integration/stale-decision.test.ts',
       'is not used unless it was asked for',
     ),
     suite('test/engines', 'test/engines/README.md'),

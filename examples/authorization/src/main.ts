@@ -29,7 +29,7 @@ const policy = await readPolicy(policyFile)
 
 console.log(`# Who may call what\n\n${toMarkdown(app.authz.table())}`)
 
-await app.authz.consider(withRego(policy))
+await app.authz.setCandidate(withRego(policy))
 
 /** Calls as a workload, with a token that has these claims, and prints what comes of it. */
 async function attempt(
@@ -69,7 +69,7 @@ console.log(
 for (const { check, what, outcome } of findings) console.log(`  ${check} ${what}: ${outcome}`)
 
 console.log('\n# How the Rego that is considered compares\n')
-for (const counts of app.authz.comparisons().candidate) console.log(JSON.stringify(counts))
+for (const counts of app.authz.shadowReport().candidate) console.log(JSON.stringify(counts))
 
 console.log('\n# A new policy document: billing may write as well\n')
 const { roles = {} } = policy

@@ -37,7 +37,7 @@ export async function createOrders({
         jwks: { file: keysFile },
       }),
     ],
-    // No rule in force asks it yet: see `consider` in main.ts.
+    // No rule in force asks it yet: see `setCandidate` in main.ts.
     engines: [await opaWasm({ wasm: { file: bundle }, name: 'rego', reads: ['jwt.mfa'] })],
   })
 

@@ -55,7 +55,7 @@ export type {
   PolicyFile,
   PolicyTest,
   ProvidedAttributes,
-  Provision,
+  ProviderResult,
   RefusedAttributes,
   ReplicasOptions,
   ReplicasState,

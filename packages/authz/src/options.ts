@@ -33,19 +33,19 @@ export interface AuthzOptions extends PolicyOptions<FastifyRequest> {
    * A response header that names the engine where its last decision stood in for one that it failed to make. It tells
    * callers of an outage. Default: none.
    */
-  readonly lastDecisionHeader?: string
+  readonly staleHeader?: string
 }
 
 /** The options, checked and complete. */
 export interface Settings {
   readonly policy: PolicySettings
   readonly trustedProxies: BlockList | null
-  readonly lastDecisionHeader: string | null
+  readonly staleHeader: string | null
   readonly mismatchStatus: 403 | 404
 }
 
 /** What the plugin has beside the options of the policy, and what Fastify itself takes. */
-const NAMES = ['trustedProxies', 'lastDecisionHeader', ...FASTIFY_OPTION_NAMES]
+const NAMES = ['trustedProxies', 'staleHeader', ...FASTIFY_OPTION_NAMES]
 
 /**
  * Checks the options and fills in the defaults.
@@ -57,7 +57,7 @@ export function readOptions(options: AuthzOptions): Settings {
   return {
     policy: readPolicyOptions(options, ATTRIBUTES, ofAdapter),
     trustedProxies: readTrustedProxies(options.trustedProxies),
-    lastDecisionHeader: readHeader(options.lastDecisionHeader),
+    staleHeader: readHeader(options.staleHeader),
     mismatchStatus: readStatus(options.tenants?.mismatchStatus),
   }
 }
@@ -65,7 +65,7 @@ export function readOptions(options: AuthzOptions): Settings {
 function readHeader(name: string | undefined): string | null {
   if (name === undefined) return null
   const isName = typeof name === 'string' && /^[a-z0-9-]{1,100}$/.test(name)
-  return isName ? name : refuse('lastDecisionHeader', name, 'must be a header name in lower case')
+  return isName ? name : refuse('staleHeader', name, 'must be a header name in lower case')
 }
 
 function readStatus(status: unknown = 403): 403 | 404 {

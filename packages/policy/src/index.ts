@@ -7,7 +7,7 @@ export type {
   AttributeCaller,
   AttributeProvider,
   ProvidedAttributes,
-  Provision,
+  ProviderResult,
   RefusedAttributes,
 } from './attributes/provider.ts'
 export type { DecisionCacheStats } from './cache/decision-cache.ts'

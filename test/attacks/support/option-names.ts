@@ -15,7 +15,7 @@ export const ENGINE: readonly string[] = [
   'slowMs',
   'breaker',
   'onError',
-  'lastDecisionMs',
+  'staleIfErrorMs',
   'policyVersion',
 ]
 export const SERVER: readonly string[] = [

@@ -78,7 +78,7 @@ const server = spiffe.matchAny()
 export const TAKERS: readonly (readonly [string, Make, Options, readonly string[]])[] = [
   ['authz', withAuthz, {}, MANY('tenant', 'tenants', 'notFound', 'policy', 'attributes')],
   ['authz', withAuthz, {}, MANY('networks', 'trustedProxies', 'engines', 'cache', 'replicas')],
-  ['authz', withAuthz, {}, MANY('decisionLog', 'lastDecisionHeader', 'timeoutMs', 'clock')],
+  ['authz', withAuthz, {}, MANY('decisionLog', 'staleHeader', 'timeoutMs', 'clock')],
   ['authz', withAuthz, {}, MANY('policyVersion', 'random')],
   [
     'authz tenants',

@@ -16,7 +16,7 @@ export interface HookContext {
 export interface ResponseOptions {
   readonly reader: RequestReader
   /** Tells the caller of a decision that an engine failed to make anew; `null`: nothing does. */
-  readonly lastDecisionHeader: string | null
+  readonly staleHeader: string | null
   /** What a caller gets who asks for the data of another tenant. */
   readonly mismatchStatus: 403 | 404
 }
@@ -33,7 +33,7 @@ const STATUS = {
 /** Lets the request pass, or hands the refusal to the application's error handler. Tells the log why, and not the caller. */
 export function enforce(context: HookContext, outcome: Outcome, options: ResponseOptions): void {
   const { decision } = outcome
-  if (decision.reason === 'last-decision') tellOfStale(context, decision.engine, options)
+  if (decision.reason === 'stale') tellOfStale(context, decision.engine, options)
   if (!decision.allowed) logRefusal(context.request, decision, outcome, options)
   if (outcome.isAdmitted) {
     context.done()
@@ -48,10 +48,10 @@ export function enforce(context: HookContext, outcome: Outcome, options: Respons
 function tellOfStale(
   { request, reply }: HookContext,
   engine: string | undefined,
-  { reader, lastDecisionHeader }: ResponseOptions,
+  { reader, staleHeader }: ResponseOptions,
 ): void {
   request.log.warn({ engine, route: reader.route(request) }, LAST_DECISION)
-  if (lastDecisionHeader !== null) reply.header(lastDecisionHeader, engine)
+  if (staleHeader !== null) reply.header(staleHeader, engine)
 }
 
 function statusOf(kind: RefusalKind, { mismatchStatus }: ResponseOptions): RefusalStatus {

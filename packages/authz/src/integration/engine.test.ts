@@ -262,7 +262,7 @@ describe('the cache of an engine that computes in this process', () => {
     const judge = engine(() => true, { cost: 'cpu', reads: ['params.id'] })
     const app = await service([judge.it], { engines: ['judge'] })
     const told = await listenTo(() => askMany(app, 1000, 1000))
-    expect(told).toEqual([{ engine: 'judge', route: '/orders/:id', hitShare: 0 }])
+    expect(told).toEqual([{ engine: 'judge', route: '/orders/:id', hitRate: 0 }])
     const before = app.authz.stats()
     await askMany(app, 50, 1)
     expect(judge.questions.length).toBe(1050)

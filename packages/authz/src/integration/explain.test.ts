@@ -412,7 +412,7 @@ describe('a rule in shadow mode', () => {
       ['deny', 'not-allowed', 'shadow'],
       ['deny', 'no-identity', 'shadow'],
     ])
-    expect(app.authz.comparisons().shadow).toEqual([
+    expect(app.authz.shadowReport().shadow).toEqual([
       { method: 'GET', route: '/', agree: 1, wouldDeny: 2, wouldAllow: 0 },
     ])
   })
@@ -425,14 +425,14 @@ describe('a document under consideration', () => {
 
   test('enforces nothing, and what it says is compared with what became of each request', async () => {
     const app = await service()
-    await app.authz.consider(policyOf({ 'GET /': { allow: [API] } }, 'v2'))
+    await app.authz.setCandidate(policyOf({ 'GET /': { allow: [API] } }, 'v2'))
     const events = await eventsDuring<CandidateEvent>('spiffe:authz:candidate', async () => {
       expect(await statusOf(app, WEB, '/')).toBe(200)
       expect(await statusOf(app, API, '/')).toBe(403)
       expect(await statusOf(app, null, '/')).toBe(401)
       expect(await statusOf(app, WEB, '/nothing')).toBe(404)
     })
-    expect(app.authz.comparisons().candidate).toEqual([
+    expect(app.authz.shadowReport().candidate).toEqual([
       { method: 'GET', route: '/', agree: 1, wouldDeny: 1, wouldAllow: 1 },
     ])
     const common = { policyVersion: 'v2', method: 'GET', route: '/' }
@@ -447,21 +447,21 @@ describe('a document under consideration', () => {
     const answers: ((answer: boolean) => void)[] = []
     const decide = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve))
     const app = await service({ engines: [{ name: 'slow', cost: 'io', decide }] })
-    await app.authz.consider(policyOf({ 'GET /': { allow: [WEB], engines: ['slow'] } }))
+    await app.authz.setCandidate(policyOf({ 'GET /': { allow: [WEB], engines: ['slow'] } }))
     expect(await statusOf(app, WEB, '/')).toBe(200)
-    expect(app.authz.comparisons().candidate).toEqual([])
+    expect(app.authz.shadowReport().candidate).toEqual([])
     answers[0]?.(false)
     await new Promise(setImmediate)
-    expect(app.authz.comparisons().candidate).toMatchObject([{ agree: 0, wouldDeny: 1 }])
+    expect(app.authz.shadowReport().candidate).toMatchObject([{ agree: 0, wouldDeny: 1 }])
   })
 
   test('ends by null, and begins to count anew', async () => {
     const app = await service()
-    await app.authz.consider(inForce)
+    await app.authz.setCandidate(inForce)
     await statusOf(app, WEB, '/')
-    await app.authz.consider(null)
+    await app.authz.setCandidate(null)
     await statusOf(app, WEB, '/')
-    expect(app.authz.comparisons().candidate).toEqual([])
+    expect(app.authz.shadowReport().candidate).toEqual([])
   })
 
   test('before the application is ready is refused: not all routes are known', async () => {
@@ -469,14 +469,14 @@ describe('a document under consideration', () => {
     apps.push(app)
     await app.register(peer)
     await app.register(authz)
-    await expect(app.authz.consider({})).rejects.toMatchObject({ code: 'invalid-policy' })
+    await expect(app.authz.setCandidate({})).rejects.toMatchObject({ code: 'invalid-policy' })
   })
 
   test('that is wrong, or fails its own tests, is refused', async () => {
     const app = await service()
-    await expect(app.authz.consider({})).rejects.toMatchObject({ code: 'uncovered-routes' })
+    await expect(app.authz.setCandidate({})).rejects.toMatchObject({ code: 'uncovered-routes' })
     await expect(
-      app.authz.consider({ ...inForce, tests: [{ route: 'GET /', as: WEB, expect: 'deny' }] }),
+      app.authz.setCandidate({ ...inForce, tests: [{ route: 'GET /', as: WEB, expect: 'deny' }] }),
     ).rejects.toMatchObject({ code: 'policy-test-failed' })
   })
 })

@@ -88,7 +88,7 @@ describe('a last decision that stands in', () => {
       {
         name: 'judge',
         cost: 'io',
-        onError: 'last-decision',
+        onError: 'stale',
         decide: async () => works || fails(),
       },
       { name: 'other', cost: 'io', decide: async () => true },
@@ -100,7 +100,7 @@ describe('a last decision that stands in', () => {
     expect(await ask()).toEqual([200, 'allowed'])
     works = false
     time.now += 40_000
-    expect(await ask()).toEqual([200, 'last-decision'])
+    expect(await ask()).toEqual([200, 'stale'])
   })
 
   test('stands in for no quota: the engine did not fail', async () => {
@@ -108,7 +108,7 @@ describe('a last decision that stands in', () => {
     const judge: Engine = {
       name: 'judge',
       cost: 'io',
-      onError: 'last-decision',
+      onError: 'stale',
       decide: async () => true,
     }
     const { ask } = await service(
@@ -191,7 +191,7 @@ describe('a document under consideration', () => {
     )
     await app.ready()
     const asking: RouteRule = { anyAuthenticated: true, engines: ['judge'] }
-    await app.authz.consider({ prefixes: { '/': asking } })
+    await app.authz.setCandidate({ prefixes: { '/': asking } })
     expect(await ask()).toEqual([200, 'allowed'])
     expect(await ask()).toEqual([200, 'allowed'])
   })

@@ -12,7 +12,7 @@ export interface AttributeProvider<C extends Call = Call> {
   /** Lower-case letters. */
   readonly group: string
   /** Finds the attributes of a call. A rejection refuses the call, and so does a missed deadline. */
-  provide(call: C, caller: AttributeCaller): Provision | Promise<Provision>
+  provide(call: C, caller: AttributeCaller): ProviderResult | Promise<ProviderResult>
   /** Called when the application closes. */
   close?(): void | Promise<void>
 }
@@ -31,7 +31,7 @@ export interface AttributeCaller {
 }
 
 /** What a provider found. */
-export type Provision = ProvidedAttributes | RefusedAttributes
+export type ProviderResult = ProvidedAttributes | RefusedAttributes
 
 /** The attributes that a provider found for a call. */
 export interface ProvidedAttributes {

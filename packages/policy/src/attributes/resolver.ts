@@ -6,7 +6,7 @@ import type {
   AttributeCaller,
   AttributeProvider,
   ProvidedAttributes,
-  Provision,
+  ProviderResult,
 } from './provider.ts'
 
 const REFUSED = deny('attribute-refused')
@@ -92,7 +92,7 @@ export class AttributeResolver {
 }
 
 /** Only what a provision is made of: whatever else the provider's object has must not pass for a decision. */
-function resolutionOf(provision: Provision, { group }: AttributeProvider): Resolution {
+function resolutionOf(provision: ProviderResult, { group }: AttributeProvider): Resolution {
   // Whatever its value: who names a refusal does not let in.
   if ('refused' in provision) return refusedBy(refusalOf(group, provision.code))
   const { notAfter = Infinity } = provision

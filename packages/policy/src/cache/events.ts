@@ -5,7 +5,7 @@ export interface CacheEvent {
   readonly engine: string
   readonly route: string
   /** The share of the tenant's answers that came from the cache. */
-  readonly hitShare: number
+  readonly hitRate: number
 }
 
 export const cacheChannel: Channel = channel('spiffe:authz:cache')

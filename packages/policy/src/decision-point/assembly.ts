@@ -143,7 +143,7 @@ function ruleContext<C extends Call, F extends RuleFinder<C>>(
     engines: guards,
     timeoutMs: settings.timeoutMs,
     onBypass: (engine, route, bypass) => {
-      const event: CacheEvent = { engine, route, hitShare: bypass.hitRate }
+      const event: CacheEvent = { engine, route, hitRate: bypass.hitRate }
       const [trustDomain, tenant] = partsOfKey(bypass.tenant)
       const message = 'cache bypassed for a tenant: too few of its answers come from there'
       log.warn({ ...event, trustDomain, tenant }, message)

@@ -53,9 +53,9 @@ export interface PolicyControls<C extends Call = Call> {
    *
    * @throws {PolicyError} `invalid-policy` before the application is ready, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
-  consider(document: PolicyDocument | null): Promise<void>
+  setCandidate(document: PolicyDocument | null): Promise<void>
   /** How the verdicts of shadow rules, and of the document under consideration, compare with what became of requests. */
-  comparisons(): {
+  shadowReport(): {
     readonly shadow: readonly Comparisons[]
     readonly candidate: readonly Comparisons[]
   }
@@ -114,11 +114,11 @@ export function controlsOf<C extends Call, F extends RuleFinder<C>>(
     get policyVersion() {
       return policy.version
     },
-    consider: async (document: PolicyDocument | null) => {
+    setCandidate: async (document: PolicyDocument | null) => {
       policy.assertBooted()
       await candidate.set(document)
     },
-    comparisons: () => ({ shadow: shadow.list(), candidate: candidate.counters.list() }),
+    shadowReport: () => ({ shadow: shadow.list(), candidate: candidate.counters.list() }),
     table: () => routeTable(table),
     explain: (about: ExplainRequest) => explainRequest(table, about),
     explainCall: (call: C) => explainCall({ reader, table, finder, resolver }, call),

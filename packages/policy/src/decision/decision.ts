@@ -1,5 +1,5 @@
-/** Why a request was let in. `last-decision`: an engine failed, and was set to let its last answer stand in. */
-export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'last-decision'
+/** Why a request was let in. `stale`: an engine failed, and was set to let its last answer stand in. */
+export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
 
 /**
  * Why a request was refused:
@@ -22,7 +22,7 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'last-dec
  * - `engine-not-boolean`, `engine-failed`, `engine-timeout`: an engine said something that is not a boolean, threw or
  *   rejected, or missed its deadline;
  * - `engine-unavailable`, `engine-busy`: an engine was not asked, since it failed too often, or had too many questions;
- * - `last-decision`: an engine failed, and its last answer, a refusal, stands in;
+ * - `stale`: an engine failed, and its last answer, a refusal, stands in;
  * - `decision-outdated`: decisions were invalidated twice while a check or an engine ran;
  * - `identity-expired`: the caller's SVID expired while the check ran;
  * - `rule-failed`: a matcher or an attribute threw.
@@ -51,7 +51,7 @@ export type DenyReason =
   | 'engine-timeout'
   | 'engine-unavailable'
   | 'engine-busy'
-  | 'last-decision'
+  | 'stale'
   | 'decision-outdated'
   | 'identity-expired'
   | 'rule-failed'

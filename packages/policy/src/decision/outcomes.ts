@@ -48,8 +48,8 @@ export function engineOutcomes(engine: string): EngineOutcomes {
     ...outcomesBy(reasons, engine),
     unavailable: by(deny('engine-unavailable')),
     busy: by(deny('engine-busy')),
-    allowedStale: by(allow('last-decision', true)),
-    refusedStale: by(deny('last-decision', true)),
+    allowedStale: by(allow('stale', true)),
+    refusedStale: by(deny('stale', true)),
   })
 }
 

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Call } from '../call.ts'
-import type { AttributeCaller, AttributeProvider, Provision } from '../attributes/provider.ts'
+import type { AttributeCaller, AttributeProvider, ProviderResult } from '../attributes/provider.ts'
 import { assertKnown, refuse } from '../option-readers.ts'
 import type { Tenant } from '../principals/tenant.ts'
 import type { DeviceList } from './device-list.ts'
@@ -20,7 +20,7 @@ export interface DeviceTrustOptions {
 const KEYS = ['secret', 'trusted', 'blocked', 'header']
 const MIN_SECRET_LENGTH = 16
 const MAX_HEADER_LENGTH = 512
-const UNKNOWN: Provision = provisionOf(undefined, 'unknown')
+const UNKNOWN: ProviderResult = provisionOf(undefined, 'unknown')
 
 /**
  * Provides `device.id` and `device.trust`: `trusted`, `blocked`, or `unknown` for all others and
@@ -44,7 +44,10 @@ export function deviceTrust(options: DeviceTrustOptions): AttributeProvider {
   }
   return {
     group: 'device',
-    provide: async (_call: Call, { tenant, attribute }: AttributeCaller): Promise<Provision> => {
+    provide: async (
+      _call: Call,
+      { tenant, attribute }: AttributeCaller,
+    ): Promise<ProviderResult> => {
       const sealed = attribute('headers', header)
       if (sealed === undefined) return UNKNOWN
       const id = sealed === null ? null : verifyDeviceId(sealed, secret)
@@ -77,7 +80,10 @@ function macOf(id: string, secret: string): Buffer {
   return createHmac('sha256', secret).update(id).digest()
 }
 
-function provisionOf(id: string | undefined, trust: 'trusted' | 'blocked' | 'unknown'): Provision {
+function provisionOf(
+  id: string | undefined,
+  trust: 'trusted' | 'blocked' | 'unknown',
+): ProviderResult {
   const values = new Map([
     ['id', id],
     ['trust', trust],

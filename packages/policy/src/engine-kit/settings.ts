@@ -14,7 +14,7 @@ const KEYS: readonly (keyof EngineSettings)[] = [
   'slowMs',
   'breaker',
   'onError',
-  'lastDecisionMs',
+  'staleIfErrorMs',
   'policyVersion',
 ]
 

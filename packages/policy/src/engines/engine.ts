@@ -37,14 +37,14 @@ export interface Engine {
   /** When the engine is left alone after failures, for each tenant by itself. */
   readonly breaker?: BreakerOptions
   /**
-   * What happens to a request that the engine fails to decide. `deny` refuses it. `last-decision`
+   * What happens to a request that the engine fails to decide. `deny` refuses it. `stale`
    * **gives up freshness**: the engine's last decision on the very same question is used for {@link
-   * lastDecisionMs} more, even if its policies have changed since in a way that it did not notice.
+   * staleIfErrorMs} more, even if its policies have changed since in a way that it did not notice.
    * Default `deny`.
    */
-  readonly onError?: 'deny' | 'last-decision'
+  readonly onError?: 'deny' | 'stale'
   /** How long after its end a decision may be used, in milliseconds. Default 60 000. */
-  readonly lastDecisionMs?: number
+  readonly staleIfErrorMs?: number
   /**
    * Names its policies as they are now. Asked when a question begins and when it ends. When the name changes, nothing that
    * was decided before is used again, not even once an earlier name returns.

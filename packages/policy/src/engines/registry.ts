@@ -23,9 +23,9 @@ const REQUIRED: readonly Check[] = [
 const OPTIONAL: readonly Check[] = [
   ['timeoutMs', isTimeout, 'must be milliseconds, more than 0'],
   ['slowMs', isTimeout, 'must be milliseconds, more than 0'],
-  ['lastDecisionMs', isTimeout, 'must be milliseconds, more than 0'],
+  ['staleIfErrorMs', isTimeout, 'must be milliseconds, more than 0'],
   ['maxInFlight', isCount, 'must be a whole number, more than 0'],
-  ['onError', isOneOf('deny', 'last-decision'), 'must be deny or last-decision'],
+  ['onError', isOneOf('deny', 'stale'), 'must be deny or stale'],
   ['policyVersion', isFunction, 'must be a function'],
   ['close', isFunction, 'must be a function'],
 ]

@@ -103,5 +103,5 @@ export class Evaluator<C extends Call = Call> {
 
 /** The later decision wins, except that an earlier stale allow stays visible as the reason. */
 function combine(former: Decision, later: Decision): Decision {
-  return former.reason === 'last-decision' && later.allowed ? former : later
+  return former.reason === 'stale' && later.allowed ? former : later
 }

@@ -3,7 +3,7 @@ import { type JWTPayload, jwtVerify, type JWTVerifyGetKey } from 'jose'
 import type {
   AttributeCaller,
   AttributeProvider,
-  Provision,
+  ProviderResult,
   RefusedAttributes,
 } from '../attributes/provider.ts'
 import { keysOf, MAX_AGE_MS } from './keys.ts'
@@ -14,7 +14,7 @@ import { type TokenFault, tokenFaultOf } from './token-fault.ts'
 
 /** Of SHA-256. */
 const DIGEST_BYTES = 32
-const NOTHING: Provision = { get: () => undefined }
+const NOTHING: ProviderResult = { get: () => undefined }
 
 /**
  * Provides the claims of a bearer token (RFC 7519) as the attributes `jwt.<claim>`: strings as they
@@ -50,7 +50,7 @@ class JwtClaims {
     this.#verified = new TokenCache(settings.maxCachedTokens)
   }
 
-  async provide(caller: AttributeCaller): Promise<Provision> {
+  async provide(caller: AttributeCaller): Promise<ProviderResult> {
     const { header, required, maxTokenBytes, certificateBound } = this.#settings
     const value = caller.attribute('headers', header)
     if (value === undefined) return required ? refused('missing') : NOTHING

@@ -87,11 +87,11 @@ function bypassOf({ cost }: Engine, freshness: unknown, onBypass: OnBypass): Ada
 }
 
 function staleOutcomesOf(
-  { onError, lastDecisionMs = 60_000 }: Engine,
+  { onError, staleIfErrorMs = 60_000 }: Engine,
   { allowedStale, refusedStale }: EngineOutcomes,
 ): StaleOutcomes | null {
-  if (onError !== 'last-decision') return null
-  return { ms: lastDecisionMs, allowed: allowedStale, refused: refusedStale }
+  if (onError !== 'stale') return null
+  return { ms: staleIfErrorMs, allowed: allowedStale, refused: refusedStale }
 }
 
 function findEngine(

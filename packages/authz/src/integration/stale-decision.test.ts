@@ -65,22 +65,22 @@ describe('the last decision of an engine that fails', () => {
       [true, 200],
       [false, 403],
     ] as const) {
-      const engine = { onError: 'last-decision', lastDecisionMs: 10_000 } as const
+      const engine = { onError: 'stale', staleIfErrorMs: 10_000 } as const
       const { time, ask, setAnswer } = await service(engine)
       setAnswer(() => first)
       await ask()
       setAnswer(fails)
       time.now += first ? 30_000 : 2000
-      expect(await ask()).toEqual([status, 'last-decision'])
+      expect(await ask()).toEqual([status, 'stale'])
       time.now += 9999
-      expect(await ask()).toEqual([status, 'last-decision'])
+      expect(await ask()).toEqual([status, 'stale'])
       time.now += 1
       expect(await ask()).toEqual([403, 'engine-failed'])
     }
   })
 
   test('does not stand in for another policy, not even once the former returns', async () => {
-    const { time, ask, setAnswer, setVersion } = await service({ onError: 'last-decision' })
+    const { time, ask, setAnswer, setVersion } = await service({ onError: 'stale' })
     await ask()
     setAnswer(fails)
     time.now += 31_000
@@ -91,11 +91,11 @@ describe('the last decision of an engine that fails', () => {
   })
 
   test('does not stand in after an invalidation', async () => {
-    const { app, time, ask, setAnswer } = await service({ onError: 'last-decision' })
+    const { app, time, ask, setAnswer } = await service({ onError: 'stale' })
     await ask()
     setAnswer(fails)
     time.now += 31_000
-    expect(await ask()).toEqual([200, 'last-decision'])
+    expect(await ask()).toEqual([200, 'stale'])
     app.authz.invalidate()
     expect(await ask()).toEqual([403, 'engine-failed'])
   })
@@ -104,7 +104,7 @@ describe('the last decision of an engine that fails', () => {
     const answers: ((answer: boolean) => void)[] = []
     let isSlow = false
     const { app, time, ask } = await service({
-      onError: 'last-decision',
+      onError: 'stale',
       maxInFlight: 1,
       timeoutMs: 60_000,
       reads: ['headers.x-n'],
@@ -123,11 +123,11 @@ describe('the last decision of an engine that fails', () => {
   test('is told to the caller by a header where one is named', async () => {
     for (const [options, told] of [
       [{}, undefined],
-      [{ lastDecisionHeader: 'x-authz-last-decision' }, 'judge'],
+      [{ staleHeader: 'x-authz-stale' }, 'judge'],
     ] as const) {
-      const { app, time, setAnswer } = await service({ onError: 'last-decision' }, options)
+      const { app, time, setAnswer } = await service({ onError: 'stale' }, options)
       const header = async (): Promise<unknown> =>
-        (await injectAs(app, WEB, '/')).headers['x-authz-last-decision']
+        (await injectAs(app, WEB, '/')).headers['x-authz-stale']
       expect(await header()).toBeUndefined()
       setAnswer(fails)
       time.now += 31_000
@@ -136,7 +136,7 @@ describe('the last decision of an engine that fails', () => {
   })
 
   test('is replaced by the next answer', async () => {
-    const { time, ask, setAnswer } = await service({ onError: 'last-decision' })
+    const { time, ask, setAnswer } = await service({ onError: 'stale' })
     await ask()
     setAnswer(fails)
     time.now += 31_000
@@ -145,7 +145,7 @@ describe('the last decision of an engine that fails', () => {
     expect(await ask()).toEqual([403, 'engine-denied'])
     setAnswer(fails)
     time.now += 3000
-    expect(await ask()).toEqual([403, 'last-decision'])
+    expect(await ask()).toEqual([403, 'stale'])
   })
 })
 
@@ -153,7 +153,7 @@ test.each<[string, Partial<Record<keyof Engine, unknown>>]>([
   ['a deadline of zero', { timeoutMs: 0 }],
   ['a bound of zero', { maxInFlight: 0 }],
   ['an unknown way with errors', { onError: 'allow' }],
-  ['an endless stand-in', { lastDecisionMs: Infinity }],
+  ['an endless stand-in', { staleIfErrorMs: Infinity }],
   ['a breaker that never opens', { breaker: { consecutiveFailures: 0 } }],
   ['a failure rate of zero', { breaker: { failureRate: 0 } }],
 ])('an engine with %s does not boot', async (_, more) => {
