@@ -10,12 +10,12 @@ import type { FastifyRequest } from 'fastify'
 /** `fastify.authz`. */
 export interface Authz extends Omit<PolicyControls<FastifyRequest>, 'explain' | 'explainCall'> {
   /**
-   * What becomes of a request, real or thought up, and why: everything that its rule asks for, and what came of it.
-   * Conditions and engines are asked for real, and nothing is taken from the cache or put there. What it tells is for
-   * operators, and not for callers.
+   * Explains the decision for a request, or for a description of one: everything that its rule
+   * requires, and the outcome of each. Conditions and engines are called, and the cache is neither
+   * read nor filled. An explanation is for operators, not for callers.
    *
-   * A request that is thought up names its route by method and pattern. Where several routes have these, and constraints
-   * tell them apart, only a real request can be explained.
+   * A description names its route by method and pattern. If several routes have these, because only
+   * constraints separate them, only a real request can be explained.
    *
    * @throws {PolicyError} `ambiguous-route`
    * @throws {SpiffeError} `invalid-spiffe-id`
@@ -34,7 +34,10 @@ declare module 'fastify' {
   }
 
   interface FastifyRequest {
-    /** Whose workload calls; `null` for nobody's. Present when the plugin has the option `tenant`. */
+    /**
+     * The tenant of the caller; `null` for a caller without one. Present if the plugin has the
+     * option `tenant`.
+     */
     readonly tenant: Tenant | null
   }
 }

@@ -19,7 +19,10 @@ export type AttributeProvider = PolicyAttributeProvider<FastifyRequest>
 
 /** How tenants are kept apart. */
 export interface TenantsOptions extends PolicyTenantsOptions {
-  /** What a caller gets who asks for the data of another tenant; 404 hides that there are such data. Default 403. */
+  /**
+   * The answer for a caller that asks for the data of another tenant; 404 hides that it exists.
+   * Default 403.
+   */
   readonly mismatchStatus?: 403 | 404
 }
 
@@ -30,8 +33,8 @@ export interface AuthzOptions extends PolicyOptions<FastifyRequest> {
   /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default: none is. */
   readonly trustedProxies?: readonly string[]
   /**
-   * A response header that names the engine where its last decision stood in for one that it failed to make. It tells
-   * callers of an outage. Default: none.
+   * A response header that names the engine whose last decision was used because it failed to
+   * decide. It shows callers an outage. Default: none.
    */
   readonly staleHeader?: string
 }

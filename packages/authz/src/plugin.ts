@@ -25,8 +25,9 @@ import { routerSettings } from './routing/router-settings.ts'
 import { warnOfUnprovable } from './unprovable.ts'
 
 /**
- * Lets in whom the routes name, by `config.spiffe`, and nobody else. It holds for every route of the instance that it is
- * registered on, and of the instances within. Register it after `@fastify-spiffe/peer`, with `await`, and before the routes.
+ * Admits only the callers that the rule of a route names, its `config.spiffe`. It applies to every
+ * route of the instance that it is registered on, and of the instances inside. Register it after
+ * `@fastify-spiffe/peer`, with `await`, and before the routes.
  *
  * @throws {AuthzError} `already-registered`, `peer-missing` while it loads, `uncovered-routes` when the application becomes ready
  * @throws {PolicyError} `unknown-option`, `invalid-option`, `invalid-policy` while it loads, `invalid-rule` where a route is declared
@@ -77,7 +78,10 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   })
 }
 
-/** Whether `@fastify-spiffe/peer` was registered anywhere in an application stands on its outermost instance. */
+/**
+ * The outermost instance of an application says whether `@fastify-spiffe/peer` was registered
+ * anywhere in it.
+ */
 const PEER_KNOWN = Symbol.for('@fastify-spiffe/peer.known')
 
 /** @throws {AuthzError} `already-registered`, `peer-missing` */
@@ -95,13 +99,13 @@ function assertPlace(fastify: FastifyInstance): void {
       : 'has to be registered before it, on the same instance or on one around it'
   throw new AuthzError(
     'peer-missing',
-    `authz does not know who calls: @fastify-spiffe/peer ${cure}`,
+    `authz needs the identity of the caller: @fastify-spiffe/peer ${cure}`,
   )
 }
 
 /**
- * Where the plugin stands in an encapsulated instance, lets no request reach code outside of it, such as a not-found
- * handler there, which no list of routes shows.
+ * If the plugin is registered on an encapsulated instance, lets no request reach code outside of
+ * it, such as a not-found handler there, which no list of routes shows.
  */
 function refuseOutside(fastify: FastifyInstance, hook: AuthorizationHook): void {
   const outermost = outermostOf(fastify)

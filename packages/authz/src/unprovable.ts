@@ -3,10 +3,10 @@ import type { FastifyInstance } from 'fastify'
 /** So many are named in the log. */
 const MAX_NAMED = 20
 const MESSAGE =
-  'rules name trust domains whose bundle the service does not have: nobody of theirs can be proven. ' +
+  'rules name trust domains whose bundle the service does not have: their workloads cannot be proven. ' +
   'Federate with them, or correct the rules'
 
-/** Logs, once for each set of rules, the trust domains of which nobody can come. */
+/** Logs, once for each set of rules, the trust domains whose workloads cannot be proven. */
 export function warnOfUnprovable(
   fastify: FastifyInstance,
   named: ReadonlySet<string>,

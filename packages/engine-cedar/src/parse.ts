@@ -49,8 +49,8 @@ export function policySet(policies: readonly ParsedPolicy[]): Cedar.PolicySet {
 }
 
 /**
- * What Cedar says of a text that it cannot read, by place: it quotes what stands there, which may be a secret that was
- * given instead of policies.
+ * Cedar's message about a text that it cannot read, by position: it quotes the text there, which
+ * may be a secret that was given instead of policies.
  */
 function syntaxFaults(text: string, errors: readonly Cedar.DetailedError[]): string {
   return errors

@@ -58,8 +58,9 @@ export class CedarPolicies {
   }
 
   /**
-   * `true` when a policy permits it, none forbids it, and none fails: a policy that fails does not count to Cedar, and may
-   * have been the one that forbids. All that goes wrong because of the request refuses it and is told to `onError`.
+   * `true` when a policy permits it, none forbids it, and none fails: a policy that fails does not
+   * count to Cedar, and may have been the one that forbids. All that goes wrong because of the
+   * request refuses it and is passed to `onError`.
    *
    * @throws {PolicyError} `invalid-answer` when Cedar itself fails
    */

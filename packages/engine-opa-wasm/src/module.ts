@@ -3,7 +3,9 @@ import { parseJson } from '@fastify-spiffe/spiffe/internal'
 import { evaluationFault, invalidAnswer, ownProperty } from '@fastify-spiffe/policy/engine-kit'
 import type { WasmSource } from './source.ts'
 
-/** What stands in for built-in functions that the interpreter does not have, by their names in Rego. */
+/**
+ * Replacements of built-in functions that the interpreter does not have, by their names in Rego.
+ */
 export type Builtins = Readonly<Record<string, (...args: unknown[]) => unknown>>
 
 export interface ModuleOptions {
@@ -69,7 +71,7 @@ export class RegoModule {
   query(input: unknown): boolean {
     // The interpreter takes what is falsy for no input at all, under which rules mean something else.
     if (typeof input !== 'object' || input === null) {
-      throw invalidAnswer(this.#engine, 'an input that is no object', input)
+      throw invalidAnswer(this.#engine, 'an input that is not an object', input)
     }
     const results = this.#evaluate(input)
     if (Array.isArray(results) && results.length === 0) return false

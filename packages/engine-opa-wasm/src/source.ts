@@ -53,7 +53,7 @@ export async function readSource(location: WasmLocation, maxBytes: number): Prom
     const archive = await unzip(bytes, { maxOutputLength: maxBytes })
     return sourceOf(filesOfTar(archive, NAMES), digest)
   } catch (cause) {
-    throw new PolicyError('invalid-policy', `${path} is no bundle: ${reasonOf(cause)}`)
+    throw new PolicyError('invalid-policy', `${path} is not a bundle: ${reasonOf(cause)}`)
   }
 }
 

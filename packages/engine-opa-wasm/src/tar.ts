@@ -18,8 +18,9 @@ interface Entry {
 }
 
 /**
- * Finds files in a tar archive (POSIX pax, "ustar Interchange Format"), by their paths from its root. All others are
- * skipped, and nothing is written anywhere. What is no plain file is none, whatever its name.
+ * Finds files in a tar archive (POSIX pax, "ustar Interchange Format"), by their paths from its
+ * root. All others are skipped, and nothing is written anywhere. What is not a plain file is
+ * skipped, whatever its name.
  *
  * @throws {RangeError} when it is damaged, or holds one of the paths twice
  */
@@ -79,7 +80,8 @@ function readHeader(archive: Uint8Array, offset: number): Header | null {
 
 function octal(text: string): number {
   const digits = text.trim()
-  if (!/^[0-7]{1,11}$/.test(digits)) throw new RangeError(`${JSON.stringify(digits)} is no number`)
+  if (!/^[0-7]{1,11}$/.test(digits))
+    throw new RangeError(`${JSON.stringify(digits)} is not a number`)
   return Number.parseInt(digits, 8)
 }
 

@@ -19,14 +19,14 @@ export class RequestReader implements CallReader<FastifyRequest> {
   readonly attributes: CallReader['attributes'] = ATTRIBUTES
   readonly #addressOf: (request: FastifyRequest) => string | undefined
 
-  /** @param trustedProxies - whose `X-Forwarded-For` is believed; `null`: nobody's */
+  /** @param trustedProxies - whose `X-Forwarded-For` is believed; `null`: none */
   constructor(trustedProxies: BlockList | null) {
     this.#addressOf = clientAddress(trustedProxies)
   }
 
-  /** Whoever has no proof, or one of somebody else, is nobody. */
+  /** A caller without a proof, or with that of another connection, has no identity. */
   caller({ peer, spiffeId }: FastifyRequest): Caller | null {
-    // `null` by contract. Whatever else a decorator of that name left empty is no identity either.
+    // `null` by contract. Any other empty value of such a decorator is not an identity either.
     return peer && peer.spiffeId === spiffeId ? peer : null
   }
 
@@ -79,7 +79,10 @@ function headerOf(request: FastifyRequest, name: string): CallValue {
   return isHost && hostOf(request) === null ? null : memberValue(request.headers, name)
 }
 
-/** An own member that is a string; `null` for all else, such as a repeated query parameter: a number has the key of its text. */
+/**
+ * An own member that is a string; `null` for anything else, such as a repeated query parameter: a
+ * number would have the key of its text.
+ */
 function memberValue(container: unknown, name: string): CallValue {
   if (typeof container !== 'object' || container === null) return undefined
   if (!Object.hasOwn(container, name)) return undefined

@@ -15,9 +15,9 @@ export interface HookContext {
 /** What a response says, by the options of the plugin. */
 export interface ResponseOptions {
   readonly reader: RequestReader
-  /** Tells the caller of a decision that an engine failed to make anew; `null`: nothing does. */
+  /** The header that names an engine which failed to decide again; `null`: none. */
   readonly staleHeader: string | null
-  /** What a caller gets who asks for the data of another tenant. */
+  /** The answer for a caller that asks for the data of another tenant. */
   readonly mismatchStatus: 403 | 404
 }
 

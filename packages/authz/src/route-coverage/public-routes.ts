@@ -2,7 +2,7 @@ import { identityOf } from '@fastify-spiffe/tls'
 import type { FastifyInstance } from 'fastify'
 
 const MESSAGE =
-  'routes with a public rule, on a server that demands certificates: who has none does not reach them. Make the server with ' +
+  'routes with a public rule, on a server that requires certificates: callers without one do not reach them. Make the server with ' +
   "spiffeServer(source, { clientCertificate: 'optional' }), or let the rules name the callers"
 
 /** Warns of public routes that the public does not reach, once of each. */

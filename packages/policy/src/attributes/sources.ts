@@ -62,7 +62,7 @@ export interface SourceContext extends AttributeContext {
 type Compiler = (context: SourceContext, key: string, name: string) => Origin
 
 const WEEKDAYS: readonly string[] = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
-/** The attribute by which networks are told apart, where calls have it. */
+/** The attribute that distinguishes networks, if calls have it. */
 const ADDRESS = 'ip'
 const AMBIGUOUS = deny('ambiguous-attribute')
 const NO_TENANT = deny('no-tenant')
@@ -98,7 +98,7 @@ export function compileSource(context: SourceContext, key: string, name: unknown
   const compileMember = rest === '' ? undefined : compilerOfGroup(context, group)
   if (compileMember !== undefined) return { name, ...compileMember(context, key, rest) }
   const known = knownNames(context).join(', ')
-  return context.place.refuse(key, name, `is no attribute; there are ${known}`)
+  return context.place.refuse(key, name, `is not a known attribute; known are ${known}`)
 }
 
 function knownNames({ reader, providers }: SourceContext): readonly string[] {
@@ -196,7 +196,10 @@ function ofIdentity(
   return { read: (_call, id) => value(id), refusal, varies: false, provider: null }
 }
 
-/** A text, or nothing; `null` for all else, such as a repeated query parameter: a number has the key of its text. */
+/**
+ * A string, or nothing; `null` for anything else, such as a repeated query parameter: a number
+ * would have the key of its text.
+ */
 function single(value: unknown): string | undefined | null {
   return typeof value === 'string' || value === undefined ? value : null
 }

@@ -5,18 +5,21 @@ import { TenantPartition, type Generation, type Subject } from './tenant-partiti
 import type { CachedCheck, CacheQuery, FreshCheck, FreshQuery } from './query.ts'
 import { versionCounter } from '../version-counter.ts'
 
-/** How many decisions are remembered, and for how long. */
+/** How many decisions are cached, and for how long. */
 export interface DecisionCacheOptions {
-  /** Tenants of one trust domain with remembered decisions; the least recently used of that domain goes first. */
+  /**
+   * Tenants of one trust domain with cached decisions; the least recently used of that domain goes
+   * first.
+   */
   readonly maxTenants: number
   readonly maxDecisionsPerTenant: number
   readonly allowTtlMs: number
   readonly denyTtlMs: number
-  /** Names what the checks consult: when it changes, everything remembered is void. */
+  /** Names what the checks consult: when it changes, the whole cache is void. */
   readonly policyVersion: () => string | number
   readonly clock: () => number
   readonly random: () => number
-  /** Whether what is remembered may be used. Default: always. */
+  /** Whether the cache may be used. Default: always. */
   readonly isCurrent?: () => boolean
 }
 
@@ -36,10 +39,10 @@ export interface DecisionCacheStats {
 const TTL_JITTER = 0.1
 
 /**
- * The decisions of conditions and engines, remembered in one bucket per tenant. Only a clear yes or no is kept, never
- * a failure. Callers with the same question wait for one evaluation, also while nothing may be remembered. A tenant, or
- * everything, is forgotten in constant time, and an evaluation that was under way when that happened is repeated once
- * rather than believed.
+ * The decisions of conditions and engines, cached in one bucket per tenant. Only a clear yes or no
+ * is kept, never a failure. Callers with the same question wait for one evaluation, also while
+ * nothing may be cached. A tenant, or everything, is forgotten in constant time, and an evaluation
+ * that was running when that happened is repeated once and not trusted.
  */
 export class DecisionCache {
   readonly #options: DecisionCacheOptions
@@ -199,7 +202,7 @@ export class DecisionCache {
     return Math.round(allowTtlMs * (1 - TTL_JITTER + 2 * TTL_JITTER * random()))
   }
 
-  /** When the clock is set back nobody knows how old anything is. */
+  /** When the clock is set back, the age of entries is unknown. */
   #now(): number {
     const now = this.#options.clock()
     // Written so that a clock which gives NaN counts as set back.
@@ -217,7 +220,7 @@ export class DecisionCache {
     return bucket
   }
 
-  /** The same where nothing will be remembered in it: it evicts no other. */
+  /** The same if nothing will be cached in it: it evicts no other. */
   #unplacedBucketOf(tenant: string, now: number): TenantPartition {
     const known = this.#buckets.peek(tenant) ?? this.#held.get(tenant)
     return known !== undefined && this.#isCurrent(known) ? known : this.#replace(tenant, known, now)
@@ -251,7 +254,7 @@ export class DecisionCache {
     return { epoch: this.#epoch, policyVersion: this.#policyVersion() }
   }
 
-  /** Whether what is remembered may be used, and more be remembered. */
+  /** Whether the cache may be used and filled. */
   #isUsable(): boolean {
     return this.#options.isCurrent?.() ?? true
   }
@@ -277,7 +280,7 @@ function staleDecision(
   return last ? stale.allowed : stale.refused
 }
 
-/** A key that is a text is never that of a number: it has a separator. */
+/** A key that is a string is never that of a number: it has a separator. */
 function flightKey({ identity, key }: Subject): string {
   return `${identity}\0${key}`
 }

@@ -23,8 +23,8 @@ export interface FreshCheck<Query> {
 
 /** What the cache stands before. */
 export interface CachedCheck<Query> extends FreshCheck<Query> {
-  /** How old a remembered decision may be, in milliseconds. */
+  /** How old a cached decision may be, in milliseconds. */
   readonly maxAgeMs: number
-  /** What may stand in when the evaluation fails; `null`: nothing may. */
+  /** What may be used when the evaluation fails; `null`: nothing. */
   readonly stale: StaleOutcomes | null
 }

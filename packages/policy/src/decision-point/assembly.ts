@@ -67,7 +67,7 @@ export async function assemble<C extends Call, F extends RuleFinder<C>>(
   const { reader } = adapter
   const foundation = layFoundation(settings, adapter)
   const first = await openPolicy(settings.policy)
-  // The cache asks the replicas whether it may be used, and they tell it what to forget.
+  // The cache asks the replicas whether it may be used, and they make it forget.
   const link: { replicas: Replicas | null } = { replicas: null }
   const isCurrent = (): boolean => link.replicas?.isCurrent ?? true
   const cache = new DecisionCache({ ...settings, isCurrent })
@@ -169,7 +169,7 @@ function decisionLogOf<C extends Call, F extends RuleFinder<C>>(
   return new DecisionLog({ ...decisionLog, reader, tenantOf, clock, random, onLost })
 }
 
-/** What the replicas of this service hear of this one, and tell it. */
+/** What the replicas of this service get from this one, and the reverse. */
 function replicasOf<C extends Call, F extends RuleFinder<C>>(
   { replicas, clock }: PolicySettings,
   { log }: TransportAdapter<C, F>,

@@ -30,17 +30,18 @@ export interface TenantName {
  */
 export interface PolicyControls<C extends Call = Call> {
   /**
-   * Forgets the remembered decisions of one tenant, or of everybody, in constant time, here and in all replicas. Checks
-   * under way are repeated once; when they are overtaken again, they refuse.
+   * Forgets the cached decisions of one tenant, or all, in constant time, here and in all replicas.
+   * Running checks are repeated once; if they are overtaken again, they refuse.
    *
    * @throws {PolicyError} `invalid-tenant`
    */
   invalidate(tenant?: TenantName): void
   /**
-   * Puts a policy document in the place of the one in force, by default what the file of the option `policy` holds now.
-   * It is compiled and tested aside; when anything is wrong, the one in force stays. Resolves with the version in force.
-   * Replicas are told. A document that is given here stays in force until code puts another one there, or until the content
-   * of the policy file changes after that.
+   * Replaces the active policy document, by default with what the file of the option `policy`
+   * contains now. The new one is compiled and tested first; if anything is wrong, the active one
+   * stays. Resolves with the active version, and informs the replicas. A document that is passed
+   * here stays active until code passes another one, or until the content of the policy file
+   * changes after that.
    *
    * @throws {PolicyError} `invalid-policy`, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
@@ -48,13 +49,16 @@ export interface PolicyControls<C extends Call = Call> {
   /** The version of the policy document in force. */
   readonly policyVersion: string
   /**
-   * Lets a document decide beside the one in force, and enforce nothing; `null` ends that. What differs is told by
-   * `spiffe:authz:candidate` and counted. What it asks of engines, it asks as well.
+   * Evaluates a document beside the active one, and enforces nothing; `null` ends it. Differences
+   * are published on `spiffe:authz:candidate` and counted. Its calls to engines are real.
    *
    * @throws {PolicyError} `invalid-policy` before the application is ready, `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */
   setCandidate(document: PolicyDocument | null): Promise<void>
-  /** How the verdicts of shadow rules, and of the document under consideration, compare with what became of requests. */
+  /**
+   * How the decisions of shadow rules and of the candidate document compare with what happened to
+   * requests.
+   */
   shadowReport(): {
     readonly shadow: readonly Comparisons[]
     readonly candidate: readonly Comparisons[]
@@ -76,18 +80,19 @@ export interface PolicyControls<C extends Call = Call> {
   /** What becomes of a call that has arrived, and why, like {@link explain}. */
   explainCall(call: C): Promise<Explanation>
   /**
-   * An SVID with which a caller of this tenant was let in, by its serial number (lower-case hexadecimal) or SHA-256
-   * fingerprint (`AA:BB:…`). `null` for one of another tenant, as for one that there is not. Bounded: those
-   * that came first are forgotten first, however often they call. Needs the option `tenant`.
+   * An SVID with which a caller of this tenant was let in, by its serial number (lower-case
+   * hexadecimal) or SHA-256 fingerprint (`AA:BB:…`). `null` for one of another tenant, exactly like
+   * one never seen. Bounded: the oldest are forgotten first, however often they call. Needs the
+   * option `tenant`.
    *
    * @throws {PolicyError} `invalid-tenant`
    */
   findSvid(tenant: TenantName, serialNumberOrFingerprint: string): SeenSvid | null
-  /** What became of the decisions that were to be recorded; `null` without the option `decisionLog`. */
+  /** Counts of the decisions that were to be recorded; `null` without the option `decisionLog`. */
   decisionLog(): DecisionLogStats | null
-  /** What became of the questions to each engine since the boot, and how it stands. */
+  /** Counts of the calls to each engine since the boot, and the state of its circuit breaker. */
   engines(): readonly EngineStats[]
-  /** How this replica stands with the others; `null` without the option `replicas`. */
+  /** The state of this replica among the others; `null` without the option `replicas`. */
   replicas(): ReplicasState | null
   /** What the cache holds, and what it has done since the boot. */
   stats(): DecisionCacheStats

@@ -28,9 +28,9 @@ import { readReplicas, type ReplicasOptions, type ReplicasSettings } from '../re
  */
 export interface PolicyOptions<C extends Call = Call> {
   /**
-   * The path of an identity that belongs to a tenant, such as `/{tenant}/{workload}`: one segment is captured as
-   * `tenant`. Or such a template for each trust domain, by its name: identities of others have no tenant then. Without
-   * the option nobody has a tenant.
+   * The path of an identity that belongs to a tenant, such as `/{tenant}/{workload}`: one segment
+   * is captured as `tenant`. Or such a template for each trust domain, by its name: identities of
+   * other trust domains have no tenant then. Without the option no caller has a tenant.
    */
   readonly tenant?: TenantTemplate
   /** How tenants are kept apart. Default: that of each of its options. */
@@ -56,9 +56,12 @@ export interface PolicyOptions<C extends Call = Call> {
   readonly engines?: readonly Engine[]
   /** How many decisions are remembered, and for how long, in ms. Default: by each part. */
   readonly cache?: {
-    /** Tenants of one trust domain with remembered decisions; its least recently used is forgotten first. Default 1024. */
+    /**
+     * Tenants of one trust domain with cached decisions; its least recently used is forgotten
+     * first. Default 1024.
+     */
     readonly maxTenants?: number
-    /** Decisions remembered for each tenant, at least 2. Default 1024. */
+    /** Decisions cached for each tenant, at least 2. Default 1024. */
     readonly maxDecisionsPerTenant?: number
     /** Life of an allow, ± 10 %, in milliseconds. Never longer than the caller's SVID. Default 30 000. */
     readonly allowTtlMs?: number

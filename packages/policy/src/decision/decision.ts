@@ -1,4 +1,7 @@
-/** Why a request was let in. `stale`: an engine failed, and was set to let its last answer stand in. */
+/**
+ * Why a request was let in. `stale`: an engine failed, and its last decision was used, as its
+ * options permit.
+ */
 export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
 
 /**
@@ -22,7 +25,7 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
  * - `engine-not-boolean`, `engine-failed`, `engine-timeout`: an engine said something that is not a boolean, threw or
  *   rejected, or missed its deadline;
  * - `engine-unavailable`, `engine-busy`: an engine was not asked, since it failed too often, or had too many questions;
- * - `stale`: an engine failed, and its last answer, a refusal, stands in;
+ * - `stale`: an engine failed, and its last decision, a refusal, was used;
  * - `decision-outdated`: decisions were invalidated twice while a check or an engine ran;
  * - `identity-expired`: the caller's SVID expired while the check ran;
  * - `rule-failed`: a matcher or an attribute threw.

@@ -19,7 +19,7 @@ export function evaluate(
   }
 }
 
-/** `true` itself lets in; a truthy value is a mistake of whoever was asked, and refuses. */
+/** Only `true` itself allows; any other truthy value is a mistake of the check, and refuses. */
 function verdict(answer: unknown, outcomes: Outcomes): Decision {
   if (answer === true) return outcomes.allowed
   return answer === false ? outcomes.refused : outcomes.notBoolean

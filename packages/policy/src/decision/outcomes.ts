@@ -22,7 +22,7 @@ export interface EngineOutcomes extends Outcomes {
   readonly unavailable: Refusal
   /** It was not asked: too many questions are under way. */
   readonly busy: Refusal
-  /** It failed, and what it said before stands in. */
+  /** It failed, and its earlier decision is used. */
   readonly allowedStale: Decision
   readonly refusedStale: Decision
 }

@@ -11,7 +11,10 @@ const SETTLE_MS = 50
 const MAX_DELAY_MS = 1000
 /** How soon the files are looked at after something happened beside them. Not put off by what happens next. */
 const LOOK_MS = 100
-/** Network mounts, replaced folders and folders without a watcher tell nothing: look from time to time. */
+/**
+ * Network mounts, replaced folders and folders without a watcher report nothing: check from time to
+ * time.
+ */
 const POLL_MS = 2000
 /** With each of so many polls the files may have changed, whatever the file system says. */
 const POLLS_PER_READ = 15

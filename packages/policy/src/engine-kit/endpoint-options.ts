@@ -21,8 +21,8 @@ export interface EndpointOptions {
   /** Answers may be this long, in bytes. Default 65 536. */
   readonly maxResponseBytes?: number
   /**
-   * `http:` to another machine, unencrypted and to whoever answers: for networks that encrypt by themselves. Default
-   * `false`: `http:` is for this machine.
+   * `http:` to another machine, unencrypted and to any server that answers: for networks that
+   * encrypt by themselves. Default `false`: `http:` is for this machine.
    */
   readonly allowPlaintext?: boolean
 }
@@ -84,7 +84,7 @@ function checkEndpoint(engine: string, given: Given): Endpoint {
     isLocal,
     socketPath,
     agent,
-    headers: readOption(key('headers'), headers, {}, isHeaders, 'must be texts by header name'),
+    headers: readOption(key('headers'), headers, {}, isHeaders, 'must be strings by header name'),
     maxResponseBytes: asInteger(key('maxResponseBytes'), maxResponseBytes, 65_536, 1),
   }
 }

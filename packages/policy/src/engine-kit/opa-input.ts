@@ -1,7 +1,7 @@
 import type { EngineRequest } from '../engines/engine.ts'
 import { engineInputOf } from './engine-input.ts'
 
-/** The document `input` that policies see, unless told otherwise. */
+/** The document `input` that policies see by default. */
 export interface OpaInput {
   /** `id` is the SPIFFE ID; beside it `trust_domain`, `tenant`, and declared attributes of the caller. */
   readonly caller: Readonly<Record<string, unknown>>

@@ -9,7 +9,7 @@ import { Bulkhead } from './bulkhead.ts'
 import type { Engine, EngineRequest } from './engine.ts'
 import { type Outcome, TenantBreakers } from './tenant-breakers.ts'
 
-/** What became of the questions to one engine since the boot, and how it stands. */
+/** Counts of the calls to one engine since the boot, and the state of its circuit breaker. */
 export interface EngineStats {
   readonly engine: string
   /** `open`: it fails for all who ask. It may be closed to a single tenant although it is not open. */
@@ -47,8 +47,8 @@ const MAX_IN_FLIGHT = 256
 const LAG_MS = 10
 
 /**
- * Asks an engine, and keeps it and its callers from harm, and these from one another: a bound on questions under way, which
- * trust domains and tenants share, and a breaker for each tenant.
+ * Calls an engine, and protects it, its callers, and callers from one another: a limit of running
+ * questions, which trust domains and tenants share, and a circuit breaker for each tenant.
  */
 export class EngineGuard {
   readonly engine: Engine
@@ -107,7 +107,8 @@ export class EngineGuard {
     )
     const settle = (decision: Decision): Decision => {
       noteOutcome(this.#count(decision, this.#clock() - startedAt, timeoutMs))
-      // Unseen, a version that is in force now and gone before the next question would have no number.
+      // Otherwise a version that is active now and gone before the next question would have no
+      // number.
       this.policyVersion?.()
       return decision
     }

@@ -24,7 +24,7 @@ export async function explainRequest(
   const { active } = table
   const [found, ...others] = table.find(method, route, active)
   if (others.length > 0) {
-    const why = `${method} ${route} is ${others.length + 1} routes, which constraints tell apart`
+    const why = `${method} ${route} is ${others.length + 1} routes, which only constraints separate`
     throw new PolicyError('ambiguous-route', `${why}: explain a request that has arrived`)
   }
   const caller = hypotheticalCaller(spiffeId === null ? null : SpiffeId.parse(spiffeId))
@@ -61,8 +61,8 @@ interface Subject {
 }
 
 /**
- * Decides by the rules in force, and tells of every check what came of it. Conditions and engines are asked for real, and
- * nothing is taken from the cache or put there.
+ * Decides by the active rules, and reports the outcome of every check. Conditions and engines are
+ * called, and the cache is neither read nor filled.
  */
 async function explain<C extends Call>(
   { rule, id, policyVersion }: Subject,

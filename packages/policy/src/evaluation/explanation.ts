@@ -1,7 +1,7 @@
 import type { AllowReason, DenyReason } from '../decision/decision.ts'
 import type { RuleMode } from '../document/route-rule.ts'
 
-/** A request that is thought up, to ask what would become of it. */
+/** The description of a request, to ask how it would be decided. */
 export interface ExplainRequest {
   readonly method: string
   /** The URL pattern of the route. One that several routes have with this method is ambiguous. */
@@ -12,19 +12,19 @@ export interface ExplainRequest {
   readonly attributes?: Readonly<Record<string, string>>
 }
 
-/** What becomes of a request, and why. Plain data. */
+/** The decision for a request, and its reasons. Plain data. */
 export interface Explanation {
   readonly decision: 'allow' | 'deny'
   readonly reason: AllowReason | DenyReason
   readonly policyVersion: string
   readonly mode: RuleMode
-  /** Where the rule stands; `null`: there is none. */
+  /** Where the rule is; `null`: there is none. */
   readonly source: string | null
-  /** Everything that the rule asks for, in order, and what came of it. */
+  /** Everything that the rule requires, in order, and its outcome. */
   readonly findings: readonly Finding[]
 }
 
-/** One thing that a rule asks for. */
+/** One requirement of a rule. */
 export interface Finding {
   /** `tenant`, `deny[0]`, `allow[2]`, `where[0]`, `engines[0]`. */
   readonly check: string

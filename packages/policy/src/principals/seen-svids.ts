@@ -28,7 +28,7 @@ export class SeenSvids {
 
   /**
    * @param maxTenants - of each trust domain
-   * @param tenantOf - `null`: nobody has a tenant, and nothing is noted
+   * @param tenantOf - `null`: no caller has a tenant, and nothing is noted
    */
   constructor(maxTenants: number, tenantOf: TenantResolver | null) {
     this.#tenantOf = tenantOf

@@ -17,7 +17,10 @@ export type TenantSource = `params.${string}` | `headers.${string}` | 'host'
 /** Finds the tenant of an identity; `null` when its path does not match the template. */
 export type TenantResolver = (id: SpiffeId) => Tenant | null
 
-/** Where the tenant stands in the path of an identity: in all trust domains alike, or in each by itself. */
+/**
+ * Where the tenant is in the path of a SPIFFE ID: the same in all trust domains, or for each by
+ * itself.
+ */
 export type TenantTemplate = string | Readonly<Record<string, string>>
 
 /**
@@ -49,8 +52,9 @@ export function isTenantName(name: string): boolean {
 }
 
 /**
- * Under which key the decisions about a tenant are remembered. `\0` occurs neither in a trust domain nor in a path
- * segment, so that no two tenants share a key. Callers without a tenant share that of the empty name, which no segment has.
+ * The key under which the decisions about a tenant are cached. `\0` occurs neither in a trust
+ * domain nor in a path segment, so that no two tenants share a key. Callers without a tenant share
+ * that of the empty name, which no segment has.
  */
 export function tenantKey(trustDomain: TrustDomain | string, name: string): string {
   return `${trustDomain.toString()}\0${name}`
@@ -58,7 +62,8 @@ export function tenantKey(trustDomain: TrustDomain | string, name: string): stri
 
 /** Finds the {@link tenantKey} of an identity. */
 export function tenantKeys(tenantOf: TenantResolver | null): (id: SpiffeId) => string {
-  // An identity lives as long as its connection. To hash a text that was just put together costs more than the look-up.
+  // An identity lives as long as its connection. Hashing a string that was just built costs more
+  // than the lookup.
   const known = new WeakMap<SpiffeId, string>()
   return (id) => {
     const before = known.get(id)
@@ -94,7 +99,7 @@ function compileTemplates(template: TenantTemplate): (id: SpiffeId) => PathTempl
   return ({ trustDomain }) => paths.get(trustDomain.name)
 }
 
-/** @throws {PolicyError} `invalid-option`, naming the option that the trust domain stands in */
+/** @throws {PolicyError} `invalid-option`, naming the option of the trust domain */
 export function parseTrustDomain(option: string, name: string): string {
   try {
     return TrustDomain.parse(name).name

@@ -22,7 +22,7 @@ export interface RouteRow {
   readonly where: readonly ConditionRow[]
   readonly engines: readonly EngineRow[]
   readonly mode: RuleMode
-  /** Where the rule stands. */
+  /** Where the rule is. */
   readonly source: string
 }
 
@@ -30,7 +30,7 @@ export interface RouteRow {
 export interface ConditionRow {
   /** What it reads; of a comparison, what it says, as JSON. */
   readonly reads: readonly string[]
-  /** How old a remembered decision may be, as in {@link EngineRow}. */
+  /** How old a cached decision may be, as in {@link EngineRow}. */
   readonly freshness: string
 }
 
@@ -38,7 +38,7 @@ export interface ConditionRow {
 export interface EngineRow {
   readonly engine: string
   readonly reads: readonly string[]
-  /** How old a remembered decision may be: `always` fresh, `cached`, or a bound in milliseconds. */
+  /** How old a cached decision may be: `always` fresh, `cached`, or a bound in milliseconds. */
   readonly freshness: string
 }
 

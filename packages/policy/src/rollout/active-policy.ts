@@ -25,7 +25,10 @@ export class ActivePolicy {
   readonly #file: string | null
   readonly #onReplaced: (replacement: Replacement) => void
   #policy: Policy
-  /** What the file held when code put the document in force; `null` for a document of the file, or where nobody knows. */
+  /**
+   * What the file contained when code activated the document; `null` for a document of the file, or
+   * if that is unknown.
+   */
   #olderFile: Policy | null = null
   #isBooted = false
   /** One replacement after another, or an older document could come out on top. */

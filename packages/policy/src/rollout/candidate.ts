@@ -42,7 +42,7 @@ export class Candidate {
   }
 
   /**
-   * Sets the candidate, or takes it away by `null`. The counts begin anew.
+   * Sets the candidate, or removes it by `null`. The counts start again.
    *
    * @throws {PolicyError} `invalid-rule`, `uncovered-routes`, `policy-test-failed`
    */

@@ -11,7 +11,7 @@ export function hasLostAllAccess(id: SpiffeId, before: RuleSet, after: RuleSet):
   }
 }
 
-/** Whether any rule names the caller. What is public is nobody's in particular. */
+/** Whether any rule names the caller. A public route names no one in particular. */
 function isNamed(id: SpiffeId, { rules }: RuleSet): boolean {
   return rules.some((rule) => {
     if (rule === null) return false

@@ -18,7 +18,10 @@ export interface CompiledRule {
   readonly tenant: RouteTenant | null
   /** What must hold as well, in order. */
   readonly requirements: readonly Requirement[]
-  /** `shadow`: what the rule says is told, and not enforced, but for callers whom an enforced rule around it denies. */
+  /**
+   * `shadow`: the decision is reported and not enforced, except for callers that an enforced rule
+   * around it denies.
+   */
   readonly mode: RuleMode
   readonly isEnforcedFor: (id: SpiffeId | null) => boolean
   /** What the rule says, for those who read it. */
@@ -31,7 +34,7 @@ export interface RuleDescription {
   readonly denied: CompiledCallers | null
 }
 
-/** What rules are compiled with, besides themselves. */
+/** What rules are compiled with. */
 export interface RuleContext extends RequirementContext, TenantContext {
   readonly roles: Roles
 }
@@ -72,12 +75,12 @@ export function compileRule({ rule, around }: Resolution, context: RuleContext):
   }
 }
 
-/** A rule in shadow mode denies nobody, at the routes within neither. */
+/** A rule in shadow mode denies no caller, and none at the routes inside. */
 function isEnforced({ place, rule }: PlacedRule): boolean {
   return place.members(place.root, rule, KEYS).get('mode') !== 'shadow'
 }
 
-/** A caller of whom that cannot be said counts as named. */
+/** A caller for which that is unknown counts as named. */
 function namedBy(callers: CompiledCallers | null): (id: SpiffeId | null) => boolean {
   if (callers === null) return () => false
   return (id) => {

@@ -20,9 +20,9 @@ export interface RequirementParts extends KeyParts {
   readonly maxAgeMs: number
   /** Watches whether remembering pays; `null`: the rule says so, or it always does. */
   readonly bypass: AdaptiveBypass | null
-  /** What may stand in when an engine fails; `null`: nothing may. */
+  /** What may be used when an engine fails; `null`: nothing. */
   readonly stale: StaleOutcomes | null
-  /** Whether it costs enough to count against the quota of a tenant although nothing of it is remembered. */
+  /** Whether it counts against the quota of a tenant although it is not cached. */
   readonly isMetered: boolean
   readonly ask: Ask
 }

@@ -8,13 +8,13 @@ import type { Decision } from '../decision/decision.ts'
 export interface Requirement {
   /** The engine's name; `null` for a condition. */
   readonly engine: string | null
-  /** What a comparison says, as JSON; `null` for what only code can tell. */
+  /** A comparison as JSON; `null` for a condition in code. */
   readonly text: string | null
   /** What it reads of the call. */
   readonly sources: readonly AttributeSource[]
   /** The providers that have to be asked before that can be read. */
   readonly providers: readonly AttributeProvider[]
-  /** How old a remembered decision may be, in milliseconds; 0: none is remembered. */
+  /** How old a cached decision may be, in milliseconds; 0: none is cached. */
   readonly maxAgeMs: number
   /** Decides a call, through everything that stands before the check or the engine: cache, quota, guard. */
   readonly decide: (call: Call, caller: Caller) => Decision | Promise<Decision>

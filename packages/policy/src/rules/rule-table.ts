@@ -87,7 +87,7 @@ export class RuleTable {
     const facts = { place, methods, url, documentUrl, pattern, scope }
     const rules = this.#compileRoute({ ...facts, own }, this.#policy)
     const index = this.#routes.length
-    // What is compiled anew for another document is the rule as it is now.
+    // What is compiled again for another document is the rule as it is now.
     const snapshot = snapshotOf(own)
     this.#routes.push({ ...facts, own: snapshot })
     this.#active.rules.push(rules)
@@ -155,7 +155,7 @@ export class RuleTable {
       Place.ofDocument(policy.source, 'routes').refuse(
         `routes["${describeRoute(key)}"]`,
         key,
-        'is no route',
+        'is not a route of the application',
       )
     }
   }

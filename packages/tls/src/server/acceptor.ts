@@ -144,6 +144,7 @@ const certificateMissing: Rejection = {
 function internalError(error: unknown): RejectionReason {
   return {
     code: 'internal-error',
-    message: error instanceof Error ? error.message : 'a listener threw something that is no error',
+    message:
+      error instanceof Error ? error.message : 'a listener threw something that is not an error',
   }
 }

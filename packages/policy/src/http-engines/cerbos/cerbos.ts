@@ -35,8 +35,8 @@ const ENGINE = 'cerbos'
 const PATH = '/api/check/resources'
 
 /**
- * Asks Cerbos by its HTTP API. Lets in by `EFFECT_ALLOW` for exactly what was asked; `EFFECT_DENY` refuses, and anything
- * else is a failure.
+ * Asks Cerbos by its HTTP API. `EFFECT_ALLOW` for exactly the question allows; `EFFECT_DENY`
+ * refuses, and anything else is a failure.
  *
  * Default `name` `cerbos`, default `timeoutMs` 50 for a server on this machine, else 200.
  *
