@@ -385,7 +385,7 @@ describe('answers', () => {
       const app = await service({
         engines: [extAuthz({ target: `127.0.0.1:${port}`, timeoutMs: 10_000 })],
       })
-      const use = { engine: 'ext-authz', freshness: 'always' } as const
+      const use = { engine: 'ext-authz', maxAgeMs: 0 } as const
       app.get('/', { config: { spiffe: { anyAuthenticated: true, engines: [use] } } }, () => 'in')
       using seen = decisions()
       expect(await statusOf(app, WEB)).toBe(403)

@@ -526,7 +526,7 @@ claim('timeout + breaker per engine', async () => {
   const well: Engine = { name: 'well', cost: 'io', decide: async () => true }
   const app = await service({ engines: [hung, broken, well] })
   for (const engine of ['hung', 'broken', 'well']) {
-    const rule = { anyAuthenticated: true, engines: [{ engine, freshness: 'always' }] } as const
+    const rule = { anyAuthenticated: true, engines: [{ engine, maxAgeMs: 0 }] } as const
     app.get(`/${engine}`, { config: { spiffe: rule } }, () => 'in')
   }
   expect(await statusOf(app, WEB, '/hung')).toBe(403)
@@ -643,7 +643,7 @@ claim('AuthZEN 1.0', async () => {
     const app = await service({
       engines: [authzen({ url: `http://127.0.0.1:${port}`, timeoutMs: 10_000 })],
     })
-    const use = { engine: 'authzen', freshness: 'always' } as const
+    const use = { engine: 'authzen', maxAgeMs: 0 } as const
     app.get('/orders/:id', { config: { spiffe: { allow: [WEB], engines: [use] } } }, () => 'in')
     expect(await statusOf(app, WEB, '/orders/7')).toBe(200)
     for (decision of [false, 'true', null]) {

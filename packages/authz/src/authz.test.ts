@@ -272,9 +272,9 @@ describe('a rule that cannot be right does not boot', () => {
       'config.spiffe.where.timeoutMs',
     ],
     [
-      'cache: "no"',
-      { allow: [WEB], where: { reads: [], check, freshness: 'no' } },
-      'config.spiffe.where.freshness',
+      'an age before now',
+      { allow: [WEB], where: { reads: [], check, maxAgeMs: -1 } },
+      'config.spiffe.where.maxAgeMs',
     ],
     ...[
       'body.id',
@@ -626,8 +626,8 @@ describe('conditions', () => {
       time.now += 10 * 365 * 86_400_000
       return true
     }
-    for (const freshness of ['cached', 'always'] as const) {
-      const app = await service(inner({ reads: [], check, freshness }), { clock: () => time.now })
+    for (const age of [{}, { maxAgeMs: 0 }]) {
+      const app = await service(inner({ reads: [], check, ...age }), { clock: () => time.now })
       const reasons = await reasonsDuring(async () => expect(await statusOf(app, WEB)).toBe(401))
       expect(reasons).toEqual(['identity-expired'])
       time.now = Date.now()
@@ -797,7 +797,7 @@ describe('remembered decisions', () => {
   })
 
   test('are not kept where the route says so', async () => {
-    const { app, asked } = await counting([], async () => true, {}, { freshness: 'always' })
+    const { app, asked } = await counting([], async () => true, {}, { maxAgeMs: 0 })
     await call(app, '/1', { as: WEB })
     await call(app, '/1', { as: WEB })
     expect(asked.times).toBe(2)
@@ -1062,7 +1062,7 @@ describe('what is told', () => {
     ]) {
       const engine: Engine = { name: 'judge', cost: 'io', decide: () => true }
       const [app, lines] = await logged(
-        { allow: [WEB], engines: [{ engine: 'judge', freshness: 'always' }] },
+        { allow: [WEB], engines: [{ engine: 'judge', maxAgeMs: 0 }] },
         {
           tenant: '/{tenant}/{workload}',
           tenants: { maxEvaluationsPerSecond: 1 },

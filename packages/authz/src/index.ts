@@ -42,7 +42,6 @@ export type {
   ExplainRequest,
   FieldChange,
   Finding,
-  Freshness,
   InvalidationBus,
   InvalidationListener,
   MatcherObject,

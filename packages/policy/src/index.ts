@@ -2,7 +2,6 @@ export { where } from './attributes/condition.ts'
 export type { Check, Condition, ConditionOptions } from './attributes/condition.ts'
 export type { AttributeName, Attributes } from './attributes/attributes.ts'
 export type { Comparison } from './attributes/comparison.ts'
-export type { Freshness } from './attributes/freshness.ts'
 export type {
   AttributeCaller,
   AttributeProvider,

@@ -143,7 +143,7 @@ async function ours(
   engine: Engine,
   ends: (() => unknown)[],
 ): Promise<readonly Case[]> {
-  const use = { engine: engine.name, freshness: 'cached' } as const
+  const use = { engine: engine.name, maxAgeMs: 3_600_000 } as const
   const rule = { anyAuthenticated: true, engines: [use] } as const
   const gate = await gateOf({ orders: rule }, { engines: [engine], clock: () => 1_000_000 })
   ends.push(() => gate.app.close())

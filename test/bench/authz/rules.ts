@@ -6,7 +6,7 @@ const WORKLOADS = 256
 
 /** What the gate costs with rules of its own, with conditions, and with remembered decisions. */
 export async function costsOfRules(): Promise<Cost[]> {
-  const always = { reads: ['method'], freshness: 'always' } as const
+  const always = { reads: ['method'], maxAgeMs: 0 } as const
   const gate = await gateOf({
     any: { anyAuthenticated: true },
     exact: { allow: Array.from({ length: WORKLOADS }, (_, at) => workload(at)) },

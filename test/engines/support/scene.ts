@@ -39,7 +39,7 @@ export class Scene implements AsyncDisposable {
     const app = Fastify()
     await app.register(peer)
     await app.register(authz, { engines: [engine] })
-    const use = { engine: engine.name, reads: ['params.id'], freshness: 'always' } as const
+    const use = { engine: engine.name, reads: ['params.id'], maxAgeMs: 0 } as const
     const config = { spiffe: { anyAuthenticated: true, engines: [use] } } as const
     app.route({ method: ['GET', 'PUT'], url: '/orders/:id', config, handler: () => 'in' })
     await app.ready()

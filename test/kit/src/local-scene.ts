@@ -91,7 +91,7 @@ export async function service(
   const app = Fastify()
   await app.register(peer)
   await app.register(authz, { tenant: '/{tenant}/{workload}', engines: [engine] })
-  const use = { engine: engine.name, freshness: 'always', ...more } as const
+  const use = { engine: engine.name, maxAgeMs: 0, ...more } as const
   const config = { spiffe: { anyAuthenticated: true, engines: [use] } } as const
   app.route({ method: ['GET', 'PUT'], url: '/orders/:id', config, handler: () => '' })
   return app

@@ -57,7 +57,7 @@ export function remoteScene(): RemoteScene {
       await app.register(authz, { engines: [engine], ...options })
       const spiffe = {
         allow: ['spiffe://example.org/{who}/*'],
-        engines: [{ engine: engine.name, freshness: 'always' as const, ...use }],
+        engines: [{ engine: engine.name, maxAgeMs: 0, ...use }],
       }
       const config = { spiffe }
       app.route({ method: ['GET', 'PUT'], url: '/orders/:id', config, handler: () => 'in' })

@@ -169,7 +169,7 @@ describe('attributes of a provider', () => {
     const twice = [1, 2].map((round) =>
       where((it) => it['device.x'] === 'x!' && round > 0, {
         reads: ['device.x'],
-        freshness: 'always',
+        maxAgeMs: 0,
       }),
     )
     app.get('/twice', { config: { spiffe: { anyAuthenticated: true, where: twice } } }, () => 'in')

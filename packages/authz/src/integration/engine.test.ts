@@ -148,7 +148,7 @@ describe('several engines', () => {
     const engines = names.map((name) => engine(async () => answers[name], { name }))
     const app = await service(
       engines.map(({ it }) => it),
-      { engines: names.map((name) => ({ engine: name, freshness: 'always' })) },
+      { engines: names.map((name) => ({ engine: name, maxAgeMs: 0 })) },
     )
     expect(await statusOf(app)).toBe(200)
     answers.second = false
@@ -233,7 +233,7 @@ describe('what an engine decided', () => {
   test('is used for as long as the rule bounds it', async () => {
     const time = { now: Date.now() }
     const judge = engine(() => true)
-    const use = { engine: 'judge', freshness: { boundedMs: 100 } } as const
+    const use = { engine: 'judge', maxAgeMs: 100 } as const
     const app = await service([judge.it], { engines: [use] }, { clock: () => time.now })
     await statusOf(app)
     time.now += 99
@@ -273,7 +273,7 @@ describe('the cache of an engine that computes in this process', () => {
     const judge = engine(() => true, { cost: 'cpu', reads: ['params.id'] })
     const paying = await service([judge.it], { engines: ['judge'] })
     const wanted = await service([judge.it], {
-      engines: [{ engine: 'judge', freshness: 'cached' }],
+      engines: [{ engine: 'judge', maxAgeMs: 3_600_000 }],
     })
     const told = await listenTo(async () => {
       // Twice each: a decision that was asked for again is kept.
@@ -302,10 +302,10 @@ describe('the boot', () => {
     ['no list', 'judge'],
     ['an unknown key', [{ engine: 'judge', ttl: 1 }]],
     ['an attribute that there is not', [{ engine: 'judge', reads: ['nonsense'] }]],
-    ['a freshness that there is not', [{ engine: 'judge', freshness: 'stale' }]],
-    ['a freshness without bound', [{ engine: 'judge', freshness: { boundedMs: Infinity } }]],
+    ['an age that is no number', [{ engine: 'judge', maxAgeMs: 'stale' }]],
+    ['an age without bound', [{ engine: 'judge', maxAgeMs: Infinity }]],
     ['a deadline of zero', [{ engine: 'judge', timeoutMs: 0 }]],
-    ...['reads', 'freshness', 'timeoutMs'].map((key): [string, unknown] => [
+    ...['reads', 'maxAgeMs', 'timeoutMs'].map((key): [string, unknown] => [
       `null for ${key}`,
       [{ engine: 'judge', [key]: null }],
     ]),

@@ -209,7 +209,7 @@ describe('the table', () => {
               spiffe: {
                 anyAuthenticated: true,
                 where: where(() => true, { reads: ['ip'] }),
-                engines: [{ engine: 'opa', freshness: { boundedMs: 5000 } }],
+                engines: [{ engine: 'opa', maxAgeMs: 5000 }],
                 mode: 'shadow',
               },
             },
@@ -246,8 +246,8 @@ describe('the table', () => {
           allow: ['anyAuthenticated'],
           deny: [],
           tenant: null,
-          where: [{ reads: ['ip'], freshness: 'cached' }],
-          engines: [{ engine: 'opa', reads: ['method', 'params.id'], freshness: '5000 ms' }],
+          where: [{ reads: ['ip'], maxAgeMs: null }],
+          engines: [{ engine: 'opa', reads: ['method', 'params.id'], maxAgeMs: 5000 }],
           mode: 'shadow',
           source: 'GET /orders/:id: config.spiffe',
         },
@@ -276,27 +276,27 @@ describe('the table', () => {
     }
     const [before, after] = [await tableWith('7'), await tableWith('8')]
     const comparison = '{"attribute":"params.id","equals":"7"}'
-    expect(before.routes[0]?.where).toEqual([{ reads: [comparison], freshness: 'always' }])
+    expect(before.routes[0]?.where).toEqual([{ reads: [comparison], maxAgeMs: 0 }])
     expect(diffTables(before, after).changed[0]?.fields.map(({ field }) => field)).toEqual([
       'where',
     ])
   })
 
   test('tells how old a decision on a condition may be, so that a review sees it change', async () => {
-    const tableWith = async (freshness: 'always' | 'cached'): Promise<RouteTable> => {
-      const condition = where(() => true, { reads: ['ip'], freshness })
+    const tableWith = async (age: { maxAgeMs?: number }): Promise<RouteTable> => {
+      const condition = where(() => true, { reads: ['ip'], ...age })
       const rule = { anyAuthenticated: true, where: condition } as const
       const app = await application({}, (it) =>
         it.get('/', { exposeHeadRoute: false, config: { spiffe: rule } }, handler),
       )
       return app.authz.table()
     }
-    const { changed } = diffTables(await tableWith('always'), await tableWith('cached'))
+    const { changed } = diffTables(await tableWith({ maxAgeMs: 0 }), await tableWith({}))
     expect(changed[0]?.fields).toEqual([
       {
         field: 'where',
-        before: [{ reads: ['ip'], freshness: 'always' }],
-        after: [{ reads: ['ip'], freshness: 'cached' }],
+        before: [{ reads: ['ip'], maxAgeMs: 0 }],
+        after: [{ reads: ['ip'], maxAgeMs: null }],
       },
     ])
   })

@@ -182,7 +182,7 @@ describe('a document under consideration', () => {
   test('takes nothing from the quota of the tenant', async () => {
     const judge: Engine = { name: 'judge', cost: 'io', decide: async () => true }
     const { app, ask } = await service(
-      { anyAuthenticated: true, engines: [{ engine: 'judge', freshness: 'always' }] },
+      { anyAuthenticated: true, engines: [{ engine: 'judge', maxAgeMs: 0 }] },
       {
         engines: [judge],
         tenants: { maxEvaluationsPerSecond: 2 },
@@ -198,9 +198,9 @@ describe('a document under consideration', () => {
 })
 
 describe('a check that an invalidation overtakes', () => {
-  test.each(['cached', 'always'] as const)(
-    'is repeated once, whatever its freshness: %s',
-    async (freshness) => {
+  test.each([{}, { maxAgeMs: 0 }])(
+    'is repeated once, whether it is cached or not: %j',
+    async (age) => {
       let isEntitled = true
       const gate = new EventEmitter()
       const check = async (): Promise<boolean> => {
@@ -211,7 +211,7 @@ describe('a check that an invalidation overtakes', () => {
         return before
       }
       const { app, ask } = await service(
-        { anyAuthenticated: true, where: where(check, { reads: [], freshness }) },
+        { anyAuthenticated: true, where: where(check, { reads: [], ...age }) },
         { timeoutMs: 60_000 },
       )
       await app.ready()
@@ -241,7 +241,7 @@ describe('rules that are replaced while a request waits', () => {
         waiting.push(resolve)
         asked.emit('ask')
       })
-    const condition = where(check, { reads: [], freshness: 'always' })
+    const condition = where(check, { reads: [], maxAgeMs: 0 })
     return { condition, asked, answer: (it: boolean) => waiting.shift()!(it) }
   }
 

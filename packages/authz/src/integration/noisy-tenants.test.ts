@@ -114,7 +114,7 @@ describe('the account of a tenant', () => {
     const pending = where(
       ({ 'query.q': q }) =>
         q !== 'slow' || new Promise<boolean>((resolve) => answers.push(() => resolve(true))),
-      { reads: ['query.q'], freshness: 'cached', timeoutMs: 60_000 },
+      { reads: ['query.q'], maxAgeMs: 3_600_000, timeoutMs: 60_000 },
     )
     const app = await service(
       { where: pending },
@@ -160,7 +160,7 @@ describe('an engine', () => {
     if (attributes['query.q'] === 'bad') throw new Error('cannot read this')
     return true
   })
-  const rule: Partial<RouteRule> = { engines: [{ engine: 'judge', freshness: 'always' }] }
+  const rule: Partial<RouteRule> = { engines: [{ engine: 'judge', maxAgeMs: 0 }] }
 
   test.each<[string, string, AuthzOptions]>([
     ['tenant', NOISY, WITH_TENANTS],

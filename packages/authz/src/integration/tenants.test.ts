@@ -174,7 +174,7 @@ describe('the quota of a tenant', () => {
 
   test('bounds what is under way, and leaves the others alone', async () => {
     const app = await service(
-      { engines: [{ engine: 'slow', reads: ['params.tenant'], freshness: 'always' }] },
+      { engines: [{ engine: 'slow', reads: ['params.tenant'], maxAgeMs: 0 }] },
       { engines: [slow], tenants: { maxInFlight: 2 } },
     )
     const waiting = [statusOf(app, ACME, 'a'), statusOf(app, ACME, 'b')]

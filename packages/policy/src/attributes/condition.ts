@@ -1,5 +1,4 @@
 import type { CheckContext } from '../deadline.ts'
-import type { Freshness } from './freshness.ts'
 import type { Attributes, AttributeName } from './attributes.ts'
 
 /** What a route asks beyond the caller's identity: a check, and the list of what the check reads. */
@@ -22,10 +21,11 @@ export interface ConditionOptions<Name extends AttributeName = AttributeName> {
    */
   readonly reads: readonly Name[]
   /**
-   * How old a cached decision may be. Default `cached`. Use `always` if the check costs less than a
-   * lookup (about a microsecond), or if each request needs a fresh answer.
+   * How old a cached decision may be, in milliseconds. 0 asks the check each time: use it if the
+   * check costs less than a lookup (about a microsecond), or if each request needs a fresh answer.
+   * Default: the TTL of the plugin's cache, which bounds every value.
    */
-  readonly freshness?: Freshness
+  readonly maxAgeMs?: number
   /** How long an asynchronous check may take, in milliseconds. Default: the plugin's `timeoutMs`. */
   readonly timeoutMs?: number
 }

@@ -2,7 +2,6 @@ import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import type { Comparison } from '../attributes/comparison.ts'
 import type { AttributeName } from '../attributes/attributes.ts'
 import type { Condition } from '../attributes/condition.ts'
-import type { Freshness } from '../attributes/freshness.ts'
 import type { TenantSource } from '../principals/tenant.ts'
 import type { MatcherObject } from '../principals/matcher.ts'
 
@@ -55,10 +54,10 @@ export interface EngineUse {
   /** What the engine receives. Default: the engine's own `reads`. */
   readonly reads?: readonly AttributeName[]
   /**
-   * How old a cached decision may be. Default: `always` for engines of cost `inline`, else
-   * `cached`.
+   * How old a cached decision may be, in milliseconds; 0 asks the engine each time. Default: 0 for
+   * engines of cost `inline`, else the TTL of the plugin's cache, which bounds every value.
    */
-  readonly freshness?: Freshness
+  readonly maxAgeMs?: number
   /** How long it may take, in milliseconds. Default: the engine's own `timeoutMs`. */
   readonly timeoutMs?: number
 }

@@ -25,11 +25,18 @@ function cellsOf({ method, route, allow, deny, tenant, where, engines, mode }: R
     deny.map(code).join('<br>'),
     tenant === null ? '' : code(tenant),
     where
-      .map(({ reads, freshness }) => `by ${reads.map(code).join(', ') || 'itself'} (${freshness})`)
+      .map(
+        ({ reads, maxAgeMs }) => `by ${reads.map(code).join(', ') || 'itself'} (${age(maxAgeMs)})`,
+      )
       .join('<br>'),
-    engines.map(({ engine, freshness }) => `${code(engine)} (${freshness})`).join('<br>'),
+    engines.map(({ engine, maxAgeMs }) => `${code(engine)} (${age(maxAgeMs)})`).join('<br>'),
     mode,
   ]
+}
+
+function age(maxAgeMs: number | null): string {
+  if (maxAgeMs === 0) return 'asked each time'
+  return maxAgeMs === null ? 'cached' : `${maxAgeMs} ms`
 }
 
 /** A pipe would end the cell, even within code. */

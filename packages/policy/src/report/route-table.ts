@@ -31,15 +31,15 @@ export interface ConditionRow {
   /** What it reads; of a comparison, what it says, as JSON. */
   readonly reads: readonly string[]
   /** How old a cached decision may be, as in {@link EngineRow}. */
-  readonly freshness: string
+  readonly maxAgeMs: number | null
 }
 
 /** How a route uses an engine. */
 export interface EngineRow {
   readonly engine: string
   readonly reads: readonly string[]
-  /** How old a cached decision may be: `always` fresh, `cached`, or a bound in milliseconds. */
-  readonly freshness: string
+  /** How old a cached decision may be, in milliseconds; 0: none is cached; `null`: the TTL of the cache. */
+  readonly maxAgeMs: number | null
 }
 
 /** Writes down the rules in force. */
@@ -74,7 +74,7 @@ function granted(grant: CompiledRule['description']['grant']): readonly string[]
 function conditionRow(requirement: Requirement): readonly ConditionRow[] {
   if (requirement.engine !== null) return []
   const reads = requirement.text === null ? readsOf(requirement) : [requirement.text]
-  return [{ reads, freshness: freshnessOf(requirement.maxAgeMs) }]
+  return [{ reads, maxAgeMs: maxAgeOf(requirement) }]
 }
 
 function engineRow(requirement: Requirement): readonly EngineRow[] {
@@ -83,14 +83,14 @@ function engineRow(requirement: Requirement): readonly EngineRow[] {
     {
       engine: requirement.engine,
       reads: readsOf(requirement),
-      freshness: freshnessOf(requirement.maxAgeMs),
+      maxAgeMs: maxAgeOf(requirement),
     },
   ]
 }
 
-function freshnessOf(maxAgeMs: number): string {
-  if (maxAgeMs === 0) return 'always'
-  return maxAgeMs === Infinity ? 'cached' : `${maxAgeMs} ms`
+/** As JSON can write it. */
+function maxAgeOf({ maxAgeMs }: Requirement): number | null {
+  return maxAgeMs === Infinity ? null : maxAgeMs
 }
 
 function readsOf({ sources }: Requirement): readonly string[] {

@@ -2,7 +2,7 @@ import { compileComparison, isComparison } from '../attributes/comparison.ts'
 import { attributesView } from '../attributes/attributes.ts'
 import type { Check } from '../attributes/condition.ts'
 import {
-  compileFreshness,
+  compileMaxAge,
   compileReads,
   compileTimeout,
   providersOf,
@@ -15,7 +15,7 @@ import { compose } from './compose.ts'
 import type { Requirement, RequirementQuery } from './requirement.ts'
 import { conditionOutcomes } from '../decision/outcomes.ts'
 
-const KEYS = ['reads', 'check', 'freshness', 'timeoutMs'] as const
+const KEYS = ['reads', 'check', 'maxAgeMs', 'timeoutMs'] as const
 
 /**
  * Compiles a condition, or a comparison, which is a condition as plain data.
@@ -31,7 +31,7 @@ export function compileCondition(
   const given = isComparison(condition)
     ? conditionOf(at, condition)
     : requirementMembers(at, condition, KEYS)
-  const { check, reads, freshness = 'cached', ...times } = Object.fromEntries(given)
+  const { check, reads, ...times } = Object.fromEntries(given)
   const sources = compileReads(at, reads, context)
   if (!isCheck(check)) return place.refuse(`${key}.check`, check, 'must be a function')
   const timeoutMs = compileTimeout(at, times['timeoutMs'] ?? context.timeoutMs)
@@ -42,7 +42,7 @@ export function compileCondition(
     sources,
     providers: providersOf(sources),
     outcomes: conditionOutcomes,
-    maxAgeMs: compileFreshness(at, freshness),
+    maxAgeMs: compileMaxAge(at, times['maxAgeMs']),
     bypass: null,
     policyVersion: null,
     stale: null,
@@ -65,7 +65,7 @@ function conditionOf(
   return new Map<string, unknown>([
     ['reads', reads],
     ['check', holds],
-    ['freshness', 'always'],
+    ['maxAgeMs', 0],
   ])
 }
 

@@ -4,7 +4,7 @@ import { compileSource } from '../attributes/sources.ts'
 import type { Engine, EngineCost, EngineRequest } from '../engines/engine.ts'
 import type { EngineGuard } from '../engines/guard.ts'
 import {
-  compileFreshness,
+  compileMaxAge,
   compileReads,
   compileTimeout,
   providersOf,
@@ -12,21 +12,14 @@ import {
   requirementMembers,
   type RequirementPlace,
 } from './requirement-options.ts'
-import type { Freshness } from '../attributes/freshness.ts'
 import { compose } from './compose.ts'
 import type { Requirement, RequirementQuery } from './requirement.ts'
 import { engineOutcomes, type EngineOutcomes, type StaleOutcomes } from '../decision/outcomes.ts'
 
-const KEYS = ['engine', 'reads', 'freshness', 'timeoutMs'] as const
+const KEYS = ['engine', 'reads', 'maxAgeMs', 'timeoutMs'] as const
 
 /** Deadlines in milliseconds, for engines and rules that name none. */
 const TIMEOUTS: Readonly<Record<EngineCost, number>> = { inline: 2, cpu: 2, io: 200 }
-/** What costs less than a lookup is not cached. */
-const FRESHNESS: Readonly<Record<EngineCost, Freshness>> = {
-  inline: 'always',
-  cpu: 'cached',
-  io: 'cached',
-}
 
 /**
  * Compiles one use of an engine: its name, or an object with the key `engine`.
@@ -58,8 +51,8 @@ export function compileEngineUse(
     sources,
     providers: providersOf(sources),
     outcomes,
-    maxAgeMs: compileFreshness(at, options['freshness'] ?? FRESHNESS[cost]),
-    bypass: bypassOf(engine, options['freshness'], (hitRate, tenant) =>
+    maxAgeMs: compileMaxAge(at, options['maxAgeMs'] ?? defaultMaxAge(cost)),
+    bypass: bypassOf(engine, options['maxAgeMs'], (hitRate, tenant) =>
       context.onBypass(engine.name, place.url, { hitRate, tenant }),
     ),
     policyVersion,
@@ -81,9 +74,14 @@ export function compileEngineUse(
   return compose(parts, context)
 }
 
-/** Where the rule does not say how fresh an answer must be, experience does: of engines that cost little more than a look-up. */
-function bypassOf({ cost }: Engine, freshness: unknown, onBypass: OnBypass): AdaptiveBypass | null {
-  return cost === 'cpu' && freshness === undefined ? new AdaptiveBypass(onBypass) : null
+/** What costs less than a lookup is not cached. */
+function defaultMaxAge(cost: EngineCost): number | undefined {
+  return cost === 'inline' ? 0 : undefined
+}
+
+/** An engine that costs little more than a lookup is cached while that pays, unless the rule sets the age itself. */
+function bypassOf({ cost }: Engine, maxAgeMs: unknown, onBypass: OnBypass): AdaptiveBypass | null {
+  return cost === 'cpu' && maxAgeMs === undefined ? new AdaptiveBypass(onBypass) : null
 }
 
 function staleOutcomesOf(

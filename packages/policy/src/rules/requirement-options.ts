@@ -9,7 +9,6 @@ import type { EngineGuard } from '../engines/guard.ts'
 import type { Place } from '../location.ts'
 import type { CompositionContext } from './compose.ts'
 import { isTimeout } from '../option-readers.ts'
-import { maxAgeMs, type Freshness } from '../attributes/freshness.ts'
 
 /** What the requirements of a rule are compiled with, besides themselves. */
 export interface RequirementContext extends AttributeContext, CompositionContext {
@@ -82,22 +81,18 @@ export function requirementMembers(
   return members
 }
 
-/** @throws {PolicyError} `invalid-rule` */
-export function compileFreshness({ place, key }: RequirementPlace, freshness: unknown): number {
-  if (isFreshness(freshness)) return maxAgeMs(freshness)
-  const why = "must be 'cached', 'always' or { boundedMs }, more than 0"
-  return place.refuse(`${key}.freshness`, freshness, why)
+/**
+ * @returns `Infinity` where nothing is given: the TTL of the cache bounds it
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function compileMaxAge({ place, key }: RequirementPlace, maxAgeMs: unknown): number {
+  if (maxAgeMs === undefined) return Infinity
+  if (maxAgeMs === 0 || isTimeout(maxAgeMs)) return maxAgeMs
+  return place.refuse(`${key}.maxAgeMs`, maxAgeMs, 'must be milliseconds, 0 or more')
 }
 
 /** @throws {PolicyError} `invalid-rule` */
 export function compileTimeout({ place, key }: RequirementPlace, timeoutMs: unknown): number {
   if (isTimeout(timeoutMs)) return timeoutMs
   return place.refuse(`${key}.timeoutMs`, timeoutMs, 'must be milliseconds, more than 0')
-}
-
-function isFreshness(value: unknown): value is Freshness {
-  if (value === 'cached' || value === 'always') return true
-  if (typeof value !== 'object' || value === null) return false
-  const [[key, ms] = [], ...others] = Object.entries(value)
-  return key === 'boundedMs' && others.length === 0 && isTimeout(ms)
 }
