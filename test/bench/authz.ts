@@ -5,7 +5,7 @@ import { parseArgs, promisify } from 'node:util'
 import { costsOfEngines } from './authz/engines.ts'
 import type { Cost } from './authz/measure.ts'
 import { costsOfRules } from './authz/rules.ts'
-import { hitSharesUnderNoise, type NoiseResult } from './authz/tenants.ts'
+import { hitRatesUnderNoise, type NoiseResult } from './authz/tenants.ts'
 import { spread } from './statistics.ts'
 
 const { values: flags } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
@@ -85,8 +85,8 @@ function goalsOf(
     {
       what: 'hits of the others, at 50 % noise',
       goal: 'at least 0.99',
-      value: half?.hitShare ?? 0,
-      isMet: (half?.hitShare ?? 0) >= 0.99,
+      value: half?.hitRate ?? 0,
+      isMet: (half?.hitRate ?? 0) >= 0.99,
     },
     atMost(`${memory.decisions} decisions`, memory.mebibytes, 50, 'MiB'),
     atMost('forgetting a tenant', memory.flushUs, 2, 'µs'),
@@ -107,7 +107,7 @@ function printCosts(costs: readonly Cost[], unitOf: Cost): void {
 
 const rules = await costsOfRules()
 const noise: NoiseResult[] = []
-for (const share of [0, 0.1, 0.5, 0.9]) noise.push(await hitSharesUnderNoise(share))
+for (const share of [0, 0.1, 0.5, 0.9]) noise.push(await hitRatesUnderNoise(share))
 const memory = await child<Memory>('memory')
 const booted = await boots()
 const engines = await costsOfEngines()
@@ -124,7 +124,7 @@ if (flags.json) {
   for (const reason of engines.leftOut) console.log(`  left out: ${reason}`)
   console.log('\nhits of 199 tenants with 500 keys each, while another one mints new keys')
   for (const each of noise) {
-    const [own, one] = [each.hitShare, each.oneLruHitShare].map((share) => (share * 100).toFixed(1))
+    const [own, one] = [each.hitRate, each.oneLruHitRate].map((share) => (share * 100).toFixed(1))
     console.log(`  noise ${each.noise * 100} %:  ${own} %   with one LRU for all ${one} %`)
   }
   console.log(

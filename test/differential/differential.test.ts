@@ -16,7 +16,7 @@ const PINNED_SEED = 20_260_601
 const RANDOM_CHAINS = 1600
 const SHOWN = 5
 /** Two thousand chains and three judges take two minutes on a machine that is not busy otherwise. */
-const PATIENCE_MS = 900_000
+const TIMEOUT_MS = 900_000
 
 const PAGE = new URL('../../differential/disagreements.md', import.meta.url)
 
@@ -61,7 +61,7 @@ function judgeCorpus(): void {
         judges.map(({ name }) => name),
       )}`,
     )
-  }, PATIENCE_MS)
+  }, TIMEOUT_MS)
 
   /** The worst ones, as small as they get. */
   async function complaints(

@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** How long sockets and child processes may take to end after the last test. */
-const PATIENCE_MS = 3000
+const TIMEOUT_MS = 3000
 const LOOK_AGAIN_MS = 10
 
 const subscribers = new Map()
@@ -42,7 +42,7 @@ export function look() {
 
 /** Waits until everything is as it was; what is not, in words. */
 export async function leftBehind(before) {
-  const deadline = performance.now() + PATIENCE_MS
+  const deadline = performance.now() + TIMEOUT_MS
   for (;;) {
     const found = differences(before, look())
     if (found.length === 0 || performance.now() > deadline) return found

@@ -21,7 +21,7 @@ export type {
   Check,
   CheckContext,
   Comparison,
-  Comparisons,
+  ShadowCounts,
   Condition,
   ConditionOptions,
   ConditionRow,

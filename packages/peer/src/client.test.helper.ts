@@ -5,7 +5,7 @@ import tls, { type TLSSocket } from 'node:tls'
 import type { X509Svid } from '@fastify-spiffe/spiffe'
 
 /** A listening application. */
-export interface Place {
+export interface TestServer {
   readonly host: string
   readonly port: number
 }
@@ -19,14 +19,14 @@ export interface Answer {
 /** Listens on a free port of 127.0.0.1. */
 export async function listen(app: {
   listen(options: { host: string; port: number }): Promise<string>
-}): Promise<Place> {
+}): Promise<TestServer> {
   const { hostname, port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
   return { host: hostname, port: Number(port) }
 }
 
 /** A TLS client that verifies nothing: it is the server that is under test. */
 export async function dial(
-  place: Place,
+  place: TestServer,
   svid: X509Svid | null,
   protocol = 'http/1.1',
 ): Promise<TLSSocket> {
@@ -59,7 +59,7 @@ function parse(answer: string): Answer {
   return { status: Number(statusLine.split(' ')[1]), headers: Object.fromEntries(headers), body }
 }
 
-export async function dialHttp2(place: Place, svid: X509Svid): Promise<ClientHttp2Session> {
+export async function dialHttp2(place: TestServer, svid: X509Svid): Promise<ClientHttp2Session> {
   const socket = await dial(place, svid, 'h2')
   const session = http2.connect('https://localhost', { createConnection: () => socket })
   await once(session, 'remoteSettings')

@@ -57,7 +57,7 @@ export type { OpenApiOperation, OpenApiPaths, OpenApiRule } from './report/opena
 export type { ConditionRow, EngineRow, RouteRow, RouteTable } from './report/route-table.ts'
 export type { CandidateEvent, PolicyEvent } from './rollout/events.ts'
 export type { Replacement } from './rollout/active-policy.ts'
-export type { Comparisons } from './rollout/shadow-counters.ts'
+export type { ShadowCounts } from './rollout/shadow-counters.ts'
 export type { CompiledRule } from './rules/compile.ts'
 export type { RuleSet } from './rules/rule-set.ts'
 export type {

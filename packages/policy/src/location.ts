@@ -2,7 +2,7 @@ import { describeName, describeValue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from './errors.ts'
 
 /** Where the rule is that is being compiled, so that an error says where to look. */
-export class Place {
+export class RuleLocation {
   /** The URL pattern of the route; empty for requests that match none. */
   readonly url: string
   /** The methods of the route; none where that is not known. */
@@ -27,27 +27,33 @@ export class Place {
     this.isOfAnyRoute = isOfAnyRoute
   }
 
-  static ofRoute(methods: readonly string[], url: string): Place {
-    return new Place(`${methods.join(', ')} ${url}`, url, 'config.spiffe', methods)
+  static ofRoute(methods: readonly string[], url: string): RuleLocation {
+    return new RuleLocation(`${methods.join(', ')} ${url}`, url, 'config.spiffe', methods)
   }
 
-  static ofNotFound(): Place {
-    return new Place('option', '', 'notFound', [])
+  static ofNotFound(): RuleLocation {
+    return new RuleLocation('option', '', 'notFound', [])
   }
 
   /** Of what a policy document says by itself, at `root`. */
-  static ofDocument(source: string, root: string): Place {
-    return new Place(source, '', root, [], true)
+  static ofDocument(source: string, root: string): RuleLocation {
+    return new RuleLocation(source, '', root, [], true)
   }
 
   /** The same route, whose rule is at `root`. */
-  at(root: string): Place {
-    return new Place(this.#label, this.url, root, this.methods, this.isOfAnyRoute)
+  at(root: string): RuleLocation {
+    return new RuleLocation(this.#label, this.url, root, this.methods, this.isOfAnyRoute)
   }
 
   /** The same route, whose rule is at `root` of a policy document. */
-  within(source: string, root: string): Place {
-    return new Place(`${source}: ${this.#label}`, this.url, root, this.methods, this.isOfAnyRoute)
+  within(source: string, root: string): RuleLocation {
+    return new RuleLocation(
+      `${source}: ${this.#label}`,
+      this.url,
+      root,
+      this.methods,
+      this.isOfAnyRoute,
+    )
   }
 
   /** Route, document and key, for people. */

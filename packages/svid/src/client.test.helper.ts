@@ -5,7 +5,7 @@ import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { X509Svid } from '@fastify-spiffe/spiffe'
 
 /** Who is listening: an address and a port of the loopback interface. */
-export interface Place {
+export interface TestServer {
   readonly host: string
   readonly port: number
 }
@@ -13,14 +13,14 @@ export interface Place {
 /** Listens on a free port of 127.0.0.1. */
 export async function listen(app: {
   listen(options: { host: string; port: number }): Promise<string>
-}): Promise<Place> {
+}): Promise<TestServer> {
   const { hostname, port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
   return { host: hostname, port: Number(port) }
 }
 
 /** A TLS client that verifies nothing: it is the server that is under test. */
 export async function dial(
-  place: Place,
+  place: TestServer,
   svid: X509Svid | null,
   options: ConnectionOptions = {},
 ): Promise<TLSSocket> {
@@ -32,7 +32,7 @@ export async function dial(
 }
 
 /** Asks for `/` on a new connection; `null` when it is cut without an answer. */
-export async function get(place: Place, svid: X509Svid | null): Promise<string | null> {
+export async function get(place: TestServer, svid: X509Svid | null): Promise<string | null> {
   const socket = await dial(place, svid)
   socket.write('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')
   const answer = await text(socket).catch(() => '')
@@ -40,7 +40,7 @@ export async function get(place: Place, svid: X509Svid | null): Promise<string |
   return answer === '' ? null : answer.slice(answer.indexOf('\r\n\r\n') + 4)
 }
 
-export async function dialHttp2(place: Place, svid: X509Svid): Promise<ClientHttp2Session> {
+export async function dialHttp2(place: TestServer, svid: X509Svid): Promise<ClientHttp2Session> {
   const socket = await dial(place, svid, { ALPNProtocols: ['h2'] })
   const session = http2.connect('https://localhost', { createConnection: () => socket })
   await once(session, 'remoteSettings')
@@ -52,7 +52,7 @@ export function getHttp2(session: ClientHttp2Session): Promise<string> {
 }
 
 /** The serial number that the server presents on a new connection. */
-export async function presentedSerial(place: Place, svid: X509Svid): Promise<string> {
+export async function presentedSerial(place: TestServer, svid: X509Svid): Promise<string> {
   const socket = await dial(place, svid)
   const serial = socket.getPeerX509Certificate()!.serialNumber.toLowerCase().replace(/^0+/, '')
   socket.destroy()

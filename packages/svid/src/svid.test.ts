@@ -21,7 +21,7 @@ import {
   getHttp2,
   listen,
   presentedSerial,
-  type Place,
+  type TestServer,
 } from './client.test.helper.ts'
 import { spiffeServer, svid } from './index.ts'
 
@@ -207,7 +207,7 @@ describe('what Fastify leaves to a server factory', () => {
 })
 
 /** Leaves an open, idle connection behind. */
-async function useOnce(place: Place): Promise<{ readonly ended: Promise<unknown> }> {
+async function useOnce(place: TestServer): Promise<{ readonly ended: Promise<unknown> }> {
   const socket = await dial(place, client)
   const ended = once(socket, 'end').then(() => socket.destroy())
   socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')

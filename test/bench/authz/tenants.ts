@@ -11,9 +11,9 @@ const REQUESTS = 200_000
 export interface NoiseResult {
   /** The share of the traffic that the noisy tenant has, each time under a new key. */
   readonly noise: number
-  readonly hitShare: number
+  readonly hitRate: number
   /** With one LRU for all tenants, of as many decisions as the victims have and a fifth more. */
-  readonly oneLruHitShare: number
+  readonly oneLruHitRate: number
 }
 
 interface Lru {
@@ -26,7 +26,7 @@ const { LRUCache } = createRequire(
   new URL('../../../../packages/policy/package.json', import.meta.url),
 )('lru-cache') as { LRUCache: new (options: { max: number }) => Lru }
 
-export async function hitSharesUnderNoise(noise: number): Promise<NoiseResult> {
+export async function hitRatesUnderNoise(noise: number): Promise<NoiseResult> {
   const check = where(() => true, { reads: ['params.id'] })
   const { app, pass, request } = await gateOf(
     { orders: { anyAuthenticated: true, where: check } },
@@ -61,7 +61,7 @@ export async function hitSharesUnderNoise(noise: number): Promise<NoiseResult> {
     else lru.set(`victim ${which}`, true)
   }
   await app.close()
-  return { noise, hitShare: hits / asked, oneLruHitShare: lruHits / asked }
+  return { noise, hitRate: hits / asked, oneLruHitRate: lruHits / asked }
 }
 
 /** The same numbers in each run. */

@@ -34,7 +34,7 @@ export function protect(instance: FastifyInstance, rule: RouteRule | string): vo
 }
 
 /** Takes note that an instance has a route: it is too late for {@link protect}, there and on the instances around. */
-export function noteRoute(instance: object): void {
+export function markHasRoutes(instance: object): void {
   for (let each: unknown = instance; isInstance(each); each = Object.getPrototypeOf(each)) {
     Object.defineProperty(each, populated, { value: true, configurable: true })
   }

@@ -9,7 +9,7 @@ import type {
 import { normalizedUrl, type RouterSettings } from '../routing/router-settings.ts'
 import { requestedUrl, UrlPattern } from '../routing/url-pattern.ts'
 import { AttachedRoute, indexOf, type ToldRoute } from './attached-route.ts'
-import { noteRoute, scopeOf } from './protect.ts'
+import { markHasRoutes, scopeOf } from './protect.ts'
 
 /** A route that `onRoute` has reported. */
 export interface NotedRoute {
@@ -51,7 +51,7 @@ export class RouteBinding implements RuleFinder<FastifyRequest> {
    */
   attach(instance: FastifyInstance, options: ToldRoute): NotedRoute {
     const { config, method, url } = options
-    noteRoute(instance)
+    markHasRoutes(instance)
     const methods = [method].flat()
     const entry = this.#add(
       { methods, url, configUrls: configUrlsOf(options) },

@@ -1,6 +1,6 @@
 import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { canonicalAddress } from './addresses.ts'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 import type { AttributeName, AttributeValue } from './attributes.ts'
 
 /**
@@ -44,7 +44,11 @@ export function isComparison(value: unknown): boolean {
  *
  * @throws {PolicyError} `invalid-rule`
  */
-export function compileComparison(place: Place, key: string, value: unknown): CompiledComparison {
+export function compileComparison(
+  place: RuleLocation,
+  key: string,
+  value: unknown,
+): CompiledComparison {
   const compiler = new ComparisonCompiler(place)
   const holds = compiler.compile(key, value)
   return { reads: [...compiler.reads], holds }
@@ -52,9 +56,9 @@ export function compileComparison(place: Place, key: string, value: unknown): Co
 
 class ComparisonCompiler {
   readonly reads: Set<string> = new Set()
-  readonly #place: Place
+  readonly #place: RuleLocation
 
-  constructor(place: Place) {
+  constructor(place: RuleLocation) {
     this.#place = place
   }
 

@@ -1,7 +1,7 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import type { Call, Caller, CallReader, CallValue } from '../call.ts'
 import { deny, type Refusal } from '../decision/decision.ts'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 import type { TenantResolver } from '../principals/tenant.ts'
 import { isWithin } from './addresses.ts'
 import type { NetworkClasses } from './networks.ts'
@@ -54,7 +54,7 @@ export interface AttributeContext {
 
 /** What the attributes of a route are compiled from. */
 export interface SourceContext extends AttributeContext {
-  readonly place: Place
+  readonly place: RuleLocation
   /** The patterns and matchers of `allow`; `null` where any identity may call. */
   readonly allow: readonly SpiffeIdMatcher[] | null
 }

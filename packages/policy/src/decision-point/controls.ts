@@ -13,7 +13,7 @@ import { isTenantName, tenantKey } from '../principals/tenant.ts'
 import { ALL_TENANTS, scopeOf } from '../replicas/scope.ts'
 import type { ReplicasState } from '../replicas/state.ts'
 import { type RouteTable, routeTable } from '../report/route-table.ts'
-import type { Comparisons } from '../rollout/shadow-counters.ts'
+import type { ShadowCounts } from '../rollout/shadow-counters.ts'
 import type { RuleFinder } from '../rules/rule-table.ts'
 import type { Parts } from './assembly.ts'
 
@@ -60,8 +60,8 @@ export interface PolicyControls<C extends Call = Call> {
    * requests.
    */
   shadowReport(): {
-    readonly shadow: readonly Comparisons[]
-    readonly candidate: readonly Comparisons[]
+    readonly shadow: readonly ShadowCounts[]
+    readonly candidate: readonly ShadowCounts[]
   }
   /** Who may call what, by the rules in force. */
   table(): RouteTable

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
 import { compileCallers, type CompiledCallers } from '../principals/callers.ts'
-import { Place } from '../location.ts'
+import { RuleLocation } from '../location.ts'
 import { contentDigest } from './content-digest.ts'
 import type { RoutePattern } from './route-pattern.ts'
 import { describeRoute, type PolicyDocument, type PolicyTest } from './document.ts'
@@ -38,7 +38,7 @@ export class Policy {
    * @throws {PolicyError} `invalid-rule`
    */
   constructor(document: PolicyDocument, source: string, fileDigest: string | null = null) {
-    const place = Place.ofDocument(source, 'policy')
+    const place = RuleLocation.ofDocument(source, 'policy')
     const members = place.members('policy', document, KEYS)
     const section = (name: string): ReadonlyMap<string, unknown> =>
       place.entries(name, members.get(name) ?? {})
@@ -104,7 +104,7 @@ export class Policy {
    *
    * @throws {PolicyError} `invalid-rule`
    */
-  resolve(place: Place, rule: unknown): PolicyRule {
+  resolve(place: RuleLocation, rule: unknown): PolicyRule {
     if (typeof rule !== 'string') return { root: place.root, rule }
     if (this.#policies.has(rule)) {
       return { root: `policies["${describeName(rule)}"]`, rule: this.#policies.get(rule) }
@@ -114,7 +114,7 @@ export class Policy {
   }
 
   #resolve(root: string, rule: unknown): PolicyRule {
-    return this.resolve(Place.ofDocument(this.source, root), rule)
+    return this.resolve(RuleLocation.ofDocument(this.source, root), rule)
   }
 }
 
@@ -124,7 +124,7 @@ export function digestOf(text: string): string {
 }
 
 /** What holds itself, or nests without end, has none. */
-function digestOfContent(place: Place, document: PolicyDocument): string {
+function digestOfContent(place: RuleLocation, document: PolicyDocument): string {
   try {
     return contentDigest(document)
   } catch {
@@ -132,13 +132,13 @@ function digestOfContent(place: Place, document: PolicyDocument): string {
   }
 }
 
-function readVersion(place: Place, version: unknown, digest: string): string {
+function readVersion(place: RuleLocation, version: unknown, digest: string): string {
   if (version === undefined) return digest.slice(0, 12)
   if (typeof version === 'string' && /^[\w.:+-]{1,100}$/.test(version)) return version
   return place.refuse('version', version, 'must have up to 100 letters, digits and . : + - _')
 }
 
-function checkPrefix(place: Place, prefix: string): void {
+function checkPrefix(place: RuleLocation, prefix: string): void {
   if (prefix.startsWith('/') && (prefix === '/' || !prefix.endsWith('/'))) return
   place.refuse('prefixes', prefix, 'must start with a slash and not end with one')
 }

@@ -1,6 +1,6 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 import type { PolicyTest } from './document.ts'
 
 const KEYS = ['route', 'as', 'attributes', 'expect'] as const
@@ -10,12 +10,12 @@ const KEYS = ['route', 'as', 'attributes', 'expect'] as const
  *
  * @throws {PolicyError} `invalid-rule`
  */
-export function readTests(place: Place, tests: unknown): readonly PolicyTest[] {
+export function readTests(place: RuleLocation, tests: unknown): readonly PolicyTest[] {
   if (!Array.isArray(tests)) return place.refuse('tests', tests, 'must be a list')
   return tests.map((test, position) => readTest(place, `tests[${position}]`, test))
 }
 
-function readTest(place: Place, key: string, test: unknown): PolicyTest {
+function readTest(place: RuleLocation, key: string, test: unknown): PolicyTest {
   const members = place.members(key, test, KEYS)
   const { route, as, expect } = Object.fromEntries(members)
   if (typeof route !== 'string') return place.refuse(`${key}.route`, route, 'must be a route')
@@ -34,7 +34,7 @@ function isWorkload(as: unknown): as is string {
 }
 
 function readAttributes(
-  place: Place,
+  place: RuleLocation,
   key: string,
   attributes: unknown = {},
 ): Record<string, string> {

@@ -1,5 +1,5 @@
 import { matchOneOf, anyOf, SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 import { compileCaller } from './matcher.ts'
 
 /** A list of callers, compiled. */
@@ -17,7 +17,7 @@ export interface CompiledCallers {
  *
  * @throws {PolicyError} `invalid-rule`
  */
-export function compileCallers(place: Place, key: string, list: unknown): CompiledCallers {
+export function compileCallers(place: RuleLocation, key: string, list: unknown): CompiledCallers {
   if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
   const callers = list.map((entry, position) => compileCaller(place, `${key}[${position}]`, entry))
   // Exact identities share one set, however many there are.

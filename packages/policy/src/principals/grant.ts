@@ -1,5 +1,5 @@
 import { type CompiledCallers, compileCallers, union } from './callers.ts'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 
 /** Whom a rule lets in. */
 export type Grant = CompiledCallers | 'anyAuthenticated' | 'public'
@@ -13,7 +13,7 @@ export type Roles = ReadonlyMap<string, CompiledCallers>
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileGrant(
-  place: Place,
+  place: RuleLocation,
   given: ReadonlyMap<string, unknown>,
   roles: Roles,
 ): Grant {
@@ -32,7 +32,7 @@ export function compileGrant(
 }
 
 function compileCallersOf(
-  place: Place,
+  place: RuleLocation,
   given: ReadonlyMap<string, unknown>,
   roles: Roles,
 ): CompiledCallers {
@@ -51,12 +51,12 @@ function compileCallersOf(
   return place.fail(`${place.root}.roles`, 'admits nobody: no caller has one of these roles')
 }
 
-function someOf(place: Place, key: string, list: unknown): readonly unknown[] {
+function someOf(place: RuleLocation, key: string, list: unknown): readonly unknown[] {
   if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
   return list.length > 0 ? list : place.refuse(key, list, 'admits nobody')
 }
 
-function findRole(place: Place, key: string, name: unknown, roles: Roles): CompiledCallers {
+function findRole(place: RuleLocation, key: string, name: unknown, roles: Roles): CompiledCallers {
   const role = typeof name === 'string' ? roles.get(name) : undefined
   if (role !== undefined) return role
   return place.refuse(
@@ -66,7 +66,7 @@ function findRole(place: Place, key: string, name: unknown, roles: Roles): Compi
   )
 }
 
-function compilePublic(place: Place, given: ReadonlyMap<string, unknown>): 'public' {
+function compilePublic(place: RuleLocation, given: ReadonlyMap<string, unknown>): 'public' {
   const key = `${place.root}.public`
   if (given.size > 1)
     return place.refuse(place.root, [...given.keys()], '`public` excludes the others')

@@ -12,7 +12,7 @@ import {
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { LRUCache } from 'lru-cache'
 import { PolicyError } from '../errors.ts'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 
 /**
  * A matcher as plain data, for rules that are kept in files: `memberOf`, `oneOf`, `and`, `or` and
@@ -25,7 +25,7 @@ export type MatcherObject =
   | { readonly or: readonly (string | MatcherObject)[] }
   | { readonly not: string | MatcherObject }
 
-type Builder = (place: Place, key: string, value: unknown) => SpiffeIdMatcher
+type Builder = (place: RuleLocation, key: string, value: unknown) => SpiffeIdMatcher
 
 const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['memberOf', (place, key, value) => matchMemberOf(asText(place, key, value))],
@@ -51,7 +51,7 @@ const MAX_KEY_LENGTH = 1000
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileCaller(
-  place: Place,
+  place: RuleLocation,
   key: string,
   entry: unknown,
 ): SpiffeId | SpiffeIdMatcher {
@@ -59,7 +59,7 @@ export function compileCaller(
   return domainsOf(caller)?.size === 0 ? place.refuse(key, entry, NOBODY) : caller
 }
 
-function readCaller(place: Place, key: string, entry: unknown): SpiffeId | SpiffeIdMatcher {
+function readCaller(place: RuleLocation, key: string, entry: unknown): SpiffeId | SpiffeIdMatcher {
   if (entry instanceof SpiffeId || entry instanceof SpiffeIdMatcher) return entry
   if (typeof entry !== 'string') return compileObject(place, key, entry)
   const known = compiled.get(entry)
@@ -75,7 +75,7 @@ export function domainsOf(caller: SpiffeId | SpiffeIdMatcher): ReadonlySet<strin
   return new Set(caller.path === '' ? [] : [caller.trustDomain.name])
 }
 
-function compileText(place: Place, key: string, text: string): SpiffeId | SpiffeIdMatcher {
+function compileText(place: RuleLocation, key: string, text: string): SpiffeId | SpiffeIdMatcher {
   if (!WILDCARD.test(text)) {
     const exact = SpiffeId.safeParse(text)
     if (exact.ok) return exact.value
@@ -87,7 +87,7 @@ function compileText(place: Place, key: string, text: string): SpiffeId | Spiffe
   }
 }
 
-function compileObject(place: Place, key: string, value: unknown): SpiffeIdMatcher {
+function compileObject(place: RuleLocation, key: string, value: unknown): SpiffeIdMatcher {
   if (key.length > MAX_KEY_LENGTH) return place.refuse(key, value, 'is nested too deeply')
   if (isOfOtherCopy(value)) return place.refuse(key, value, OTHER_COPY)
   const [[name = '', member] = [], ...more] = place.members(key, value, NAMES)
@@ -117,18 +117,18 @@ function isOfOtherCopy(value: unknown): boolean {
   return name === SpiffeId.name || name === SpiffeIdMatcher.name || isOfOtherCopy(base)
 }
 
-function compileMatcher(place: Place, key: string, value: unknown): SpiffeIdMatcher {
+function compileMatcher(place: RuleLocation, key: string, value: unknown): SpiffeIdMatcher {
   const caller = compileCaller(place, key, value)
   return caller instanceof SpiffeIdMatcher ? caller : matchId(caller)
 }
 
-function compileAll(place: Place, key: string, value: unknown): readonly SpiffeIdMatcher[] {
+function compileAll(place: RuleLocation, key: string, value: unknown): readonly SpiffeIdMatcher[] {
   return asList(place, key, value).map((entry, position) =>
     compileMatcher(place, `${key}[${position}]`, entry),
   )
 }
 
-function compileOneOf(place: Place, key: string, value: unknown): SpiffeIdMatcher {
+function compileOneOf(place: RuleLocation, key: string, value: unknown): SpiffeIdMatcher {
   return matchOneOf(
     ...asList(place, key, value).map((entry, position) =>
       asWorkload(place, `${key}[${position}]`, entry),
@@ -136,15 +136,15 @@ function compileOneOf(place: Place, key: string, value: unknown): SpiffeIdMatche
   )
 }
 
-function asWorkload(place: Place, key: string, value: unknown): SpiffeId {
+function asWorkload(place: RuleLocation, key: string, value: unknown): SpiffeId {
   const caller = compileCaller(place, key, asText(place, key, value))
   return caller instanceof SpiffeId ? caller : place.refuse(key, value, 'must be a SPIFFE ID')
 }
 
-function asText(place: Place, key: string, value: unknown): string {
+function asText(place: RuleLocation, key: string, value: unknown): string {
   return typeof value === 'string' ? value : place.refuse(key, value, 'must be a string')
 }
 
-function asList(place: Place, key: string, value: unknown): readonly unknown[] {
+function asList(place: RuleLocation, key: string, value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : place.refuse(key, value, 'must be a list')
 }

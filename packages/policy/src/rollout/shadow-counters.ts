@@ -1,7 +1,7 @@
 import type { Call, CallReader } from '../call.ts'
 
 /** How often two outcomes on the requests of one route were the same, and how they differed. */
-export interface Comparisons {
+export interface ShadowCounts {
   readonly method: string
   /** The URL pattern. */
   readonly route: string
@@ -22,7 +22,7 @@ export interface OutcomePair {
 export class ShadowCounters {
   readonly #reader: CallReader
   // Bounded by the routes of the application: a request that matches none is not counted.
-  readonly #counts = new Map<string, { -readonly [Key in keyof Comparisons]: Comparisons[Key] }>()
+  readonly #counts = new Map<string, { -readonly [Key in keyof ShadowCounts]: ShadowCounts[Key] }>()
 
   constructor(reader: CallReader) {
     this.#reader = reader
@@ -43,7 +43,7 @@ export class ShadowCounters {
     else counts.wouldAllow++
   }
 
-  list(): readonly Comparisons[] {
+  list(): readonly ShadowCounts[] {
     return Array.from(this.#counts.values(), (counts) => Object.freeze({ ...counts }))
   }
 

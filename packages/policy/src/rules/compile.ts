@@ -1,5 +1,5 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
-import type { RequirementContext, RequirementPlace } from './requirement-options.ts'
+import type { RequirementContext, RequirementLocation } from './requirement-options.ts'
 import { compileCondition } from './condition-requirement.ts'
 import { compileEngineUse } from './engine-requirement.ts'
 import type { Requirement } from './requirement.ts'
@@ -7,8 +7,8 @@ import { compileRouteTenant, type RouteTenant, type TenantContext } from './rout
 import { type CompiledCallers, compileCallers, union } from '../principals/callers.ts'
 import { compileGrant, type Grant, type Roles } from '../principals/grant.ts'
 import { identifierOf, type Identify } from '../principals/identify.ts'
-import type { Place } from '../location.ts'
-import type { PlacedRule, Resolution } from './resolve.ts'
+import type { RuleLocation } from '../location.ts'
+import type { LocatedRule, Resolution } from './resolve.ts'
 import type { RuleMode } from '../document/route-rule.ts'
 
 /** A rule as requests meet it. */
@@ -29,7 +29,7 @@ export interface CompiledRule {
 }
 
 export interface RuleDescription {
-  readonly place: Place
+  readonly place: RuleLocation
   readonly grant: Grant
   readonly denied: CompiledCallers | null
 }
@@ -56,13 +56,13 @@ const KEYS = [
  *
  * @throws {PolicyError} `invalid-rule`
  */
-export function compileRule({ rule, around }: Resolution, context: RuleContext): CompiledRule {
+export function compileRule({ rule, enclosing }: Resolution, context: RuleContext): CompiledRule {
   const { place } = rule
   const given = place.members(place.root, rule.rule, KEYS)
   const grant = compileGrant(place, given, context.roles)
   const mode = compileMode(place, given)
-  const enforcedAround = around.filter(isEnforced)
-  const denied = compileDenied([rule, ...enforcedAround])
+  const enforcedEnclosing = enclosing.filter(isEnforced)
+  const denied = compileDenied([rule, ...enforcedEnclosing])
   return {
     identify: identifierOf(grant, denied),
     tenant: given.has('tenant')
@@ -70,13 +70,13 @@ export function compileRule({ rule, around }: Resolution, context: RuleContext):
       : null,
     requirements: compileRequirements(place, given, grant, context),
     mode,
-    isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedAround)),
+    isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedEnclosing)),
     description: { place, grant, denied },
   }
 }
 
-/** A rule in shadow mode denies no caller, and none at the routes inside. */
-function isEnforced({ place, rule }: PlacedRule): boolean {
+/** A rule in shadow mode denies nobody, at the routes within neither. */
+function isEnforced({ place, rule }: LocatedRule): boolean {
   return place.members(place.root, rule, KEYS).get('mode') !== 'shadow'
 }
 
@@ -93,7 +93,7 @@ function namedBy(callers: CompiledCallers | null): (id: SpiffeId | null) => bool
 }
 
 /** Whom the rules deny, each of them: what an outer rule denies, no inner one can allow. */
-function compileDenied(rules: readonly PlacedRule[]): CompiledCallers | null {
+function compileDenied(rules: readonly LocatedRule[]): CompiledCallers | null {
   const lists = rules.flatMap(({ place, rule }) => {
     const given = place.members(place.root, rule, KEYS)
     if (!given.has('deny')) return []
@@ -104,13 +104,13 @@ function compileDenied(rules: readonly PlacedRule[]): CompiledCallers | null {
 
 /** First the conditions, which are the application's own and mostly cheap, then the engines. */
 function compileRequirements(
-  place: Place,
+  place: RuleLocation,
   given: ReadonlyMap<string, unknown>,
   grant: Grant,
   context: RequirementContext,
 ): readonly Requirement[] {
   const allow = typeof grant === 'string' ? null : grant.others
-  const at = (key: string): RequirementPlace => ({ place, key: `${place.root}.${key}`, allow })
+  const at = (key: string): RequirementLocation => ({ place, key: `${place.root}.${key}`, allow })
   const where = given.has('where') ? given.get('where') : []
   const conditions = Array.isArray(where)
     ? where.map((it, position) => compileCondition(at(`where[${position}]`), it, context))
@@ -123,7 +123,7 @@ function compileRequirements(
   return [...conditions, ...engines]
 }
 
-function compileMode(place: Place, given: ReadonlyMap<string, unknown>): RuleMode {
+function compileMode(place: RuleLocation, given: ReadonlyMap<string, unknown>): RuleMode {
   const mode = given.has('mode') ? given.get('mode') : 'enforce'
   if (mode === 'enforce' || mode === 'shadow') return mode
   return place.refuse(`${place.root}.mode`, mode, 'must be enforce or shadow')

@@ -8,7 +8,7 @@ import {
   providersOf,
   type RequirementContext,
   requirementMembers,
-  type RequirementPlace,
+  type RequirementLocation,
 } from './requirement-options.ts'
 import { evaluate } from '../decision/evaluate.ts'
 import { compose } from './compose.ts'
@@ -23,7 +23,7 @@ const KEYS = ['reads', 'check', 'maxAgeMs', 'timeoutMs'] as const
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileCondition(
-  at: RequirementPlace,
+  at: RequirementLocation,
   condition: unknown,
   context: RequirementContext,
 ): Requirement {
@@ -58,7 +58,7 @@ export function compileCondition(
 
 /** A comparison costs less than a look-up. */
 function conditionOf(
-  { place, key }: RequirementPlace,
+  { place, key }: RequirementLocation,
   value: unknown,
 ): ReadonlyMap<string, unknown> {
   const { reads, holds } = compileComparison(place, key, value)

@@ -10,7 +10,7 @@ import {
   providersOf,
   type RequirementContext,
   requirementMembers,
-  type RequirementPlace,
+  type RequirementLocation,
 } from './requirement-options.ts'
 import { compose } from './compose.ts'
 import type { Requirement, RequirementQuery } from './requirement.ts'
@@ -27,7 +27,7 @@ const TIMEOUTS: Readonly<Record<EngineCost, number>> = { inline: 2, cpu: 2, io: 
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileEngineUse(
-  at: RequirementPlace,
+  at: RequirementLocation,
   use: unknown,
   context: RequirementContext,
 ): Requirement {
@@ -93,7 +93,7 @@ function staleOutcomesOf(
 }
 
 function findEngine(
-  { place, key }: RequirementPlace,
+  { place, key }: RequirementLocation,
   name: unknown,
   { engines }: RequirementContext,
 ): EngineGuard {

@@ -6,7 +6,7 @@ import {
 } from '../attributes/sources.ts'
 import type { AttributeProvider } from '../attributes/provider.ts'
 import type { EngineGuard } from '../engines/guard.ts'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 import type { CompositionContext } from './compose.ts'
 import { isTimeout } from '../option-readers.ts'
 
@@ -30,8 +30,8 @@ export interface Bypass {
 }
 
 /** The rule that a requirement belongs to. */
-export interface RequirementPlace {
-  readonly place: Place
+export interface RequirementLocation {
+  readonly place: RuleLocation
   /** The key under which the requirement stands. */
   readonly key: string
   /** The patterns and matchers of `allow`, for what they capture; `null` where any identity may call. */
@@ -50,7 +50,7 @@ export function providersOf(sources: readonly AttributeSource[]): readonly Attri
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileReads(
-  { place, key, allow }: RequirementPlace,
+  { place, key, allow }: RequirementLocation,
   reads: unknown,
   context: RequirementContext,
 ): readonly AttributeSource[] {
@@ -70,7 +70,7 @@ export function compileReads(
  * @throws {PolicyError} `invalid-rule`
  */
 export function requirementMembers(
-  { place, key }: RequirementPlace,
+  { place, key }: RequirementLocation,
   value: unknown,
   names: readonly string[],
 ): ReadonlyMap<string, unknown> {
@@ -85,14 +85,14 @@ export function requirementMembers(
  * @returns `Infinity` where nothing is given: the TTL of the cache bounds it
  * @throws {PolicyError} `invalid-rule`
  */
-export function compileMaxAge({ place, key }: RequirementPlace, maxAgeMs: unknown): number {
+export function compileMaxAge({ place, key }: RequirementLocation, maxAgeMs: unknown): number {
   if (maxAgeMs === undefined) return Infinity
   if (maxAgeMs === 0 || isTimeout(maxAgeMs)) return maxAgeMs
   return place.refuse(`${key}.maxAgeMs`, maxAgeMs, 'must be milliseconds, 0 or more')
 }
 
 /** @throws {PolicyError} `invalid-rule` */
-export function compileTimeout({ place, key }: RequirementPlace, timeoutMs: unknown): number {
+export function compileTimeout({ place, key }: RequirementLocation, timeoutMs: unknown): number {
   if (isTimeout(timeoutMs)) return timeoutMs
   return place.refuse(`${key}.timeoutMs`, timeoutMs, 'must be milliseconds, more than 0')
 }

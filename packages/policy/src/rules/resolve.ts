@@ -1,11 +1,11 @@
 import type { Policy, PolicyRule } from '../document/policy.ts'
 import type { RoutePattern } from '../document/route-pattern.ts'
 import type { ScopeRule } from './scope-rule.ts'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 
 /** What is known of a route before its rule is compiled. */
 export interface RouteFacts {
-  readonly place: Place
+  readonly place: RuleLocation
   readonly url: string
   /** By which a policy document names it, if not by its own. */
   readonly documentUrl: string
@@ -17,15 +17,15 @@ export interface RouteFacts {
 }
 
 /** A rule, and where it is. */
-export interface PlacedRule {
-  readonly place: Place
+export interface LocatedRule {
+  readonly place: RuleLocation
   readonly rule: unknown
 }
 
 /** The rule of a route, and the rules around it, which can deny as well. */
 export interface Resolution {
-  readonly rule: PlacedRule
-  readonly around: readonly PlacedRule[]
+  readonly rule: LocatedRule
+  readonly enclosing: readonly LocatedRule[]
 }
 
 /**
@@ -46,18 +46,18 @@ export function resolveRule(route: RouteFacts, method: string, policy: Policy): 
   const inherited = [...scopes, ...prefixRules(route, policy)]
   const single =
     own !== undefined
-      ? placed(place, policy, own)
+      ? located(place, policy, own)
       : ofDocument && { place: place.within(policy.source, ofDocument.root), rule: ofDocument.rule }
-  const [rule, ...around] = single === null ? inherited : [single, ...inherited]
+  const [rule, ...outer] = single === null ? inherited : [single, ...inherited]
   if (rule === undefined) return null
   const reached = reachedRules(route, policy)
   if (single === null && scopes.length === 0) assertReachesNone(rule, reached)
   // Whom a prefix denies, a route that can match below it lets in no more than those that stand there.
-  return { rule, around: [...around, ...reached] }
+  return { rule, enclosing: [...outer, ...reached] }
 }
 
 /** Of two rules that could be meant, neither is taken. */
-function assertReachesNone({ place }: PlacedRule, [reached]: readonly PlacedRule[]): void {
+function assertReachesNone({ place }: LocatedRule, [reached]: readonly LocatedRule[]): void {
   if (reached === undefined) return
   const why =
     `the route can match below ${reached.place.root} as well, and does not stand there. ` +
@@ -65,28 +65,32 @@ function assertReachesNone({ place }: PlacedRule, [reached]: readonly PlacedRule
   place.fail(place.root, why)
 }
 
-function scopeRules({ place, scope }: RouteFacts, policy: Policy): readonly PlacedRule[] {
-  const rules: PlacedRule[] = []
+function scopeRules({ place, scope }: RouteFacts, policy: Policy): readonly LocatedRule[] {
+  const rules: LocatedRule[] = []
   for (let each = scope; each !== null; each = each.outer) {
-    rules.push(placed(place.at(`protect("${each.prefix}")`), policy, each.rule))
+    rules.push(located(place.at(`protect("${each.prefix}")`), policy, each.rule))
   }
   return rules
 }
 
-function prefixRules({ place, pattern }: RouteFacts, policy: Policy): readonly PlacedRule[] {
+function prefixRules({ place, pattern }: RouteFacts, policy: Policy): readonly LocatedRule[] {
   return within(place, policy, policy.ofPrefixes(pattern))
 }
 
-function reachedRules({ place, pattern }: RouteFacts, policy: Policy): readonly PlacedRule[] {
+function reachedRules({ place, pattern }: RouteFacts, policy: Policy): readonly LocatedRule[] {
   return within(place, policy, policy.ofReachedPrefixes(pattern))
 }
 
-function within(place: Place, policy: Policy, rules: readonly PolicyRule[]): readonly PlacedRule[] {
+function within(
+  place: RuleLocation,
+  policy: Policy,
+  rules: readonly PolicyRule[],
+): readonly LocatedRule[] {
   return rules.map(({ root, rule }) => ({ place: place.within(policy.source, root), rule }))
 }
 
 /** A rule that code gives, or names. */
-function placed(place: Place, policy: Policy, rule: unknown): PlacedRule {
+function located(place: RuleLocation, policy: Policy, rule: unknown): LocatedRule {
   const { root, rule: found } = policy.resolve(place, rule)
   return { place: root === place.root ? place : place.within(policy.source, root), rule: found }
 }

@@ -5,7 +5,7 @@ import {
   type AttributeSource,
   compileSource,
 } from '../attributes/sources.ts'
-import type { Place } from '../location.ts'
+import type { RuleLocation } from '../location.ts'
 import { tenantSlug } from '../principals/slug.ts'
 import { isTenantName, type TenantResolver } from '../principals/tenant.ts'
 
@@ -29,7 +29,7 @@ export interface RouteTenant {
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileRouteTenant(
-  place: Place,
+  place: RuleLocation,
   key: string,
   source: unknown,
   context: TenantContext,

@@ -3,7 +3,7 @@ import { describeRoute } from '../document/document.ts'
 import type { Policy } from '../document/policy.ts'
 import type { RoutePattern } from '../document/route-pattern.ts'
 import { PolicyError } from '../errors.ts'
-import { Place } from '../location.ts'
+import { RuleLocation } from '../location.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
 import { type RouteFacts, resolveRule } from './resolve.ts'
 import type { RuleSet, RulesOfRoute } from './rule-set.ts'
@@ -83,7 +83,7 @@ export class RuleTable {
    * @throws {PolicyError} `invalid-rule`
    */
   add({ methods, url, documentUrl = url, pattern, own, scope }: RouteDeclaration): TableEntry {
-    const place = Place.ofRoute(methods, url)
+    const place = RuleLocation.ofRoute(methods, url)
     const facts = { place, methods, url, documentUrl, pattern, scope }
     const rules = this.#compileRoute({ ...facts, own }, this.#policy)
     const index = this.#routes.length
@@ -152,7 +152,7 @@ export class RuleTable {
     )
     for (const key of policy.routes) {
       if (known.has(key)) continue
-      Place.ofDocument(policy.source, 'routes').refuse(
+      RuleLocation.ofDocument(policy.source, 'routes').refuse(
         `routes["${describeRoute(key)}"]`,
         key,
         'is not a route of the application',
@@ -184,9 +184,9 @@ export class RuleTable {
     context: RuleContext = this.#contextOf(policy),
   ): CompiledRule | null {
     if (this.#notFound === undefined) return null
-    const place = Place.ofNotFound()
+    const place = RuleLocation.ofNotFound()
     const { rule } = policy.resolve(place, this.#notFound)
-    return compileRule({ rule: { place, rule }, around: [] }, context)
+    return compileRule({ rule: { place, rule }, enclosing: [] }, context)
   }
 
   #contextOf({ roles }: Policy): RuleContext {

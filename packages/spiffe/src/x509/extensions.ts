@@ -61,10 +61,10 @@ export interface Extensions {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Puts what an extension says in its place. */
-type Place = (into: Mutable<Extensions>, critical: boolean, value: Uint8Array) => void
+type ExtensionReader = (into: Mutable<Extensions>, critical: boolean, value: Uint8Array) => void
 
 /** The extensions that are known, by their object identifiers. */
-const PLACES: ReadonlyMap<string, Place> = new Map<string, Place>([
+const READERS: ReadonlyMap<string, ExtensionReader> = new Map<string, ExtensionReader>([
   ['2.5.29.14', (into, ...found) => (into.subjectKeyId = extension(readSubjectKeyId, ...found))],
   ['2.5.29.15', (into, ...found) => (into.keyUsage = extension(readKeyUsage, ...found))],
   [
@@ -123,8 +123,8 @@ export function readExtensions(list: DerReader): Extensions {
   const unknownCritical: string[] = []
   const extensions: Mutable<Extensions> = { unknownCritical }
   readExtensionList(list, (type, critical, value) => {
-    const place = PLACES.get(type)
-    if (place !== undefined) place(extensions, critical, value)
+    const read = READERS.get(type)
+    if (read !== undefined) read(extensions, critical, value)
     else if (critical) unknownCritical.push(type)
   })
   Object.freeze(unknownCritical)
