@@ -1,12 +1,12 @@
-import { readdirSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { relative } from 'node:path'
+import { sourceFiles } from '../support/source-files.ts'
 import type { Entry } from './entries.ts'
 import type { OwnExport } from './exports.ts'
 import { Throws } from './throws.ts'
 
 /** What public docstrings leave unsaid, a sentence each. */
 export function gapsOf(root: string, entries: readonly Entry[]): string[] {
-  const throws = new Throws(sourcesIn(root))
+  const throws = new Throws(sourceFiles(root))
   const own = entries.flatMap(({ exports }) => exports.filter((each) => each.kind === 'own'))
   const once = new Map(own.map((each) => [`${each.file} ${each.declared.name}`, each]))
   return [...once.values()].flatMap((each) =>
@@ -14,15 +14,6 @@ export function gapsOf(root: string, entries: readonly Entry[]): string[] {
       (gap) => `${relative(root, sourceOf(each.file))}: ${each.declared.name}${gap}`,
     ),
   )
-}
-
-function sourcesIn(root: string): string[] {
-  return readdirSync(join(root, 'packages')).flatMap((folder) => {
-    const source = join(root, 'packages', folder, 'src')
-    return readdirSync(source, { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.ts') && !path.includes('.test.'))
-      .map((path) => join(source, path))
-  })
 }
 
 function sourceOf(file: string): string {

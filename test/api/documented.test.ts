@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { refusalCodes } from '@fastify-spiffe/spiffe'
 import { describe, expect, test } from '@jest/globals'
 import { documentPaths } from '../support/readme-examples.ts'
+import { sourceFiles } from '../support/source-files.ts'
 import { readEntries } from './entries.ts'
 import type { OwnExport } from './exports.ts'
 
@@ -60,12 +61,9 @@ const lists = new Map(
     ]),
 )
 
-function channelsOf(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && !path.includes('.test.'))
-    .flatMap((path) => readFileSync(join(folder, path), 'utf8').match(/'spiffe:[a-z:-]+'/g) ?? [])
-    .map((quoted) => quoted.slice(1, -1))
-    .filter((name) => name.split(':').length === 3)
+function channelsIn(path: string): string[] {
+  const quoted = readFileSync(path, 'utf8').match(/'spiffe:[a-z:-]+'/g) ?? []
+  return quoted.map((name) => name.slice(1, -1)).filter((name) => name.split(':').length === 3)
 }
 
 describe('the documents and READMEs mention', () => {
@@ -82,9 +80,7 @@ describe('the documents and READMEs mention', () => {
   })
 
   test('every diagnostics channel', () => {
-    const channels = readdirSync(join(root, 'packages')).flatMap((name) =>
-      channelsOf(join(root, 'packages', name, 'src')),
-    )
+    const channels = sourceFiles(root).flatMap(channelsIn)
     expect(channels.length).toBeGreaterThan(20)
     expect(channels.filter((name) => !isShown(name))).toEqual([])
   })

@@ -63,7 +63,7 @@ export const connections: readonly Promised[] = [
     ),
   ),
   promise(
-    'A kept connection is told to close before its peer’s SVID expires, so that no request is lost.',
+    'The server asks for the end of a kept connection before its peer’s SVID expires, so that no request is lost.',
     tests(live, 'shortly before the SVID of a peer expires'),
     tests(
       'test/interop/interop.test.ts',

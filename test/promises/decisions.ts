@@ -62,7 +62,7 @@ export const decisions: readonly Promised[] = [
     ),
   ),
   promise(
-    'A route that can match below a prefix and does not stand there takes no rule of another prefix, and lets in nobody whom the prefix denies.',
+    'A route that can match below a prefix, but is not declared there, takes no rule from another prefix, and admits no caller that the prefix denies.',
     tests(
       'packages/authz/src/integration/prefixes.test.ts',
       'keeps the application from booting while a prefix alone gives its rule: %s',

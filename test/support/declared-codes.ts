@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { sourceFiles } from './source-files.ts'
 
 /** A closed list of codes, as the sources declare it. */
 export interface CodeUnion {
@@ -51,10 +51,5 @@ const literals = (text: string, pattern: RegExp): string[] =>
 const withoutComments = (text: string): string => text.replaceAll(/\/\*.*?\*\/|\/\/[^\n]*/gs, '')
 
 function sourcesOf(root: string): string[] {
-  return readdirSync(join(root, 'packages')).flatMap((name) => {
-    const folder = join(root, 'packages', name, 'src')
-    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts') && !/\.test(?:\.helper)?\.ts$/.test(file))
-      .map((file) => readFileSync(join(folder, file), 'utf8'))
-  })
+  return sourceFiles(root).map((path) => readFileSync(path, 'utf8'))
 }

@@ -1,4 +1,4 @@
-import { outermostOf } from '@fastify-spiffe/plugin-kit'
+import { outermostOf, PEER_KNOWN } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import {
@@ -77,12 +77,6 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
     await policy.follow()
   })
 }
-
-/**
- * The outermost instance of an application says whether `@fastify-spiffe/peer` was registered
- * anywhere in it.
- */
-const PEER_KNOWN = Symbol.for('@fastify-spiffe/peer.known')
 
 /** @throws {AuthzError} `already-registered`, `peer-missing` */
 function assertPlace(fastify: FastifyInstance): void {

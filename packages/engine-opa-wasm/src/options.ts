@@ -1,9 +1,9 @@
 import {
   readOption,
   asBoolean,
+  asFunction,
   refuse,
   inputOf,
-  callback,
   checkEngineKeys,
   type EngineSettings,
 } from '@fastify-spiffe/policy/engine-kit'
@@ -96,7 +96,7 @@ export function readOptions(options: OpaWasmOptions): readonly [OpaWasmParts, En
   const parts: OpaWasmParts = {
     location,
     watch: isWatched,
-    toInput: callback(key('input'), input, inputOf),
+    toInput: asFunction(key('input'), input, inputOf),
     maxBundleBytes: size('maxBundleBytes', maxBundleBytes, 16 * MIB),
     module: {
       entrypoint,

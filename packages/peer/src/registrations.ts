@@ -1,13 +1,12 @@
-import { outermostOf } from '@fastify-spiffe/plugin-kit'
+import { outermostOf, PEER_KNOWN } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance } from 'fastify'
 
-// Registered symbols, so that several copies of this package in one process share them.
+// A registered symbol, so that several copies of this package in one process share it.
 const REGISTERED = Symbol.for('@fastify-spiffe/peer.registered')
-const KNOWN = Symbol.for('@fastify-spiffe/peer.known')
 
 interface Carrier {
   readonly [REGISTERED]?: true
-  readonly [KNOWN]?: true
+  readonly [PEER_KNOWN]?: true
 }
 
 function carrierOf(value: object): Carrier {
@@ -22,8 +21,8 @@ export function isRegistered(instance: FastifyInstance): boolean {
 /** Records the registration. Returns whether it is the first in the application. */
 export function register(instance: FastifyInstance): boolean {
   const outermost = outermostOf(instance)
-  const isFirst = carrierOf(outermost)[KNOWN] !== true
-  Object.defineProperty(outermost, KNOWN, { value: true, configurable: true })
+  const isFirst = carrierOf(outermost)[PEER_KNOWN] !== true
+  Object.defineProperty(outermost, PEER_KNOWN, { value: true, configurable: true })
   Object.defineProperty(instance, REGISTERED, { value: true })
   return isFirst
 }

@@ -44,7 +44,7 @@ export function asDuration(key: string, value: number | undefined, defaultValue:
  * Reads an option that is a function.
  * @throws {@link PolicyError} `invalid-option`
  */
-export function asFunction<T extends () => unknown>(
+export function asFunction<T extends (...args: never[]) => unknown>(
   key: string,
   value: T | undefined,
   defaultValue: T,

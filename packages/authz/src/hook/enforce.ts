@@ -21,7 +21,7 @@ export interface ResponseOptions {
   readonly mismatchStatus: 403 | 404
 }
 
-const LAST_DECISION = 'request decided by what an engine that fails has said before'
+const STALE_DECISION = 'request decided by what an engine that fails has said before'
 
 const STATUS = {
   unauthenticated: 401,
@@ -33,7 +33,7 @@ const STATUS = {
 /** Lets the request pass, or hands the refusal to the application's error handler. Tells the log why, and not the caller. */
 export function enforce(context: HookContext, outcome: Outcome, options: ResponseOptions): void {
   const { decision } = outcome
-  if (decision.reason === 'stale') tellOfStale(context, decision.engine, options)
+  if (decision.reason === 'stale') logStale(context, decision.engine, options)
   if (!decision.allowed) logRefusal(context.request, decision, outcome, options)
   if (outcome.isAdmitted) {
     context.done()
@@ -45,12 +45,12 @@ export function enforce(context: HookContext, outcome: Outcome, options: Respons
 }
 
 /** An engine failed, and what it has said before was used. */
-function tellOfStale(
+function logStale(
   { request, reply }: HookContext,
   engine: string | undefined,
   { reader, staleHeader }: ResponseOptions,
 ): void {
-  request.log.warn({ engine, route: reader.route(request) }, LAST_DECISION)
+  request.log.warn({ engine, route: reader.route(request) }, STALE_DECISION)
   if (staleHeader !== null) reply.header(staleHeader, engine)
 }
 

@@ -6,6 +6,7 @@ export {
   asInteger,
   asDuration,
   asBoolean,
+  asFunction,
   refuse,
 } from '../option-readers.ts'
 export { templateOf } from '../uri-template.ts'
@@ -18,4 +19,4 @@ export { isLoopback, timeoutFor } from './locality.ts'
 export { type LocalEngine, localEngine, sampleRequest } from './local-engine.ts'
 export { type OpaInput, inputOf } from './opa-input.ts'
 export { type PolicySource, ReloadablePolicies } from './reloadable-policies.ts'
-export { callback, checkEngineKeys, type EngineSettings } from './settings.ts'
+export { checkEngineKeys, type EngineSettings } from './settings.ts'

@@ -1,6 +1,7 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Engine, EngineRequest } from '../engines/engine.ts'
-import { callback, type EngineSettings } from './settings.ts'
+import { asFunction } from '../option-readers.ts'
+import type { EngineSettings } from './settings.ts'
 import type { ReloadablePolicies, PolicySource } from './reloadable-policies.ts'
 
 /** An engine whose policies are in this process. */
@@ -28,7 +29,7 @@ export function localEngine<S extends PolicySource, P>(
   decide: (policies: P, request: EngineRequest) => boolean,
 ): LocalEngine {
   const { policyVersion, ...others } = settings
-  const alsoBy = callback(`${engine}.policyVersion`, policyVersion, () => '')
+  const alsoBy = asFunction(`${engine}.policyVersion`, policyVersion, () => '')
   return {
     name: engine,
     ...others,

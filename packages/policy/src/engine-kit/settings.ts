@@ -1,4 +1,4 @@
-import { readOption, assertKnown } from '../option-readers.ts'
+import { assertKnown } from '../option-readers.ts'
 import type { Engine } from '../engines/engine.ts'
 
 /**
@@ -26,18 +26,4 @@ const KEYS: readonly (keyof EngineSettings)[] = [
  */
 export function checkEngineKeys(engine: string, options: object, own: readonly string[]): void {
   assertKnown(engine, options, [...own, ...KEYS])
-}
-
-/**
- * Reads an option that is a function of any kind.
- * @throws {PolicyError} `invalid-option`
- */
-export function callback<T>(key: string, value: T | undefined, defaultValue: T): T {
-  return readOption(
-    key,
-    value,
-    defaultValue,
-    (it) => typeof it === 'function',
-    'must be a function',
-  )
 }

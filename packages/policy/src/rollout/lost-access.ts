@@ -1,5 +1,5 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
-import type { RuleSet } from '../rules/rule-set.ts'
+import { type RuleSet, rulesIn } from '../rules/rule-set.ts'
 
 /** Whether a caller had something to call under one set of rules, and has nothing under another. */
 export function hasLostAllAccess(id: SpiffeId, before: RuleSet, after: RuleSet): boolean {
@@ -13,12 +13,10 @@ export function hasLostAllAccess(id: SpiffeId, before: RuleSet, after: RuleSet):
 
 /** Whether any rule names the caller. A public route names no one in particular. */
 function isNamed(id: SpiffeId, { rules }: RuleSet): boolean {
-  return rules.some((rule) => {
-    if (rule === null) return false
-    const compiled = 'identify' in rule ? [rule] : [...rule.values()]
-    return compiled.some(({ identify }) => {
+  return rules.some((rulesOfRoute) =>
+    Array.from(rulesIn(rulesOfRoute)).some(({ identify }) => {
       const { allowed, reason } = identify(id)
       return allowed && reason !== 'public'
-    })
-  })
+    }),
+  )
 }

@@ -6,7 +6,7 @@ import { PolicyError } from '../errors.ts'
 import { RuleLocation } from '../location.ts'
 import { type CompiledRule, compileRule, type RuleContext } from './compile.ts'
 import { type RouteFacts, resolveRule } from './resolve.ts'
-import type { RuleSet, RulesOfRoute } from './rule-set.ts'
+import { ruleOfMethod, type RuleSet, type RulesOfRoute } from './rule-set.ts'
 import type { ScopeRule } from './scope-rule.ts'
 import { snapshotOf } from './snapshot.ts'
 
@@ -101,13 +101,13 @@ export class RuleTable {
 
   /** The rule of one method of a route, by the number of the route. `null`: there is none. */
   ruleAt(index: number, method: string, { rules }: RuleSet): CompiledRule | null {
-    return ofMethod(rules[index], method)
+    return ruleOfMethod(rules[index], method)
   }
 
   /** Every method of every route, with its rule, in the order of declaration. */
   *list({ rules }: RuleSet): Iterable<RuledRoute> {
     for (const [index, { methods, url }] of this.#routes.entries()) {
-      for (const method of methods) yield { method, url, rule: ofMethod(rules[index], method) }
+      for (const method of methods) yield { method, url, rule: ruleOfMethod(rules[index], method) }
     }
   }
 
@@ -192,9 +192,4 @@ export class RuleTable {
   #contextOf({ roles }: Policy): RuleContext {
     return { ...this.#context, roles }
   }
-}
-
-function ofMethod(rules: RulesOfRoute | undefined, method: string): CompiledRule | null {
-  if (rules === undefined || rules === null) return null
-  return 'identify' in rules ? rules : (rules.get(method) ?? null)
 }

@@ -7,7 +7,8 @@ import {
   type EndpointOptions,
 } from '../../engine-kit/endpoint-options.ts'
 import { jsonEngine } from '../../engine-kit/json-engine.ts'
-import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
+import { asFunction } from '../../option-readers.ts'
+import { checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
 import { evaluationOf, type AuthzenEvaluation } from './evaluation.ts'
 
 /** Options of `authzen`. */
@@ -35,7 +36,7 @@ const REQUEST_ID = 'x-request-id'
 export function authzen(options: AuthzenOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'evaluation'])
   const [endpoint, { evaluation, ...settings }] = readEndpoint(ENGINE, options)
-  const evaluate = callback(`${ENGINE}.evaluation`, evaluation, evaluationOf)
+  const evaluate = asFunction(`${ENGINE}.evaluation`, evaluation, evaluationOf)
   return jsonEngine(ENGINE, endpoint, settings, async (service, request, context) => {
     const id = randomUUID()
     const answer = await service.post(PATH, evaluate(request), context, { [REQUEST_ID]: id })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readOption } from '../../option-readers.ts'
+import { asFunction, readOption } from '../../option-readers.ts'
 import type { Engine, EngineRequest } from '../../engines/engine.ts'
 import { invalidAnswer, ownProperty } from '../../engine-kit/answer.ts'
 import {
@@ -8,7 +8,7 @@ import {
   type EndpointOptions,
 } from '../../engine-kit/endpoint-options.ts'
 import { jsonEngine } from '../../engine-kit/json-engine.ts'
-import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
+import { checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
 import { principalOf, resourceOf, type CerbosResource } from './check.ts'
 
 /** Options of `cerbos`. */
@@ -46,8 +46,8 @@ export function cerbos(options: CerbosOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'roles', 'resource', 'action'])
   const [endpoint, { roles, resource, action, ...settings }] = readEndpoint(ENGINE, options)
   const toRoles = readRoles(roles)
-  const toResource = callback(`${ENGINE}.resource`, resource, resourceOf)
-  const toAction = callback(`${ENGINE}.action`, action, ({ method }) => method)
+  const toResource = asFunction(`${ENGINE}.resource`, resource, resourceOf)
+  const toAction = asFunction(`${ENGINE}.action`, action, ({ method }) => method)
   return jsonEngine(ENGINE, endpoint, settings, async (service, request, context) => {
     const asked = {
       requestId: randomUUID(),

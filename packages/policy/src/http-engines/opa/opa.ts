@@ -1,4 +1,4 @@
-import { refuse } from '../../option-readers.ts'
+import { asFunction, refuse } from '../../option-readers.ts'
 import type { Engine, EngineRequest } from '../../engines/engine.ts'
 import { invalidAnswer, ownProperty } from '../../engine-kit/answer.ts'
 import {
@@ -7,7 +7,7 @@ import {
   type EndpointOptions,
 } from '../../engine-kit/endpoint-options.ts'
 import { jsonEngine } from '../../engine-kit/json-engine.ts'
-import { callback, checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
+import { checkEngineKeys, type EngineSettings } from '../../engine-kit/settings.ts'
 import { inputOf } from '../../engine-kit/opa-input.ts'
 
 /** Options of `opa`. */
@@ -35,7 +35,7 @@ export function opa(options: OpaOptions): Engine {
   checkEngineKeys(ENGINE, options, [...ENDPOINT_KEYS, 'path', 'input'])
   const [endpoint, { path, input, ...settings }] = readEndpoint(ENGINE, options)
   const document = `/v1/data/${readPath(path)}`
-  const toInput = callback(`${ENGINE}.input`, input, inputOf)
+  const toInput = asFunction(`${ENGINE}.input`, input, inputOf)
   return jsonEngine(ENGINE, endpoint, settings, async (service, request, context) => {
     const { body } = await service.post(document, { input: toInput(request) }, context)
     return resultOf(service.engine, body)
