@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parseCommand } from './command.ts'
+import { runCommand } from './run.ts'
+import { table } from './table.ts'
 import { UsageError } from './usage.ts'
 
 const main = fileURLToPath(new URL('./main.js', import.meta.url))
@@ -23,23 +25,61 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+/** Starts a process of its own, for what is about processes: signals, and how they end. */
+function start(args: readonly string[]) {
   return spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, TMPDIR: directory, ...env },
+    env: { ...process.env, TMPDIR: directory },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A command that does not end fails its test, and does not outlive it.
     timeout: 25_000,
   })
 }
 
-async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = start(args, env)
+async function runProcess(args: readonly string[]) {
+  const child = start(args)
   const [out, error, [code, signal]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
     once(child, 'exit'),
   ])
   return { out, error, code: code ?? signal }
+}
+
+/** Runs a command in the process of the tests. */
+async function run(args: readonly string[]) {
+  const context = contextOf()
+  const { exitCode } = await runCommand(args, context)
+  return { out: context.stdout.text, error: context.stderr.text, code: exitCode }
+}
+
+function contextOf() {
+  return { stdout: output(), stderr: output(), signals: new EventEmitter() }
+}
+
+/** Keeps what is written, and emits each line by its text. */
+function output() {
+  const kept = Object.assign(new EventEmitter(), {
+    text: '',
+    write(chunk: string): void {
+      kept.text += chunk
+      for (const line of chunk.split('\n')) kept.emit(line.trim())
+    },
+  })
+  return kept
+}
+
+/** Environment variables that have a value until it is disposed. */
+function withEnvironment(variables: Readonly<Record<string, string>>): Disposable {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const)
+  Object.assign(process.env, variables)
+  return {
+    [Symbol.dispose]() {
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name]
+        else process.env[name] = value
+      }
+    },
+  }
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<unknown> {
@@ -77,13 +117,14 @@ describe('dev', () => {
       ['# spiffe://acme.test/acme/web', `unix://${sockets}/acme/web.sock`],
       ['# spiffe://acme.test/acme/orders', `unix://${sockets}/acme/orders.sock`],
     ])
-    for (const [comment, address] of addresses) {
+    const rotated = [...addresses].map(async ([comment, address]) => {
       await using source = await X509Source.open({ address })
       const { svid } = source
       expect(`# ${String(svid?.spiffeId)}`).toBe(comment)
       await source.nextUpdate()
       expect(source.svid?.equals(svid!)).toBe(false)
-    }
+    })
+    await Promise.all(rotated)
 
     expect(await end(child, 'SIGTERM')).toEqual([0, null])
     expect(await warning).toContain('DEVELOPMENT ONLY')
@@ -91,18 +132,28 @@ describe('dev', () => {
   })
 
   test('by default serves the two workloads of the README, in a folder that goes with it', async () => {
-    const { child, addresses } = await startDev([], 2)
-    expect([...addresses.keys()]).toEqual([
+    using _ = withEnvironment({ TMPDIR: directory })
+    const folders = async () =>
+      (await readdir(directory)).filter((name) => name.startsWith('fastify-spiffe-'))
+    const context = contextOf()
+    const ended = runCommand(['dev'], context)
+    await Promise.race([ended, once(context.stderr, 'Press Ctrl-C to stop.')])
+    const [folder] = await folders()
+    expect(context.stdout.text.split('\n')).toEqual([
       '# spiffe://example.org/acme/orders',
+      `SPIFFE_ENDPOINT_SOCKET=unix://${directory}/${folder}/acme/orders.sock`,
       '# spiffe://example.org/acme/web',
+      `SPIFFE_ENDPOINT_SOCKET=unix://${directory}/${folder}/acme/web.sock`,
+      '',
     ])
-    expect(await end(child, 'SIGINT')).toEqual([0, null])
-    const left = await readdir(directory)
-    expect(left.filter((name) => name.startsWith('fastify-spiffe-'))).toEqual([])
+    context.signals.emit('SIGINT')
+    expect(await ended).toEqual({ exitCode: 0, mustExit: false })
+    expect(await folders()).toEqual([])
   })
 
   test('does not run in production', async () => {
-    const { code, out, error } = await run(['dev'], { NODE_ENV: 'production' })
+    using _ = withEnvironment({ NODE_ENV: 'production' })
+    const { code, out, error } = await run(['dev'])
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(error).toContain('NODE_ENV')
   })
@@ -133,11 +184,12 @@ describe('table', () => {
       import Fastify from '${fastify}'
       import { authz } from '${authz}'
       import { peer } from '${peer}'
+      export let closed = 0
       const make = async () => {
         const app = Fastify(${server})
         await app.register(peer)
         await app.register(authz)
-        app.addHook('onClose', async () => console.error('closed'))
+        app.addHook('onClose', async () => void closed++)
         ${routes}
         return app
       }
@@ -150,7 +202,7 @@ describe('table', () => {
     const path = await moduleWith('made', order(`'${WEB}'`), 'export default make')
     expect(await run(['table', path])).toEqual({
       code: 0,
-      error: 'closed\n',
+      error: '',
       out: expect.stringContaining(`| PUT | \`/orders/:id\` | \`${WEB}\` |`),
     })
     expect(JSON.parse((await run(['table', '--json', path])).out)).toMatchObject({
@@ -159,10 +211,12 @@ describe('table', () => {
     expect(JSON.parse((await run(['table', '--openapi', path])).out)).toMatchObject({
       paths: { '/orders/{id}': { put: { 'x-spiffe-authz': [{ allow: [WEB] }] } } },
     })
+    expect(await import(pathToFileURL(path).href)).toMatchObject({ closed: 3 })
   })
 
   test('ends when the table is out, whatever the module has left open: a listener, timers, a long pipe', async () => {
     const many = `for (let i = 0; i < 1500; i++) ${order(`'${WEB}'`).replace("'/orders/:id'", '`/orders/${i}`')}`
+    const hook = "app.addHook('onClose', async () => console.error('closed'))"
     const open = `
       import { createServer } from 'node:net'
       import { Authority } from '${authority}'
@@ -173,8 +227,8 @@ describe('table', () => {
       setInterval(() => {}, 1000)
       export const app = await make()
       await app.listen({ host: '127.0.0.1', port: 0 })`
-    const path = await moduleWith('listening', many, open, 'spiffeServer(source)')
-    const { code, out, error } = await run(['table', path, '--export', 'app'])
+    const path = await moduleWith('listening', `${many}; ${hook}`, open, 'spiffeServer(source)')
+    const { code, out, error } = await runProcess(['table', path, '--export', 'app'])
     expect({ code, error }).toEqual({ code: 0, error: 'closed\n' })
     // More than a pipe holds.
     expect(Buffer.byteLength(out)).toBeGreaterThan(100_000)
@@ -184,21 +238,23 @@ describe('table', () => {
   test('ends with 1 where it fails, whatever the module has left open', async () => {
     const forgotten = "app.get('/forgotten', () => 'in'); setInterval(() => {}, 1000)"
     const path = await moduleWith('failing', forgotten, 'export default make')
-    const { code, out, error } = await run(['table', path])
+    const { code, out, error } = await runProcess(['table', path])
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(error).toContain('/forgotten')
   })
 
   test('does not wait for ever for an application to close, and says so', async () => {
-    const hook = "app.addHook('onClose', () => new Promise(() => setInterval(() => {}, 1000)))"
+    const hook = "app.addHook('onClose', () => new Promise(() => {}))"
     const path = await moduleWith(
       'unclosed',
       `${order(`'${WEB}'`)}; ${hook}`,
       'export default make',
     )
-    const { code, out, error } = await run(['table', path])
-    expect([code, out]).toEqual([0, expect.stringContaining('/orders/:id')])
-    expect(error).toContain('has not closed')
+    const { stdout, stderr, signals } = contextOf()
+    const command = { name: 'table', module: path, exportName: 'default' } as const
+    await table({ ...command, format: 'markdown' }, { stdout, stderr, signals }, 10)
+    expect(stdout.text).toContain('/orders/:id')
+    expect(stderr.text).toContain('has not closed within 0.01 s')
   })
 
   test('takes an instance as well, under any name', async () => {
@@ -225,9 +281,15 @@ describe('table', () => {
 
   test('ends with 1 when the application does not have the plugin, and closes it', async () => {
     const path = join(directory, 'bare.mjs')
-    await writeFile(path, `import Fastify from '${fastify}'; export default Fastify`)
-    const { code, error } = await run(['table', path])
+    const source = `
+      import Fastify from '${fastify}'
+      export const app = Fastify()
+      export let closed = 0
+      app.addHook('onClose', async () => closed++)`
+    await writeFile(path, source)
+    const { code, error } = await run(['table', path, '--export', 'app'])
     expect([code, error]).toEqual([1, expect.stringContaining('authz')])
+    expect(await import(pathToFileURL(path).href)).toMatchObject({ closed: 1 })
   })
 
   test('table-diff tells what differs, and ends with 0 for the same, 1 for a difference, 2 for trouble', async () => {
@@ -281,7 +343,7 @@ describe('table', () => {
 
 describe('the command line', () => {
   test('ends with 2 when it does not understand, and says where help is', async () => {
-    const { code, out, error } = await run(['dev', '--svid-ttl', 'soon'])
+    const { code, out, error } = await runProcess(['dev', '--svid-ttl', 'soon'])
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(error).toContain("'soon'")
     expect(error).toContain('--help')

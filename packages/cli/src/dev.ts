@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { DevCommand } from './command.ts'
+import type { CommandContext } from './context.ts'
 
 const warning = `
   *** DEVELOPMENT ONLY ***  This authority attests no workload: every process that can open a
@@ -12,21 +13,24 @@ const warning = `
 `
 
 /** Runs the embedded authority until SIGINT or SIGTERM. */
-export async function dev(command: DevCommand): Promise<void> {
+export async function dev(
+  command: DevCommand,
+  { stdout, stderr, signals }: CommandContext,
+): Promise<void> {
   const { trustDomain, workloads, svidTtlMs } = command
-  const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  const ended = Promise.race([once(signals, 'SIGINT'), once(signals, 'SIGTERM')])
   // Loaded here, because the other commands do not need the authority.
   const { Authority } = await import('@fastify-spiffe/authority')
   await using authority = await Authority.create({ trustDomain, svidTtlMs })
   await using directory = await openDirectory(command.directory)
-  process.stderr.write(warning)
+  stderr.write(warning)
   for (const spiffeId of workloads) {
     const socketPath = socketPathOf(directory.path, spiffeId)
     await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 })
     const endpoint = await authority.serve({ spiffeId, socketPath })
-    process.stdout.write(`# ${spiffeId.toString()}\nSPIFFE_ENDPOINT_SOCKET=${endpoint.address}\n`)
+    stdout.write(`# ${spiffeId.toString()}\nSPIFFE_ENDPOINT_SOCKET=${endpoint.address}\n`)
   }
-  process.stderr.write('\n  Press Ctrl-C to stop.\n')
+  stderr.write('\n  Press Ctrl-C to stop.\n')
   await ended
 }
 

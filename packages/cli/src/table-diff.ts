@@ -7,12 +7,16 @@ import {
   type TableDiff,
 } from '@fastify-spiffe/authz'
 import type { TableDiffCommand } from './command.ts'
+import type { CommandContext } from './context.ts'
 import { UsageError } from './usage.ts'
 
 /** Compares two tables. Resolves with whether they say the same. */
-export async function tableDiff({ before, after, isJson }: TableDiffCommand): Promise<boolean> {
+export async function tableDiff(
+  { before, after, isJson }: TableDiffCommand,
+  { stdout }: CommandContext,
+): Promise<boolean> {
   const diff = diffTables(await read(before), await read(after))
-  process.stdout.write(isJson ? `${JSON.stringify(diff, null, 2)}\n` : inWords(diff))
+  stdout.write(isJson ? `${JSON.stringify(diff, null, 2)}\n` : inWords(diff))
   return diff.added.length + diff.removed.length + diff.changed.length === 0
 }
 

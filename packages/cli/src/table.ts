@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { type Authz, type RouteTable, toMarkdown, toOpenApi } from '@fastify-spiffe/authz'
 import type { TableCommand, TableFormat } from './command.ts'
+import type { CommandContext } from './context.ts'
 
 /** What is needed of a Fastify instance. */
 interface Application {
@@ -16,20 +17,29 @@ interface Application {
 const BOOT_MS = 60_000
 
 /** What the module has left open is not worth more. */
-const CLOSE_MS = 2_000
+const CLOSE_TIMEOUT_MS = 2_000
 
 /**
  * Boots an application without listening, prints who may call what, and closes it. What else the module has
  * opened – a listener, timers, sources – stays open: the process has to be ended.
  */
-export async function table({ module, exportName, format }: TableCommand): Promise<void> {
+export async function table(
+  { module, exportName, format }: TableCommand,
+  { stdout, stderr }: CommandContext,
+  closeTimeoutMs: number = CLOSE_TIMEOUT_MS,
+): Promise<void> {
   const app = await within(BOOT_MS, load(module, exportName), `${module}: not loaded`)
   try {
     await within(BOOT_MS, app.ready(), `${module}: the application has not booted`)
     if (app.authz === undefined) throw new Error(`${module}: the plugin authz is not registered`)
-    process.stdout.write(formatted(app.authz.table(), format))
+    stdout.write(formatted(app.authz.table(), format))
   } finally {
-    await within(CLOSE_MS, app.close(), `${module}: the application has not closed`).catch(warn)
+    const complaint = `${module}: the application has not closed`
+    await within(closeTimeoutMs, app.close(), complaint).catch((error: unknown) => {
+      // The table has been printed, or another error says why it has not.
+      const message = error instanceof Error ? error.message : String(error)
+      stderr.write(`fastify-spiffe: ${message}\n`)
+    })
   }
 }
 
@@ -44,13 +54,6 @@ async function within<T>(ms: number, work: PromiseLike<T>, complaint: string): P
   } finally {
     finished.abort()
   }
-}
-
-/** The table has been printed, or another error says why it has not. */
-function warn(error: unknown): void {
-  process.stderr.write(
-    `fastify-spiffe: ${error instanceof Error ? error.message : String(error)}\n`,
-  )
 }
 
 async function load(path: string, exportName: string): Promise<Application> {
