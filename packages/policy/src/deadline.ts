@@ -1,3 +1,6 @@
+import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { setReferencedTimer } from '@fastify-spiffe/spiffe/internal'
+
 /** Passed to a check: its signal aborts when the answer is no longer needed. */
 export interface CheckContext {
   /** Aborts at the deadline. Hand it to whatever the check waits for. */
@@ -14,10 +17,15 @@ export class Deadline implements CheckContext {
   }
 
   /** Settles as `answer` does, or with `late` when `timeoutMs` pass first. */
-  async race<T>(answer: PromiseLike<T>, timeoutMs: number, late: T): Promise<T> {
-    let timer: NodeJS.Timeout | undefined
+  async race<T>(
+    answer: PromiseLike<T>,
+    timeoutMs: number,
+    late: T,
+    setTimer: SetTimer = setReferencedTimer,
+  ): Promise<T> {
+    let cancel: (() => void) | undefined
     const expiry = new Promise<T>((resolve) => {
-      timer = setTimeout(() => {
+      cancel = setTimer(() => {
         resolve(late)
         this.#controller?.abort(new DOMException('The check missed its deadline', 'TimeoutError'))
       }, timeoutMs)
@@ -25,7 +33,7 @@ export class Deadline implements CheckContext {
     try {
       return await Promise.race([answer, expiry])
     } finally {
-      clearTimeout(timer)
+      cancel?.()
     }
   }
 }

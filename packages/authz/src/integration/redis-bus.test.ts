@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
-import type { ReplicasState } from '../index.ts'
+import type { AuthzOptions, ReplicasState } from '../index.ts'
 import { DeviceList } from '@fastify-spiffe/policy/devices'
 import { redisBus, type RedisClient, redisDevices } from '@fastify-spiffe/policy/redis'
+import { bareReplica, passingUntil } from './bare-replica.test.helper.ts'
 import {
   ACME,
   endAll,
@@ -107,9 +108,9 @@ const CLIENTS: Readonly<Record<string, (port: number) => Promise<RedisClient>>> 
 
 async function redisReplica(
   client: RedisClient,
-  replicas: { readonly heartbeatMs?: number; readonly maxStaleMs?: number } = {},
+  options: Partial<AuthzOptions> = {},
 ): Promise<Replica> {
-  return replica(redisBus({ client, prefix: 'orders' }), { replicas: replicas as never })
+  return replica(redisBus({ client, prefix: 'orders' }), options)
 }
 
 /** Asks until the engine has been asked for a second time. What comes over sockets needs turns of the event loop. */
@@ -124,29 +125,32 @@ async function askUntilAsked({ ask, asked }: Replica): Promise<void> {
 const stateOf = ({ app }: Replica): ReplicasState => app.authz.replicas()!
 const isCurrent = (one: Replica): boolean => stateOf(one).state === 'current'
 
+/** The server of all tests but those of a cluster. */
+const redisServer = new RedisServer()
+beforeAll(async () => {
+  if (hasRedis) await redisServer.start()
+}, 30_000)
+afterAll(() => redisServer.remove())
+
+/** Says something to the server on a connection of its own. */
+async function command(...args: [string, ...string[]]): Promise<unknown> {
+  const client = createClient({ socket: { host: '127.0.0.1', port: redisServer.port } })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return await client.sendCommand(args)
+  } finally {
+    client.destroy()
+  }
+}
+
 describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (name, open) => {
+  const two = async (options: Partial<AuthzOptions> = {}): Promise<[Replica, Replica]> => [
+    await redisReplica(await open(redisServer.port), options),
+    await redisReplica(await open(redisServer.port), options),
+  ]
+
   describeRedis(`with a server${leftOut}`, () => {
-    const server = new RedisServer()
-    beforeAll(() => server.start(), 30_000)
-    afterAll(() => server.remove())
-
-    /** Says something to the server on a connection of its own. */
-    async function command(...args: [string, ...string[]]): Promise<unknown> {
-      const client = createClient({ socket: { host: '127.0.0.1', port: server.port } })
-      client.on('error', () => undefined)
-      await client.connect()
-      try {
-        return await client.sendCommand(args)
-      } finally {
-        client.destroy()
-      }
-    }
-
-    const two = async (replicas = {}): Promise<[Replica, Replica]> => [
-      await redisReplica(await open(server.port), replicas),
-      await redisReplica(await open(server.port), replicas),
-    ]
-
     test('carries an invalidation to the others, and stores nothing', async () => {
       const [one, other] = await two()
       await other.ask()
@@ -157,7 +161,7 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     })
 
     test('ends its own connection when the application closes, and not that of the application', async () => {
-      const client = await open(server.port)
+      const client = await open(redisServer.port)
       const one = await redisReplica(client)
       expect(await command('PUBSUB', 'NUMSUB', CHANNEL)).toEqual([CHANNEL, 1])
       await one.app.close()
@@ -166,7 +170,7 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     })
 
     test('serves two applications on one client', async () => {
-      const bus = redisBus({ client: await open(server.port), prefix: 'orders' })
+      const bus = redisBus({ client: await open(redisServer.port), prefix: 'orders' })
       const [one, other] = [await replica(bus), await replica(bus)]
       await one.app.close()
       await other.ask()
@@ -175,7 +179,7 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     })
 
     test('believes nothing of a bus with another prefix, though its messages are sent here', async () => {
-      const client = await open(server.port)
+      const client = await open(redisServer.port)
       const one = await redisReplica(client)
       const heard: string[] = []
       const bills = redisBus({ client, prefix: 'bills' })
@@ -222,11 +226,11 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     test('loses no invalidation with a server that is killed and started again', async () => {
       const [one, other] = await two()
       await other.ask()
-      await server.stop()
+      await redisServer.stop()
       one.app.authz.invalidate(ACME)
       await other.ask()
       expect(other.asked.times).toBe(1)
-      await server.start()
+      await redisServer.start()
       await askUntilAsked(other)
       await until(() => isCurrent(one) && stateOf(one).pending === 0)
     }, 30_000)
@@ -275,12 +279,14 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     ])(
       'is out of touch while its server %s: what is pending shows, and is published afterwards',
       async (_, breakIt, mendIt, cause) => {
+        const time = { now: Date.now() }
         const events = replicasEvents()
-        const [one, other] = await two({ maxStaleMs: 300 })
+        const [one, other] = await two({ clock: () => time.now })
         await other.ask()
         await command(...breakIt)
         endings.push(() => command(...mendIt))
         one.app.authz.invalidate(ACME)
+        time.now += 61_000
         await until(() => !isCurrent(one) && !isCurrent(other))
         await until(() => stateOf(one).pending === 1)
         expect(stateOf(one)).toMatchObject({ problem: 'bus-failed' })
@@ -300,19 +306,25 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     )
 
     test('is out of touch while the server hangs, and in touch afterwards', async () => {
-      const one = await redisReplica(await open(server.port), { maxStaleMs: 300 })
-      server.signal('SIGSTOP')
-      endings.push(() => server.signal('SIGCONT'))
-      await until(() => !isCurrent(one))
-      await until(() =>
-        one.lines().some(({ code }) => code === 'bus-timeout' || code === 'bus-deaf'),
+      const time = { now: Date.now() }
+      const bus = redisBus({ client: await open(redisServer.port), prefix: 'orders' })
+      const { replicas, deadlines, lines } = bareReplica(bus, () => time.now)
+      await until(() => replicas.state.state === 'current')
+      redisServer.signal('SIGSTOP')
+      endings.push(() => redisServer.signal('SIGCONT'))
+      time.now += 61_000
+      // What the server said before it hung may still come, and is of before.
+      expect(replicas.state.state).toBe('stale')
+      await passingUntil(deadlines, () =>
+        lines.some(({ code }) => code === 'bus-timeout' || code === 'bus-deaf'),
       )
-      server.signal('SIGCONT')
-      await until(() => isCurrent(one))
+      expect(replicas.state.state).toBe('stale')
+      redisServer.signal('SIGCONT')
+      await until(() => replicas.state.state === 'current')
     }, 30_000)
 
     test('ends no process by an error that the client of the application emits', async () => {
-      const client = await open(server.port)
+      const client = await open(redisServer.port)
       redisBus({ client })
       expect(() =>
         Reflect.apply(Reflect.get(client, 'emit'), client, ['error', new Error('no')]),
@@ -320,18 +332,32 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
     })
 
     test('is deaf where the connection to listen with goes nowhere, and listens anew', async () => {
-      const relay = await Tap.open(server.port)
-      const one = await redisReplica(await open(relay.port))
+      const relay = await Tap.open(redisServer.port)
+      const bus = redisBus({ client: await open(relay.port), prefix: 'orders' })
+      const calls = { underWay: 0 }
+      const { replicas, deadlines } = bareReplica({
+        name: bus.name,
+        subscribe: (listener) => bus.subscribe(listener),
+        publish: async (message) => {
+          calls.underWay++
+          await bus.publish(message)
+          calls.underWay--
+        },
+      })
+      await until(() => replicas.state.state === 'current')
       // The first connection publishes, the second one listens.
       relay.mute(1)
-      await until(() => stateOf(one).problem === 'bus-deaf')
-      await until(() => stateOf(one).problem === null)
+      await until(() => relay.swallowed > 0 && calls.underWay === 0)
+      expect([deadlines.delays, replicas.state.problem]).toEqual([[2000], null])
+      deadlines.pass()
+      await until(() => replicas.state.problem === 'bus-deaf')
+      await until(() => replicas.state.problem === null)
       expect(relay.connections).toBeGreaterThan(2)
       expect(await command('PUBSUB', 'NUMSUB', CHANNEL)).toEqual([CHANNEL, 1])
     }, 30_000)
 
     test('confirms the devices of a long list by a set', async () => {
-      const client = await open(server.port)
+      const client = await open(redisServer.port)
       await command('SADD', 'app:devices', 'd-7', 'd-8')
       await command('SADD', 'devices', 'd-7', 'd-8')
       endings.push(() => command('DEL', 'app:devices', 'devices'))
@@ -345,10 +371,7 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
 
   test('is refused while the client is still a promise', async () => {
     if (!hasRedis) return
-    const server = new RedisServer()
-    endings.push(() => server.remove())
-    await server.start()
-    const client = open(server.port)
+    const client = open(redisServer.port)
     expect(() => redisBus({ client: client as never })).toThrow(
       expect.objectContaining({
         code: 'invalid-option',
@@ -361,10 +384,10 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
 })
 
 describeRedis(`a bus on a cluster${leftOut}`, () => {
-  const server = new RedisServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
+  const cluster = new RedisServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
   beforeAll(async () => {
-    await server.start()
-    const client = createClient({ socket: { host: '127.0.0.1', port: server.port } })
+    await cluster.start()
+    const client = createClient({ socket: { host: '127.0.0.1', port: cluster.port } })
     await client.connect()
     await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
     while (!/cluster_state:ok/.test(await client.sendCommand<string>(['CLUSTER', 'INFO']))) {
@@ -372,27 +395,27 @@ describeRedis(`a bus on a cluster${leftOut}`, () => {
     }
     client.destroy()
   }, 30_000)
-  afterAll(() => server.remove())
+  afterAll(() => cluster.remove())
 
   test.each<[string, () => Promise<RedisClient>]>([
     [
       'redis',
       async () => {
-        const cluster = createCluster({
-          rootNodes: [{ socket: { host: '127.0.0.1', port: server.port } }],
+        const client = createCluster({
+          rootNodes: [{ socket: { host: '127.0.0.1', port: cluster.port } }],
         })
-        endings.push(() => cluster.destroy())
-        await cluster.connect()
-        return cluster
+        endings.push(() => client.destroy())
+        await client.connect()
+        return client
       },
     ],
     [
       'ioredis',
       async () => {
-        const cluster = new Cluster([{ host: '127.0.0.1', port: server.port }])
-        endings.push(() => cluster.disconnect())
-        await once(cluster, 'ready')
-        return cluster
+        const client = new Cluster([{ host: '127.0.0.1', port: cluster.port }])
+        endings.push(() => client.disconnect())
+        await once(client, 'ready')
+        return client
       },
     ],
   ])('of the package %s carries an invalidation to the others', async (_, open) => {
@@ -455,6 +478,8 @@ function functions(...names: string[]): Record<string, () => undefined> {
 class Tap {
   readonly #sockets: { client: Socket; isMute: boolean }[] = []
   readonly #server: Server
+  /** How many bytes of the server never came. */
+  swallowed = 0
 
   private constructor(server: Server) {
     this.#server = server
@@ -485,7 +510,10 @@ class Tap {
   #join(client: Socket, server: Socket): void {
     const connection = { client, isMute: false }
     this.#sockets.push(connection)
-    server.on('data', (chunk) => connection.isMute || client.write(chunk))
+    server.on('data', (chunk) => {
+      if (connection.isMute) this.swallowed += chunk.length
+      else client.write(chunk)
+    })
     client.pipe(server)
     for (const [socket, other] of [
       [client, server],

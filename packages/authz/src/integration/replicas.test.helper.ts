@@ -26,6 +26,9 @@ export const GLOBEX = 'spiffe://example.org/globex/web'
 export const SECRET = 'a secret of sixteen or more characters'
 export const ACME = { trustDomain: 'example.org', name: 'acme' }
 
+/** Short, because tests wait for heartbeats. */
+export const HEARTBEAT_MS = 10
+
 /** What a test has begun, to be ended after it. */
 export const endings: (() => unknown)[] = []
 
@@ -74,7 +77,13 @@ export async function replica(
   const app = Fastify({ logger: { level: 'info', stream } })
   endings.push(() => app.close())
   await app.register(peer)
-  const replicas = { bus, secret: SECRET, heartbeatMs: 50, maxStaleMs: 60_000, ...options.replicas }
+  const replicas = {
+    bus,
+    secret: SECRET,
+    heartbeatMs: HEARTBEAT_MS,
+    maxStaleMs: 60_000,
+    ...options.replicas,
+  }
   await app.register(authz, {
     tenant: '/{tenant}/{workload}',
     engines: [judge],

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import type { InvalidationBus } from '../index.ts'
+import { bareReplica, passingUntil } from './bare-replica.test.helper.ts'
 import {
   ACME,
   endAll,
@@ -33,6 +34,20 @@ async function forgets(
   await ask(caller)
   return asked.times > before
 }
+
+/** Says that the subscription is in place, and brings nothing. */
+const inPlace: InvalidationBus['subscribe'] = ({ onSubscribed }) => {
+  onSubscribed()
+  return () => undefined
+}
+
+/** Says that there is no subscription, which is then ended so. */
+const failing =
+  (end: () => void | Promise<void>): InvalidationBus['subscribe'] =>
+  ({ onError }) => {
+    onError(new Error('no'))
+    return end
+  }
 
 describe('replicas on a bus', () => {
   test('forget what one of them is told to forget, and nothing else', async () => {
@@ -346,39 +361,66 @@ describe('replicas on a bus', () => {
 
   test('are out of touch on a bus that takes messages and does not bring them, and subscribe again', async () => {
     const bus = new MemoryBus()
-    const { app } = await replica(bus)
+    const { replicas, deadlines } = bareReplica(bus)
+    await until(() => replicas.state.state === 'current')
     const { subscriptions } = bus
     bus.isDeaf = true
-    await until(() => app.authz.replicas()?.problem === 'bus-deaf')
+    await until(() => deadlines.delays.length > 0)
+    expect([deadlines.delays, replicas.state.problem]).toEqual([[2000], null])
+    deadlines.pass()
+    await until(() => replicas.state.problem === 'bus-deaf')
     bus.isDeaf = false
     await until(() => bus.subscriptions > subscriptions)
-    await until(() => app.authz.replicas()?.problem === null)
+    await until(() => replicas.state.problem === null)
     expect(bus.listeners.size).toBe(1)
-  }, 20_000)
+  })
+
+  test('are out of touch on a bus that never says that the subscription is in place', async () => {
+    const memory = new MemoryBus()
+    let ended = 0
+    let subscribe: InvalidationBus['subscribe'] = () => () => void ended++
+    const { replicas, deadlines } = bareReplica({
+      name: memory.name,
+      publish: (message) => memory.publish(message),
+      subscribe: (listener) => subscribe(listener),
+    })
+    await until(() => deadlines.delays.length > 0)
+    expect([deadlines.delays, replicas.state.problem]).toEqual([[2000], null])
+    deadlines.pass()
+    await until(() => replicas.state.problem === 'bus-timeout')
+    expect(ended).toBe(1)
+    subscribe = (listener) => memory.subscribe(listener)
+    await until(() => replicas.state.state === 'current')
+  })
 
   test('give a bus that does not answer no more than it can hold', async () => {
     const bus = new MemoryBus()
     let calls = 0
-    const { app } = await replica(bus)
+    const { replicas, deadlines } = bareReplica(bus)
+    await until(() => replicas.state.state === 'current')
     bus.publish = async () => {
       calls++
       await new Promise(() => undefined)
     }
-    await until(() => app.authz.replicas()?.problem === 'bus-timeout')
-    for (let times = 0; times < 100; times++)
-      app.authz.invalidate({ ...ACME, name: `tenant-${times}` })
-    await until(() => calls === 3)
+    await until(() => calls === 1)
+    expect([deadlines.delays, replicas.state.problem]).toEqual([[2000], null])
+    deadlines.pass()
+    await until(() => replicas.state.problem === 'bus-timeout')
+    for (let times = 0; times < 100; times++) replicas.publish(`example.org/tenant-${times}`)
+    await passingUntil(deadlines, () => calls === 3)
     for (let times = 0; times < 100; times++) {
-      app.authz.invalidate(ACME)
+      replicas.publish('example.org/acme')
       await turn()
+      deadlines.pass()
     }
     expect(calls).toBe(3)
-  }, 20_000)
+  })
 
   test.each<[string, Partial<InvalidationBus>]>([
     [
       'throws where it is to publish',
       {
+        subscribe: inPlace,
         publish: () => {
           throw new Error('no')
         },
@@ -395,14 +437,14 @@ describe('replicas on a bus', () => {
     [
       'throws where a subscription is to end',
       {
-        subscribe: () => () => {
+        subscribe: failing(() => {
           throw new Error('no')
-        },
+        }),
       },
     ],
     [
       'rejects where a subscription is to end',
-      { subscribe: () => () => Promise.reject(new Error('no')) },
+      { subscribe: failing(() => Promise.reject(new Error('no'))) },
     ],
     [
       'calls its listener with what is no message',
@@ -415,36 +457,33 @@ describe('replicas on a bus', () => {
         },
       },
     ],
-  ])(
-    'survive a bus that %s',
-    async (_, part) => {
-      const events = replicasEvents()
-      const { app, ask } = await replica({
-        name: 'broken',
-        publish: async () => undefined,
-        subscribe: () => () => undefined,
-        ...part,
-      })
-      app.authz.invalidate(ACME)
-      await until(() => events.length > 0)
-      await ask()
-      expect(app.authz.replicas()?.state).toBe('stale')
-      await app.close()
-    },
-    20_000,
-  )
+  ])('survive a bus that %s', async (_, part) => {
+    const events = replicasEvents()
+    const { app, ask } = await replica({
+      name: 'broken',
+      publish: async () => undefined,
+      subscribe: () => () => undefined,
+      ...part,
+    })
+    app.authz.invalidate(ACME)
+    await until(() => events.length > 0)
+    await ask()
+    expect(app.authz.replicas()?.state).toBe('stale')
+    await app.close()
+  })
 
   test('log what the subscription said where publishing has no answer', async () => {
     const time = { now: Date.now() }
     const bus = new MemoryBus()
-    const { lines } = await replica(bus, { clock: () => time.now })
+    const { replicas, deadlines, lines } = bareReplica(bus, () => time.now)
+    await until(() => replicas.state.state === 'current')
     bus.publish = () => new Promise(() => undefined)
     const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
     for (const { onError } of bus.listeners) onError(refused)
     time.now += 61_000
-    await until(() => lines().length > 0)
-    expect(lines()).toMatchObject([{ level: 40, cause: 'Error (ECONNREFUSED): connect' }])
-  }, 20_000)
+    await passingUntil(deadlines, () => lines.length > 0)
+    expect(lines).toMatchObject([{ level: 40, cause: 'Error (ECONNREFUSED): connect' }])
+  })
 
   test('tell what they could not tell once the bus is back', async () => {
     const bus = new MemoryBus()

@@ -1,4 +1,5 @@
 import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { setReferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import type { Call, Caller, CallReader } from '../call.ts'
 import type { Decision } from '../decision/decision.ts'
 import type { Enforcement } from '../decision/enforcement.ts'
@@ -39,12 +40,6 @@ export interface LostDecisions {
 }
 
 const NOBODY = Object.freeze({ spiffeId: null, trustDomain: null, tenant: null })
-
-/** Keeps the process alive, which could otherwise end before the loss is logged. */
-const setReferencedTimer: SetTimer = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs)
-  return () => clearTimeout(timer)
-}
 
 /**
  * Keeps a compact record of each decision while the request waits, and makes and writes the events later: an event costs
@@ -96,6 +91,7 @@ export class DecisionLog {
 
   /** Writes what waits, for as long as `closeTimeoutMs`; then it is dropped. */
   async close(): Promise<void> {
+    // Keeps the process alive, which could otherwise end before the loss is logged.
     const { setTimer = setReferencedTimer, closeTimeoutMs, onLost } = this.#parts
     let stopTimer: (() => void) | undefined
     const late = new Promise<void>((resolve) => {

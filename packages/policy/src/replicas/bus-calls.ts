@@ -1,3 +1,4 @@
+import type { SetTimer } from '@fastify-spiffe/spiffe'
 import { CodedError } from '@fastify-spiffe/spiffe/internal'
 import { Deadline } from '../deadline.ts'
 
@@ -15,12 +16,17 @@ const MAX_UNSETTLED = 3
 
 /** Calls a bus, which may hang, reject and throw. */
 export class BusCalls {
+  readonly #setTimer: SetTimer
   #unsettled = 0
+
+  constructor(setTimer: SetTimer) {
+    this.#setTimer = setTimer
+  }
 
   /** @throws {BusError} `bus-timeout`, `bus-failed` */
   async run(call: () => Promise<unknown>): Promise<void> {
     if (this.#unsettled >= MAX_UNSETTLED) throw new BusError('bus-timeout', 'no answer')
-    await within(this.#settling(call), 'bus-timeout')
+    await within(this.#settling(call), 'bus-timeout', this.#setTimer)
   }
 
   async #settling(call: () => Promise<unknown>): Promise<void> {
@@ -40,9 +46,14 @@ export class BusCalls {
  *
  * @throws {BusError} `code` otherwise
  */
-export async function within<T>(answer: Promise<T>, code: BusProblem): Promise<T> {
+export async function within<T>(
+  answer: Promise<T>,
+  code: BusProblem,
+  setTimer: SetTimer,
+): Promise<T> {
   const late = Symbol('late')
-  const outcome = await new Deadline().race<T | typeof late>(answer, BUS_TIMEOUT_MS, late)
+  const racing = new Deadline().race<T | typeof late>(answer, BUS_TIMEOUT_MS, late, setTimer)
+  const outcome = await racing
   if (outcome === late) throw new BusError(code, `no answer within ${BUS_TIMEOUT_MS} ms`)
   return outcome
 }

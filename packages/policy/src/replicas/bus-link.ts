@@ -1,5 +1,6 @@
+import type { SetTimer } from '@fastify-spiffe/spiffe'
 import type { InvalidationBus, InvalidationListener } from './bus.ts'
-import { BusCalls, BusError, within } from './bus-calls.ts'
+import { BusCalls, BusError, type BusProblem, within } from './bus-calls.ts'
 
 export interface BusLinkParts {
   readonly bus: InvalidationBus
@@ -7,6 +8,8 @@ export interface BusLinkParts {
   /** The subscription is in place: what was published before may have been lost. */
   readonly onSubscribed: () => void
   readonly clock: () => number
+  /** For the deadlines of the bus. */
+  readonly setTimer: SetTimer
 }
 
 /** How often a message is published again within one call because the subscription is a new one. */
@@ -15,7 +18,7 @@ const MAX_ATTEMPTS = 3
 /** The bus as one replica uses it: it knows when it was last in touch. Nothing that the bus does makes it throw but as documented. */
 export class BusLink {
   readonly #parts: BusLinkParts
-  readonly #calls = new BusCalls()
+  readonly #calls: BusCalls
   #end: (() => unknown) | null = null
   /** Of the subscription. What a former one calls is ignored. */
   #generation = 0
@@ -29,6 +32,7 @@ export class BusLink {
 
   constructor(parts: BusLinkParts) {
     this.#parts = parts
+    this.#calls = new BusCalls(parts.setTimer)
   }
 
   /** When the last own message that this replica received was published. */
@@ -73,7 +77,7 @@ export class BusLink {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await within(this.#unsubscribe(), 'bus-timeout').catch(() => undefined)
+    await this.#within(this.#unsubscribe(), 'bus-timeout').catch(() => undefined)
   }
 
   /** @throws {BusError} `bus-failed`, `bus-timeout` */
@@ -81,16 +85,21 @@ export class BusLink {
     if (this.#isInPlace) return
     const settled = new Promise<boolean>((resolve) => (this.#onSettled = resolve))
     if (this.#end === null && !this.#isClosed) this.#subscribe()
-    const isInPlace = this.#isInPlace || (await within(settled, 'bus-timeout').catch(() => null))
+    const isInPlace =
+      this.#isInPlace || (await this.#within(settled, 'bus-timeout').catch(() => null))
     if (isInPlace === true) return
     void this.#unsubscribe()
     const code = isInPlace === false ? 'bus-failed' : 'bus-timeout'
     throw new BusError(code, 'there is no subscription')
   }
 
+  #within<T>(answer: Promise<T>, code: BusProblem): Promise<T> {
+    return within(answer, code, this.#parts.setTimer)
+  }
+
   async #unlessDeaf<T>(echo: Promise<T>): Promise<T> {
     try {
-      return await within(echo, 'bus-deaf')
+      return await this.#within(echo, 'bus-deaf')
     } catch (error) {
       void this.#unsubscribe()
       throw error

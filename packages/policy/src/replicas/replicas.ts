@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { setReferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { BusError, within } from './bus-calls.ts'
 import { BusLink } from './bus-link.ts'
 import { Forgetting } from './forgetting.ts'
@@ -18,6 +20,8 @@ export interface ReplicasParts extends ReplicasSettings {
   readonly log: ReplicasLog
   /** Milliseconds since the epoch. */
   readonly clock: () => number
+  /** For the deadlines of the bus. Default: timers that keep the process alive. */
+  readonly setTimer?: SetTimer
 }
 
 /** More than this in one heartbeat is not verified: until the next one, the cache is not used. */
@@ -31,6 +35,7 @@ const MAX_MESSAGES_PER_HEARTBEAT = 20_000
  */
 export class Replicas {
   readonly #parts: ReplicasParts
+  readonly #setTimer: SetTimer
   readonly #key: SigningKey
   readonly #link: BusLink
   readonly #agreement: PolicyAgreement
@@ -60,8 +65,9 @@ export class Replicas {
   #misdated = 0
 
   constructor(parts: ReplicasParts) {
-    const { bus, secret, policy, log, clock } = parts
+    const { bus, secret, policy, log, clock, setTimer = setReferencedTimer } = parts
     this.#parts = parts
+    this.#setTimer = setTimer
     this.#key = { secret, bus: bus.name }
     this.#agreement = new PolicyAgreement(policy, clock)
     this.#report = new ReplicasReport(log, clock)
@@ -70,6 +76,7 @@ export class Replicas {
     this.#link = new BusLink({
       bus,
       clock,
+      setTimer,
       onMessage: (text) => this.#onMessage(text),
       onSubscribed: () => {
         this.#forgetting.forget()
@@ -133,7 +140,7 @@ export class Replicas {
   /** Publishes what is pending, as far as that does not take long. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat)
-    await within(this.#end(), 'bus-timeout').catch(() => undefined)
+    await within(this.#end(), 'bus-timeout', this.#setTimer).catch(() => undefined)
     this.#isClosed = true
     await this.#link.close()
     const pending = this.#unpublished
