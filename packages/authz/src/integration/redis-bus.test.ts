@@ -193,8 +193,9 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
       await one.ask()
       other.app.authz.invalidate()
       await until(() => heard.some((message) => message.includes('"invalidation"')))
-      for (const message of heard) await client.publish(CHANNEL, message)
-      await until(() => stateOf(one).unverified === heard.length)
+      const foreign = [...heard]
+      for (const message of foreign) await client.publish(CHANNEL, message)
+      await until(() => stateOf(one).unverified === foreign.length)
       await one.ask()
       expect(one.asked.times).toBe(1)
     })
