@@ -29,7 +29,8 @@ export interface RouteName {
 }
 
 /**
- * Reads the calls of one transport. It keeps no state and is given once, so that deciding a call allocates nothing for it.
+ * Reads the calls of one transport. It keeps no state and is given once, so that deciding a call allocates nothing for it. Nothing
+ * of it may throw.
  *
  * @typeParam C - what the transport hands over for a call
  */

@@ -77,20 +77,21 @@ export class DecisionPoint<C extends Call = Call> {
 
   /** Decides a call. The outcome is handed over in the turn in which it is known that its rules are in force. */
   decide(call: C, enforce: Enforce): void {
-    const { table, finder, evaluator } = this.#parts
+    const { reader, table, finder, evaluator } = this.#parts
     const rules = table.active
+    const caller = reader.caller(call)
     const rule = finder.ruleOf(call, rules)
-    const decision = evaluator.decide(call, rule)
+    const decision = evaluator.decide(call, caller, rule)
     if (decision instanceof Promise)
       void this.#decideLater(call, { rules, rule }, decision, enforce)
-    else enforce(this.#record(call, rules, rule, decision))
+    else enforce(this.#record(call, caller, rules, rule, decision))
   }
 
   /** Refuses a call that no rule can be for. */
   refuse(call: C, enforce: Enforce): void {
     const { reader, table } = this.#parts
     const decision = reader.route(call) === null ? NOT_FOUND : NO_RULE
-    enforce(this.#record(call, table.active, null, decision))
+    enforce(this.#record(call, reader.caller(call), table.active, null, decision))
   }
 
   async #decideLater(
@@ -106,10 +107,10 @@ export class DecisionPoint<C extends Call = Call> {
   }
 
   async #decideAnew(call: C): Promise<Verdict> {
-    const { table, finder, evaluator } = this.#parts
+    const { reader, table, finder, evaluator } = this.#parts
     const rules = table.active
     const rule = finder.ruleOf(call, rules)
-    return { rules, rule, decision: await evaluator.decide(call, rule) }
+    return { rules, rule, decision: await evaluator.decide(call, reader.caller(call), rule) }
   }
 
   #isInForce({ rules }: Verdict): boolean {
@@ -118,35 +119,40 @@ export class DecisionPoint<C extends Call = Call> {
 
   /** In the turn of the look at the rules: none can come between. */
   #settle(call: C, verdict: Verdict): Outcome {
+    // Who calls is read again: what a connection proves can have ended while a check ran.
+    const caller = this.#parts.reader.caller(call)
     if (this.#isInForce(verdict)) {
       const { rules, rule, decision } = verdict
-      return this.#record(call, rules, rule, this.#unlessExpired(call, decision))
+      return this.#record(call, caller, rules, rule, this.#unlessExpired(caller, decision))
     }
     // Neither what it says nor how it is enforced may come from rules that are gone.
     const { table, finder } = this.#parts
     const rules = table.active
-    return this.#record(call, rules, finder.ruleOf(call, rules), OUTDATED)
+    return this.#record(call, caller, rules, finder.ruleOf(call, rules), OUTDATED)
   }
 
   /** Time has passed while a check ran. */
-  #unlessExpired(call: C, decision: Decision): Decision {
+  #unlessExpired(caller: Caller | null, decision: Decision): Decision {
     try {
-      const { clock, reader } = this.#parts
       // Written so that a clock which gives NaN refuses, as does a caller of whom nothing is known to be valid.
-      const isCurrent = clock() < (reader.caller(call)?.notAfter ?? 0)
+      const isCurrent = this.#parts.clock() < (caller?.notAfter ?? 0)
       return decision.allowed && !isCurrent ? EXPIRED : decision
     } catch (error) {
       return ruleFailure(error)
     }
   }
 
-  #record(call: C, rules: RuleSet, rule: CompiledRule | null, decision: Decision): Outcome {
-    const { reader } = this.#parts
-    const caller = reader.caller(call)
+  #record(
+    call: C,
+    caller: Caller | null,
+    rules: RuleSet,
+    rule: CompiledRule | null,
+    decision: Decision,
+  ): Outcome {
     const isShadow = rule !== null && !rule.isEnforcedFor(caller?.spiffeId ?? null)
     const outcome = outcomeOf(decision, caller, rules.version, isShadow)
     this.#note(call, caller, outcome)
-    publishDecision(reader, call, decision, outcome)
+    publishDecision(this.#parts.reader, call, decision, outcome)
     return outcome
   }
 
@@ -157,7 +163,7 @@ export class DecisionPoint<C extends Call = Call> {
       decisionLog?.record(call, decision, outcome)
       if (isShadow) shadow.count(call, { enforced: true, considered: decision.allowed })
       if (decision.allowed && caller !== null) svids.note(caller)
-      candidate.compare(call, isAdmitted)
+      candidate.compare(call, caller, isAdmitted)
     } catch (error) {
       // What only takes note neither lets in nor refuses.
       onRecordError(call, error)

@@ -7,8 +7,6 @@ import type { Requirement } from '../rules/requirement.ts'
 
 /** How an evaluator finds what rules ask for. */
 export interface EvaluationMethod<C extends Call = Call> {
-  /** Who calls; `null` for a caller without identity. */
-  caller(call: C): Caller | null
   /** Whether the call matches no route at all. */
   isUnmatched(call: C): boolean
   /** Reads the attribute by which the call names a tenant. */
@@ -39,15 +37,20 @@ export class Evaluator<C extends Call = Call> {
     this.#method = method
   }
 
-  /** Whatever throws or rejects here refuses: a `deny` that fails must not let in. Itself it does neither. */
+  /**
+   * Whatever throws or rejects here refuses: a `deny` that fails must not let in. Itself it does neither.
+   *
+   * @param caller - `null` for a caller without identity
+   * @param rule - `null`: there is none for the call
+   */
   decide(
     call: C,
+    caller: Caller | null,
     rule: CompiledRule | null,
     observer: EvaluationObserver | null = null,
   ): Decision | Promise<Decision> {
     if (rule === null) return this.#method.isUnmatched(call) ? NOT_FOUND : NO_RULE
     try {
-      const caller = this.#method.caller(call)
       if (caller === null) return rule.identify(null)
       // The tenant, the identity, then each requirement: the first that refuses decides.
       if (!this.#isOwnTenant(call, caller, rule, observer)) return TENANT_MISMATCH

@@ -1,6 +1,6 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { AttributeResolver } from '../attributes/resolver.ts'
-import type { Call, CallReader } from '../call.ts'
+import type { Call, Caller, CallReader } from '../call.ts'
 import { type Decision, ruleFailure } from '../decision/decision.ts'
 import { PolicyError } from '../errors.ts'
 import type { CompiledRule } from '../rules/compile.ts'
@@ -28,9 +28,9 @@ export async function explainRequest(
     throw new PolicyError('ambiguous-route', `${why}: explain a request that has arrived`)
   }
   const caller = hypotheticalCaller(spiffeId === null ? null : SpiffeId.parse(spiffeId))
-  const call = { caller, attributes: { ...attributes, method } }
-  const subject = { rule: found?.rule ?? null, id: caller?.spiffeId ?? null }
-  return explain({ ...subject, policyVersion: active.version }, imagination, call)
+  const call = { attributes: { ...attributes, method } }
+  const subject = { caller, rule: found?.rule ?? null, policyVersion: active.version }
+  return explain(subject, imagination, call)
 }
 
 /** What a call that has arrived is explained with. */
@@ -48,15 +48,15 @@ export function explainCall(
 ): Promise<Explanation> {
   const { active } = table
   const rule = finder.ruleOf(call, active)
-  const id = reader.caller(call)?.spiffeId ?? null
   const evaluator = new Evaluator(inspecting(reader, resolver))
-  return explain({ rule, id, policyVersion: active.version }, evaluator, call)
+  const subject = { caller: reader.caller(call), rule, policyVersion: active.version }
+  return explain(subject, evaluator, call)
 }
 
 /** Who asks for what, and by which rule; `null`: there is none. */
 interface Subject {
+  readonly caller: Caller | null
   readonly rule: CompiledRule | null
-  readonly id: SpiffeId | null
   readonly policyVersion: string
 }
 
@@ -65,12 +65,13 @@ interface Subject {
  * called, and the cache is neither read nor filled.
  */
 async function explain<C extends Call>(
-  { rule, id, policyVersion }: Subject,
+  { caller, rule, policyVersion }: Subject,
   evaluator: Evaluator<C>,
   call: C,
 ): Promise<Explanation> {
+  const id = idOf(caller)
   const findings = rule && new Findings(rule, id)
-  const decision = await observed(evaluator.decide(call, rule, findings), findings)
+  const decision = await observed(evaluator.decide(call, caller, rule, findings), findings)
   return {
     decision: decision.allowed ? 'allow' : 'deny',
     reason: decision.reason,
@@ -79,6 +80,10 @@ async function explain<C extends Call>(
     source: rule?.description.place.toString() ?? null,
     findings: decision.reason === 'rule-failed' ? [] : (findings?.list() ?? []),
   }
+}
+
+function idOf(caller: Caller | null): SpiffeId | null {
+  return caller === null ? null : caller.spiffeId
 }
 
 /** A matcher that throws when it is looked at fails the rule, as it may when it decides. */

@@ -7,7 +7,6 @@ import type { EvaluationMethod } from './evaluator.ts'
 
 /** A call that is thought up, to ask what would become of it. */
 export interface HypotheticalCall {
-  readonly caller: Caller | null
   /** Its attributes, those of providers included. What is not named is absent. */
   readonly attributes: Readonly<Record<string, string>>
 }
@@ -15,7 +14,6 @@ export interface HypotheticalCall {
 /** Enforces: each requirement is decided through the cache and the quota that its rule was compiled with. */
 export function enforcing(reader: CallReader): EvaluationMethod {
   return {
-    caller: (call) => reader.caller(call),
     isUnmatched: (call) => reader.route(call) === null,
     read: readFromCall,
     decide: null,
@@ -35,7 +33,6 @@ export function inspecting(reader: CallReader, resolver: AttributeResolver): Eva
 export const hypothetical: EvaluationMethod<HypotheticalCall> & {
   readonly decide: AskRequirement
 } = {
-  caller: ({ caller }) => caller,
   isUnmatched: () => false,
   read: readGiven,
   decide: ({ ask }, call, caller) => ask(call, caller, (source) => readGiven(source, call, caller)),

@@ -75,8 +75,8 @@ async function enforce(
 ): Promise<Outcome> {
   const id = as === null ? null : SpiffeId.parse(as)
   if (!rule.isEnforcedFor(id)) return 'allow'
-  const call = { caller: hypotheticalCaller(id), attributes: { ...attributes, method } }
-  const { allowed, reason } = await rehearsal.decide(call, rule)
+  const call = { attributes: { ...attributes, method } }
+  const { allowed, reason } = await rehearsal.decide(call, hypotheticalCaller(id), rule)
   if (reason === 'rule-failed') return 'failure'
   return allowed ? 'allow' : 'deny'
 }

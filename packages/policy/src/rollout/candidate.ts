@@ -1,4 +1,4 @@
-import type { Call, CallReader } from '../call.ts'
+import type { Call, Caller, CallReader } from '../call.ts'
 import type { Evaluator } from '../evaluation/evaluator.ts'
 import type { Decision } from '../decision/decision.ts'
 import { candidateChannel, type CandidateEvent } from './events.ts'
@@ -55,10 +55,10 @@ export class Candidate {
   }
 
   /** Decides a request by the candidate, and counts how that compares with what became of it. */
-  compare(call: Call, enforced: boolean): void {
+  compare(call: Call, caller: Caller | null, enforced: boolean): void {
     const rules = this.#rules
     if (rules === null || this.#reader.route(call) === null) return
-    const decision = this.#evaluator.decide(call, this.#finder.ruleOf(call, rules))
+    const decision = this.#evaluator.decide(call, caller, this.#finder.ruleOf(call, rules))
     if (!(decision instanceof Promise)) return this.#count(call, enforced, decision, rules)
     // `decide` never rejects: what goes wrong is a refusal.
     void decision.then((it) => this.#count(call, enforced, it, rules))

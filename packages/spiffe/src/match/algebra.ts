@@ -2,6 +2,8 @@ import { SpiffeError } from '../errors.ts'
 import type { SpiffeId } from '../id/spiffe-id.ts'
 import { SpiffeIdMatcher, answerOf } from './matcher.ts'
 import type { Captures } from './matcher.ts'
+import { Pattern } from './pattern.ts'
+import { ExactMatcher } from './sets.ts'
 import { toMatcher, type MatcherInput } from './to-matcher.ts'
 
 /**
@@ -81,14 +83,28 @@ class AllOf extends SpiffeIdMatcher {
 
 class AnyOf extends SpiffeIdMatcher {
   readonly #matchers: readonly SpiffeIdMatcher[]
+  // The same by kind, since the order decides nothing: one set for all IDs, and lists whose members are of one class.
+  readonly #exact: ReadonlySet<string>
+  readonly #patterns: readonly Pattern[]
+  readonly #others: readonly SpiffeIdMatcher[]
 
   constructor(matchers: readonly SpiffeIdMatcher[]) {
     super()
     this.#matchers = matchers
+    const exact = matchers.filter((matcher) => matcher instanceof ExactMatcher)
+    this.#exact = new Set(exact.flatMap(({ texts }) => texts))
+    this.#patterns = matchers.filter((matcher) => matcher instanceof Pattern)
+    this.#others = matchers.filter(
+      (matcher) => !(matcher instanceof ExactMatcher) && !(matcher instanceof Pattern),
+    )
   }
 
   matches(id: SpiffeId): boolean {
-    for (const matcher of this.#matchers) {
+    if (this.#exact.size > 0 && this.#exact.has(id.toString())) return true
+    for (const pattern of this.#patterns) {
+      if (pattern.matches(id)) return true
+    }
+    for (const matcher of this.#others) {
       if (answerOf(matcher, id)) return true
     }
     return false

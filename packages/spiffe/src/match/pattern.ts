@@ -35,7 +35,8 @@ export function parseMatcher(text: string): SpiffeIdMatcher {
   return typeof text === 'string' && /[*{]/.test(text) ? matchPattern(text) : matchId(text)
 }
 
-class Pattern extends SpiffeIdMatcher {
+/** What {@link matchPattern} makes. */
+export class Pattern extends SpiffeIdMatcher {
   readonly #text: string
   readonly #trustDomain: string
   readonly #path: PathPattern

@@ -11,7 +11,7 @@ export function matchAny(): SpiffeIdMatcher {
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
 export function matchId(expected: SpiffeId | string): SpiffeIdMatcher {
-  return new Exactly(toSpiffeId(expected))
+  return new Exactly([toSpiffeId(expected)])
 }
 
 /**
@@ -19,7 +19,7 @@ export function matchId(expected: SpiffeId | string): SpiffeIdMatcher {
  * @throws {@link SpiffeError} `invalid-spiffe-id`
  */
 export function matchOneOf(...expected: readonly (SpiffeId | string)[]): SpiffeIdMatcher {
-  return new OneOf(expected.map((each) => toSpiffeId(each).toString()))
+  return new OneOf(expected.map(toSpiffeId))
 }
 
 /**
@@ -42,33 +42,15 @@ class Anyone extends SpiffeIdMatcher {
   }
 }
 
-class Exactly extends SpiffeIdMatcher {
-  readonly #expected: SpiffeId
-
-  constructor(expected: SpiffeId) {
-    super()
-    this.#expected = expected
-  }
-
-  matches(candidate: SpiffeId): boolean {
-    return this.#expected.equals(candidate)
-  }
-
-  override get trustDomains(): ReadonlySet<string> {
-    return domainsOf([this.#expected])
-  }
-
-  toString(): string {
-    return `matchId('${this.#expected.toString()}')`
-  }
-}
-
-class OneOf extends SpiffeIdMatcher {
+/** Matches SPIFFE IDs that are listed. */
+export abstract class ExactMatcher extends SpiffeIdMatcher {
+  readonly texts: readonly string[]
   readonly #expected: ReadonlySet<string>
 
-  constructor(expected: readonly string[]) {
+  constructor(expected: readonly SpiffeId[]) {
     super()
-    this.#expected = new Set(expected)
+    this.#expected = new Set(expected.map((id) => id.toString()))
+    this.texts = [...this.#expected]
   }
 
   matches(candidate: SpiffeId): boolean {
@@ -76,11 +58,20 @@ class OneOf extends SpiffeIdMatcher {
   }
 
   override get trustDomains(): ReadonlySet<string> {
-    return domainsOf(Array.from(this.#expected, (text) => SpiffeId.parse(text)))
+    const ids = this.texts.map((text) => SpiffeId.parse(text))
+    return new Set(ids.filter(({ path }) => path !== '').map(({ trustDomain }) => trustDomain.name))
   }
+}
 
+class Exactly extends ExactMatcher {
   toString(): string {
-    return `matchOneOf(${[...this.#expected].map((each) => `'${each}'`).join(', ')})`
+    return `matchId('${this.texts.join()}')`
+  }
+}
+
+class OneOf extends ExactMatcher {
+  toString(): string {
+    return `matchOneOf(${this.texts.map((each) => `'${each}'`).join(', ')})`
   }
 }
 
@@ -103,10 +94,6 @@ class MemberOf extends SpiffeIdMatcher {
   toString(): string {
     return `matchMemberOf('${this.#trustDomain.name}')`
   }
-}
-
-function domainsOf(ids: readonly SpiffeId[]): ReadonlySet<string> {
-  return new Set(ids.filter(({ path }) => path !== '').map(({ trustDomain }) => trustDomain.name))
 }
 
 function toSpiffeId(value: SpiffeId | string): SpiffeId {
