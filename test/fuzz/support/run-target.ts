@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import * as fc from 'fast-check'
-import { heapAfterCollection } from './memory.ts'
+import { heapAfterCollection, heapGrowth } from './memory.ts'
 import { Stopwatch } from './stopwatch.ts'
 import type { Outcome, Report, Run, Target, TargetEntry } from './target.ts'
 
@@ -42,7 +42,7 @@ async function fuzz<Input>(name: string, opened: Target<Input>, run: Run): Promi
   )
   const findings: string[] = []
   if (details.failed) findings.push(describe(name, target, details))
-  const growth = (await heapAfterCollection()) - before
+  const growth = await heapGrowth(before, MAX_GROWTH_BYTES)
   if (growth > MAX_GROWTH_BYTES) findings.push(`${name}: ${growth} bytes of heap are left behind`)
   findings.push(...((await target.conclude?.()) ?? []))
   return {
