@@ -356,7 +356,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     await closed
   })
 
-  test('sends the headers that it is told, but describes the body itself', async () => {
+  test('sends the configured headers, but describes the body itself', async () => {
     const service = await Service.start(protocol)
     const headers = { authorization: 'Bearer of-a-test', 'Content-Type': 'text/plain' }
     expect(await decide(make({ url: service.url, headers }))).toBe(true)
@@ -367,7 +367,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     })
   })
 
-  test('is called and bounded as it is told, and has 50 ms on this machine, 200 ms elsewhere', () => {
+  test('is called and bounded as configured, and has 50 ms on this machine, 200 ms elsewhere', () => {
     const url = 'https://pdp.example.org'
     expect(make({ url })).toMatchObject({ name: protocol.name, cost: 'io', timeoutMs: 200 })
     for (const host of ['127.0.0.1:1', 'localhost', '[::1]:80']) {
@@ -403,7 +403,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expect(() => make(wrong)).not.toThrow(/secret/)
   })
 
-  test('goes unencrypted to another machine only where it is told so', () => {
+  test('goes unencrypted to another machine only where an option allows it', () => {
     const url = 'http://pdp.example.org'
     expect(make({ url, allowPlaintext: true }).timeoutMs).toBe(200)
   })

@@ -78,7 +78,7 @@ test('who may not ask is no decision', async () => {
   expect(askers).toEqual([])
 })
 
-test('nobody else is taken for the decision point, and told nothing', async () => {
+test('nobody else is taken for the decision point, and nothing is sent to them', async () => {
   await expect(ask(ORDERS, 'spiffe://example.org/platform/other')).rejects.toMatchObject({
     code: 'engine-unreachable',
     cause: { code: 'server-not-allowed' },

@@ -46,7 +46,7 @@ async function keepConnection(source: X509MaterialSource, port: number) {
   return { session, get }
 }
 
-test('callers whom a new policy names no more are sent away, and their last request is answered', async () => {
+test('callers that a new policy no longer names are disconnected after the answer to their last request', async () => {
   await using authority = await Authority.create({ trustDomain: 'example.org' })
   await using source = await authority.source(ORDERS)
   await using webSource = await authority.source(WEB)

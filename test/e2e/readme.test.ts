@@ -87,7 +87,7 @@ describe('the examples of the documents', () => {
     120_000,
   )
 
-  test('begin with a service that lets in whom its route names, and nobody else', async () => {
+  test('begin with a service that lets in the callers that its route names, and nobody else', async () => {
     const [port] = await portsOf('README.md')
     const web = await world.call(port!, '/orders')
     expect([web.status, web.body]).toEqual([200, 'hello spiffe://example.org/acme/web'])

@@ -69,7 +69,7 @@ const refusalOf = async (socket: WebSocket): Promise<string> => {
   return error.message
 }
 
-test('a WebSocket is opened for whom its route names, and knows who called', async () => {
+test('a WebSocket opens for a caller that its route names, and knows who called', async () => {
   const socket = await open()
   socket.send('who am I?')
   const [message] = (await once(socket, 'message')) as [Buffer]
@@ -78,7 +78,7 @@ test('a WebSocket is opened for whom its route names, and knows who called', asy
   await once(socket, 'close')
 })
 
-test('whom its route does not name gets 403 and no WebSocket', async () => {
+test('a caller that its route does not name gets 403 and no WebSocket', async () => {
   const before = peers.size
   expect(await refusalOf(await call(stranger))).toContain('403')
   expect(peers.size).toBe(before)
@@ -97,7 +97,7 @@ function sayGoodbyeToFirst(message: unknown): void {
   first?.[0].close(1008, 'identity lapsed')
 }
 
-test('a WebSocket whose caller lapses can say goodbye, and is cut when its grace is over', async () => {
+test('a WebSocket whose caller lapses can close by itself, and is closed when its grace is over', async () => {
   const [polite, mute] = [await open(), await open()]
   const goodbye = once(polite, 'close')
   const cut = once(mute, 'close')

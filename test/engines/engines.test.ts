@@ -136,7 +136,7 @@ function testEngine(real: RealEngine, program: string): void {
     await recovers()
   })
 
-  test('restarted under load: nobody gets in whom the policy does not allow', async () => {
+  test('restarted under load: no caller gets in that the policy does not allow', async () => {
     const admitted: number[] = []
     const over = new AbortController()
     const load = Array.from({ length: 4 }, async () => {

@@ -65,13 +65,13 @@ const dial = (port: number, timeoutMs = 30_000) =>
   connect({ source: caller, host: '127.0.0.1', port, server: matchId(ORDERS), timeoutMs })
 
 describe('a client', () => {
-  test('that connects and says nothing is cut after the handshake timeout, and counted', async () => {
+  test('that connects and sends nothing is closed after the handshake timeout, and counted', async () => {
     const { handshakesFailed } = service.identity.counters
     await ending(await silentClient(service.port))
     expect(service.identity.counters.handshakesFailed).toBe(handshakesFailed + 1)
   })
 
-  test('that says something else than TLS is cut at once, and counted', async () => {
+  test('that sends something else than TLS is closed at once, and counted', async () => {
     const { handshakesFailed } = service.identity.counters
     const socket = await silentClient(service.port)
     const since = performance.now()
@@ -89,7 +89,7 @@ describe('a client', () => {
     expect(await slow.get('/orders')).toEqual({ status: 200, body: JSON.stringify(WEB) })
   })
 
-  test('whose handshake drips for too long is cut', async () => {
+  test('whose handshake drips for too long is closed', async () => {
     const { accepted, handshakesFailed } = service.identity.counters
     await using relay = await relayed()
     relay.up.drip(1, 10)
@@ -100,7 +100,7 @@ describe('a client', () => {
     })
   })
 
-  test('that is cut off in its handshake, wherever that is, leaves nothing behind', async () => {
+  test('whose handshake breaks off, at any byte, leaves nothing behind', async () => {
     const { accepted, rejected } = service.identity.counters
     const { open } = service.identity.connections
     for (const bytes of [1, 100, 300, 600]) {
@@ -127,7 +127,7 @@ describe('a client', () => {
   })
 })
 
-test(`${SILENT_CLIENTS} clients that say nothing keep no good one out, and all are cut`, async () => {
+test(`${SILENT_CLIENTS} clients that send nothing keep no good one out, and all are closed`, async () => {
   const { handshakesFailed } = service.identity.counters
   await using traffic = new Traffic(endpointAt(service.port))
   await traffic.progress(5)
@@ -143,7 +143,7 @@ test(`${SILENT_CLIENTS} clients that say nothing keep no good one out, and all a
   expect(await traffic.failures()).toEqual([])
 })
 
-test('the handshake timeout is 10 s where nobody says otherwise', async () => {
+test('the handshake timeout is 10 s by default', async () => {
   const seconds = ((await silentEnd) - silentSince) / 1000
   report(`a silent client was cut after ${seconds.toFixed(1)} s`)
   expect(seconds).toBeGreaterThan(DEFAULT_TIMEOUT_MS / 1000 - 0.1)

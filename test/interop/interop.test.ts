@@ -37,7 +37,7 @@ afterAll(async () => {
 })
 
 // What says "no" to every peer could be out of order.
-test('the services that every peer must refuse let in whom they know', async () => {
+test('the services that every peer must refuse let in the peers that they know', async () => {
   const { other, stranger } = scene.services
   const among = await callAsUs({ source: other.source, port: other.port, server: THEIRS })
   const abroad = await callAsUs({ source: stranger.source, port: stranger.port, server: FOREIGN })
@@ -184,7 +184,7 @@ function serverTests({ knows, tellsCaller, start }: ServerRole): void {
 
   // A server that knows its callers by the bundle only cannot tell them apart.
   if (knows === 'SPIFFE ID') {
-    test('refuses a caller whom it does not name', async () => {
+    test('refuses a caller that it does not name', async () => {
       const { source } = scene.services.other
 
       await expect(callAsUs({ source, server: THEIRS, port: server.port })).rejects.toThrow()

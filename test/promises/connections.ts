@@ -20,9 +20,9 @@ export const connections: readonly Promised[] = [
     'No session can be resumed, a client certificate is asked for, and TLS 1.2 is refused unless `minVersion` allows it, before and after a rotation.',
     tests(
       acceptance,
-      'refuses TLS 1.2 unless told otherwise',
+      'refuses TLS 1.2 unless an option allows it',
       'resumes no session of %s',
-      'cuts a peer without a certificate',
+      'closes the connection of a peer without a certificate',
     ),
     tests(
       'packages/tls/src/server/rotation.test.ts',
@@ -49,9 +49,9 @@ export const connections: readonly Promised[] = [
     'Connections of a caller that lapses end: idle ones at once, busy ones after their response, at the latest after `graceMs`.',
     tests(
       live,
-      'is told of first, with the reason, and its idle HTTP/1.1 connections end',
+      'is reported first, with the reason, and its idle HTTP/1.1 connections end',
       'gets the answer to its last request, and then the end, over HTTP/1.1',
-      'goes on until the grace is over, and is cut then',
+      'goes on until the grace is over, and is closed then',
     ),
     tests(
       'test/spire/authority.test.ts',
@@ -75,16 +75,16 @@ export const connections: readonly Promised[] = [
     tests(peer, 'answers what is under way, refuses what comes after it, and ends the connection'),
     tests(
       'test/e2e/policy-change.test.ts',
-      'callers whom a new policy names no more are sent away, and their last request is answered',
+      'callers that a new policy no longer names are disconnected after the answer to their last request',
     ),
   ),
   promise(
-    'A WebSocket of `@fastify/websocket` opens for the callers that its route names, and is cut `graceMs` after its caller lapses.',
+    'A WebSocket of `@fastify/websocket` opens for the callers that its route names, and is closed `graceMs` after its caller lapses.',
     tests(
       'test/e2e/websocket.test.ts',
-      'a WebSocket is opened for whom its route names, and knows who called',
-      'whom its route does not name gets 403 and no WebSocket',
-      'a WebSocket whose caller lapses can say goodbye, and is cut when its grace is over',
+      'a WebSocket opens for a caller that its route names, and knows who called',
+      'a caller that its route does not name gets 403 and no WebSocket',
+      'a WebSocket whose caller lapses can close by itself, and is closed when its grace is over',
     ),
   ),
   promise(
@@ -95,9 +95,9 @@ export const connections: readonly Promised[] = [
     'A resumed session is judged by the bundles and the time of its resumption; without a certificate it belongs to nobody.',
     tests(
       'packages/tls/src/server/resumption.test.ts',
-      'a peer that has expired is cut',
-      'a peer that was revoked is cut',
-      'a peer whose authority is gone starts afresh, and is cut',
+      'the connection of a peer that has expired is closed',
+      'the connection of a peer that was revoked is closed',
+      'a peer whose authority is gone resumes nothing, and its connection is closed',
     ),
     tests(
       'test/attacks/resumption.test.ts',
@@ -156,11 +156,11 @@ export const connections: readonly Promised[] = [
     'A stalled handshake ends after `handshakeTimeoutMs` (10 s), and a thousand of them keep no good peer out.',
     tests(
       'test/faults/handshakes.test.ts',
-      'that connects and says nothing is cut after the handshake timeout, and counted',
-      'the handshake timeout is 10 s where nobody says otherwise',
-      '${SILENT_CLIENTS} clients that say nothing keep no good one out, and all are cut',
+      'that connects and sends nothing is closed after the handshake timeout, and counted',
+      'the handshake timeout is 10 s by default',
+      '${SILENT_CLIENTS} clients that send nothing keep no good one out, and all are closed',
     ),
-    tests(plain, 'a peer that %s is cut when its time is over'),
+    tests(plain, 'the connection of a peer that %s is closed when its time is over'),
   ),
   promise(
     'A flood of bad certificates writes at most ten log lines a second, is counted exactly, and costs no good request.',
@@ -173,7 +173,7 @@ export const connections: readonly Promised[] = [
     'A flood of one kind of failed connection hides no other from the log, and no client writes anything but printable ASCII into it.',
     tests(
       'packages/tls/src/server/rate-limiter.test.ts',
-      'a kind that was not told of is told of in a flood of others, and the next second pays for it',
+      'a kind that was not reported yet is reported in a flood of others, and the next second pays for it',
     ),
     tests(
       'packages/tls/src/peer/claimed-id.test.ts',

@@ -66,7 +66,7 @@ export const decisions: readonly Promised[] = [
     tests(
       'packages/authz/src/integration/prefixes.test.ts',
       'keeps the application from booting while a prefix alone gives its rule: %s',
-      'may have a rule of its own, %s, and lets in nobody whom the prefix denies',
+      'may have a rule of its own, %s, and lets in no caller that the prefix denies',
     ),
     tests(
       'packages/authz/src/routing/url-pattern.test.ts',
@@ -114,7 +114,7 @@ export const decisions: readonly Promised[] = [
       'packages/authz/src/integration/hook.test.ts',
       'is no decision, whatever it looks like',
       'stands in for no quota: the engine did not fail',
-      'lets nobody in whom an enforced rule around it denies',
+      'lets no caller in that an enforced rule around it denies',
       'changes none that is made %s when it fails',
     ),
   ),

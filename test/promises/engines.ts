@@ -29,7 +29,7 @@ export const engines: readonly Promised[] = [
       'test/engines/engines.test.ts',
       'killed: refuses, and recovers once it is there again',
       'hung: refuses at the deadline, and recovers once it runs on',
-      'restarted under load: nobody gets in whom the policy does not allow',
+      'restarted under load: no caller gets in that the policy does not allow',
     ),
   ),
   promise(
@@ -37,7 +37,7 @@ export const engines: readonly Promised[] = [
     tests(
       'test/e2e/authzen.test.ts',
       'a decision point is asked with the own SVID, and knows who asks',
-      'nobody else is taken for the decision point, and told nothing',
+      'nobody else is taken for the decision point, and nothing is sent to them',
     ),
   ),
   promise(

@@ -80,7 +80,7 @@ export const proofs: readonly Promised[] = [
     ),
     tests(
       'packages/tls/src/server/live-connections.test.ts',
-      'disturbs nobody whom they do not name, and lets nobody in whom they do',
+      'disturbs no caller that they do not name, and lets no caller in that they do',
     ),
     tests(
       'test/e2e/revocation.test.ts',

@@ -123,7 +123,7 @@ export const sources: readonly Promised[] = [
     tests(
       rotation,
       'no private key shows in the server (%j)',
-      'is told, with the generation and the time, and without the key',
+      'is reported, with the generation and the time, and without the key',
     ),
     tests(workloadApi, 'leaves no key in events or errors'),
     tests(

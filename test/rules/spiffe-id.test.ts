@@ -265,7 +265,7 @@ test('rule 13: none longer than 2048 bytes is built', () => {
   expect(ending(() => SpiffeId.of('example.org', 'a'.repeat(rest + 1)))).toBe('invalid-spiffe-id')
 })
 
-test('rule 14: paths are told apart by case', () => {
+test('rule 14: paths are distinguished by case', () => {
   const lower = SpiffeId.parse('spiffe://example.org/acme/web')
   const upper = SpiffeId.parse('spiffe://example.org/Acme/web')
   expect(upper.segments).toEqual(['Acme', 'web'])

@@ -391,7 +391,7 @@ describe('the wrong socket', () => {
     await once(server.listen(agent.socketPath), 'listening')
   }
 
-  test('rule 61: a server that is not gRPC is told apart from an agent', async () => {
+  test('rule 61: a server that is not gRPC is distinguished from an agent', async () => {
     await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     const opening = X509Source.open({ address: agent.address, timeoutMs: 500 })
     await expect(opening).rejects.toMatchObject({ code: 'unreachable' })

@@ -50,7 +50,7 @@ test('a workload does not talk to a service that is not the one it calls', async
   await expect(caller.get('/orders')).rejects.toMatchObject({ code: 'server-not-allowed' })
 })
 
-test('a caller without an SVID is cut before a request of its reaches the service', async () => {
+test('the connection of a caller without an SVID is closed before a request of its reaches the service', async () => {
   using rejections = new Rejections()
   const { port } = scene.service
   const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })

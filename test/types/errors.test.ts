@@ -28,7 +28,7 @@ test('an error narrows by its class, and its code by comparison', () => {
   holds<Equals<typeof error.statusCode, 401 | undefined>>()
 })
 
-test('errors of two packages are told apart by their names', () => {
+test('errors of two packages are distinguished by their names', () => {
   const describe = (error: PeerError | TlsError): string =>
     error.name === 'TlsError' ? (error.rejection ?? 'none') : String(error.statusCode)
   expect(describe(new PeerError('unauthenticated', 'a message'))).toMatch(/401|undefined/)

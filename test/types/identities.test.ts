@@ -27,7 +27,7 @@ test('a request has a SPIFFE ID and a peer, or null', () => {
   expect(handler).toBeInstanceOf(Function)
 })
 
-test('an instance says who is served, and sends away whom a predicate names', () => {
+test('an instance says who is served, and disconnects the peers that a predicate names', () => {
   holds<Equals<FastifyInstance['svid']['spiffeId'], SpiffeId | null>>()
   holds<Equals<Parameters<FastifyInstance['disconnectPeers']>, [(peer: Peer) => boolean]>>()
   holds<Equals<ReturnType<FastifyInstance['disconnectPeers']>, number>>()

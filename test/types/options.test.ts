@@ -39,7 +39,7 @@ test('an option that does not exist, or that belongs to Node’s TLS, does not c
   expect([server, plain]).toBeDefined()
 })
 
-test('a client has to say whom it calls', () => {
+test('a client has to name its server', () => {
   const source = {} as X509MaterialSource
   // @ts-expect-error -- there is no default server
   const anybody: ConnectOptions = { source, host: 'localhost', port: 1 }

@@ -88,7 +88,7 @@ test('errors have the closed union of codes of their package', () => {
   holds<Equals<string extends PolicyErrorCode ? true : false, false>>()
 })
 
-test('what decisions are told as is read-only, down to the lists', () => {
+test('what decisions are reported as is read-only, down to the lists', () => {
   const write = (event: DecisionEvent, explanation: Explanation, table: RouteTable): void => {
     // @ts-expect-error -- read-only
     event.decision = 'allow'

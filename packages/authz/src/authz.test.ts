@@ -995,7 +995,7 @@ describe('tenants', () => {
   })
 })
 
-describe('what is told', () => {
+describe('what is reported', () => {
   interface LogLine {
     readonly level: number
     readonly msg?: string
@@ -1046,7 +1046,7 @@ describe('what is told', () => {
     expect(errors).toEqual([expect.objectContaining({ code: 'forbidden', statusCode: 403 })])
   })
 
-  test('to the log: why, where and whom', async () => {
+  test('to the log: why, where and for which caller', async () => {
     const [app, lines] = await logged({ allow: [WEB] })
     await call(app, '/1?token=secret', { as: API })
     const line = lines.find(({ reason }) => reason !== undefined)

@@ -287,7 +287,7 @@ test('a service on a Unix socket is found, and found again after it was away', a
   expect(decision).toBe(true)
 })
 
-test('the service is told the principal, the method, the pattern and what the rule declares', async () => {
+test('the service receives the principal, the method, the pattern and what the rule declares', async () => {
   const service = await Service.start()
   const reads = ['params.id', 'headers.x-device', 'host', 'captures.who', 'tenant', 'ip'] as const
   const engine = engineFor(service.target)

@@ -383,7 +383,7 @@ describe('where compiled Rego comes from', () => {
 })
 
 describe('other policies in force', () => {
-  test('come by reload(), all at once, and are told', async () => {
+  test('come by reload(), all at once, and are reported', async () => {
     const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)
     const engine = await open({ wasm: { file } })
@@ -426,7 +426,7 @@ describe('other policies in force', () => {
     expect(engine.decide(question({ tenantName: 'zenith' }))).toBe(true)
   })
 
-  test('are told by a warning when they are bad and nobody listens', async () => {
+  test('are reported by a warning when they are bad and nobody listens', async () => {
     scene.ignore()
     const file = scene.pathOf('bundle.tar.gz')
     await copyFile(FIRST, file)

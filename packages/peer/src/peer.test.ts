@@ -565,7 +565,7 @@ describe('the log of a request', () => {
     ])
   })
 
-  test('does not when told not to', async () => {
+  test('does not where an option says so', async () => {
     const lines = await logged({ logSpiffeId: false })
     expect(lines.filter((line) => 'spiffeId' in line)).toEqual([])
   })

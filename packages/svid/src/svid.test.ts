@@ -641,7 +641,7 @@ describe('closing the application', () => {
     expect(lines).toEqual([])
   })
 
-  test('closes the source as well when told so', async () => {
+  test('closes the source as well where an option says so', async () => {
     const source = await open()
     const app = Fastify(spiffeServer(source))
     await app.register(svid, { source, closeSource: true })

@@ -58,7 +58,7 @@ describe('an authority', () => {
     })
   })
 
-  test('gives SVIDs the life and the key that it was told', async () => {
+  test('gives SVIDs the lifetime and the key that its options name', async () => {
     const time = new ManualTime()
     const authority = await open({ svidTtlMs: 90_500, keyType: 'ec-p384', clock: time.clock })
     const { leaf } = await authority.issueX509Svid(WEB)
@@ -111,7 +111,7 @@ describe('an authority', () => {
     await expect(open(options)).rejects.toEqual(rejected('invalid-option'))
   })
 
-  test('refuses production, unless told that it is meant', async () => {
+  test('refuses production, unless an option says that it is meant', async () => {
     const before = process.env['NODE_ENV']
     process.env['NODE_ENV'] = 'production'
     try {

@@ -425,7 +425,7 @@ describe('a fault on demand', () => {
     expect(await late.next()).toEqual(await early.next())
   })
 
-  test('fail: as many calls as told end with the status', async () => {
+  test('fail: the given number of calls end with the status', async () => {
     const { endpoint, client } = await serve()
     const open = client.open('FetchX509SVID')
     await open.next()
@@ -558,7 +558,7 @@ describe('the socket', () => {
     expect(permissions).toEqual([0o600, 0o700])
   })
 
-  test('is where it is told to be, for this user alone', async () => {
+  test('is where the option says, for this user alone', async () => {
     const socketPath = join(directory, 'own name%.sock')
     const { endpoint, client } = await serve({ spiffeId: WEB, socketPath })
     expect(endpoint.address).toBe(`unix://${directory}/own%20name%25.sock`)
@@ -659,7 +659,7 @@ describe('the socket', () => {
     await new Promise((resolve) => other.close(resolve))
   })
 
-  test('stays when its endpoint is told to start although it has', async () => {
+  test('stays when its endpoint is started although it has been', async () => {
     const socketPath = join(directory, 'started.sock')
     const { endpoint, client } = await serve({ spiffeId: WEB, socketPath })
     await expect(endpoint.start()).rejects.toEqual(rejected('socket-in-use'))

@@ -189,7 +189,7 @@ describe('a good SVID', () => {
     expect(verdict(minted)).toBe('ok')
   })
 
-  test('shows what it was told to show', async () => {
+  test('shows the configured parts', async () => {
     const minted = await root.mint(WEB, {
       serialNumber: '0abcdef0',
       dnsNames: ['a.test'],

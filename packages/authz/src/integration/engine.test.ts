@@ -102,7 +102,7 @@ describe('an engine', () => {
     expect(reasons()).toEqual(['engine-failed', 'engine-failed', 'engine-timeout', 'allowed'])
   })
 
-  test('is told the caller, the method, the pattern and what the rule declares', async () => {
+  test('receives the caller, the method, the pattern and what the rule declares', async () => {
     const judge = engine(() => true)
     const use = { engine: 'judge', reads: ['params.id', 'headers.host'] } as const
     const app = await service([judge.it], { engines: [use] }, { tenant: '/{tenant}/{workload}' })
@@ -128,7 +128,7 @@ describe('an engine', () => {
     expect(judge.questions[0]?.attributes['params.id']).toBe('7')
   })
 
-  test('is not asked about callers whom the rule or a condition refuses', async () => {
+  test('is not asked about callers that the rule or a condition refuses', async () => {
     const judge = engine(() => true)
     const even = where((it) => Number(it['params.id']) % 2 === 0, { reads: ['params.id'] })
     const app = await service([judge.it], { engines: ['judge'], deny: [API], where: even })
@@ -258,7 +258,7 @@ describe('the cache of an engine that computes in this process', () => {
     for (let at = 0; at < times; at++) await statusOf(app, WEB, `/orders/${at % distinct}`)
   }
 
-  test('is left alone for a while where too few answers come from it, which is told', async () => {
+  test('is bypassed for a while where too few answers come from it, which is reported', async () => {
     const judge = engine(() => true, { cost: 'cpu', reads: ['params.id'] })
     const app = await service([judge.it], { engines: ['judge'] })
     const told = await listenTo(() => askMany(app, 1000, 1000))

@@ -145,7 +145,7 @@ describe('a rule in shadow mode', () => {
     expect(await shadow.ask()).toEqual([200, 'rule-failed'])
   })
 
-  test('lets nobody in whom an enforced rule around it denies', async () => {
+  test('lets no caller in that an enforced rule around it denies', async () => {
     const around: RouteRule = { anyAuthenticated: true, deny: [API] }
     const { ask } = await service({ allow: [WEB], mode: 'shadow' }, {}, around)
     expect(await ask(WEB)).toEqual([200, 'allowed'])

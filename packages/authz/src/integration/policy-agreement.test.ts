@@ -264,7 +264,7 @@ describe('the policies of replicas', () => {
     await until(() => agreement(one) === 'agreed' && agreement(two) === 'agreed')
   })
 
-  test('of a replica that is started again with an older file are told to nobody', async () => {
+  test('of a replica that is started again with an older file are published to nobody', async () => {
     const { file } = await policyFile()
     const bus = new MemoryBus()
     const [one, two] = [

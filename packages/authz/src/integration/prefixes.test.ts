@@ -104,12 +104,15 @@ describe('a route that can match below a prefix and does not stand there', () =>
           inner.get('/:area/keys', handler)
         }),
     ],
-  ])('may have a rule of its own, %s, and lets in nobody whom the prefix denies', async (...it) => {
-    const [, declare, policy] = it
-    const app = await application(declare, {}, policy)
-    expect(await status(app, WEB, '/admin/keys')).toBe(403)
-    expect(await status(app, OPS, '/admin/keys')).toBe(200)
-  })
+  ])(
+    'may have a rule of its own, %s, and lets in no caller that the prefix denies',
+    async (...it) => {
+      const [, declare, policy] = it
+      const app = await application(declare, {}, policy)
+      expect(await status(app, WEB, '/admin/keys')).toBe(403)
+      expect(await status(app, OPS, '/admin/keys')).toBe(200)
+    },
+  )
 })
 
 test('a prefix holds for what the router takes for the same path', async () => {

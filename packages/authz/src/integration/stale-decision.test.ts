@@ -120,7 +120,7 @@ describe('the last decision of an engine that fails', () => {
     expect((await other).statusCode).toBe(200)
   })
 
-  test('is told to the caller by a header where one is named', async () => {
+  test('is named to the caller by a header where one is configured', async () => {
     for (const [options, told] of [
       [{}, undefined],
       [{ staleHeader: 'x-authz-stale' }, 'judge'],

@@ -25,7 +25,7 @@ const UNKNOWN: ProviderResult = provisionOf(undefined, 'unknown')
 /**
  * Provides `device.id` and `device.trust`: `trusted`, `blocked`, or `unknown` for all others and
  * for requests without a device. A header is what the caller says, so an ID counts only as it was
- * sealed by {@link signDeviceId}; one that was not refuses the request. It is no identity: it can
+ * sealed by {@link signDeviceId}; a header without that seal refuses the request. It is not an identity: it can
  * only restrict what a proven caller may do.
  *
  * @throws {PolicyError} `unknown-option`, `invalid-option`

@@ -194,7 +194,7 @@ describe('without a watcher', () => {
     expect(opened).toBe(1)
   })
 
-  test('since it failed later, it is told, and another one is opened', async () => {
+  test('since it failed later, that is reported, and another one is opened', async () => {
     const { seen, told, listeners, advance } = await manual()
     const [first] = listeners.values()
     first?.onError(Object.assign(new Error('gone'), { code: 'ENOSPC' }))
@@ -281,7 +281,7 @@ test('closing ends all timers and watchers, also while it looks for the first ti
   expect([opened, timers.count]).toEqual([0, 0])
 })
 
-test('a change of the file is told by the system itself, and nothing of another file is', async () => {
+test('a change of the file is reported by the system itself, and nothing of another file is', async () => {
   const timers = new ManualTimers()
   let events = 0
   let wake: () => void = () => undefined

@@ -16,7 +16,7 @@ export async function readBytes(path: string, maxBytes: number): Promise<Buffer>
 }
 
 /**
- * As {@link readBytes}; `null`: there is no such file.
+ * As {@link readBytes}, but `null` if the file does not exist.
  *
  * @throws {PolicyError} `invalid-policy`
  */

@@ -179,7 +179,7 @@ describe('the breaker of an engine', () => {
   })
 })
 
-test('an answer at once that took longer than its time counts, and is told', async () => {
+test('an answer at once that took longer than its time counts, and is reported', async () => {
   const it = guarded(() => {
     it.time.now += 30
     return true

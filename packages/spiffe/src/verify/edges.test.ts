@@ -151,7 +151,7 @@ describe('the budget', () => {
 const keyOf = (trustDomains: Record<string, RevocationPolicy>): string =>
   RevocationPolicies.of({ trustDomains }).key
 
-test('revocation policies are told apart by what they say of each trust domain', () => {
+test('revocation policies are distinguished by what they say of each trust domain', () => {
   const keys = [keyOf({}), keyOf({ 'a.test': 'off' }), keyOf({ 'a.test': 'strict' })]
   expect(new Set([...keys, keyOf({ 'b.test': 'off' })]).size).toBe(4)
   const both = { 'a.test': 'off', 'b.test': 'strict' } as const

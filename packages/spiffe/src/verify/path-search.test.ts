@@ -165,7 +165,7 @@ describe('look-alikes in the chain', () => {
   const right = party('authority')
   const bundles = trusting(selfSigned(root))
 
-  test('a hundred of them are told apart by key identifiers, or refused by a budget for their number', () => {
+  test('a hundred of them are distinguished by key identifiers, or refused by a budget for their number', () => {
     const chain = [svid(right), ...lookAlikes(100, {}), certify(right, root)]
     expect(verdict(chain, bundles)).toBe('accepted')
     expect(checksFor(chain, bundles)).toBe(2)

@@ -127,7 +127,7 @@ describe('a serial number', () => {
 })
 
 describe('what is critical and unknown', () => {
-  test('is told by its identifier', () => {
+  test('is known by its identifier', () => {
     const certificate = read(
       withExtensions(
         extension('1.3.6.1.4.1.99999.1', true, NULL),

@@ -155,7 +155,7 @@ describe('connect', () => {
     after.destroy()
   })
 
-  test('fails when nobody listens, when nobody answers in time, and when it is told to stop', async () => {
+  test('fails when nobody listens, when nobody answers in time, and when it is aborted', async () => {
     const silent = net.createServer()
     const sockets: net.Socket[] = []
     silent.on('connection', (socket) => sockets.push(socket))

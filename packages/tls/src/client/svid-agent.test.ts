@@ -124,7 +124,7 @@ describe('requests that wait for a place', () => {
     },
   )
 
-  test('are told in turn when the source loses its SVID, throws, or a server proves another ID', async () => {
+  test('get their errors in turn when the source loses its SVID, throws, or a server proves another ID', async () => {
     await using loopback = await Loopback.serve(server)
     const lost = new HeldSource(null, web.bundles)
     for (const [source, wanted, code] of [
@@ -284,7 +284,7 @@ test('an agent that cannot connect to a socket path or an impossible address tel
   expect((await errorOf(fromNowhere)).code).toBe('connect-failed')
 })
 
-test('a timeout of the agent is told while a server takes its time to answer', async () => {
+test('a timeout of the agent is reported while a server takes its time to answer', async () => {
   await using loopback = await Loopback.serve(server)
   loopback.server.removeAllListeners('request')
   const agent = new SvidAgent({ source: web, server: matchAny(), timeout: 50 })

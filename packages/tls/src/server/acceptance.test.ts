@@ -117,7 +117,7 @@ describe.each(kinds)('%s', (_, options, protocol) => {
     }
   })
 
-  test('cuts a peer without a certificate', async () => {
+  test('closes the connection of a peer without a certificate', async () => {
     const { body, requests, counters } = await answerTo(null)
     expect({ body, requests }).toEqual({ body: null, requests: 0 })
     expect(counters).toMatchObject({ accepted: 0, rejected: 1 })
@@ -129,7 +129,7 @@ describe.each(kinds)('%s', (_, options, protocol) => {
     expect(counters).toMatchObject({ accepted: 1, rejected: 0 })
   })
 
-  test('refuses TLS 1.2 unless told otherwise', async () => {
+  test('refuses TLS 1.2 unless an option allows it', async () => {
     await using strict = await Loopback.serve(source, options)
     expect(await call(strict.port, web, { protocol, maxVersion: 'TLSv1.2' })).toMatchObject({
       body: null,

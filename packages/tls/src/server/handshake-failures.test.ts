@@ -41,7 +41,7 @@ function say(bytes: string) {
       .write(bytes)
 }
 
-describe('a handshake that fails is told of with its cause and cure', () => {
+describe('a handshake that fails is reported with its cause and cure', () => {
   test.each<[string, string, SvidServerOptions, (port: number) => void]>([
     ['a client of TLS 1.2', 'tls-version', {}, offer({ maxVersion: 'TLSv1.2' })],
     ['plain HTTP', 'plain-http', {}, say('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
@@ -117,8 +117,8 @@ describe('a handshake that fails is told of with its cause and cure', () => {
   })
 })
 
-describe('a peer that is rejected is told of with the SPIFFE ID that it claims', () => {
-  test('verified by nobody, and only where the reason is told', async () => {
+describe('a peer that is rejected is reported with the SPIFFE ID that it claims', () => {
+  test('verified by nobody, and only where the reason is reported', async () => {
     const stranger = await mintRootCa('foreign.test')
     const material = await stranger.mint('spiffe://foreign.test/acme/web')
     const now = Date.now()

@@ -199,7 +199,7 @@ const ends: [string, LapseReason, (scene: Scene) => void, SvidServerOptions?][] 
 ]
 
 describe.each(ends)('a peer %s', (_, reason, lapse, options = {}) => {
-  test('is told of first, with the reason, and its idle HTTP/1.1 connections end', async () => {
+  test('is reported first, with the reason, and its idle HTTP/1.1 connections end', async () => {
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage(options)
     const accepted = once(scene.loopback.server, 'secureConnection')
@@ -272,7 +272,7 @@ describe.each<[string, SvidServerOptions]>([
     return session.request({ ':path': '/' })
   }
 
-  test('goes on until the grace is over, and is cut then', async () => {
+  test('goes on until the grace is over, and is closed then', async () => {
     const { handler, response } = held()
     await using scene = await stage({ ...options, graceMs: 5000 }, handler)
     const events = record('spiffe:peer:lapsed')
@@ -325,7 +325,7 @@ async function upgrade(scene: Scene) {
 }
 
 describe('shortly before the SVID of a peer expires', () => {
-  test('its idle HTTP/1.1 connection ends, and it is not told of', async () => {
+  test('its idle HTTP/1.1 connection ends, and it is not reported', async () => {
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage()
     const socket = await keep(scene.port)
@@ -361,7 +361,7 @@ describe('shortly before the SVID of a peer expires', () => {
     expect(await text(stream as Readable)).toBe('the last one')
   })
 
-  test('nothing is cut yet, and all that is left is told of and cut when it has expired', async () => {
+  test('nothing is closed yet, and all that is left is reported and closed when it has expired', async () => {
     const graceMs = 500
     const events = record('spiffe:peer:lapsed')
     const { handler, response } = held()
@@ -396,7 +396,7 @@ describe('shortly before the SVID of a peer expires', () => {
 })
 
 describe('an upgraded socket', () => {
-  test('is told of, goes on until the grace is over, and is cut then', async () => {
+  test('is reported, goes on until the grace is over, and is closed then', async () => {
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage({ graceMs: 5000 })
     const { client, server } = await upgrade(scene)
@@ -533,7 +533,7 @@ function pendingImmediates(): number {
 }
 
 describe('a change of revocation lists', () => {
-  test('disturbs nobody whom they do not name, and lets nobody in whom they do', async () => {
+  test('disturbs no caller that they do not name, and lets no caller in that they do', async () => {
     const events = record('spiffe:peer:lapsed')
     const rejections = record('spiffe:peer:rejected')
     await using scene = await stage()
@@ -665,7 +665,7 @@ test('counting connections verifies none of them: a change of the bundles shows 
 })
 
 describe('disconnectPeers', () => {
-  test('asks about each peer once, and sends away those whom the answer names', async () => {
+  test('asks about each peer once, and disconnects those that the answer names', async () => {
     const events = record('spiffe:peer:lapsed')
     await using scene = await stage()
     const kept = await keep(scene.port, await authority.mint('spiffe://example.org/api'))

@@ -10,7 +10,7 @@ test('ten messages a second are let through', () => {
   expect([0, 999, 1000, 5000].map((now) => taken(budget, now, 'a', 50))).toEqual([10, 0, 10, 10])
 })
 
-test('a kind that was not told of is told of in a flood of others, and the next second pays for it', () => {
+test('a kind that was not reported yet is reported in a flood of others, and the next second pays for it', () => {
   const budget = new RateLimiter()
   expect(taken(budget, 0, 'a', 50)).toBe(10)
   expect([1, 2].map((now) => taken(budget, now, 'b', 5))).toEqual([1, 0])

@@ -92,7 +92,7 @@ describe.each(kinds)('with tickets of %s', (_name, version, protocol, options) =
     expect(events.stop()).toMatchObject([{ code: 'no-path' }])
   })
 
-  test('a peer that has expired is cut', async () => {
+  test('the connection of a peer that has expired is closed', async () => {
     const events = record('spiffe:peer:rejected')
     let now = NOW
     await using loopback = await serve(sourceOf(authority), { clock: () => now })
@@ -104,7 +104,7 @@ describe.each(kinds)('with tickets of %s', (_name, version, protocol, options) =
     expect(events.stop()).toMatchObject([{ code: 'expired' }])
   })
 
-  test('a peer that was revoked is cut', async () => {
+  test('the connection of a peer that was revoked is closed', async () => {
     const events = record('spiffe:peer:rejected')
     const source = sourceOf(authority)
     await using loopback = await serve(source)
@@ -137,7 +137,7 @@ describe.each(kinds)('with tickets of %s', (_name, version, protocol, options) =
     open.destroy()
   })
 
-  test('a peer whose authority is gone starts afresh, and is cut', async () => {
+  test('a peer whose authority is gone resumes nothing, and its connection is closed', async () => {
     const events = record('spiffe:peer:rejected')
     const source = sourceOf(authority, neighbour)
     await using loopback = await serve(source)
@@ -234,7 +234,7 @@ describe('sessionTicketLifetimeMs', () => {
     )
   })
 
-  test('is told to the client, in seconds', async () => {
+  test('is sent to the client, in seconds', async () => {
     await using loopback = await Loopback.serve(sourceOf(authority), {
       sessionTicketLifetimeMs: 42_900,
     })

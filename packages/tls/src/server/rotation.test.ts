@@ -102,7 +102,7 @@ describe('a rotation', () => {
     expect(loopback.requests).toBe(1 + issued.length)
   })
 
-  test('is told, with the generation and the time, and without the key', async () => {
+  test('is reported, with the generation and the time, and without the key', async () => {
     const events = record('spiffe:server:svid-applied')
     const source = sourceOf(first)
     let now = NOW

@@ -138,7 +138,7 @@ describe('a server without HTTP', () => {
     expect(identityOf(raw.server)?.counters).toMatchObject({ handshakesFailed: 1 })
   })
 
-  test('takes TLS 1.2 only where it is told to', async () => {
+  test('takes TLS 1.2 only where an option allows it', async () => {
     await using strict = await RawServer.serve()
     expect(await hear(strict, web, { maxVersion: 'TLSv1.2' })).toBe('')
     await using lenient = await RawServer.serve({ minVersion: 'TLSv1.2' })
@@ -174,7 +174,7 @@ describe('a connection whose peer lapses', () => {
   }
   const GRACE_MS = 4321
 
-  test('is told of, goes on until the grace is over, and is cut then', async () => {
+  test('is reported, goes on until the grace is over, and is closed then', async () => {
     await using raw = await RawServer.serve({ setTimer, graceMs: GRACE_MS }, echo)
     const socket = dial(raw.port, web)
     socket.on('error', () => undefined)
@@ -189,7 +189,7 @@ describe('a connection whose peer lapses', () => {
     await closed
   })
 
-  test('is cut at once with onPeerExpiry: immediate', async () => {
+  test('is closed at once with onPeerExpiry: immediate', async () => {
     await using raw = await RawServer.serve({ onPeerExpiry: 'immediate' }, echo)
     const socket = dial(raw.port, web)
     socket.on('error', () => undefined)
@@ -217,7 +217,7 @@ test.each<[string, object, string]>([
 test.each([
   ['says nothing', ''],
   ['begins its handshake and stops', '16030102000100'],
-])('a peer that %s is cut when its time is over', async (_, bytes) => {
+])('the connection of a peer that %s is closed when its time is over', async (_, bytes) => {
   await using raw = await RawServer.serve({ handshakeTimeoutMs: 100 })
   const socket = net.connect(portOf(raw.server), '127.0.0.1')
   socket.on('error', () => undefined).resume()
