@@ -1,7 +1,7 @@
 import { AttributeResolver } from '../attributes/resolver.ts'
 import { DecisionCache } from '../cache/decision-cache.ts'
 import { cacheChannel, type CacheEvent } from '../cache/events.ts'
-import type { Call } from '../call.ts'
+import type { Call, CallReader } from '../call.ts'
 import { DecisionLog, type LostDecisions } from '../decision-log/decision-log.ts'
 import { loadPolicy } from '../document/load.ts'
 import { Policy } from '../document/policy.ts'
@@ -23,7 +23,7 @@ import { Candidate } from '../rollout/candidate.ts'
 import { ShadowCounters } from '../rollout/shadow-counters.ts'
 import type { RuleContext } from '../rules/compile.ts'
 import { type RuleFinder, RuleTable } from '../rules/rule-table.ts'
-import type { TransportAdapter } from './adapter.ts'
+import type { PolicyLog, TransportAdapter } from './adapter.ts'
 import { adoptable } from './adoptable.ts'
 import { DecisionPoint } from './decision-point.ts'
 import type { PolicySettings } from './options.ts'
@@ -52,6 +52,8 @@ export interface Parts<C extends Call = Call, F extends RuleFinder<C> = RuleFind
 
 type Foundation = Pick<Parts, 'tenantOf' | 'resolver' | 'guards'>
 
+type ReaderAndLog = Pick<TransportAdapter, 'reader' | 'log'>
+
 /** Milliseconds that only go forward. */
 const monotonic = (): number => performance.now()
 
@@ -65,7 +67,7 @@ export async function assemble<C extends Call, F extends RuleFinder<C>>(
   adapter: TransportAdapter<C, F>,
 ): Promise<Parts<C, F>> {
   const { reader } = adapter
-  const foundation = layFoundation(settings, adapter)
+  const foundation = layFoundation(settings, reader)
   const first = await openPolicy(settings.policy)
   // The cache asks the replicas whether it may be used, and they make it forget.
   const link: { replicas: Replicas | null } = { replicas: null }
@@ -78,7 +80,7 @@ export async function assemble<C extends Call, F extends RuleFinder<C>>(
     if (!replacement.isAdopted) link.replicas?.publishPolicy()
     adapter.onReplaced(replacement)
   })
-  link.replicas = replicasOf(settings, adapter, cache, policy)
+  link.replicas = replicasOf(settings, adapter.log, cache, policy)
   const evaluator = new Evaluator(enforcing(reader))
   // What a candidate asks may not use up what the requests themselves may ask.
   const quotas = quotasOf(settings)
@@ -103,9 +105,9 @@ export async function assemble<C extends Call, F extends RuleFinder<C>>(
   }
 }
 
-function layFoundation<C extends Call, F extends RuleFinder<C>>(
+function layFoundation(
   { tenant, timeoutMs, engines, random }: PolicySettings,
-  { reader }: TransportAdapter<C, F>,
+  reader: CallReader,
 ): Foundation {
   const tenantOf = tenant === undefined ? null : compileTenantTemplate(tenant)
   const guards = Array.from(engines.values(), (engine) => {
@@ -121,9 +123,9 @@ async function openPolicy({ document, file }: PolicySettings['policy']): Promise
 }
 
 /** What rules are compiled with. */
-function ruleContext<C extends Call, F extends RuleFinder<C>>(
+function ruleContext(
   settings: PolicySettings,
-  { reader, log }: TransportAdapter<C, F>,
+  { reader, log }: ReaderAndLog,
   { tenantOf, resolver, guards }: Foundation,
   cache: DecisionCache,
 ): Omit<RuleContext, 'roles'> {
@@ -158,9 +160,9 @@ function quotasOf({ tenants, maxTenants }: PolicySettings): TenantQuotas {
   return new TenantQuotas({ maxInFlight, maxEvaluationsPerSecond, maxTenants, clock: monotonic })
 }
 
-function decisionLogOf<C extends Call, F extends RuleFinder<C>>(
+function decisionLogOf(
   { decisionLog, clock, random }: PolicySettings,
-  { reader, log }: TransportAdapter<C, F>,
+  { reader, log }: ReaderAndLog,
   tenantOf: TenantResolver | null,
 ): DecisionLog | null {
   if (decisionLog === null) return null
@@ -170,9 +172,9 @@ function decisionLogOf<C extends Call, F extends RuleFinder<C>>(
 }
 
 /** What the replicas of this service get from this one, and the reverse. */
-function replicasOf<C extends Call, F extends RuleFinder<C>>(
+function replicasOf(
   { replicas, clock }: PolicySettings,
-  { log }: TransportAdapter<C, F>,
+  log: PolicyLog,
   cache: DecisionCache,
   policy: ActivePolicy,
 ): Replicas | null {
