@@ -1,26 +1,61 @@
-import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
 import { contextTagConstructed, TAG } from '../der/tags.ts'
-import { commonName, forge, NULL, oid, type KeyPair } from '../x509/x509.test.support.ts'
+import {
+  bitString,
+  commonName,
+  forge,
+  newKeyPair,
+  NULL,
+  oid,
+  type KeyPair,
+} from '../x509/x509.test.support.ts'
 import { certify, party, selfSigned, svid, trusting, verdict } from './authorities.test.support.ts'
 import { verifyX509Svid } from './verify-x509-svid.ts'
 
 const root = party('root')
 const bundles = trusting(selfSigned(root))
 
-const rsa = (modulusLength: number, publicExponent = 0x10001): KeyPair =>
-  generateKeyPairSync('rsa', { modulusLength, publicExponent })
 const ec = (namedCurve: string, paramEncoding: 'named' | 'explicit' = 'named'): KeyPair =>
   generateKeyPairSync('ec', { namedCurve, paramEncoding })
 
 const identifier = (type: string, ...parameters: Buffer[]): Buffer =>
   tlv(TAG.sequence, oid(type), ...parameters)
 
+/** A key that is certified and never signs: to find real primes takes seconds. */
+const certifiedOnly = (algorithm: Buffer, key: Buffer): KeyPair => {
+  const spki = tlv(TAG.sequence, algorithm, bitString(key))
+  return { ...newKeyPair(), publicKey: createPublicKey({ key: spki, format: 'der', type: 'spki' }) }
+}
+
+/** An odd number of that many bits. */
+const integer = (bits: number): Buffer => {
+  const octets = randomBytes(bits / 8)
+  octets[0]! |= 0x80
+  octets[octets.length - 1]! |= 1
+  return tlv(TAG.integer, Buffer.from([0]), octets)
+}
+
+const rsaKey = (bits: number, exponent: string): Buffer =>
+  tlv(TAG.sequence, integer(bits), tlv(TAG.integer, Buffer.from(exponent, 'hex')))
+
+const rsa = (bits: number, exponent = '010001'): KeyPair =>
+  certifiedOnly(identifier('1.2.840.113549.1.1.1', NULL), rsaKey(bits, exponent))
+
+const rsaForPss = (bits: number): KeyPair =>
+  certifiedOnly(identifier('1.2.840.113549.1.1.10'), rsaKey(bits, '010001'))
+
+const dsa = (bits: number, subgroupBits: number): KeyPair => {
+  const parameters = [integer(bits), integer(subgroupBits), integer(bits - 8)]
+  const algorithm = identifier('1.2.840.10040.4.1', tlv(TAG.sequence, ...parameters))
+  return certifiedOnly(algorithm, integer(bits - 8))
+}
+
 describe('keys that may be used', () => {
   test.each<[string, KeyPair]>([
     ['RSA of 2048 bits', rsa(2048)],
-    ['RSA of 3072 bits with the exponent 3', rsa(3072, 3)],
+    ['RSA of 3072 bits with the exponent 3', rsa(3072, '03')],
     ['P-256', ec('P-256')],
     ['P-384', ec('P-384')],
     ['P-521', ec('P-521')],
@@ -34,12 +69,12 @@ describe('keys that may not be used', () => {
   const weak: readonly [string, KeyPair][] = [
     ['RSA of 1024 bits', rsa(1024)],
     ['RSA of 2040 bits', rsa(2040)],
-    ['RSA with an exponent of 32 bits', rsa(2048, 0xffff_fffb)],
-    ['RSA for PSS alone', generateKeyPairSync('rsa-pss', { modulusLength: 2048 })],
+    ['RSA with an exponent of 32 bits', rsa(2048, '00fffffffb')],
+    ['RSA for PSS alone', rsaForPss(2048)],
     ['P-224', ec('secp224r1')],
     ['secp256k1', ec('secp256k1')],
     ['P-256 with its parameters spelled out', ec('P-256', 'explicit')],
-    ['DSA', generateKeyPairSync('dsa', { modulusLength: 2048, divisorLength: 256 })],
+    ['DSA', dsa(2048, 256)],
     ['Ed448', generateKeyPairSync('ed448')],
     ['X25519', generateKeyPairSync('x25519')],
   ]
@@ -92,7 +127,7 @@ describe('signatures that may not be used', () => {
   })
 
   test('an RSA signature whose NULL is left out is one (RFC 4055 §5)', () => {
-    const issuer = party('rsa', rsa(2048))
+    const issuer = party('rsa', generateKeyPairSync('rsa', { modulusLength: 2048 }))
     const trusted = trusting(selfSigned(issuer))
     expect(verdict([svid(issuer)], trusted)).toBe('accepted')
     const algorithm = identifier(RSA_SHA256)

@@ -4,7 +4,7 @@ import { TrustDomain } from '../id/spiffe-id.ts'
 import { BundleSet } from '../x509/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { Certificate } from '../x509/certificate.ts'
-import { newKeyPair } from '../x509/x509.test.support.ts'
+import { newKeyPair, type KeyPair } from '../x509/x509.test.support.ts'
 import {
   certify,
   checksFor,
@@ -29,8 +29,26 @@ const mesh = (members: readonly Party[], shape: Shape = {}): Certificate[] =>
     members.filter((issuer) => issuer !== subject).map((issuer) => certify(subject, issuer, shape)),
   )
 
-const lookAlikes = (count: number, shape: Shape): Certificate[] =>
-  Array.from({ length: count }, () => selfSigned(party('authority'), shape))
+const pool: KeyPair[] = []
+
+/** As many keys, each another one; other tests use them as well. */
+const pooledKeys = (count: number): readonly KeyPair[] => {
+  while (pool.length < count) pool.push(newKeyPair())
+  return pool.slice(0, count)
+}
+
+const lookAlikesByShape = new Map<Shape, Certificate[]>()
+
+const lookAlikes = (count: number, shape: Shape): readonly Certificate[] => {
+  const made = lookAlikesByShape.get(shape) ?? []
+  lookAlikesByShape.set(shape, made)
+  for (const keys of pooledKeys(count).slice(made.length)) {
+    made.push(selfSigned(party('authority', keys), shape))
+  }
+  return made.slice(0, count)
+}
+
+const NO_KEY_IDS: Shape = { keyIds: false }
 
 describe('authorities that all certify one another', () => {
   const members = parties(10)
@@ -125,7 +143,7 @@ describe('loops', () => {
 
 describe('look-alikes in the bundle', () => {
   const right = party('authority')
-  const plain = { keyIds: false }
+  const plain = NO_KEY_IDS
 
   test('cost nothing where key identifiers tell them apart', () => {
     const bundles = trusting(...lookAlikes(100, {}), selfSigned(right))
@@ -173,7 +191,7 @@ describe('look-alikes in the chain', () => {
   })
 
   test('as many as a message of TLS carries, without key identifiers, do not hide a path', () => {
-    const plain = { keyIds: false }
+    const plain = NO_KEY_IDS
     const [leaf, link] = [svid(right, plain), certify(right, root, plain)]
     const room = 102_400 - leaf.raw.length - link.raw.length
     const each = lookAlikes(1, plain)[0]!.raw.length + 3
@@ -184,7 +202,7 @@ describe('look-alikes in the chain', () => {
   })
 
   test('with dear keys are refused within the budget', () => {
-    const plain = { keyIds: false }
+    const plain = NO_KEY_IDS
     const dear = Array.from({ length: 20 }, () =>
       selfSigned(party('authority', keysOn('P-521')), plain),
     )
@@ -194,14 +212,14 @@ describe('look-alikes in the chain', () => {
   })
 
   test('a hundred of them without key identifiers are gone through once', () => {
-    const plain = { keyIds: false }
+    const plain = NO_KEY_IDS
     const chain = [svid(right, plain), ...lookAlikes(100, plain), certify(right, root, plain)]
     expect(verdict(chain, bundles, ROOMY)).toBe('accepted')
     expect(checksFor(chain, bundles, ROOMY)).toBe(102)
   })
 
   test('as many as fit beside a path do not hide it', () => {
-    const plain = { keyIds: false }
+    const plain = NO_KEY_IDS
     const chain = [svid(right, plain), ...lookAlikes(14, plain), certify(right, root, plain)]
     expect(verdict(chain, bundles)).toBe('accepted')
   })
@@ -238,8 +256,11 @@ describe('many authorities', () => {
 })
 
 /** A leaf and the intermediates below an anchor, and who that is. */
-const ladder = (count: number, on = newKeyPair): [Certificate[], Certificate, Party] => {
-  const members = Array.from({ length: count }, (_, index) => party(`step ${index}`, on()))
+const ladder = (
+  count: number,
+  keys: readonly KeyPair[] = pooledKeys(count),
+): [Certificate[], Certificate, Party] => {
+  const members = keys.map((own, index) => party(`step ${index}`, own))
   const links = members.slice(1).map((issuer, index) => certify(members[index]!, issuer))
   const top = members.at(-1)!
   return [[svid(members[0]!), ...links], selfSigned(top), top]
@@ -247,7 +268,8 @@ const ladder = (count: number, on = newKeyPair): [Certificate[], Certificate, Pa
 
 describe('long chains', () => {
   test('of sixteen certificates are accepted, with the dearest keys, in any order', () => {
-    const [chain, anchor] = ladder(16, () => keysOn('P-521'))
+    const keys = Array.from({ length: 16 }, () => keysOn('P-521'))
+    const [chain, anchor] = ladder(16, keys)
     expect(chain).toHaveLength(16)
     const [leaf, ...links] = chain
     expect(verdict(chain, trusting(anchor))).toBe('accepted')
