@@ -1,13 +1,12 @@
 /**
  * What the tests import as `@jest/globals` while mutants are tried: it collects them, so that one
- * process can run those that reach a mutant again and again. Jest would load every file anew each time.
+ * process can run those that reach a mutant again and again, and nothing else of Jest.
  */
 import { format } from 'node:util'
 
 export { expect } from 'expect'
 
-// Long, because a slow machine must not find mutants.
-const TEST_TIMEOUT_MS = 20_000
+let testTimeoutMs
 const HOOKS = ['beforeAll', 'afterAll', 'beforeEach', 'afterEach']
 
 const newBlock = (name, parent) => ({
@@ -27,7 +26,7 @@ export function describe(name, define) {
   block = outer
 }
 
-export function test(name, act, timeoutMs = TEST_TIMEOUT_MS) {
+export function test(name, act, timeoutMs = testTimeoutMs) {
   block.children.push({ name: `${block.name} ${name}`.trim(), act, timeoutMs })
 }
 
@@ -44,6 +43,11 @@ test.skip = () => {}
 
 const hook = (kind) => (act, timeoutMs) => void block[kind].push({ act, timeoutMs })
 export const [beforeAll, afterAll, beforeEach, afterEach] = HOOKS.map(hook)
+
+/** What tests and hooks may take that do not say so themselves. */
+export function setTestTimeout(timeoutMs) {
+  testTimeoutMs = timeoutMs
+}
 
 /** Loads a test file and returns its outermost block. */
 export async function load(name, url) {
@@ -102,7 +106,7 @@ async function inTurn(hooks) {
 }
 
 /** What `act` throws, or that it does not end; `undefined` when all is well. */
-async function settled(act, timeoutMs = TEST_TIMEOUT_MS) {
+async function settled(act, timeoutMs = testTimeoutMs) {
   let timer
   const tooLate = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error('the test does not end')), timeoutMs)

@@ -12,7 +12,7 @@ import {
   TestStatus,
   toMutantRunResult,
 } from '@stryker-mutator/api/test-runner'
-import { load, run, testsOf } from './harness.mjs'
+import { load, run, setTestTimeout, testsOf } from './harness.mjs'
 import { keysFor, rememberKeys } from './keys.mjs'
 
 // What the instrumented code looks at.
@@ -30,6 +30,7 @@ class InProcessRunner {
 
   constructor({ inProcess }) {
     this.#testFiles = inProcess.testFiles
+    setTestTimeout(inProcess.testTimeoutMs)
   }
 
   capabilities() {
@@ -94,7 +95,7 @@ class InProcessRunner {
     return tests
   }
 
-  /** Loads a file when its turn has come, as Jest does: some tests take the time as they load. */
+  /** Loads a file when its turn has come: some tests take the time as they load. */
   async #load(file, onResult) {
     if (this.#blocks.has(file)) return this.#blocks.get(file)
     keysFor(file)

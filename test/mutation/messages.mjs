@@ -13,11 +13,12 @@ const tests = [
   // { message: '…' }, { fault: '…' }
   ({ parent }) => parent.type === 'ObjectProperty' && /^(message|fault)$/.test(parent.key.name),
   // const message = '…'
-  ({ parent }) => parent.type === 'VariableDeclarator' && parent.id.name === 'message',
-  // invalidDer('…'), validityRefusal(leaf, now, 'the leaf'), log.info({}, '…')
+  ({ parent }) =>
+    parent.type === 'VariableDeclarator' && /^(message|why|place)$/.test(parent.id.name),
+  // invalidDer('…'), validityRefusal(leaf, now, 'the leaf'), log.info({}, '…'), fail('…')
   ({ parent }) =>
     parent.type === 'CallExpression' &&
-    /^(invalidDer|\w+Refusal|info)$/.test(nameOf(parent.callee)),
+    /^(invalidDer|\w+Refusal|info|warn|fail)$/.test(nameOf(parent.callee)),
   // new SpiffeError('code', '…'), new Fault('code', '…')
   ({ parent, key }) =>
     parent.type === 'NewExpression' && /(Error|Fault)$/.test(nameOf(parent.callee)) && key > 0,

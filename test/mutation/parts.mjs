@@ -23,10 +23,39 @@ const READING_TESTS = [
   ]),
 ]
 
+const INTEGRATION = 'packages/authz/dist/integration'
+
+/** The quick ones first: the first that fails ends the run of a mutant. */
+const DECIDING_TESTS = [
+  'packages/policy/dist/evaluation',
+  'packages/policy/dist/rules',
+  'packages/policy/dist/decision-point',
+  'test/dist/policy-adapter',
+  ...[
+    'hook',
+    'stale-decision',
+    'tenants',
+    'explain',
+    'explain-request',
+    'nobody',
+    'attributes',
+    'devices',
+    'decision-log',
+    'engine',
+    'prefixes',
+    'jwt-claims',
+    'token-faults',
+    'policy',
+  ].map((name) => `${INTEGRATION}/${name}.test.js`),
+  'packages/authz/dist/authz.test.js',
+]
+
+const CACHE_TESTS = ['packages/policy/dist/cache', `${INTEGRATION}/stale-decision.test.js`]
+
 export const runs = {
   reading: {
     part: 'verifier',
-    packages: ['spiffe'],
+    package: 'spiffe',
     mutate: [
       'packages/spiffe/src/der/reader.ts',
       'packages/spiffe/src/id/{spiffe-id,syntax}.ts',
@@ -38,7 +67,7 @@ export const runs = {
   },
   verifying: {
     part: 'verifier',
-    packages: ['spiffe'],
+    package: 'spiffe',
     mutate: ['packages/spiffe/src/verify/*.ts'],
     tests: [
       ...compiled('packages/spiffe', ['verify', 'svid']),
@@ -53,16 +82,49 @@ export const runs = {
   // What these leave open after a failure would be seen by the tests of the next mutant.
   acceptor: {
     part: 'acceptor',
-    packages: ['tls'],
+    package: 'tls',
     mutate: ['packages/tls/src/server/acceptor.ts', 'packages/tls/src/peer/*.ts'],
     tests: compiled('packages/tls', ['peer', 'server', 'client', 'test-kit']),
     mutantsPerProcess: 1,
   },
   gate: {
     part: 'gate',
-    packages: ['peer'],
+    package: 'peer',
     mutate: ['packages/peer/src/gate/*.ts'],
     tests: ['packages/peer/dist'],
     mutantsPerProcess: 1,
+  },
+  evaluator: {
+    part: 'evaluator',
+    package: 'policy',
+    mutate: [
+      'packages/policy/src/evaluation/*.ts',
+      'packages/policy/src/rules/{compose,decision-key}.ts',
+      'packages/policy/src/decision-point/decision-point.ts',
+    ],
+    tests: DECIDING_TESTS,
+    mutantsPerProcess: 0,
+    testTimeoutMs: 5000,
+  },
+  hook: {
+    part: 'evaluator',
+    package: 'authz',
+    mutate: ['packages/authz/src/hook/*.ts'],
+    tests: [
+      ...['hook', 'stale-decision', 'tenants', 'explain', 'engine', 'policy'].map(
+        (name) => `${INTEGRATION}/${name}.test.js`,
+      ),
+      'packages/authz/dist/authz.test.js',
+    ],
+    mutantsPerProcess: 0,
+  },
+  cache: {
+    part: 'decision cache',
+    package: 'policy',
+    mutate: ['packages/policy/src/cache/*.ts'],
+    tests: CACHE_TESTS,
+    mutantsPerProcess: 0,
+    // Many mutants leave a caller waiting for ever.
+    testTimeoutMs: 5000,
   },
 }

@@ -60,6 +60,21 @@ const reasonFor = (finding, reasons) =>
   reasons.find(({ file, changes }) => file === finding.file && changes.includes(changeOf(finding)))
     ?.reason ?? '**not explained yet**'
 
+/**
+ * What is explained and does not survive: `file: change`.
+ * @param isComplete whether the findings are those of all parts; if not, reasons for other files are left out
+ */
+export function staleReasons(findings, reasons, isComplete) {
+  const all = Object.values(findings).flat()
+  const files = new Set(all.map(({ file }) => file))
+  const survivors = all.filter(({ status }) => SURVIVED.includes(status))
+  const survived = new Set(survivors.map((finding) => `${finding.file}: ${changeOf(finding)}`))
+  return reasons
+    .filter(({ file }) => isComplete || files.has(file))
+    .flatMap(({ file, changes }) => changes.map((change) => `${file}: ${change}`))
+    .filter((explained) => !survived.has(explained))
+}
+
 const row = (finding, reason) =>
   `| ${finding.file}:${finding.line} | ${asCode(finding.text)} → ${asCode(finding.replacement)} | ${reason} |`
 

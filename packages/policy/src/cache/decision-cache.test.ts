@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { type Decision, deny } from '../decision/decision.ts'
-import { conditionOutcomes } from '../decision/outcomes.ts'
+import { conditionOutcomes, engineOutcomes } from '../decision/outcomes.ts'
 import { tenantKey } from '../principals/tenant.ts'
 import { DecisionCache, type DecisionCacheOptions } from './decision-cache.ts'
 import type { CachedCheck, CacheQuery } from './query.ts'
@@ -169,6 +169,36 @@ describe('how long a decision lives', () => {
   })
 })
 
+test('what the cache has done is counted', () => {
+  const { cache } = cacheAt(0)
+  const allowed = counted(() => YES)
+  const refused = counted(() => NO, { tenant: GLOBEX })
+  for (let times = 0; times < 3; times++) ask(cache, allowed.question)
+  ask(cache, refused.question)
+  expect(cache.stats()).toEqual({ tenants: 2, decisions: 2, hits: 2, misses: 2, evaluations: 2 })
+})
+
+test('of a caller whose SVID has ended nothing is kept', () => {
+  const { cache } = cacheAt(5000)
+  for (const notAfter of [4999, 5000]) ask(cache, counted(() => YES, { notAfter }).question)
+  expect(cache.stats().decisions).toBe(0)
+})
+
+test('a stale decision is used until the end of the SVID of the caller', () => {
+  const { cache, time } = cacheAt(0)
+  const { allowedStale, refusedStale, failed, allowed } = engineOutcomes('judge')
+  const stale = { ms: 10_000, allowed: allowedStale, refused: refusedStale }
+  const failure = failed(new Error('gone'))
+  let answer: Decision = allowed
+  const { question } = counted(() => answer, { notAfter: 5000, maxAgeMs: 1000, stale })
+  ask(cache, question)
+  answer = failure
+  time.now = 4999
+  expect(ask(cache, question)).toBe(allowedStale)
+  time.now = 5000
+  expect(ask(cache, question)).toBe(failure)
+})
+
 describe('callers with the same question', () => {
   test('a thousand wait for one evaluation, and its failure reaches them all', async () => {
     const { cache } = cacheAt(0)
@@ -254,7 +284,7 @@ describe('invalidation', () => {
     cache.invalidate(ACME)
     calls[1]?.(YES)
     expect(await answer).toMatchObject({ allowed: false, reason: 'decision-outdated' })
-    expect(cache.stats().decisions).toBe(0)
+    expect(cache.stats()).toMatchObject({ decisions: 0, misses: 1, evaluations: 2 })
   })
 
   test('who asks after it does not join an evaluation from before it', async () => {
@@ -295,6 +325,52 @@ describe('invalidation', () => {
     expect(await answer).toBe(NO)
   })
 
+  test('reaches each evaluation of such a tenant, also when another one has ended', async () => {
+    const { cache } = cacheAt(0, { maxTenants: 1 })
+    const [first, second] = [pending(), pending()]
+    const evict = (): Decision => ask(cache, counted(() => YES, { tenant: GLOBEX }).question)
+    const ended = decideOf(cache, counted(first.evaluate, { key: 'first' }).question)
+    const answer = decideOf(cache, counted(second.evaluate, { key: 'second' }).question)
+    evict()
+    first.calls[0]?.(YES)
+    expect(await ended).toBe(YES)
+    evict()
+    cache.invalidate(ACME)
+    second.calls[0]?.(YES)
+    await untilCalled(second.calls, 2)
+    second.calls[1]?.(NO)
+    expect(await answer).toBe(NO)
+  })
+
+  test('reaches an evaluation of such a tenant, also when one from before another invalidation has ended', async () => {
+    const { cache } = cacheAt(0, { maxTenants: 1 })
+    const [first, second] = [pending(), pending()]
+    const evict = (): Decision => ask(cache, counted(() => YES, { tenant: GLOBEX }).question)
+    const outdated = decideOf(cache, counted(first.evaluate, { key: 'first' }).question)
+    cache.invalidate(ACME)
+    const answer = decideOf(cache, counted(second.evaluate, { key: 'second' }).question)
+    evict()
+    first.calls[0]?.(YES)
+    await untilCalled(first.calls, 2)
+    evict()
+    cache.invalidate(ACME)
+    second.calls[0]?.(YES)
+    await untilCalled(second.calls, 2)
+    second.calls[1]?.(NO)
+    expect(await answer).toBe(NO)
+    first.calls[1]?.(YES)
+    expect(await outdated).toMatchObject({ reason: 'decision-outdated' })
+  })
+
+  test('a tenant that was evicted is forgotten once its evaluations have ended', async () => {
+    const { cache } = cacheAt(0, { maxTenants: 1 })
+    const { question, asked } = counted(() => Promise.resolve(YES))
+    await cache.decide(question, question)
+    ask(cache, counted(() => YES, { tenant: GLOBEX }).question)
+    expect(await cache.decide(question, question)).toBe(YES)
+    expect(asked.times).toBe(2)
+  })
+
   test('eviction of a tenant alone does not repeat its evaluation', async () => {
     const { cache } = cacheAt(0, { maxTenants: 1 })
     const { calls, evaluate } = pending()
@@ -309,6 +385,13 @@ describe('invalidation', () => {
 })
 
 describe('what is not to be remembered', () => {
+  test('is answered at once where the check answers at once, each time', () => {
+    const { cache } = cacheAt(0)
+    const { question, asked } = counted(() => YES)
+    for (let times = 0; times < 3; times++) expect(decideAfreshOf(cache, question)).toBe(YES)
+    expect(asked.times).toBe(3)
+  })
+
   test.each([
     ['of the tenant', ACME],
     ['of all', undefined],
