@@ -8,7 +8,13 @@ import type { RejectedEvent, X509SourceOptions } from '@fastify-spiffe/workload-
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 
-import { BACKOFF, openSource, sendUpdate } from '@fastify-spiffe-test/kit/agent-source'
+import {
+  answerAll,
+  BACKOFF,
+  openingError,
+  openSource,
+  sendUpdate,
+} from '@fastify-spiffe-test/kit/agent-source'
 import { Published } from '@fastify-spiffe-test/kit/published'
 import { ScriptedAgent } from '@fastify-spiffe-test/kit/scripted-agent'
 import type { AgentCall, Reply } from '@fastify-spiffe-test/kit/scripted-agent'
@@ -29,13 +35,22 @@ let agent: ScriptedAgent
 let source: X509Source
 let call: AgentCall
 let rejected: Published<RejectedEvent>
-let offsetMs: number
 
-/** The time by which the source judges. Whole seconds later is what certificates can say. */
-const clock = (): number => Date.now() + offsetMs
-/** Half an hour from now, when nothing else has changed yet. */
-const LATER_MS = 30 * MINUTE_MS
-const later = (): { notBefore: number } => ({ notBefore: Date.now() + LATER_MS })
+/** When what waits becomes valid: at a whole second, as certificates say it; all else is valid then too. */
+const LATER = Math.floor(Date.now() / 1000) * 1000 + 30 * MINUTE_MS
+const later = (): { notBefore: number } => ({ notBefore: LATER })
+/**
+ * The time by which the source judges. It stands still, a little before {@link LATER}: the source waits
+ * for so long, and again until the test moves it. Farther away, it would look once a second.
+ */
+const SOON = LATER - 20
+let now: number
+/** How often the source has looked. */
+let looks: number
+const clock = (): number => {
+  looks++
+  return now
+}
 
 beforeAll(async () => {
   authority = await mintRootCa('example.org')
@@ -45,7 +60,8 @@ beforeAll(async () => {
 })
 
 beforeEach(async () => {
-  offsetMs = 0
+  now = SOON
+  looks = 0
   agent = await ScriptedAgent.listen()
   rejected = new Published('spiffe:svid:rejected', agent.address)
 })
@@ -68,9 +84,22 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await source.nextUpdate()
 }
 
+/** Waits until the source has found some times that it is not time yet. */
+async function untilLooked(): Promise<void> {
+  const before = looks
+  await untilSaid(() => looks >= before + 6)
+}
+
 /** Waits for what is no update: another error in the same state. */
 async function untilSaid(holds: () => boolean): Promise<void> {
   while (!holds()) await setImmediate()
+}
+
+/** Sends a message that is refused, whereupon the source looks at the clock. */
+async function sendGarbage(): Promise<void> {
+  const { length } = codes()
+  call.send({ svids: [{ ...web, x509Svid: Buffer.from('garbage') }] })
+  await untilSaid(() => codes().length > length)
 }
 
 const codes = (): string[] => rejected.events.map(({ code }) => code)
@@ -81,11 +110,14 @@ const stateAndCode = () => [source.state, source.error?.code ?? null]
 
 describe('an SVID that is not valid yet', () => {
   test('is waited for at the start, and presented when its time has come', async () => {
-    const notBefore = Math.ceil(Date.now() / 1000) * 1000 + 1000
-    const fields = await svidFields(authority, WEB, { template: { notBefore } })
-    await open({ svids: [fields] })
-    expect(Date.now()).toBeGreaterThanOrEqual(notBefore)
-    expect(Date.now() - notBefore).toBeLessThan(900)
+    const fields = await svidFields(authority, WEB, { template: later() })
+    let isOpen = false
+    const opening = open({ svids: [fields] }).then(() => (isOpen = true))
+    await untilSaid(() => codes().length === 1)
+    await untilLooked()
+    expect(isOpen).toBe(false)
+    now = LATER
+    await opening
     expect(stateAndCode()).toEqual(['ready', null])
     expect(codes()).toEqual(['not-yet-valid'])
     expect(agent.calls).toHaveLength(1)
@@ -93,9 +125,9 @@ describe('an SVID that is not valid yet', () => {
 
   test('is what open names when its time does not come within timeoutMs', async () => {
     const fields = await svidFields(authority, WEB, { template: later() })
-    const opening = X509Source.open({ address: agent.address, timeoutMs: 1_000 })
-    ;(await agent.nextCall()).send({ svids: [fields] })
-    await expect(opening).rejects.toMatchObject({ code: 'not-yet-valid' })
+    void answerAll(agent, (each) => each.send({ svids: [fields] }))
+    const error = await openingError({ address: agent.address })
+    expect(error).toMatchObject({ code: 'not-yet-valid' })
   })
 
   test('is not waited for any more once the signal aborts', async () => {
@@ -125,7 +157,7 @@ describe('an SVID that is not valid yet', () => {
     const federated = source.bundles.get(TrustDomain.parse('other.test'))
     expect(federated?.revocationLists).toHaveLength(1)
 
-    offsetMs = LATER_MS
+    now = LATER
     await source.nextUpdate()
     expect(source.svid?.equals(before!)).toBe(false)
     expect(source.svids).toEqual([source.svid])
@@ -136,13 +168,15 @@ describe('an SVID that is not valid yet', () => {
 
   test('is never presented before, and exactly once told of', async () => {
     await open({ svids: [web] })
-    const notBefore = Math.ceil(Date.now() / 1000) * 1000 + 1000
     const seen: [time: number, serialNumber: string | undefined][] = []
-    source.onUpdate(() => seen.push([Date.now(), serial(source)]))
+    source.onUpdate(() => seen.push([now, serial(source)]))
     const before = serial(source)
-    call.send({ svids: [await svidFields(authority, WEB, { template: { notBefore } })] })
+    call.send({ svids: [await svidFields(authority, WEB, { template: later() })] })
+    await untilSaid(() => codes().length === 1)
+    await untilLooked()
+    now = LATER
     await until(() => serial(source) !== before)
-    expect(seen.map(([time, number]) => [time >= notBefore, number === before])).toEqual([
+    expect(seen.map(([time, number]) => [time >= LATER, number === before])).toEqual([
       [false, true],
       [true, false],
     ])
@@ -154,7 +188,7 @@ describe('an SVID that is not valid yet', () => {
     const fields = await svidFields(intermediate, WEB, { bundle: authority.der })
     await send({ svids: [fields] })
     expect(stateAndCode()).toEqual(['stale', 'not-yet-valid'])
-    offsetMs = LATER_MS
+    now = LATER
     await source.nextUpdate()
     expect(source.svid?.certificates).toHaveLength(2)
     expect(source.state).toBe('ready')
@@ -169,7 +203,7 @@ describe('an SVID that is not valid yet', () => {
     const peer = (await successor.mint(API)).toX509Svid()
     const verdict = () => verifyX509Svid(peer.certificates, source.bundles, { clock })
     expect(verdict()).toMatchObject({ ok: false, code: 'not-yet-valid' })
-    offsetMs = LATER_MS
+    now = LATER
     await source.nextUpdate()
     expect(source.state).toBe('ready')
     expect(verdict().ok).toBe(true)
@@ -177,12 +211,12 @@ describe('an SVID that is not valid yet', () => {
 
   test('waits no longer than for the first path that is good', async () => {
     await open({ svids: [web] })
-    const far = await authority.mintCa({ notBefore: Date.now() + 50 * MINUTE_MS })
+    const far = await authority.mintCa({ notBefore: LATER + 20 * MINUTE_MS })
     const near = await svidFields(authority, WEB, {
       template: { ...later(), chain: (chain) => [...chain, far.der] },
     })
     await send({ svids: [near] })
-    offsetMs = LATER_MS
+    now = LATER
     await source.nextUpdate()
     expect(source.state).toBe('ready')
   })
@@ -191,10 +225,11 @@ describe('an SVID that is not valid yet', () => {
     ['its signature', { corruptSignature: true }, 'untrusted-svid'],
     ['its key', { mismatchedKey: true }, 'key-mismatch'],
     ['its uses', { keyUsage: ['keyCertSign'] as const }, 'invalid-svid'],
-    ['its end', { notAfter: Date.now() + LATER_MS - MINUTE_MS }, 'untrusted-svid'],
+    ['its end', { notAfter: LATER - MINUTE_MS }, 'untrusted-svid'],
   ])(
     'is refused with its whole message when %s is wrong besides',
     async (_what, template, code) => {
+      now = LATER - 2 * MINUTE_MS
       await open({ svids: [web] })
       const bundles = source.bundles
       const bundle = Buffer.concat([authority.der, foreign.der])
@@ -225,19 +260,24 @@ describe('an SVID that is not valid yet', () => {
     await send({ svids: [await svidFields(authority, API, { template: later() })] })
     expect(source.svid).toBe(null)
     expect(stateAndCode()).toEqual(['starting', 'not-yet-valid'])
-    offsetMs = LATER_MS
+    now = LATER
     await source.nextUpdate()
     expect(presented()).toBe(API)
   })
 
   test('does not revive the last one when that expires meanwhile', async () => {
-    const notAfter = Date.now() + LATER_MS - MINUTE_MS
+    const notAfter = LATER - MINUTE_MS
+    now = notAfter - 20
     await open({ svids: [await svidFields(authority, WEB, { template: { notAfter } })] })
     await send({ svids: [await svidFields(authority, WEB, { template: later() })] })
-    offsetMs = LATER_MS - MINUTE_MS + 1000
+    now = notAfter + 1000
     await until(() => source.state === 'expired')
     expect(source.svid).toBe(null)
-    offsetMs = LATER_MS
+    // It was overdue: the source has called again.
+    call = await agent.nextCall()
+    now = SOON
+    await sendGarbage()
+    now = LATER
     await until(() => presented() === WEB)
     expect(source.svid?.notAfter).toBeGreaterThan(notAfter)
   })
@@ -250,7 +290,7 @@ describe('of several SVIDs', () => {
     call = await agent.nextCall()
     call.send({ svids: [waiting, api] })
     call.send({ svids: [waiting, api], federatedBundles: { [OTHER]: foreign.der } })
-    offsetMs = LATER_MS
+    now = LATER
     source = await opening
     expect(presented()).toBe(WEB)
     expect(source.svids).toHaveLength(2)
@@ -260,7 +300,7 @@ describe('of several SVIDs', () => {
     await open({ svids: [web, await svidFields(authority, API, { template: later() })] })
     expect(stateAndCode()).toEqual(['ready', null])
     expect(source.svids).toHaveLength(1)
-    offsetMs = LATER_MS
+    now = LATER
     await source.nextUpdate()
     expect(source.svids.map(({ spiffeId }) => spiffeId.toString())).toEqual([WEB, API])
     expect(presented()).toBe(WEB)
@@ -275,7 +315,7 @@ describe('of several SVIDs', () => {
     const opening = X509Source.open({ address: agent.address, backoff: BACKOFF, clock, pick })
     call = await agent.nextCall()
     call.send({ svids: [web, waiting] })
-    offsetMs = LATER_MS
+    now = LATER
     source = await opening
     expect(presented()).toBe(API)
   })
@@ -288,7 +328,7 @@ describe('of several SVIDs', () => {
     }
     await open({ svids: [web, await svidFields(authority, API, { template: later() })] }, { pick })
     expect(presented()).toBe(WEB)
-    offsetMs = LATER_MS
+    now = LATER
     await until(() => presented() === API)
     expect(shown).toEqual([1, 2])
   })
@@ -307,7 +347,7 @@ describe('while an SVID waits', () => {
     await send({ svids: [newer] })
     const current = serial(source)
     expect(stateAndCode()).toEqual(['ready', null])
-    offsetMs = LATER_MS
+    now = LATER
     // A message later, nothing of the one that waited has come back.
     await send({ svids: [newer], federatedBundles: { [OTHER]: foreign.der } })
     expect(serial(source)).toBe(current)
@@ -316,9 +356,8 @@ describe('while an SVID waits', () => {
   test('a newer message that is malformed does not', async () => {
     await wait()
     const current = serial(source)
-    call.send({ svids: [{ ...web, x509Svid: Buffer.from('garbage') }] })
-    await untilSaid(() => codes().length === 2)
-    offsetMs = LATER_MS
+    await sendGarbage()
+    now = LATER
     await until(() => serial(source) !== current)
     expect(stateAndCode()).toEqual(['ready', null])
   })
@@ -327,7 +366,7 @@ describe('while an SVID waits', () => {
     await wait()
     call.fail(status.PERMISSION_DENIED)
     await until(() => source.state === 'denied')
-    offsetMs = LATER_MS
+    now = LATER
     const again = await agent.nextCall()
     again.send({ svids: [api] })
     await until(() => source.state === 'ready')
@@ -339,7 +378,7 @@ describe('while an SVID waits', () => {
     await agent.kill()
     await untilSaid(() => source.error?.code === 'unreachable')
     const current = serial(source)
-    offsetMs = LATER_MS
+    now = LATER
     await until(() => serial(source) !== current)
     expect(stateAndCode()).toEqual(['stale', 'unreachable'])
   })
@@ -349,7 +388,7 @@ describe('while an SVID waits', () => {
     const { svid } = source
     await source.close()
     await call.cancelled
-    offsetMs = LATER_MS
+    now = LATER
     expect([source.svid, source.state]).toEqual([svid, 'closed'])
   })
 })
@@ -358,7 +397,7 @@ describe('a clock that is set', () => {
   test('back does not take away what is presented, nor what the agent sends again', async () => {
     await open({ svids: [web] })
     const { svid } = source
-    offsetMs = -2 * 60 * MINUTE_MS
+    now -= 2 * 60 * MINUTE_MS
     await send({ svids: [web], federatedBundles: { [OTHER]: foreign.der } })
     expect(source.svid).toBe(svid)
     expect(source.state).toBe('ready')
@@ -366,13 +405,14 @@ describe('a clock that is set', () => {
 
   test('back behind the end of an SVID that was refused lets it in, with its bundles', async () => {
     await open({ svids: [web] })
-    offsetMs = 2 * 60 * MINUTE_MS
+    now += 2 * 60 * MINUTE_MS
     const bundle = Buffer.concat([authority.der, (await mintRootCa('example.org')).der])
     call.send({ svids: [await svidFields(authority, API, { bundle })] })
     await untilSaid(() => codes().length === 1)
     expect(codes()).toEqual(['invalid-svid'])
     expect(source.bundles.get(own)?.authorities).toHaveLength(1)
-    offsetMs = 0
+    now = SOON
+    await sendGarbage()
     await until(() => presented() === API)
     expect(source.bundles.get(own)?.authorities).toHaveLength(2)
     expect(stateAndCode()).toEqual(['ready', null])
@@ -382,13 +422,15 @@ describe('a clock that is set', () => {
     await open({ svids: [web] })
     const current = serial(source)
     await send({ svids: [await svidFields(authority, WEB, { template: later() })] })
-    offsetMs = -60 * MINUTE_MS
-    await send({
-      svids: [await svidFields(authority, WEB, { template: later() })],
-      federatedBundles: { [OTHER]: foreign.der },
-    })
+    const successor = await svidFields(authority, WEB, { template: later() })
+    now -= 60 * MINUTE_MS
+    await send({ svids: [successor], federatedBundles: { [OTHER]: foreign.der } })
     expect(serial(source)).toBe(current)
-    offsetMs = LATER_MS
+    now = SOON
+    await send({ svids: [successor] })
+    await untilLooked()
+    expect(serial(source)).toBe(current)
+    now = LATER
     await until(() => serial(source) !== current)
     expect(source.state).toBe('ready')
   })
@@ -398,11 +440,10 @@ describe('a clock that is set', () => {
     const notAfter = notBefore + MINUTE_MS
     const long = await mintRootCa('example.org', { notAfter: notAfter + MINUTE_MS })
     const fields = await svidFields(long, WEB, { template: { notBefore, notAfter } })
-    const started = process.cpuUsage()
-    const opening = X509Source.open({ address: agent.address, timeoutMs: 1_000, clock })
-    ;(await agent.nextCall()).send({ svids: [fields] })
-    await expect(opening).rejects.toMatchObject({ code: 'not-yet-valid' })
-    expect(process.cpuUsage(started).user / 1000).toBeLessThan(250)
+    void answerAll(agent, (each) => each.send({ svids: [fields] }))
+    const error = await openingError({ address: agent.address, clock })
+    expect(error).toMatchObject({ code: 'not-yet-valid' })
+    expect(looks).toBeLessThan(50)
   })
 })
 
@@ -414,7 +455,7 @@ describe('a client', () => {
     const first = watching.next()
     const stream = await agent.nextCall()
     stream.send({ svids: [await svidFields(authority, WEB, { template: later() }), api] })
-    offsetMs = LATER_MS
+    now = LATER
     expect((await first).value?.svids).toHaveLength(2)
     // Leaving in the middle ends the stream.
     await watching.return()

@@ -1,82 +1,106 @@
 import { expect, test } from '@jest/globals'
+import { ManualTime } from '../manual-time.test.helper.ts'
 import { ExpiryMonitor } from './expiry-monitor.ts'
 
+const SECOND_MS = 1_000
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
-/** A monitor whose calls the test can wait for, by a clock that the test can set. */
+/** A monitor, and how often it has called. */
 function stage() {
-  let offsetMs = 0
-  let overdue = 0
-  let heard: (() => void) | undefined
-  const clock = (): number => Date.now() + offsetMs
+  const time = new ManualTime()
+  const calls = { ticks: 0, overdue: 0 }
   const monitor = new ExpiryMonitor({
-    clock,
-    onTick: () => heard?.(),
-    onRenewalOverdue: () => {
-      overdue += 1
-    },
+    clock: time.clock,
+    setTimer: time.setTimer,
+    onTick: () => calls.ticks++,
+    onRenewalOverdue: () => calls.overdue++,
   })
-  return {
-    monitor,
-    clock,
-    set: (ms: number): void => void (offsetMs = ms),
-    overdue: (): number => overdue,
-    look: () => new Promise<void>((resolve) => (heard = resolve)),
-  }
+  return { monitor, time, calls }
 }
 
-test('looks as soon as the SVID has expired', async () => {
-  const { monitor, clock, look } = stage()
-  const notAfter = clock() + 100
-  monitor.set({ notAfter })
-  while (clock() <= notAfter) await look()
-  expect(clock() - notAfter).toBeLessThan(900)
-  monitor.set(null)
+test('looks as soon as the SVID has expired', () => {
+  const { monitor, time, calls } = stage()
+  monitor.set({ notAfter: time.now + 100 })
+  time.pass(75)
+  const before = calls.ticks
+  expect(time.delays).toEqual([26])
+  time.pass(25)
+  expect(calls.ticks).toBe(before)
+  time.pass(1)
+  expect(calls.ticks).toBe(before + 1)
 })
 
-test('calls a successor overdue after three quarters of the lifetime, and then after half of what is left', async () => {
-  const { monitor, clock, set, look, overdue } = stage()
-  monitor.set({ notAfter: clock() + HOUR_MS })
+test('looks once a second, however long the SVID is valid', () => {
+  const { monitor, time, calls } = stage()
+  monitor.set({ notAfter: time.now + 1_000_000 * HOUR_MS })
+  for (let seconds = 1; seconds <= 5; seconds++) {
+    expect(time.delays).toEqual([SECOND_MS])
+    time.pass(SECOND_MS)
+    expect(calls).toEqual({ ticks: seconds, overdue: 0 })
+  }
+})
+
+test('calls a successor overdue after three quarters of the lifetime, and then after half of what is left', () => {
+  const { monitor, time, calls } = stage()
+  const start = time.now
+  monitor.set({ notAfter: start + HOUR_MS })
   const counts: number[] = []
   for (const minutes of [44, 46, 52, 54]) {
-    set(minutes * MINUTE_MS)
-    await look()
-    counts.push(overdue())
+    time.set(start + minutes * MINUTE_MS)
+    time.pass(SECOND_MS)
+    counts.push(calls.overdue)
   }
   expect(counts).toEqual([0, 1, 1, 2])
-  monitor.set(null)
 })
 
-test('notices that the clock was set, forward and back', async () => {
-  const { monitor, clock, set, look, overdue } = stage()
-  const notAfter = clock() + HOUR_MS
-  monitor.set({ notAfter })
-  set(2 * HOUR_MS)
-  await look()
-  expect(clock()).toBeGreaterThan(notAfter)
-  set(0)
-  await look()
-  expect(clock()).toBeLessThan(notAfter)
-  expect(overdue()).toBe(1)
-  monitor.set(null)
+test('notices that the clock was set, forward and back', () => {
+  const { monitor, time, calls } = stage()
+  const start = time.now
+  monitor.set({ notAfter: start + HOUR_MS })
+  time.set(start + 2 * HOUR_MS)
+  time.pass(SECOND_MS)
+  expect(calls).toEqual({ ticks: 1, overdue: 1 })
+  time.set(start)
+  time.pass(SECOND_MS)
+  expect(calls).toEqual({ ticks: 2, overdue: 1 })
 })
 
-test('calls nobody any more once who looks has ended it', async () => {
+test('calls nobody any more once who looks has ended it', () => {
+  const time = new ManualTime()
   const calls: string[] = []
-  let offsetMs = 0
-  await new Promise<void>((resolve) => {
+  const monitor = new ExpiryMonitor({
+    clock: time.clock,
+    setTimer: time.setTimer,
+    onTick: () => {
+      monitor.set(null)
+      calls.push('ended')
+    },
+    onRenewalOverdue: () => calls.push('overdue'),
+  })
+  monitor.set({ notAfter: time.now + HOUR_MS })
+  time.set(time.now + 2 * HOUR_MS)
+  time.pass(SECOND_MS)
+  expect(calls).toEqual(['overdue', 'ended'])
+  expect(time.delays).toEqual([])
+})
+
+test('goes by real timers that keep no process alive', async () => {
+  const held = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const ticked = new Promise<void>((resolve) => {
     const monitor = new ExpiryMonitor({
-      clock: () => Date.now() + offsetMs,
+      clock: Date.now,
       onTick: () => {
         monitor.set(null)
-        calls.push('ended')
         resolve()
       },
-      onRenewalOverdue: () => calls.push('overdue'),
+      onRenewalOverdue: () => undefined,
     })
-    monitor.set({ notAfter: Date.now() + HOUR_MS })
-    offsetMs = 2 * HOUR_MS
+    monitor.set({ notAfter: Date.now() + 20 })
   })
-  expect(calls).toEqual(['overdue', 'ended'])
+  expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout')).toHaveLength(held)
+  // Something else has to keep this process alive meanwhile.
+  const alive = setInterval(() => undefined, 1_000)
+  await ticked
+  clearInterval(alive)
 })

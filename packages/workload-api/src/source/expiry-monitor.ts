@@ -1,4 +1,5 @@
-import type { X509Svid } from '@fastify-spiffe/spiffe'
+import type { SetTimer, X509Svid } from '@fastify-spiffe/spiffe'
+import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 
 /** How often the clock is read: a timer's own clock stands still while the machine sleeps. */
 const TICK_MS = 1_000
@@ -10,6 +11,8 @@ type Watched = Pick<X509Svid, 'notAfter'>
 
 export interface ExpiryMonitorOptions {
   readonly clock: () => number
+  /** Default: timers that do not keep the process alive. */
+  readonly setTimer?: SetTimer
   /** Called at least once a second while there is an SVID, and as soon as it has expired. */
   readonly onTick: () => void
   /** Called when a new SVID should have come by now. */
@@ -19,21 +22,22 @@ export interface ExpiryMonitorOptions {
 /**
  * Watches the clock while there is an SVID, for its expiry and for an overdue renewal. Agents renew an
  * SVID at half of its lifetime. The renewal is overdue at three quarters of the lifetime, and again
- * each time half of the remaining time has passed, but at most every 30 s. The timer does not keep the
- * process alive.
+ * each time half of the remaining time has passed, but at most every 30 s.
  */
 export class ExpiryMonitor {
   readonly #options: ExpiryMonitorOptions
-  #timer: NodeJS.Timeout | undefined
+  readonly #setTimer: SetTimer
+  #cancelTimer: (() => void) | undefined
   #renewalOverdueAt = Infinity
 
   constructor(options: ExpiryMonitorOptions) {
     this.#options = options
+    this.#setTimer = options.setTimer ?? setUnreferencedTimer
   }
 
   /** Watches this SVID, which has just come, in place of the one before; `null` ends the watch. */
   set(svid: Watched | null): void {
-    clearTimeout(this.#timer)
+    this.#cancelTimer?.()
     if (svid === null) return
     const now = this.#options.clock()
     this.#renewalOverdueAt = now + (svid.notAfter - now) * 0.75
@@ -44,8 +48,7 @@ export class ExpiryMonitor {
     const now = this.#options.clock()
     const due = [svid.notAfter + 1, this.#renewalOverdueAt].filter((time) => time > now)
     const delayMs = Math.min(...due.map((time) => time - now), TICK_MS)
-    this.#timer = setTimeout(() => this.#tick(svid), delayMs)
-    this.#timer.unref()
+    this.#cancelTimer = this.#setTimer(() => this.#tick(svid), delayMs)
   }
 
   #tick(svid: Watched): void {

@@ -1,3 +1,6 @@
+import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+
 import { WorkloadApiError } from '../errors.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
 import type { JudgedContext } from '../messages/x509-context.ts'
@@ -13,6 +16,8 @@ export type ReviewedEvent =
 export interface ReviewOptions {
   readonly clock: () => number
   readonly signal: AbortSignal
+  /** Default: timers that do not keep the process alive. */
+  readonly setTimer?: SetTimer
 }
 
 type Event = WatchEvent<Review>
@@ -26,7 +31,7 @@ type Next = IteratorResult<Event, void>
  */
 export async function* reviewed(
   watch: (signal: AbortSignal) => AsyncGenerator<Event, void>,
-  { clock, signal }: ReviewOptions,
+  { clock, signal, setTimer }: ReviewOptions,
 ): AsyncGenerator<ReviewedEvent, void> {
   // While a review waits, the next event is already requested, so only a signal can end the watch.
   const ending = new AbortController()
@@ -41,7 +46,7 @@ export async function* reviewed(
       // Before each event too: a stream that fails again and again would outrun every timer.
       if (review?.isDue(clock()) === true) yield again(review, clock())
       asked ??= ask(events)
-      const next = await nextOrTimer(asked, review?.delayAt(clock()))
+      const next = await nextOrTimer(asked, review?.delayAt(clock()), setTimer)
       if (next === 'timer') continue
       asked = undefined
       if (next.done === true) return
@@ -91,16 +96,16 @@ function again(review: Review, now: number): ReviewedEvent {
 async function nextOrTimer(
   asked: Promise<Next>,
   delayMs: number | undefined,
+  setTimer: SetTimer = setUnreferencedTimer,
 ): Promise<Next | 'timer'> {
   if (delayMs === undefined) return asked
-  let timer: NodeJS.Timeout | undefined
+  let cancel: (() => void) | undefined
   const delay = new Promise<'timer'>((resolve) => {
-    timer = setTimeout(resolve, delayMs, 'timer')
-    timer.unref()
+    cancel = setTimer(() => resolve('timer'), delayMs)
   })
   try {
     return await Promise.race([asked, delay])
   } finally {
-    clearTimeout(timer)
+    cancel?.()
   }
 }
