@@ -402,7 +402,9 @@ describe('the wrong socket', () => {
       const opening = X509Source.open({ address: agent.address, timeoutMs })
       await expect(opening).rejects.toMatchObject({ code: 'timeout' })
     }
-    await (await agent.nextCall()).cancelled
+    await (
+      await agent.nextCall()
+    ).cancelled
   })
 })
 
