@@ -20,12 +20,19 @@ export type Comparison =
 
 /** A comparison as requests meet it. */
 export interface CompiledComparison {
-  /** Every attribute that it names, once. */
+  /** Every attribute that it names, once: their values are compared in this order. */
   readonly reads: readonly string[]
   readonly holds: Holds
 }
 
-type Holds = (attributes: Readonly<Record<string, AttributeValue>>) => boolean
+/** @param values - of the attributes that it reads, in their order: a view by their names would cost more than the rest */
+type Holds = (values: readonly AttributeValue[]) => boolean
+
+/** An attribute of a comparison: its name, and its place among the values. */
+interface Operand {
+  readonly name: string
+  readonly index: number
+}
 
 const KINDS = ['attribute', 'all', 'any', 'not'] as const
 const OPERATORS = ['equals', 'in', 'present'] as const
@@ -51,11 +58,11 @@ export function compileComparison(
 ): CompiledComparison {
   const compiler = new ComparisonCompiler(place)
   const holds = compiler.compile(key, value)
-  return { reads: [...compiler.reads], holds }
+  return { reads: compiler.reads, holds }
 }
 
 class ComparisonCompiler {
-  readonly reads: Set<string> = new Set()
+  readonly reads: string[] = []
   readonly #place: RuleLocation
 
   constructor(place: RuleLocation) {
@@ -88,43 +95,43 @@ class ComparisonCompiler {
   }
 
   #compare(key: string, members: ReadonlyMap<string, unknown>): Holds {
-    const name = this.#read(`${key}.attribute`, members.get('attribute'))
+    const operand = this.#read(`${key}.attribute`, members.get('attribute'))
     const operator = OPERATORS.find((each) => members.has(each))
     if (operator === undefined || members.size !== 2) {
       const why = `must have an attribute and one of ${OPERATORS.join(', ')}`
       return this.#place.refuse(key, Object.fromEntries(members), why)
     }
     const value = members.get(operator)
-    if (operator === 'equals') return this.#equals(`${key}.equals`, name, value)
-    if (operator === 'in') return this.#in(`${key}.in`, name, value)
+    if (operator === 'equals') return this.#equals(`${key}.equals`, operand, value)
+    if (operator === 'in') return this.#in(`${key}.in`, operand, value)
     if (typeof value !== 'boolean') {
       return this.#place.refuse(`${key}.present`, value, 'must be a boolean')
     }
-    return (attributes) => (attributes[name] !== undefined) === value
+    return (values) => (values[operand.index] !== undefined) === value
   }
 
-  #equals(key: string, name: string, value: unknown): Holds {
+  #equals(key: string, { name, index }: Operand, value: unknown): Holds {
     if (typeof value === 'string') {
       this.#assertComparable(key, name, value)
-      return (attributes) => textOf(attributes[name]) === value
+      return (values) => textOf(values[index]) === value
     }
     const other = this.#read(
       `${key}.attribute`,
       this.#place.members(key, value, ['attribute']).get('attribute'),
     )
-    return (attributes) => {
-      const text = textOf(attributes[name])
-      return text !== undefined && text === textOf(attributes[other])
+    return (values) => {
+      const text = textOf(values[index])
+      return text !== undefined && text === textOf(values[other.index])
     }
   }
 
-  #in(key: string, name: string, value: unknown): Holds {
+  #in(key: string, { name, index }: Operand, value: unknown): Holds {
     if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) {
       return this.#place.refuse(key, value, 'must be a list of strings')
     }
     for (const each of value) this.#assertComparable(key, name, each)
     const texts: ReadonlySet<string | undefined> = new Set<string>(value)
-    return (attributes) => texts.has(textOf(attributes[name]))
+    return (values) => texts.has(textOf(values[index]))
   }
 
   /** An address has one text: any other one would equal nothing. */
@@ -133,25 +140,25 @@ class ComparisonCompiler {
     this.#place.refuse(key, value, 'must be an address as RFC 5952 writes it')
   }
 
-  #read(key: string, name: unknown): string {
+  #read(key: string, name: unknown): Operand {
     if (typeof name !== 'string') {
       return this.#place.refuse(key, name, 'must be the name of an attribute')
     }
-    this.reads.add(name)
-    return name
+    const known = this.reads.indexOf(name)
+    return { name, index: known === -1 ? this.reads.push(name) - 1 : known }
   }
 }
 
 function negated(holds: Holds): Holds {
-  return (attributes) => !holds(attributes)
+  return (values) => !holds(values)
 }
 
 function all(parts: readonly Holds[]): Holds {
-  return (attributes) => parts.every((holds) => holds(attributes))
+  return (values) => parts.every((holds) => holds(values))
 }
 
 function any(parts: readonly Holds[]): Holds {
-  return (attributes) => parts.some((holds) => holds(attributes))
+  return (values) => parts.some((holds) => holds(values))
 }
 
 function textOf(value: AttributeValue): string | undefined {

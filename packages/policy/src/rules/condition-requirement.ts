@@ -11,8 +11,8 @@ import {
   type RequirementLocation,
 } from './requirement-options.ts'
 import { evaluate } from '../decision/evaluate.ts'
-import { compose } from './compose.ts'
-import type { Requirement, RequirementQuery } from './requirement.ts'
+import { compose, type RequirementParts } from './compose.ts'
+import type { Requirement } from './requirement.ts'
 import { conditionOutcomes } from '../decision/outcomes.ts'
 
 const KEYS = ['reads', 'check', 'maxAgeMs', 'timeoutMs'] as const
@@ -27,46 +27,63 @@ export function compileCondition(
   condition: unknown,
   context: RequirementContext,
 ): Requirement {
+  const parts = isComparison(condition)
+    ? comparisonParts(at, condition, context)
+    : checkParts(at, condition, context)
+  return compose(
+    {
+      ...parts,
+      index: context.nextIndex(),
+      engine: null,
+      providers: providersOf(parts.sources),
+      outcomes: conditionOutcomes,
+      bypass: null,
+      policyVersion: null,
+      stale: null,
+      isMetered: false,
+      varies: parts.sources.some(({ varies }) => varies),
+    },
+    context,
+  )
+}
+
+/** In what a comparison and a check of the application differ. */
+type ConditionParts = Pick<RequirementParts, 'text' | 'sources' | 'maxAgeMs' | 'ask'>
+
+/** A comparison costs less than a look-up: nothing is cached. */
+function comparisonParts(
+  at: RequirementLocation,
+  comparison: unknown,
+  context: RequirementContext,
+): ConditionParts {
+  const { reads, holds } = compileComparison(at.place, at.key, comparison)
+  return {
+    text: JSON.stringify(comparison),
+    sources: compileReads(at, reads, context),
+    maxAgeMs: 0,
+    ask: ({ values }) => evaluate(() => holds(values), context.timeoutMs, conditionOutcomes),
+  }
+}
+
+function checkParts(
+  at: RequirementLocation,
+  condition: unknown,
+  context: RequirementContext,
+): ConditionParts {
   const { place, key } = at
-  const given = isComparison(condition)
-    ? conditionOf(at, condition)
-    : requirementMembers(at, condition, KEYS)
-  const { check, reads, ...times } = Object.fromEntries(given)
+  const { check, reads, ...times } = Object.fromEntries(requirementMembers(at, condition, KEYS))
   const sources = compileReads(at, reads, context)
   if (!isCheck(check)) return place.refuse(`${key}.check`, check, 'must be a function')
   const timeoutMs = compileTimeout(at, times['timeoutMs'] ?? context.timeoutMs)
-  const parts = {
-    index: context.nextIndex(),
-    engine: null,
-    text: isComparison(condition) ? JSON.stringify(condition) : null,
+  return {
+    text: null,
     sources,
-    providers: providersOf(sources),
-    outcomes: conditionOutcomes,
     maxAgeMs: compileMaxAge(at, times['maxAgeMs']),
-    bypass: null,
-    policyVersion: null,
-    stale: null,
-    isMetered: false,
-    varies: sources.some(({ varies }) => varies),
-    ask: ({ values }: RequirementQuery) => {
+    ask: ({ values }) => {
       const attributes = attributesView(sources, values)
       return evaluate((it) => check(attributes, it), timeoutMs, conditionOutcomes)
     },
   }
-  return compose(parts, context)
-}
-
-/** A comparison costs less than a look-up. */
-function conditionOf(
-  { place, key }: RequirementLocation,
-  value: unknown,
-): ReadonlyMap<string, unknown> {
-  const { reads, holds } = compileComparison(place, key, value)
-  return new Map<string, unknown>([
-    ['reads', reads],
-    ['check', holds],
-    ['maxAgeMs', 0],
-  ])
 }
 
 function isCheck(check: unknown): check is Check {
