@@ -8,6 +8,11 @@ export type { TlsErrorCode, TlsErrorOptions } from './errors.ts'
 export type { SvidAppliedEvent, SvidRefusedEvent, SvidWithdrawnEvent } from './context/events.ts'
 export { peerOf } from './peer/binding.ts'
 export { isCurrent } from './peer/connection-peer.ts'
+export { CertificateVerifier, VerifiedCertificate } from './peer/certificate-verifier.ts'
+export type {
+  CertificateRejection,
+  CertificateVerifierOptions,
+} from './peer/certificate-verifier.ts'
 export type { ConnectionPeer } from './peer/connection-peer.ts'
 export type { RejectionCode } from './rejection.ts'
 export type { LapseReason } from './peer/trust-status.ts'

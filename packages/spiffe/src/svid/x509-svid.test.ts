@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyExportOptions } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, verify, type KeyExportOptions } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
@@ -223,5 +223,41 @@ describe('an X.509-SVID is refused', () => {
     expect(at(svid.notAfter).isExpired(svid.notAfter)).toBe(false)
     refuses('invalid-svid', () => at(svid.notAfter + 1))
     refuses('invalid-svid', () => at(Number.NaN))
+  })
+})
+
+describe('an X.509-SVID signs', () => {
+  const data = Buffer.from('eyJhbGciOiJFUzI1NiJ9.e30')
+
+  test.each([
+    ['P-256', 'ES256', 'sha256', 64],
+    ['P-384', 'ES384', 'sha384', 96],
+  ])(
+    'with a key on %s by %s, as r and s of fixed length',
+    (namedCurve, algorithm, hash, octets) => {
+      const subjectKeys = generateKeyPairSync('ec', { namedCurve })
+      const signer = X509Svid.fromDer({
+        certificates: forge({ issuerKeys: keys, subjectKeys }),
+        privateKey: subjectKeys.privateKey.export({ format: 'der', type: 'pkcs8' }),
+      })
+      expect(signer.jwsAlgorithm).toBe(algorithm)
+      const signature = signer.sign(data)
+      expect(signature).toHaveLength(octets)
+      const key = { key: subjectKeys.publicKey, dsaEncoding: 'ieee-p1363' } as const
+      expect(verify(hash, data, key, signature)).toBe(true)
+    },
+  )
+
+  test.each([
+    ['RSA', generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['P-521', generateKeyPairSync('ec', { namedCurve: 'P-521' })],
+    ['Ed25519', generateKeyPairSync('ed25519')],
+  ])('nothing with a key of the type %s', (_, subjectKeys) => {
+    const signer = X509Svid.fromDer({
+      certificates: forge({ issuerKeys: keys, subjectKeys }),
+      privateKey: subjectKeys.privateKey.export({ format: 'der', type: 'pkcs8' }),
+    })
+    expect(signer.jwsAlgorithm).toBeNull()
+    refuses('invalid-key', () => signer.sign(data))
   })
 })

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, sign, type KeyObject } from 'node:crypto'
 import { SpiffeError } from '../errors.ts'
 import { inspectAsText } from '../id/inspect.ts'
 import { SpiffeId } from '../id/spiffe-id.ts'
@@ -7,6 +7,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import { readPemCertificates, splitCertificates } from '../x509/certificates.ts'
 import { leafRefusal, readClaimedId } from '../verify/leaf-profile.ts'
 import { writePem } from '../x509/pem.ts'
+import { jwsAlgorithmOf, JWS_HASHES, type JwsAlgorithm } from './jws-algorithm.ts'
 import { readPemPrivateKey, readPkcs8 } from './private-key.ts'
 
 /** More than fit into one message of TLS. */
@@ -116,6 +117,28 @@ export class X509Svid {
   /** The private key as unencrypted PKCS#8, for `node:tls`. Never write it to a file or a log. */
   exportPrivateKeyPem(): string {
     return this.#privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  }
+
+  /** How {@link sign} signs: `ES256` with a key on P-256, `ES384` with one on P-384; `null` with any other. */
+  get jwsAlgorithm(): JwsAlgorithm | null {
+    return jwsAlgorithmOf(this.leaf.publicKey)
+  }
+
+  /**
+   * Signs octets with the private key, in the format of JWS: r and s, each as long as a coordinate (RFC 7518 §3.4).
+   *
+   * The same key signs handshakes of TLS, so sign only what cannot be taken for anything else that is signed with
+   * it: the signing input of a JWS whose `typ` is its own (RFC 8725 §3.11). An RSA key does not sign: where TLS
+   * also decrypts with it, that can be made to forge signatures.
+   *
+   * @throws {@link SpiffeError} `invalid-key` when the key is neither on P-256 nor on P-384
+   */
+  sign(data: Uint8Array): Buffer {
+    const algorithm = this.jwsAlgorithm
+    if (algorithm === null) {
+      throw new SpiffeError('invalid-key', 'only keys on P-256 and P-384 sign outside of TLS')
+    }
+    return sign(JWS_HASHES[algorithm], data, { key: this.#privateKey, dsaEncoding: 'ieee-p1363' })
   }
 
   /** Whether both have the same certificates, hence the same key, and the same hint. */

@@ -6,19 +6,24 @@ import { readInteger, readOctetAlignedBitString, readWhole } from '../der/values
 /** The kinds of key that may sign and be certified. */
 export type PublicKeyType = 'rsa' | 'ec' | 'ed25519'
 
+/** The curves that are allowed, by the names of FIPS 186. */
+export type CurveName = 'P-256' | 'P-384' | 'P-521'
+
 /** What a certificate says of the key that it certifies. */
 export interface SubjectPublicKey {
   /** The SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array
   /** `undefined` for a kind that is not on the list. */
   readonly type: PublicKeyType | undefined
+  /** The curve of an allowed key of type `ec`; `undefined` for any other key. */
+  readonly curve: CurveName | undefined
   /** Why the key may not be used; `undefined` for RSA of 2048 to 8192 bits, P-256, P-384, P-521 and Ed25519. */
   readonly weakness: string | undefined
   /** What a signature check with the key costs, where one with P-256 costs 1. */
   readonly checkCost: number
 }
 
-type Assessment = Omit<SubjectPublicKey, 'spki'>
+type Assessment = Omit<SubjectPublicKey, 'spki' | 'curve'> & { readonly curve?: CurveName }
 
 const RSA_MIN_BITS = 2048
 const RSA_MAX_BITS = 8192
@@ -29,15 +34,16 @@ const RSA_MAX_EXPONENT_OCTETS = 3
 const RSA_UNIT_BITS = 4096
 
 interface Curve {
+  readonly name: CurveName
   /** Of a coordinate. */
   readonly octets: number
   readonly checkCost: number
 }
 
 const CURVES: ReadonlyMap<string, Curve> = new Map([
-  ['1.2.840.10045.3.1.7', { octets: 32, checkCost: 1 }], // P-256
-  ['1.3.132.0.34', { octets: 48, checkCost: 9 }], // P-384
-  ['1.3.132.0.35', { octets: 66, checkCost: 20 }], // P-521
+  ['1.2.840.10045.3.1.7', { name: 'P-256', octets: 32, checkCost: 1 }],
+  ['1.3.132.0.34', { name: 'P-384', octets: 48, checkCost: 9 }],
+  ['1.3.132.0.35', { name: 'P-521', octets: 66, checkCost: 20 }],
 ])
 
 const ED25519_OCTETS = 32
@@ -50,7 +56,7 @@ export function readSubjectPublicKey(reader: DerReader): SubjectPublicKey {
     const algorithm = info.enter(TAG.sequence)
     const key = readOctetAlignedBitString(info)
     info.end()
-    return Object.freeze({ spki, ...assess(algorithm, key) })
+    return Object.freeze({ curve: undefined, ...assess(algorithm, key), spki })
   })
 }
 
@@ -113,8 +119,11 @@ function assessEc(algorithm: DerReader, key: Uint8Array): Assessment {
     return { type: 'ec', weakness: `its curve ${name} is not allowed`, checkCost: 1 }
   }
   const isUncompressed = key[0] === 0x04 && key.length === 1 + 2 * curve.octets
-  const weakness = isUncompressed ? undefined : 'its point is not an uncompressed one of the curve'
-  return { type: 'ec', weakness, checkCost: curve.checkCost }
+  if (!isUncompressed) {
+    const weakness = 'its point is not an uncompressed one of the curve'
+    return { type: 'ec', weakness, checkCost: curve.checkCost }
+  }
+  return { type: 'ec', curve: curve.name, weakness: undefined, checkCost: curve.checkCost }
 }
 
 function ed25519Weakness(algorithm: DerReader, key: Uint8Array): string | undefined {

@@ -3,6 +3,7 @@ import {
   verifyX509Svid,
   type RevocationPolicy,
   type TrustDomain,
+  type VerificationBudget,
   type VerifiedX509Svid,
   type X509Bundle,
 } from '@fastify-spiffe/spiffe'
@@ -16,6 +17,8 @@ export interface TrustRules {
   readonly revocation: RevocationPolicy
   readonly clockSkewMs: number
   readonly allowIntermediatesOfOtherTrustDomains: boolean
+  /** What one verification may cost. Default: the limits of `verifyX509Svid`. */
+  readonly budget?: VerificationBudget
 }
 
 /** The trust in one verified chain, which is verified again when the bundles of its source change. */
@@ -90,7 +93,7 @@ export class RevalidatedChain implements TrustStatus {
     this.#bundle = new WeakRef(bundle)
     if (this.#isUnaffectedBy(bundle)) return
     const chain = this.#chain.map((der) => Certificate.fromDer(der))
-    // With the same work limit as at the handshake, so that what passed there does not fail here.
+    // With the same work limit as the first time, so that what passed there does not fail here.
     const verification = verifyX509Svid(chain, bundles, { clock: () => now, ...this.#rules })
     if (!verification.ok) return this.end(lapseReasonOf(verification.code))
     this.#anchor = verification.svid.anchor
