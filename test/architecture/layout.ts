@@ -221,10 +221,12 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     rooms: [
       'usage.ts',
       'duration.ts',
+      'context.ts',
       'command.ts',
       'dev.ts',
       'table.ts',
       'table-diff.ts',
+      'run.ts',
       'main.ts',
     ],
   },
