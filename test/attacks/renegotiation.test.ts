@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { MintedCa, MintedCertificate } from '@fastify-spiffe/authority'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { attempt, dial } from './support/attacker.ts'
-import { Dialogue, run, testWith } from './support/programs.ts'
+import { Dialogue, testWith } from './support/programs.ts'
 import { ADMIN, mintNamesake, ORDERS, sourceOf, WEB } from './support/scene.ts'
 import { mutualTls, plainService, protectedService, type Service } from './support/services.ts'
 
@@ -16,6 +16,8 @@ let authority: MintedCa
 let own: MintedCertificate
 let web: MintedCertificate
 let folder: string
+/** One process for all: to start it takes longer than what it does. */
+let renegotiator: Dialogue | undefined
 
 beforeAll(async () => {
   authority = await mintNamesake('example.org')
@@ -27,7 +29,10 @@ beforeAll(async () => {
   await store('forged', await (await mintNamesake('example.org')).mint(ADMIN))
 })
 
-afterAll(() => rm(folder, { recursive: true }))
+afterAll(async () => {
+  await renegotiator?.[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
 
 const store = async (name: string, certificate: MintedCertificate): Promise<void> => {
   await writeFile(join(folder, `${name}.pem`), certificate.certificatesPem)
@@ -75,8 +80,10 @@ interface Outcome {
 }
 
 const renegotiateAs = async (service: Service, name: string): Promise<Outcome> => {
-  const args = [PROGRAM, String(service.port), ...filesOf('web'), ...filesOf(name)]
-  return JSON.parse(await run('python3', args)) as Outcome
+  renegotiator ??= new Dialogue('python3', [PROGRAM])
+  const parts = [service.port, ...filesOf('web'), ...filesOf(name)]
+  renegotiator.say(`${JSON.stringify(parts)}\n`)
+  return JSON.parse(await renegotiator.hear(/\n$/)) as Outcome
 }
 
 describe('a client that renegotiates with another certificate', () => {

@@ -1,6 +1,5 @@
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { text } from 'node:stream/consumers'
 import { test } from '@jest/globals'
 
 /** `test`, or a skipped one, which says why, when a program does not run here. */
@@ -9,14 +8,6 @@ export const testWith = (program: string, ...probe: string[]): typeof test => {
   if (status === 0) return test
   process.stderr.write(`skipped: '${[program, ...probe].join(' ')}' does not run here\n`)
   return test.skip as typeof test
-}
-
-/** Runs a program to its end, and returns what it writes. */
-export async function run(program: string, args: readonly string[]): Promise<string> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const [out, error] = await Promise.all([text(child.stdout), text(child.stderr)])
-  if (out === '') throw new Error(`${program} wrote nothing: ${error}`)
-  return out
 }
 
 /** A program that is talked to, and does not outlive the test. */

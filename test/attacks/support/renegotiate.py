@@ -1,8 +1,7 @@
 """A TLS 1.2 client that renegotiates with another certificate.
 
-usage: renegotiate.py PORT CHAIN KEY OTHER_CHAIN OTHER_KEY
-
-Sends one request before and one after, and prints both answers as JSON. No client of Node's and no
+Reads lines of JSON: [port, chain, key, other chain, other key], paths but for the first. For each it
+connects, sends one request before and one after, and prints both answers as a line of JSON. No client of Node's and no
 option of `openssl s_client` changes its certificate for a renegotiation, so this calls OpenSSL itself.
 """
 
@@ -48,12 +47,19 @@ def ask(connection):
     return answer.decode()
 
 
-def main(port, chain, key, other_chain, other_key):
+def renegotiate(port, chain, key, other_chain, other_key):
     context = ctypes.c_void_p(ssl.SSL_CTX_new(ctypes.c_void_p(ssl.TLS_client_method())))
     for command in (SET_MIN_VERSION, SET_MAX_VERSION):
         ssl.SSL_CTX_ctrl(context, command, ctypes.c_long(TLS1_2), None)
-    wire = socket.create_connection(("127.0.0.1", int(port)), timeout=10)
+    wire = socket.create_connection(("127.0.0.1", port), timeout=10)
     wire.settimeout(None)
+    try:
+        return converse(context, wire, chain, key, other_chain, other_key)
+    finally:
+        wire.close()
+
+
+def converse(context, wire, chain, key, other_chain, other_key):
     connection = ctypes.c_void_p(ssl.SSL_new(context))
     ssl.SSL_set_fd(connection, wire.fileno())
     use(connection, chain, key)
@@ -65,7 +71,8 @@ def main(port, chain, key, other_chain, other_key):
     done = ssl.SSL_do_handshake(connection) == 1
     refusal = None if done else why()
     after = ask(connection) if done else None
-    print(json.dumps({"before": before, "refusal": refusal, "after": after}))
+    return {"before": before, "refusal": refusal, "after": after}
 
 
-main(*sys.argv[1:])
+for line in sys.stdin:
+    print(json.dumps(renegotiate(*json.loads(line))), flush=True)

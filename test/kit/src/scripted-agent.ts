@@ -94,7 +94,7 @@ export class ScriptedAgent implements AsyncDisposable {
   /** Listens at the socket, or at another target of gRPC. Returns the port, if it has one. */
   async start(target = `unix://${this.socketPath}`): Promise<number> {
     const server = new Server()
-    server.addService(passThrough(workloadApi()), this.#handlers())
+    server.addService((endpointService ??= passThrough(workloadApi())), this.#handlers())
     this.#server = server
     return await new Promise((resolve, reject) => {
       server.bindAsync(target, ServerCredentials.createInsecure(), (error, port) => {
@@ -127,6 +127,9 @@ export class ScriptedAgent implements AsyncDisposable {
     }
   }
 }
+
+/** Read once: that takes as long as all else of an agent. */
+let endpointService: ServiceDefinition | undefined
 
 function workloadApi(): ServiceDefinition {
   const file = createRequire(import.meta.url).resolve('@fastify-spiffe/spiffe/workload.proto')
