@@ -255,6 +255,16 @@ describe('invalidation', () => {
     expect([acme.asked.times, globex.asked.times]).toEqual([2, 2])
   })
 
+  test('is not undone by a clock that is set back', () => {
+    const { cache, time } = cacheAt(1000)
+    const { question, asked } = counted(() => YES)
+    ask(cache, question)
+    cache.invalidate()
+    time.now = 999
+    ask(cache, question)
+    expect(asked.times).toBe(2)
+  })
+
   test.each([
     ['of the tenant', ACME],
     ['of all', undefined],

@@ -208,6 +208,14 @@ describe('identities that have been used again', () => {
     expect(partition.size).toBe(10)
   })
 
+  test('take no room of the others for their further keys', () => {
+    const { put, putAndUse, has } = partitionOf()
+    putAndUse('p')
+    for (const key of [1, 2]) put('p', key)
+    for (const identity of ['a', 'b']) put(identity)
+    expect(['a', 'b'].map((identity) => has(identity))).toEqual([true, true])
+  })
+
   test('leave their room to others when their decisions have ended', () => {
     const { partition, putAndUse } = partitionOf()
     for (const name of names(10)) putAndUse(name)
