@@ -1,7 +1,7 @@
-// The other canaries are put everywhere by `test:faults`.
+// `test:faults` puts the other canaries everywhere, and a password into applications too.
 import { describe } from '@jest/globals'
-import { putEverywhere, quickCanaries } from './support/mistakes.ts'
+import { putEverywhere, quickMistakes } from './support/mistakes.ts'
 
-describe.each(quickCanaries)('%s in the wrong place is in no error', (_name, canary) =>
-  putEverywhere(canary),
+describe.each(quickMistakes)('%s in the wrong place is in no error', (_name, canary, isMeant) =>
+  putEverywhere(canary, isMeant),
 )

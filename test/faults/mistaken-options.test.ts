@@ -1,6 +1,6 @@
 import { describe } from '@jest/globals'
-import { putEverywhere, otherCanaries } from '../attacks/support/mistakes.ts'
+import { otherMistakes, putEverywhere } from '../attacks/support/mistakes.ts'
 
-describe.each(otherCanaries)('%s in the wrong place is in no error', (_name, canary) =>
-  putEverywhere(canary),
+describe.each(otherMistakes)('%s in the wrong place is in no error', (_name, canary, isMeant) =>
+  putEverywhere(canary, isMeant),
 )
