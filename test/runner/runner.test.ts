@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -9,6 +10,10 @@ interface Suite {
   readonly status: 'passed' | 'failed'
   readonly message: string
   readonly assertionResults: readonly { readonly title: string; readonly status: string }[]
+}
+
+interface Order {
+  sort(tests: readonly object[]): Promise<readonly { readonly path: string }[]>
 }
 
 interface Report {
@@ -31,6 +36,18 @@ const report = (): Promise<Report> =>
       }
     })
   })
+
+/** The order in which a Jest that knows no durations starts these files. */
+async function orderOf(paths: readonly string[]): Promise<readonly string[]> {
+  const url = new URL('../../runner/sequencer.mjs', import.meta.url).href
+  const { default: Sequencer } = (await import(url)) as { default: new (options: object) => Order }
+  const project = { cacheDirectory: tmpdir(), id: 'no such cache' }
+  const context = { config: project, hasteFS: { getSize: () => 0 } }
+  const sequencer = new Sequencer({ globalConfig: {}, contexts: [context] })
+  // oxlint-disable-next-line unicorn/no-array-sort -- a method of Jest's
+  const sorted = await sequencer.sort(paths.map((path) => ({ path, context })))
+  return sorted.map(({ path }) => path)
+}
 
 let samples: ReadonlyMap<string, Suite>
 
@@ -86,5 +103,14 @@ describe('the runner of the tests', () => {
     expect(status).toBe('failed')
     for (const line of lines) expect(message).toContain(line)
     expect(assertionResults).toMatchObject([{ status: 'passed' }])
+  })
+
+  test('starts the files that take long before the others, though it has never run them', async () => {
+    const paths = ['spiffe/dist/id.test.js', 'rules/a.test.js', 'e2e/demo.test.js']
+    const files = paths.map((path) => `/none/${path}`)
+    expect(await orderOf([...files, '/none/e2e/readme.test.js'])).toEqual([
+      '/none/e2e/readme.test.js',
+      ...files.toReversed(),
+    ])
   })
 })
