@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, peerOf } from '@fastify-spiffe/tls'
 import type { X509MaterialSource } from 'fastify-spiffe'
 import { type Callee, KeptAliveCaller, call } from './callers.ts'
@@ -7,6 +8,9 @@ export interface LoadReport {
   readonly fresh: number
   readonly failed: number
 }
+
+/** Between two requests: the service and its callers share a process. */
+const PAUSE_MS = 5
 
 /** Two callers that continue until they are stopped: one keeps its connection, the other opens a new one each time. */
 export class Load {
@@ -41,6 +45,7 @@ export class Load {
       } catch {
         this.#failed += 1
       }
+      await sleep(PAUSE_MS)
     }
     return sent
   }
