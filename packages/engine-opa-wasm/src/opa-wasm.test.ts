@@ -346,19 +346,21 @@ describe('where compiled Rego comes from', () => {
       { name: 'other', content: Buffer.from('{}') },
       { name: 'policy.wasm', content: Buffer.from('\0asm') },
     ])
-    const damaged: Uint8Array[] = []
-    for (let at = 0; at < archive.length; at++) {
-      for (const byte of [0, 0x2f, 0x37, 0x80, 0xff])
-        damaged.push(Buffer.from(archive).fill(byte, at, at + 1))
-      damaged.push(archive.subarray(0, at))
-    }
     const outcomes = new Set<string>()
-    for (const it of damaged) {
+    const read = (damaged: Uint8Array): void => {
       try {
-        outcomes.add([...filesOfTar(it, ['policy.wasm', 'data.json']).keys()].join(' '))
+        outcomes.add([...filesOfTar(damaged, ['policy.wasm', 'data.json']).keys()].join(' '))
       } catch (error) {
         outcomes.add((error as Error).constructor.name)
       }
+    }
+    for (const [at, good] of archive.entries()) {
+      for (const byte of [0, 0x2f, 0x37, 0x80, 0xff].filter((other) => other !== good)) {
+        archive[at] = byte
+        read(archive)
+      }
+      archive[at] = good
+      read(archive.subarray(0, at))
     }
     expect([...outcomes].toSorted()).toEqual([
       'RangeError',

@@ -33,11 +33,15 @@ beforeAll(async () => {
   crowd = others.map(({ certificatePem }) => certificatePem).join('')
 })
 
+/** The authority, and intermediates each below the one before, which the tests share. */
+const ladder: MintedCa[] = []
+
 /** An SVID below so many intermediates. */
 async function deep(intermediates: number, name: string): Promise<Material> {
-  let issuer = authority
-  for (let level = 0; level < intermediates; level += 1) issuer = await issuer.mintCa()
-  const { certificatesPem, privateKeyPem } = await issuer.mint(name)
+  while (ladder.length <= intermediates) {
+    ladder.push((await ladder.at(-1)?.mintCa()) ?? authority)
+  }
+  const { certificatesPem, privateKeyPem } = await ladder[intermediates]!.mint(name)
   return { cert: certificatesPem, key: privateKeyPem }
 }
 
