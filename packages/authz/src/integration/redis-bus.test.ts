@@ -125,24 +125,28 @@ async function askUntilAsked({ ask, asked }: Replica): Promise<void> {
 const stateOf = ({ app }: Replica): ReplicasState => app.authz.replicas()!
 const isCurrent = (one: Replica): boolean => stateOf(one).state === 'current'
 
-/** The server of all tests but those of a cluster. */
+/** The server of all tests but those of a cluster, and the connection by which they talk to it. */
 const redisServer = new RedisServer()
-beforeAll(async () => {
-  if (hasRedis) await redisServer.start()
-}, 30_000)
-afterAll(() => redisServer.remove())
+let control: ReturnType<typeof createClient>
 
-/** Says something to the server on a connection of its own. */
-async function command(...args: [string, ...string[]]): Promise<unknown> {
-  const client = createClient({ socket: { host: '127.0.0.1', port: redisServer.port } })
-  client.on('error', () => undefined)
-  await client.connect()
-  try {
-    return await client.sendCommand(args)
-  } finally {
-    client.destroy()
-  }
-}
+beforeAll(async () => {
+  if (!hasRedis) return
+  await redisServer.start()
+  const { port } = redisServer
+  control = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: 20 } })
+  control.on('error', () => undefined)
+  await control.connect()
+}, 30_000)
+
+afterAll(async () => {
+  if (!hasRedis) return
+  control.destroy()
+  await redisServer.remove()
+})
+
+/** Says something to the server. */
+const command = async (...args: [string, ...string[]]): Promise<unknown> =>
+  control.sendCommand(args)
 
 describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (name, open) => {
   const two = async (options: Partial<AuthzOptions> = {}): Promise<[Replica, Replica]> => [
@@ -289,8 +293,8 @@ describe.each(Object.entries(CLIENTS))('a bus on a client of the package %s', (n
         one.app.authz.invalidate(ACME)
         time.now += 61_000
         await until(() => !isCurrent(one) && !isCurrent(other))
-        await until(() => stateOf(one).pending === 1)
-        expect(stateOf(one)).toMatchObject({ problem: 'bus-failed' })
+        // A heartbeat that was under way may still succeed, and hide the problem until the next one.
+        await until(() => stateOf(one).pending === 1 && stateOf(one).problem === 'bus-failed')
         await until(() => events.some(({ pending }) => pending === 1))
         await until(() => one.lines().some(({ state }) => state === 'stale'))
         const { times } = other.asked
