@@ -27,8 +27,13 @@ export class RuleLocation {
     this.isOfAnyRoute = isOfAnyRoute
   }
 
-  static ofRoute(methods: readonly string[], url: string): RuleLocation {
-    return new RuleLocation(`${methods.join(', ')} ${url}`, url, 'config.spiffe', methods)
+  /** @param root - where the route has its own rule */
+  static ofRoute(
+    methods: readonly string[],
+    url: string,
+    root: string = 'config.spiffe',
+  ): RuleLocation {
+    return new RuleLocation(`${methods.join(', ')} ${url}`, url, root, methods)
   }
 
   static ofNotFound(): RuleLocation {

@@ -141,20 +141,27 @@ const CACHE_KEYS: readonly string[] = [
   'denyTtlMs',
 ]
 
+interface OptionsOfAdapter {
+  readonly names?: readonly string[]
+  readonly ofTenants?: readonly string[]
+  /** What has the options. Default `authz`. */
+  readonly owner?: string
+}
+
 /**
  * Checks the options and fills in the defaults.
  *
  * @param ofCalls - the attributes that calls carry by themselves
- * @param ofAdapter - further options that the adapter has, at the top and of `tenants`
+ * @param ofAdapter - further options that the adapter has, at the top and of `tenants`, and its name for errors
  * @throws {PolicyError} `unknown-option`, `invalid-option`
  */
 export function readPolicyOptions<C extends Call>(
   options: PolicyOptions<C>,
   ofCalls: CallReader['attributes'],
-  ofAdapter: { readonly names?: readonly string[]; readonly ofTenants?: readonly string[] } = {},
+  ofAdapter: OptionsOfAdapter = {},
 ): PolicySettings {
-  const { names = [], ofTenants = [] } = ofAdapter
-  assertKnown('authz', options, [...KEYS, ...names])
+  const { names = [], ofTenants = [], owner = 'authz' } = ofAdapter
+  assertKnown(owner, options, [...KEYS, ...names])
   return {
     tenant: readTemplate(options.tenant),
     tenants: readTenants(options.tenants ?? {}, ofTenants),

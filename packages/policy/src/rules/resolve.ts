@@ -68,7 +68,8 @@ function assertReachesNone({ place }: LocatedRule, [reached]: readonly LocatedRu
 function scopeRules({ place, scope }: RouteFacts, policy: Policy): readonly LocatedRule[] {
   const rules: LocatedRule[] = []
   for (let each = scope; each !== null; each = each.outer) {
-    rules.push(located(place.at(`protect("${each.prefix}")`), policy, each.rule))
+    const { ruleAt = `protect("${each.prefix}")` } = each
+    rules.push(located(place.at(ruleAt), policy, each.rule))
   }
   return rules
 }

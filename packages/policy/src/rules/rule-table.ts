@@ -29,6 +29,8 @@ export interface RouteDeclaration {
   readonly pattern: RoutePattern
   /** The rule that it carries itself; `undefined`: none. */
   readonly own?: unknown
+  /** Where it carries it, for errors. Default `config.spiffe`. */
+  readonly ownAt?: string
   /** The rule of the part of the application that it was declared in; `null`: none. */
   readonly scope: ScopeRule | null
 }
@@ -82,8 +84,16 @@ export class RuleTable {
    *
    * @throws {PolicyError} `invalid-rule`
    */
-  add({ methods, url, documentUrl = url, pattern, own, scope }: RouteDeclaration): TableEntry {
-    const place = RuleLocation.ofRoute(methods, url)
+  add({
+    methods,
+    url,
+    documentUrl = url,
+    pattern,
+    own,
+    ownAt,
+    scope,
+  }: RouteDeclaration): TableEntry {
+    const place = RuleLocation.ofRoute(methods, url, ownAt)
     const facts = { place, methods, url, documentUrl, pattern, scope }
     const rules = this.#compileRoute({ ...facts, own }, this.#policy)
     const index = this.#routes.length

@@ -2,6 +2,8 @@
 export interface ScopeRule {
   /** Names the part, for errors. */
   readonly prefix: string
+  /** Where its rule is, for errors. Default: `protect`, with the prefix. */
+  readonly ruleAt?: string
   readonly rule: unknown
   /** That of the part around. */
   readonly outer: ScopeRule | null

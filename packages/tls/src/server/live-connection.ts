@@ -28,6 +28,7 @@ export class LiveConnection {
   #lastResponse: ServerResponse | undefined
   #session: ServerHttp2Session | undefined
   #isUpgraded = false
+  #onClosing: (() => void) | undefined
   #isClosing = false
   #isDraining = false
 
@@ -68,9 +69,14 @@ export class LiveConnection {
     if (this.#isClosing) this.#endAfter(response)
   }
 
-  /** Records that the connection no longer speaks HTTP: only the application knows when it is idle. */
-  markUpgraded(): void {
+  /**
+   * Records that the connection no longer speaks HTTP: only the application knows when it is idle.
+   *
+   * @param onClosing called when it is to be closed gracefully, so that the application does so
+   */
+  markUpgraded(onClosing?: () => void): void {
     this.#isUpgraded = true
+    this.#onClosing = onClosing
   }
 
   /** Closes the connection after its pending requests, and destroys it after `graceMs`. */
@@ -91,7 +97,10 @@ export class LiveConnection {
       this.#session.close()
       return
     }
-    if (this.#isUpgraded) return
+    if (this.#isUpgraded) {
+      this.#onClosing?.()
+      return
+    }
     if (this.#lastResponse !== undefined && !this.#lastResponse.closed) {
       this.#endAfter(this.#lastResponse)
       return

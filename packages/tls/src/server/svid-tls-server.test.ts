@@ -189,6 +189,20 @@ describe('a connection whose peer lapses', () => {
     await closed
   })
 
+  test('is handed to onClosing once, for its protocol to end it', async () => {
+    const closing: TLSSocket[] = []
+    const onClosing = (socket: TLSSocket): void => {
+      closing.push(socket)
+      socket.end('farewell')
+    }
+    await using raw = await RawServer.serve({ setTimer, onClosing }, echo)
+    const socket = dial(raw.port, web)
+    await talk(socket, 'before')
+    raw.source.put({ bundles: bundlesOf(await mintRootCa('example.org')) })
+    expect(await text(socket)).toBe('farewell')
+    expect(closing).toEqual(raw.given)
+  })
+
   test('is closed at once with onPeerExpiry: immediate', async () => {
     await using raw = await RawServer.serve({ onPeerExpiry: 'immediate' }, echo)
     const socket = dial(raw.port, web)
@@ -208,10 +222,21 @@ test.each<[string, object, string]>([
   ['alpnProtocols', { alpnProtocols: [''] }, 'invalid-option'],
   ['alpnProtocols', { alpnProtocols: ['x'.repeat(256)] }, 'invalid-option'],
   ['alpnProtocols', { alpnProtocols: 'h2' }, 'invalid-option'],
+  ['onClosing', { onClosing: 'end' }, 'invalid-option'],
   ['minVersion', { minVersion: 'TLSv1.1' }, 'invalid-option'],
 ])('a server without HTTP is not made with a bad %s', (_, options, code) => {
   const source = new HeldSource(svid, bundlesOf(authority))
   expect(codeOf(() => createSvidTlsServer(source, options, greet))).toBe(code)
+})
+
+test('a server without HTTP hands its connections to onClosing when it closes', async () => {
+  await using raw = await RawServer.serve({ onClosing: (socket) => socket.end('farewell') }, echo)
+  const socket = dial(raw.port, web)
+  await talk(socket, 'before')
+  const closed = once(raw.server, 'close')
+  raw.server.close()
+  expect(await text(socket)).toBe('farewell')
+  await closed
 })
 
 test.each([

@@ -14,8 +14,8 @@ import { tlsServerSettings, type SvidTlsServerOptions } from './tls-server-optio
  * `peerOf(socket)` returns. As with any `tls.Server`, it has to listen for the `error` event of each.
  *
  * Only the application knows when a connection is idle. So a connection that is to be closed
- * (`onPeerExpiry: 'graceful'`, `maxConnectionAgeMs`, `close()`) is destroyed after `graceMs`; on
- * `spiffe:peer:lapsed` the application can end it before.
+ * (`onPeerExpiry: 'graceful'`, `maxConnectionAgeMs`, `close()`) is handed to `onClosing`, for the
+ * application to end it; what is left after `graceMs` is destroyed.
  *
  * A `secureConnection` listener that is added later is also called for rejected connections: it has to
  * check `peerOf(socket)` first.
@@ -30,13 +30,15 @@ export function createSvidTlsServer(
 ): Server {
   assertSource(source)
   const settings = tlsServerSettings(options)
-  const { alpnProtocols } = settings
+  const { alpnProtocols, onClosing } = settings
   const server = tls.createServer({
     ...tlsOptions(settings),
     ...(alpnProtocols.length > 0 && { ALPNProtocols: [...alpnProtocols] }),
   })
   // It never speaks HTTP, so that only the application knows when it is idle.
-  server.on('secureConnection', (socket) => liveConnectionOf(socket)?.markUpgraded())
+  server.on('secureConnection', (socket) => {
+    liveConnectionOf(socket)?.markUpgraded(() => onClosing(socket))
+  })
   server.on('secureConnection', connectionListener)
   secure(server, source, settings)
   return server
