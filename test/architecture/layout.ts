@@ -210,9 +210,15 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     ],
   },
 
+  grpc: {
+    floor: 3,
+    imports: [spiffe, 'policy', 'tls'],
+    rooms: ['errors.ts', 'call', 'health', 'server', 'index.ts'],
+  },
+
   'fastify-spiffe': {
     floor: 4,
-    imports: [spiffe, 'policy', 'workload-api', 'tls', ...plugins],
+    imports: [spiffe, 'policy', 'workload-api', 'tls', 'grpc', ...plugins],
     rooms: ['plugin.ts', 'index.ts', 'reexports'],
   },
   cli: {

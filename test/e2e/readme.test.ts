@@ -23,7 +23,7 @@ const alone = extractDocuments(root, {
   ...placed('alone'),
   change: (source) =>
     source.replaceAll(
-      /'@fastify-spiffe\/(?!authority'|engine-)[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
+      /'@fastify-spiffe\/(?!authority'|engine-|grpc')[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
       "'fastify-spiffe$<subpath>'",
     ),
 })

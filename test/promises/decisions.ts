@@ -161,4 +161,14 @@ export const decisions: readonly Promised[] = [
   ),
   ...engines,
   ...tenants,
+  promise(
+    'A gRPC call that its rule refuses reaches no handler, and none of its messages is read; a method without a rule keeps the server from listening.',
+    tests(
+      'packages/grpc/src/server/grpc-server.test.ts',
+      'refuses calls of all four kinds before a handler runs or a message is read',
+      'refuses so as well when the decision takes its time',
+      'whose authority goes is refused on the connection that it has',
+      'with a method that no rule covers, and lists all of them',
+    ),
+  ),
 ]

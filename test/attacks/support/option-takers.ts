@@ -5,6 +5,7 @@ import { cedar } from '@fastify-spiffe/engine-cedar'
 import { cerbos } from '@fastify-spiffe/policy/cerbos'
 import { DeviceList, deviceTrust } from '@fastify-spiffe/policy/devices'
 import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
+import { GrpcServer } from '@fastify-spiffe/grpc'
 import { jwtClaims } from '@fastify-spiffe/policy/jwt'
 import { opa } from '@fastify-spiffe/policy/opa'
 import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
@@ -70,6 +71,11 @@ const reload = (document: unknown): Promise<void> =>
     await app.ready()
     await app.authz.reload(document as object)
   })
+
+const withGrpc = async (options: object): Promise<void> => {
+  const opened = await GrpcServer.open({ source, ...options })
+  await opened.close()
+}
 
 const HTTP = { url: 'http://127.0.0.1:1' }
 const server = spiffe.matchAny()
@@ -160,6 +166,13 @@ export const TAKERS: readonly (readonly [string, Make, Options, readonly string[
     MANY('source', 'closeSource'),
   ],
   ['spiffeServer', (options) => Fastify(spiffeServer(source, options)), {}, MANY(...SERVER)],
+  ['GrpcServer', withGrpc, {}, MANY('source', 'tls', 'grpc', 'health', 'log', 'notFound')],
+  [
+    'GrpcServer tls',
+    (tls) => withGrpc({ tls }),
+    {},
+    MANY('minVersion', 'alpnProtocols', 'graceMs'),
+  ],
   [
     'fastify-spiffe',
     (options) => boot((app) => app.register(fastifySpiffe, options)),

@@ -160,11 +160,10 @@ export function readPolicyOptions<C extends Call>(
   ofCalls: CallReader['attributes'],
   ofAdapter: OptionsOfAdapter = {},
 ): PolicySettings {
-  const { names = [], ofTenants = [], owner = 'authz' } = ofAdapter
-  assertKnown(owner, options, [...KEYS, ...names])
+  assertNames(options, ofAdapter)
   return {
     tenant: readTemplate(options.tenant),
-    tenants: readTenants(options.tenants ?? {}, ofTenants),
+    tenants: readTenants(options.tenants ?? {}, ofAdapter.ofTenants ?? []),
     notFound: options.notFound,
     policy: readPolicy(options.policy),
     engines: readEngines(options.engines ?? []),
@@ -178,6 +177,10 @@ export function readPolicyOptions<C extends Call>(
     clock: asFunction('clock', options.clock, Date.now),
     random: asFunction('random', options.random, Math.random),
   }
+}
+
+function assertNames(options: object, { owner = 'authz', names = [] }: OptionsOfAdapter): void {
+  assertKnown(owner, options, [...KEYS, ...names])
 }
 
 type CacheSettings = Pick<
