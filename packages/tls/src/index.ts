@@ -1,5 +1,7 @@
 export { connect } from './client/connect.ts'
 export type { ConnectOptions } from './client/connect-options.ts'
+export { tlsOptions } from './client/tls-options.ts'
+export type { SvidTlsOptions, TlsOptionsOptions } from './client/tls-options.ts'
 export { SvidAgent } from './client/svid-agent.ts'
 export type { SvidAgentOptions } from './client/agent-options.ts'
 export type { MinVersion } from './context/context-options.ts'

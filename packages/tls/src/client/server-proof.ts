@@ -10,6 +10,7 @@ import {
 } from '../peer/events.ts'
 import { bindPeer } from '../peer/binding.ts'
 import { claimedSpiffeId } from '../peer/claimed-id.ts'
+import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { Acceptance, PeerVerifier } from '../peer/verifier.ts'
 import type { Rejection } from '../rejection.ts'
 
@@ -26,8 +27,30 @@ export function proveServer(
   // Once and first: on Node 20, 22 and 24 a second call has lost the chain.
   const leaf = socket.getPeerX509Certificate()
   const verdict = verify(socket, leaf, verifier, now)
+  const peer = allowedServer(verdict, allowed, { leaf, remoteAddress: socket.remoteAddress })
+  bindPeer(socket, peer)
+  // As on servers: OpenSSL has no CA to verify with, our verifier has.
+  socket.authorized = true
+}
+
+/** What events say of a server. */
+export interface ObservedServer {
+  readonly leaf: X509Certificate | undefined
+  /** `undefined` where it is not known. */
+  readonly remoteAddress: string | undefined
+}
+
+/**
+ * Returns the server, if it is proven and allowed.
+ * @throws {@link TlsError} `server-refused` or `server-not-allowed`
+ */
+export function allowedServer(
+  verdict: Acceptance | Rejection,
+  allowed: SpiffeIdMatcher,
+  observed: ObservedServer,
+): ConnectionPeer {
   if (!verdict.ok) {
-    publishRejection(socket, leaf, verdict.code, verdict.message)
+    publishRejection(observed, verdict.code, verdict.message)
     const message = `the server proved no SPIFFE ID: ${verdict.message}`
     throw new TlsError('server-refused', message, { rejection: verdict.code })
   }
@@ -36,15 +59,14 @@ export function proveServer(
   const answer: unknown = allowed.matches(peer.spiffeId)
   if (answer !== true) {
     const message = `the server is ${peer.spiffeId.toString()}, not ${allowed.toString()}`
-    publishRejection(socket, leaf, 'server-not-allowed', message)
+    publishRejection(observed, 'server-not-allowed', message)
     throw new TlsError('server-not-allowed', message)
   }
-  bindPeer(socket, peer)
-  // As on servers: OpenSSL has no CA to verify with, our verifier has.
-  socket.authorized = true
-  if (!peerVerified.hasSubscribers) return
-  const event = { side: 'client', server: null, peer } as const
-  peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
+  if (peerVerified.hasSubscribers) {
+    const event = { side: 'client', server: null, peer } as const
+    peerVerified.publish(Object.freeze<PeerVerifiedEvent>(event))
+  }
+  return peer
 }
 
 function verify(
@@ -64,8 +86,7 @@ function verify(
 }
 
 function publishRejection(
-  { remoteAddress }: TLSSocket,
-  leaf: X509Certificate | undefined,
+  { leaf, remoteAddress }: ObservedServer,
   code: PeerRejectedEvent['code'],
   message: string,
 ): void {

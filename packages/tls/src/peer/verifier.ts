@@ -65,13 +65,24 @@ export class PeerVerifier {
 
   /** @param leaf the one result of `getPeerX509Certificate()`, with what was sent behind it */
   verify(leaf: X509Certificate, now: number): Acceptance | Rejection {
-    const fingerprint256 = leaf.fingerprint256
+    return this.verifyChain(leaf.fingerprint256, () => presentedChain(leaf), now)
+  }
+
+  /**
+   * @param fingerprint256 of the leaf, as `node:crypto` writes it
+   * @param chainOf reads what was sent, leaf first; called only if the verdict is not known
+   */
+  verifyChain(
+    fingerprint256: string,
+    chainOf: () => readonly X509Certificate[],
+    now: number,
+  ): Acceptance | Rejection {
     const known = this.#accepted.get(fingerprint256)
     if (known !== undefined && isCurrent(known.peer, now)) {
       this.#hits++
       return known
     }
-    const verdict = this.#verify(presentedChain(leaf), now)
+    const verdict = this.#verify(chainOf(), now)
     if (verdict.ok) {
       const { trustDomain } = verdict.peer.spiffeId
       this.#accepted.set(trustDomain.name, fingerprint256, verdict)

@@ -1,0 +1,87 @@
+import { X509Certificate } from 'node:crypto'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type {
+  BundleSet,
+  SpiffeIdMatcher,
+  X509MaterialSource,
+  X509Svid,
+} from '@fastify-spiffe/spiffe'
+import { contextOptions, type MinVersion } from '../context/context-options.ts'
+
+/** What a {@link LiveContext} is made of. */
+export interface LiveContextParts {
+  readonly source: X509MaterialSource
+  readonly server: SpiffeIdMatcher
+  readonly minVersion: MinVersion
+}
+
+/** The state of the source that a context was made for. */
+interface Made {
+  readonly svid: X509Svid | null
+  readonly bundles: BundleSet | null
+  readonly context: SecureContext
+}
+
+/**
+ * A secure context that is always made of what the source holds at the moment. Clients keep one object of options for all
+ * their connections; `tls.connect` reads `context` each time.
+ *
+ * The property is a getter of the class, so that whoever copies or serializes the options neither freezes the SVID nor
+ * reads its key.
+ */
+export class LiveContext implements SecureContext {
+  readonly #parts: LiveContextParts
+  #made: Made | null = null
+
+  constructor(parts: LiveContextParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * The native context. It never throws, because clients that see an error here never connect again: without an SVID or
+   * bundles, no handshake succeeds with it.
+   */
+  get context(): unknown {
+    const svid = this.#read(({ svid }) => svid)
+    const bundles = this.#read(({ bundles }) => bundles)
+    if (this.#made?.svid !== svid || this.#made.bundles !== bundles) {
+      this.#made = { svid, bundles, context: this.#make(svid, bundles) }
+    }
+    return this.#made.context.context
+  }
+
+  #read<T>(read: (source: X509MaterialSource) => T): T | null {
+    try {
+      return read(this.#parts.source)
+    } catch {
+      return null
+    }
+  }
+
+  #make(svid: X509Svid | null, bundles: BundleSet | null): SecureContext {
+    const { minVersion } = this.#parts
+    const nothing = contextOptions(null, minVersion)
+    // With authorities but without an SVID, a server that asks for no certificate would see the request.
+    if (svid === null || bundles === null) return createSecureContext(nothing)
+    try {
+      const options = contextOptions(svid, minVersion)
+      return createSecureContext({ ...options, ca: this.#anchors(bundles), ...PARTIAL_CHAINS })
+    } catch {
+      return createSecureContext(nothing)
+    }
+  }
+
+  /** The authorities of all trust domains that the server may be of. */
+  #anchors(bundles: BundleSet): string[] {
+    const { trustDomains } = this.#parts.server
+    const trusted = [...bundles].filter(
+      ({ trustDomain }) => trustDomains === null || trustDomains.has(trustDomain.name),
+    )
+    return trusted.flatMap(({ authorities }) =>
+      authorities.map(({ raw }) => new X509Certificate(raw).toString()),
+    )
+  }
+}
+
+/** An authority of a bundle may be an intermediate (X509-SVID §4.1). */
+const PARTIAL_CHAINS = { allowPartialTrustChain: true }

@@ -1,0 +1,109 @@
+import { X509Certificate } from 'node:crypto'
+import type {
+  ConnectionOptions,
+  DetailedPeerCertificate,
+  PeerCertificate,
+  SecureContext,
+} from 'node:tls'
+import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { TlsError } from '../errors.ts'
+import { assertKnownOptions, revocationPolicies } from '../options.ts'
+import { assertConnectorOptions, readServer, type ConnectorOptions } from './connect-options.ts'
+import { verifierOf } from './connector-cache.ts'
+import { connectFailure } from './handshake.ts'
+import { LiveContext } from './live-context.ts'
+import { allowedServer } from './server-proof.ts'
+
+/** Options of {@link tlsOptions}: those of `connect` that concern the own SVID and the server's. */
+export type TlsOptionsOptions = Omit<ConnectorOptions, 'timeoutMs'>
+
+/** Options for `tls.connect` and for clients that hand theirs to it. */
+export interface SvidTlsOptions {
+  /** The SVID and the bundles of the moment in which a connection is made. */
+  readonly secureContext: SecureContext
+  readonly rejectUnauthorized: true
+  /** Verifies the SVID of the server; returns a {@link TlsError} for another one. */
+  readonly checkServerIdentity: NonNullable<ConnectionOptions['checkServerIdentity']>
+}
+
+const NAMES: ReadonlySet<string> = new Set([
+  'source',
+  'server',
+  'minVersion',
+  'revocation',
+  'clockSkewMs',
+  'allowIntermediatesOfOtherTrustDomains',
+  'clock',
+] satisfies (keyof TlsOptionsOptions)[])
+
+// As many as a message of TLS can hold, and a bound for a list of certificates that are linked in a circle.
+const MAX_CERTIFICATES = 513
+
+/**
+ * Returns options for clients that speak TLS through `tls.connect` and know nothing of SPIFFE, such as those of databases
+ * and message brokers: each connection presents the SVID of that moment, and nothing is sent to a server which proves no
+ * SPIFFE ID that `server` matches. The host name is not compared with the certificate.
+ *
+ * The options can be used for any number of connections, for as long as the source is open. While the source has no SVID,
+ * every handshake fails. `peerOf` does not know the connections, and nothing ends them: let the client's pool end them
+ * within the lifetime of an SVID. They must not be combined with the option `session` of `tls.connect`: Node verifies
+ * nothing in a session that is resumed.
+ *
+ * A handshake fails with a {@link TlsError} `server-refused` or `server-not-allowed`, or with the error of Node where OpenSSL
+ * finds no authority of a bundle in the chain.
+ *
+ * @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option`
+ */
+export function tlsOptions(options: TlsOptionsOptions): SvidTlsOptions {
+  assertKnownOptions(options, NAMES, 'tlsOptions')
+  assertConnectorOptions(options)
+  const { source, minVersion = 'TLSv1.3' } = options
+  const server = readServer(options.server)
+  return Object.freeze({
+    secureContext: new LiveContext({ source, server, minVersion }),
+    rejectUnauthorized: true,
+    checkServerIdentity: identityCheck(options, server),
+  })
+}
+
+function identityCheck(
+  options: TlsOptionsOptions,
+  server: SpiffeIdMatcher,
+): SvidTlsOptions['checkServerIdentity'] {
+  const { source, revocation, clockSkewMs = 0, clock = Date.now } = options
+  const { allowIntermediatesOfOtherTrustDomains = false } = options
+  const verifier = verifierOf(
+    source,
+    revocationPolicies(revocation),
+    clockSkewMs,
+    allowIntermediatesOfOtherTrustDomains,
+  )
+  return (_host, certificate) => {
+    try {
+      const chain = sentChain(certificate)
+      const [leaf] = chain
+      if (leaf === undefined)
+        throw new TlsError('server-refused', 'the server sent no certificate', {
+          rejection: 'no-certificate',
+        })
+      const verdict = verifier.verifyChain(leaf.fingerprint256, () => chain, clock())
+      allowedServer(verdict, server, { leaf, remoteAddress: undefined })
+      return undefined
+    } catch (error) {
+      return connectFailure(error)
+    }
+  }
+}
+
+/** The certificates that Node hands over: what was sent, and the authority behind it. */
+function sentChain(leaf: PeerCertificate | DetailedPeerCertificate): readonly X509Certificate[] {
+  const chain: X509Certificate[] = []
+  let next: PeerCertificate | DetailedPeerCertificate | undefined = leaf
+  const seen = new Set<unknown>()
+  while (next?.raw !== undefined && !seen.has(next) && chain.length < MAX_CERTIFICATES) {
+    seen.add(next)
+    chain.push(new X509Certificate(next.raw))
+    next = 'issuerCertificate' in next ? next.issuerCertificate : undefined
+  }
+  return chain
+}
