@@ -82,8 +82,14 @@ export {
   peerOf,
   SvidAgent,
   TlsError,
+  tlsOptions,
 } from '@fastify-spiffe/tls'
-export type { SvidAgentOptions, TlsErrorCode } from '@fastify-spiffe/tls'
+export type {
+  SvidAgentOptions,
+  SvidTlsOptions,
+  TlsErrorCode,
+  TlsOptionsOptions,
+} from '@fastify-spiffe/tls'
 export { WorkloadApiClient, WorkloadApiError, X509Source } from '@fastify-spiffe/workload-api'
 export type {
   SourceStateEvent,
