@@ -42,8 +42,8 @@ export class LiveContext implements SecureContext {
    * bundles, no handshake succeeds with it.
    */
   get context(): unknown {
-    const svid = this.#read(({ svid }) => svid)
-    const bundles = this.#read(({ bundles }) => bundles)
+    const svid = this.#read((source) => source.svid)
+    const bundles = this.#read((source) => source.bundles)
     if (this.#made?.svid !== svid || this.#made.bundles !== bundles) {
       this.#made = { svid, bundles, context: this.#make(svid, bundles) }
     }
