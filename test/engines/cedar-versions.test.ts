@@ -14,8 +14,8 @@ const { PreparedPolicyPool } = await internal<PoolModule>(
   'engine-cedar/dist/prepared-policy-pool.js',
 )
 guardAgainstCrash('set-v8-flag', 'v8CrashGuard')
-const require = createRequire(import.meta.resolve('@fastify-spiffe/engine-cedar'))
-const cedar = require('@cedar-policy/cedar-wasm/nodejs') as CedarParts['cedar']
+const requireOfEngine = createRequire(import.meta.resolve('@fastify-spiffe/engine-cedar'))
+const cedar = requireOfEngine('@cedar-policy/cedar-wasm/nodejs') as CedarParts['cedar']
 
 const EDITIONS = ['acme', 'zenith'].map(
   (tenant) =>
