@@ -129,6 +129,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     imports: [spiffe, 'tls'],
     rooms: [
       'caller-types.ts',
+      'chain-types.ts',
       'fastify-option-names.ts',
       'outermost.ts',
       'refusal-log.ts',
@@ -191,6 +192,26 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'test-kit',
     ],
   },
+  chain: {
+    floor: 3,
+    imports: [spiffe, 'tls', 'plugin-kit'],
+    rooms: [
+      'errors.ts',
+      'refusal.ts',
+      'events.ts',
+      'options.ts',
+      'call-chain.ts',
+      'wire',
+      'verify',
+      'send',
+      'context',
+      'chains.ts',
+      'fastify-fields.ts',
+      'request-slot.ts',
+      'plugin.ts',
+      'index.ts',
+    ],
+  },
   authz: {
     floor: 3,
     imports: [spiffe, 'policy', 'tls', 'plugin-kit'],
@@ -218,7 +239,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 
   'fastify-spiffe': {
     floor: 4,
-    imports: [spiffe, 'policy', 'workload-api', 'tls', 'grpc', ...plugins],
+    imports: [spiffe, 'policy', 'workload-api', 'tls', 'grpc', ...plugins, 'chain'],
     rooms: ['plugin.ts', 'index.ts', 'reexports'],
   },
   cli: {

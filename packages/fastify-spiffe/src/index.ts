@@ -32,6 +32,22 @@ export type {
   Tenant,
   TenantName,
 } from '@fastify-spiffe/authz'
+export {
+  asItself,
+  chain,
+  ChainError,
+  chainHeaders,
+  Chains,
+  currentChain,
+  currentPeer,
+} from '@fastify-spiffe/chain'
+export type {
+  CallChain,
+  ChainErrorCode,
+  ChainHeaders,
+  ChainOptions,
+  ChainRefusalCode,
+} from '@fastify-spiffe/chain'
 export { peer, PeerError } from '@fastify-spiffe/peer'
 export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
 export {

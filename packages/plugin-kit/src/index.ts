@@ -1,3 +1,4 @@
+export type { CallActor, CallChain } from './chain-types.ts'
 export type { Peer } from './caller-types.ts'
 export { FASTIFY_OPTION_NAMES } from './fastify-option-names.ts'
 export { outermostOf, PEER_KNOWN } from './outermost.ts'

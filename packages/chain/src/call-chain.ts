@@ -1,0 +1,66 @@
+import type { CallActor, CallChain } from '@fastify-spiffe/plugin-kit'
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { VerifiedCertificate } from '@fastify-spiffe/tls'
+
+/** One verified hop: the token that it signed, and its certificate. */
+export interface VerifiedHop {
+  readonly text: string
+  readonly sub: SpiffeId
+  readonly aud: SpiffeId
+  /** Milliseconds since the epoch, exclusive. */
+  readonly expiresAt: number
+  readonly certificate: VerifiedCertificate
+}
+
+/** The only implementation. It is private to this package, so that no other code can make a chain. */
+export class SignedChain implements CallChain {
+  readonly origin: SpiffeId
+  readonly via: readonly SpiffeId[]
+  readonly caller: SpiffeId
+  readonly evidence = 'signed'
+  readonly depth: number
+  readonly validUntil: number
+  readonly act: CallActor
+  readonly #hops: readonly VerifiedHop[]
+
+  /** @param hops - origin first, and at least one */
+  constructor(hops: readonly VerifiedHop[]) {
+    this.#hops = hops
+    const subjects = hops.map(({ sub }) => sub)
+    this.origin = subjects[0]!
+    this.via = Object.freeze(subjects.slice(1, -1))
+    this.caller = subjects.at(-1)!
+    this.depth = hops.length
+    this.validUntil = endOf(hops)
+    this.act = actorView(subjects)
+    Object.freeze(this)
+  }
+
+  /** Whether a chain was verified here, and is no copy. */
+  static is(chain: CallChain): chain is SignedChain {
+    return #hops in chain
+  }
+
+  static hopsOf(chain: SignedChain): readonly VerifiedHop[] {
+    return chain.#hops
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { origin, via, caller, evidence, validUntil } = this
+    return { origin, via, caller, evidence, validUntil }
+  }
+}
+
+/** Milliseconds since the epoch: the first end of a token or of what its certificate is trusted by. */
+export function endOf(hops: readonly VerifiedHop[]): number {
+  return Math.min(
+    ...hops.map(({ expiresAt, certificate }) => Math.min(expiresAt, certificate.currentUntil)),
+  )
+}
+
+/** RFC 8693 §4.1: the subject, the current actor, and within it those before. */
+function actorView([origin, ...actors]: readonly SpiffeId[]): CallActor {
+  let act: CallActor | undefined
+  for (const actor of actors) act = Object.freeze({ sub: actor.toString(), ...(act && { act }) })
+  return Object.freeze({ sub: origin!.toString(), ...(act && { act }) })
+}

@@ -1,0 +1,12 @@
+import { channel, type Channel } from 'node:diagnostics_channel'
+import type { ConnectionPeer } from '@fastify-spiffe/tls'
+import type { ChainRefusalCode } from './refusal.ts'
+
+/** `spiffe:chain:refused`: a caller presented a chain that is not valid, and its call was refused. */
+export interface ChainRefusedEvent {
+  readonly code: ChainRefusalCode
+  /** Who presented it; `null` for a caller without an identity. */
+  readonly peer: ConnectionPeer | null
+}
+
+export const chainRefused: Channel = channel('spiffe:chain:refused')

@@ -1,0 +1,104 @@
+import { FASTIFY_OPTION_NAMES, logOnce } from '@fastify-spiffe/plugin-kit'
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { fastifyPlugin } from 'fastify-plugin'
+import { Chains, type ChainsOptions } from './chains.ts'
+import { ChainError } from './errors.ts'
+import { fieldsOf } from './fastify-fields.ts'
+import { reader } from './options.ts'
+import type { ChainRefusalCode } from './refusal.ts'
+import { decorateChain, setChain } from './request-slot.ts'
+import type { ChainHeaders } from './send/chain-sender.ts'
+
+/** Options of the plugin `chain`. `source` is required. */
+export interface ChainOptions extends ChainsOptions {
+  /**
+   * Whether `currentPeer`, `currentChain` and `chainHeaders` work in all functions that a handler calls and schedules. Each
+   * request then runs in an `AsyncLocalStorage`. Default `true`.
+   */
+  readonly context?: boolean
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /**
+     * Returns the headers with which this request is continued to `audience`, the SPIFFE ID of one workload: the very one
+     * that the client demands of the server.
+     *
+     * @throws `ChainError` rather than returning the headers of a weaker chain
+     */
+    readonly chainHeaders: (audience: SpiffeId | string) => ChainHeaders
+  }
+
+  interface FastifyInstance {
+    /** Verifies chains and makes headers, for calls that no request of this application carries. */
+    readonly chains: Chains
+  }
+}
+
+async function plugin(fastify: FastifyInstance, options: ChainOptions): Promise<void> {
+  if (fastify.hasDecorator('chains')) {
+    const message =
+      'chain is already registered on this instance, or on one that encloses it: register it once'
+    throw new ChainError('already-registered', message)
+  }
+  if (fastify.hasDecorator('authz')) {
+    const message = 'register chain before authz, whose rules would not see the chain otherwise'
+    throw new ChainError('registered-late', message)
+  }
+  const { context, ...others } = options
+  const chains = new Chains(withoutFastifyOptions(others))
+  const hasContext = reader.asBoolean('context', context, true)
+  fastify.decorate('chains', chains)
+  decorateChain(fastify)
+  fastify.decorateRequest('chainHeaders', function chainHeaders(audience) {
+    return chains.headersFor(audience, this.chain)
+  })
+  addHooks(fastify, chains, hasContext)
+}
+
+function addHooks(fastify: FastifyInstance, chains: Chains, hasContext: boolean): void {
+  fastify.addHook('onRequest', function spiffeChain(request, reply, done) {
+    const verification = chains.verify(fieldsOf(request), request.peer)
+    if (!verification.ok) {
+      done(refuse(request, reply, verification.code))
+      return
+    }
+    setChain(request, verification.chain)
+    if (hasContext) chains.run(request.peer, verification.chain, done)
+    else done()
+  })
+  if (!hasContext) return
+  // A body is read by events of the connection, which began before the request did.
+  fastify.addHook('preValidation', function spiffeChainContext({ peer, chain }, _reply, done) {
+    chains.run(peer, chain, done)
+  })
+}
+
+function refuse(request: FastifyRequest, reply: FastifyReply, code: ChainRefusalCode): ChainError {
+  const error = ChainError.unauthenticated()
+  request.log.info({ code, statusCode: 401 }, 'request refused: its chain is not valid')
+  logOnce(reply, error)
+  return error
+}
+
+function withoutFastifyOptions(options: ChainsOptions): ChainsOptions {
+  const names = new Set(FASTIFY_OPTION_NAMES)
+  const entries = Object.entries(options).filter(([name]) => !names.has(name))
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return Object.fromEntries(entries) as unknown as ChainsOptions
+}
+
+/**
+ * Verifies the chain of each request, `Svid-Chain` and `Svid-Chain-Certs`, and gives it as `request.chain`: for whom the call is
+ * made. A request whose chain is not valid gets 401, whatever its route. `request.spiffeId` stays what TLS has proven.
+ *
+ * Register it after `@fastify-spiffe/peer` and before `@fastify-spiffe/authz`.
+ *
+ * @throws {@link ChainError} `unknown-option`, `invalid-option`, `already-registered` or `registered-late`, when the application boots
+ */
+export const chain: FastifyPluginAsync<ChainOptions> = fastifyPlugin(plugin, {
+  name: '@fastify-spiffe/chain',
+  fastify: '5.x',
+  dependencies: ['@fastify-spiffe/peer'],
+})

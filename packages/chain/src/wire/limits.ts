@@ -1,0 +1,11 @@
+/** How many tokens a chain has at most. */
+export const MAX_DEPTH = 4
+/** Octets of `Svid-Chain`: within what proxies accept of one field line. */
+export const MAX_CHAIN_OCTETS = 4096
+/** Octets of `Svid-Chain-Certs`. */
+export const MAX_CERTIFICATE_OCTETS = 7168
+export const MAX_CERTIFICATES = 12
+/** How long a token lives at most, in seconds. */
+export const MAX_LIFETIME_SECONDS = 300
+/** How far ahead of our clock that of a sender may be, in milliseconds. */
+export const MAX_SKEW_MS = 30_000

@@ -1,0 +1,2 @@
+export * from '@fastify-spiffe/chain'
+export { default } from '@fastify-spiffe/chain'
