@@ -23,9 +23,27 @@ const READING_TESTS = [
   ]),
 ]
 
+/** The quick ones first: the first that fails ends the run of a mutant. */
+const VERIFYING_TESTS = [
+  ...compiled('packages/spiffe', [
+    'verify/anchors.test.js',
+    'verify/path-length.test.js',
+    'verify/extensions.test.js',
+    'verify/edges.test.js',
+    'verify/encodings.test.js',
+    'verify/policies.test.js',
+    'verify/name-constraints.test.js',
+  ]),
+  'test/dist/rules/revocation.test.js',
+  'packages/spiffe/dist/svid',
+  'test/dist/rules/svid-shape.test.js',
+  'packages/spiffe/dist/verify',
+  'test/dist/rules/svid-validation.test.js',
+]
+
 const INTEGRATION = 'packages/authz/dist/integration'
 
-/** The quick ones first: the first that fails ends the run of a mutant. */
+/** The quick ones first. */
 const DECIDING_TESTS = [
   'packages/policy/dist/evaluation',
   'packages/policy/dist/rules',
@@ -72,30 +90,40 @@ export const runs = {
     part: 'verifier',
     package: 'spiffe',
     mutate: ['packages/spiffe/src/verify/*.ts'],
-    tests: [
-      ...compiled('packages/spiffe', ['verify', 'svid']),
-      ...compiled('test', [
-        'rules/svid-shape.test.js',
-        'rules/revocation.test.js',
-        'rules/svid-validation.test.js',
-      ]),
-    ],
+    tests: VERIFYING_TESTS,
     mutantsPerProcess: 0,
+    testTimeoutMs: 10_000,
   },
   // What these leave open after a failure would be seen by the tests of the next mutant.
   acceptor: {
     part: 'acceptor',
     package: 'tls',
     mutate: ['packages/tls/src/server/acceptor.ts', 'packages/tls/src/peer/*.ts'],
-    tests: compiled('packages/tls', ['peer', 'server', 'client', 'test-kit']),
+    // The quick ones first: the first that fails ends the run of a mutant.
+    tests: compiled('packages/tls', [
+      'peer/binding.test.js',
+      'peer/claimed-id.test.js',
+      'peer/verifier.test.js',
+      'server/acceptor.test.js',
+      'server/closing.test.js',
+      'server/handshake-failures.test.js',
+      'server/svid-tls-server.test.js',
+      'server/acceptance.test.js',
+      'peer',
+      'server',
+      'client',
+      'test-kit',
+    ]),
     mutantsPerProcess: 1,
+    testTimeoutMs: 8000,
   },
   gate: {
     part: 'gate',
     package: 'peer',
     mutate: ['packages/peer/src/gate/*.ts'],
-    tests: ['packages/peer/dist'],
+    tests: ['packages/peer/dist/gate', 'packages/peer/dist'],
     mutantsPerProcess: 1,
+    testTimeoutMs: 8000,
   },
   evaluator: {
     part: 'evaluator',

@@ -33,12 +33,12 @@ export const compileCommand = (name) =>
   `node_modules/.bin/tsc -p packages/${name} --noCheck --composite false --incremental ` +
   '--isolatedDeclarations false --declaration false --declarationMap false'
 
-/** The compiled tests that are named, or that are in a folder that is named. */
+/** The compiled tests that are named, or that are in a folder that is named, in this order. */
 export async function testFiles(paths) {
   const found = []
   for (const path of paths) {
     if (path.endsWith('.js')) found.push(path)
     else for (const file of await readdir(path, { recursive: true })) found.push(join(path, file))
   }
-  return found.filter((path) => path.endsWith('.test.js'))
+  return [...new Set(found)].filter((path) => path.endsWith('.test.js'))
 }

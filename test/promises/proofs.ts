@@ -68,7 +68,7 @@ export const proofs: readonly Promised[] = [
     suite('test/fuzz', 'test/fuzz/README.md'),
   ),
   promise(
-    'The tests of verifier, acceptor and gate notice at least 85 of 100 changes to the code that `parts.mjs` lists.',
+    'The tests of verifier, acceptor, gate, evaluator and decision cache notice at least 85 of 100 changes to the code that `parts.mjs` lists.',
     suite('test/mutation', 'test/mutation/survivors.md'),
   ),
   promise(
