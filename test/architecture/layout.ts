@@ -105,6 +105,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'context',
       'client',
       'server',
+      'internal.ts',
       'index.ts',
       'test-kit',
     ],
@@ -173,6 +174,21 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     ],
   },
 
+  fetch: {
+    floor: 3,
+    imports: [spiffe, 'tls'],
+    rooms: [
+      'errors.ts',
+      'undici.ts',
+      'options.ts',
+      'connector.ts',
+      'origin-pool.ts',
+      'origin-pools.ts',
+      'bound-fetch.ts',
+      'dispatcher.ts',
+      'index.ts',
+    ],
+  },
   svid: {
     floor: 3,
     imports: [spiffe, 'tls', 'plugin-kit'],
@@ -239,7 +255,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 
   'fastify-spiffe': {
     floor: 4,
-    imports: [spiffe, 'policy', 'workload-api', 'tls', 'grpc', ...plugins, 'chain'],
+    imports: [spiffe, 'policy', 'workload-api', 'tls', 'grpc', 'fetch', ...plugins, 'chain'],
     rooms: ['plugin.ts', 'index.ts', 'reexports'],
   },
   cli: {

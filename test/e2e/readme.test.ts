@@ -22,10 +22,13 @@ const documents = extractDocuments(root, placed('as-they-stand'))
 const alone = extractDocuments(root, {
   ...placed('alone'),
   change: (source) =>
-    source.replaceAll(
-      /'@fastify-spiffe\/(?!authority'|engine-|grpc')[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
-      "'fastify-spiffe$<subpath>'",
-    ),
+    source
+      // Not in the root: it needs a library that not every service has.
+      .replaceAll("'@fastify-spiffe/fetch'", "'fastify-spiffe/fetch'")
+      .replaceAll(
+        /'@fastify-spiffe\/(?!authority'|engine-|grpc')[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
+        "'fastify-spiffe$<subpath>'",
+      ),
 })
 
 let complaints: readonly string[]

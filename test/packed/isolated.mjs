@@ -49,8 +49,9 @@ export function checkIsolated(tarballs) {
     dependencies: {
       fastify: '^5.0.0',
       'fastify-spiffe': file('fastify-spiffe'),
-      // The peer of `fastify-spiffe/jwt`.
+      // The peers of `fastify-spiffe/jwt` and `/fetch`.
       jose: '^6.0.0',
+      '@fastify-spiffe/fetch': file('@fastify-spiffe/fetch'),
     },
     devDependencies: Object.fromEntries(
       ['typescript', '@types/node'].map((name) => [name, pinned(name).slice(name.length + 1)]),

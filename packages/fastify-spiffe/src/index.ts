@@ -99,6 +99,7 @@ export {
   SvidAgent,
   TlsError,
   tlsOptions,
+  webPki,
 } from '@fastify-spiffe/tls'
 export type {
   SvidAgentOptions,

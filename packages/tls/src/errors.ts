@@ -21,14 +21,14 @@ export type TlsErrorCode =
   | 'connect-failed'
   /** No verified connection within `timeoutMs`. */
   | 'connect-timeout'
-  /** The server proved no SPIFFE ID; `rejection` says why. */
+  /** The server proved no SPIFFE ID, and `rejection` says why; or no name to the Web PKI, and `cause` does. */
   | 'server-refused'
   /** The server proved a SPIFFE ID that the option `server` does not match. */
   | 'server-not-allowed'
 
 /** What an error of this package may carry besides its message. */
 export interface TlsErrorOptions extends ErrorOptions {
-  /** Why the server was refused, with the code `server-refused`. Default: none. */
+  /** Why the server was refused, with the code `server-refused`. Default: none, as with `webPki()`. */
   readonly rejection?: RejectionCode
 }
 

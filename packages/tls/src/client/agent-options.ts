@@ -1,6 +1,6 @@
 import type { AgentOptions } from 'node:https'
 import { reader } from '../options.ts'
-import type { ConnectorOptions } from './connect-options.ts'
+import { connectorOptionNames, type ConnectorOptions } from './connect-options.ts'
 
 type PoolOptions = Pick<
   AgentOptions,
@@ -18,14 +18,7 @@ export interface SvidAgentOptions extends ConnectorOptions, PoolOptions {}
 
 /** The names of all options of `SvidAgent`. */
 export const agentOptionNames: ReadonlySet<string> = new Set([
-  'source',
-  'server',
-  'timeoutMs',
-  'minVersion',
-  'revocation',
-  'clockSkewMs',
-  'allowIntermediatesOfOtherTrustDomains',
-  'clock',
+  ...connectorOptionNames,
   'keepAlive',
   'keepAliveMsecs',
   'maxFreeSockets',

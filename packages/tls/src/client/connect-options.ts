@@ -18,6 +18,12 @@ import {
   reader,
   revocationPolicies,
 } from '../options.ts'
+import { WebPki } from './web-pki.ts'
+
+/** What a client presents: the SVID of its source, or no certificate. */
+export type PresentedCertificate = 'svid' | 'none'
+
+const CLIENT_CERTIFICATES: readonly PresentedCertificate[] = ['svid', 'none']
 
 /** Options of `connect`. `source`, `host`, `port` and `server` are required. */
 export interface ConnectOptions {
@@ -29,9 +35,15 @@ export interface ConnectOptions {
   readonly port: number
   /**
    * Which SPIFFE IDs the server may have: a matcher, or a SPIFFE ID or pattern as a string, such as
-   * `'spiffe://example.org/billing'`. Required: there is no safe default.
+   * `'spiffe://example.org/billing'`. Required: there is no safe default. `webPki()`: the server has no
+   * SPIFFE ID, and proves its host name to the authorities of the Web PKI.
    */
-  readonly server: MatcherInput
+  readonly server: MatcherInput | WebPki
+  /**
+   * What to present to the server: the SVID of the source, or with `none` no certificate, so that the
+   * server does not learn who calls. Default `svid`.
+   */
+  readonly clientCertificate?: PresentedCertificate
   /** Application protocols (ALPN, RFC 7301) to offer, such as `['h2']`. Default: none. */
   readonly alpnProtocols?: readonly string[]
   /** The server name to send (SNI, RFC 6066 §3). Default: `host`, or none if that is an IP address. */
@@ -72,6 +84,7 @@ export type ConnectorOptions = Pick<
   ConnectOptions,
   | 'source'
   | 'server'
+  | 'clientCertificate'
   | 'timeoutMs'
   | 'minVersion'
   | 'revocation'
@@ -85,6 +98,7 @@ const connectOptionNames: ReadonlySet<string> = new Set([
   'host',
   'port',
   'server',
+  'clientCertificate',
   'alpnProtocols',
   'servername',
   'timeoutMs',
@@ -101,11 +115,25 @@ const connectOptionNames: ReadonlySet<string> = new Set([
 
 /** {@link ConnectorOptions} that were checked. */
 export interface Connector extends ConnectorOptions {
-  readonly server: SpiffeIdMatcher
+  readonly server: SpiffeIdMatcher | WebPki
 }
 
+/** The names of {@link ConnectorOptions}. */
+export const connectorOptionNames: readonly (keyof ConnectorOptions)[] = [
+  'source',
+  'server',
+  'clientCertificate',
+  'timeoutMs',
+  'minVersion',
+  'revocation',
+  'clockSkewMs',
+  'allowIntermediatesOfOtherTrustDomains',
+  'clock',
+]
+
 /** @throws {@link TlsError} `invalid-option` */
-export function readServer(server: MatcherInput): SpiffeIdMatcher {
+export function readServer(server: MatcherInput | WebPki): SpiffeIdMatcher | WebPki {
+  if (server instanceof WebPki) return server
   try {
     return toMatcher(server)
   } catch (cause) {
@@ -117,7 +145,13 @@ export function readServer(server: MatcherInput): SpiffeIdMatcher {
 /** @throws {@link TlsError} `invalid-option` */
 export function assertConnectorOptions(options: ConnectorOptions): void {
   assertSource(options.source)
-  readServer(options.server)
+  const server = readServer(options.server)
+  const { clientCertificate = 'svid' } = options
+  reader.asOneOf('clientCertificate', clientCertificate, CLIENT_CERTIFICATES)
+  if (clientCertificate === 'none' && server instanceof WebPki) {
+    const message = 'clientCertificate must be "svid" with a server of the Web PKI'
+    throw new TlsError('invalid-option', `${message}: without both, no SPIFFE ID is involved`)
+  }
   if (options.timeoutMs !== undefined) {
     reader.asInteger('timeoutMs', options.timeoutMs, { min: 1, max: MAX_TIMER_MS })
   }

@@ -6,12 +6,14 @@ import { dial, type ConnectionTarget } from './dial.ts'
 /**
  * Opens a TLS connection with the current SVID of `source` to a server that proves a SPIFFE ID which
  * `server` matches. The host name is not compared with the certificate: the SPIFFE ID is the identity.
+ * With `server: webPki()` the host name counts instead.
  *
  * The promise resolves after the proof, so that nothing is written to another server.
  * `peerOf(socket)` returns the server's identity. Sessions are never resumed.
  *
  * @throws {@link TlsError} `no-svid`, `invalid-material`, `connect-failed`, `connect-timeout`,
- *   `server-refused` (no proof; see `rejection`), `server-not-allowed` (another SPIFFE ID),
+ *   `server-refused` (no proof; see `rejection`, or `cause` with `webPki()`), `server-not-allowed`
+ *   (another SPIFFE ID),
  *   `unknown-option`, `forbidden-option`, `invalid-option`; or the reason of `signal`
  */
 export async function connect(options: ConnectOptions): Promise<TLSSocket> {

@@ -32,29 +32,54 @@ export function verifierOf(
   return verifier
 }
 
-const contexts = new Map<MinVersion, WeakMap<X509Svid, SecureContext>>([
-  ['TLSv1.2', new WeakMap()],
-  ['TLSv1.3', new WeakMap()],
-])
+/** By SVID and minimum version; `ca` has to be the same for all uses of one cache. */
+export class ClientContexts {
+  readonly #ofSvids = new WeakMap<X509Svid, Map<MinVersion, SecureContext>>()
+  readonly #withoutSvid = new Map<MinVersion, SecureContext>()
+  readonly #ca: readonly string[] | undefined
 
-/**
- * Returns the client context of an SVID, which is made once: parsing a key costs more than signing with it.
- * @throws {@link TlsError} `invalid-material`
- */
-export function clientContextOf(svid: X509Svid, minVersion: MinVersion): SecureContext {
-  const cached = contexts.get(minVersion)
-  const known = cached?.get(svid)
-  if (known !== undefined) return known
-  const context = makeContext(svid, minVersion)
-  cached?.set(svid, context)
-  return context
+  /** @param ca the authorities that OpenSSL verifies servers with; `undefined`: those of Node */
+  constructor(ca: readonly string[] | undefined) {
+    this.#ca = ca
+  }
+
+  /**
+   * Returns the client context of an SVID, or without one of no certificate. It is made once: parsing a key costs more
+   * than signing with it.
+   * @throws {@link TlsError} `invalid-material`
+   */
+  of(svid: X509Svid | null, minVersion: MinVersion): SecureContext {
+    const contexts = this.#contextsOf(svid)
+    const known = contexts.get(minVersion)
+    if (known !== undefined) return known
+    const context = makeContext(svid, minVersion, this.#ca)
+    contexts.set(minVersion, context)
+    return context
+  }
+
+  #contextsOf(svid: X509Svid | null): Map<MinVersion, SecureContext> {
+    if (svid === null) return this.#withoutSvid
+    const known = this.#ofSvids.get(svid)
+    if (known !== undefined) return known
+    const contexts = new Map<MinVersion, SecureContext>()
+    this.#ofSvids.set(svid, contexts)
+    return contexts
+  }
 }
 
-function makeContext(svid: X509Svid, minVersion: MinVersion): SecureContext {
+/** Without authorities: our verifier verifies the server. */
+export const spiffeContexts: ClientContexts = new ClientContexts([])
+
+function makeContext(
+  svid: X509Svid | null,
+  minVersion: MinVersion,
+  ca: readonly string[] | undefined,
+): SecureContext {
   try {
-    return createSecureContext(contextOptions(svid, minVersion))
+    const { ca: _, ...options } = contextOptions(svid, minVersion)
+    return createSecureContext(ca === undefined ? options : { ...options, ca: [...ca] })
   } catch (cause) {
-    const message = `the SVID of ${svid.spiffeId.toString()} cannot be used for TLS`
-    throw new TlsError('invalid-material', message, { cause })
+    const owner = svid === null ? 'the options' : `the SVID of ${svid.spiffeId.toString()}`
+    throw new TlsError('invalid-material', `${owner} cannot be used for TLS`, { cause })
   }
 }

@@ -1,12 +1,13 @@
 import { isIP, type TcpNetConnectOpts } from 'node:net'
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
-import type { X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
+import type { SpiffeIdMatcher, X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { revocationPolicies } from '../options.ts'
 import type { Connector } from './connect-options.ts'
-import { clientContextOf, verifierOf } from './connector-cache.ts'
+import { spiffeContexts, verifierOf } from './connector-cache.ts'
 import { connectFailure, superviseHandshake } from './handshake.ts'
-import { proveServer } from './server-proof.ts'
+import { proveServer, proveWebServer } from './server-proof.ts'
+import { WebPki } from './web-pki.ts'
 
 const TIMEOUT_MS = 10_000
 
@@ -33,44 +34,46 @@ export function presentedSvidOf(socket: TLSSocket): X509Svid | undefined {
 
 /**
  * Starts a connection with the current SVID of the source. Nothing that is written to the socket is sent
- * before the server has proven a SPIFFE ID which `connector.server` matches; otherwise the socket is
- * destroyed with the reason.
+ * before the server has proven a SPIFFE ID which `connector.server` matches, or its name to the Web PKI;
+ * otherwise the socket is destroyed with the reason.
  *
  * @throws {@link TlsError} `no-svid`, `invalid-material` or `connect-failed`
  */
 export function dial(connector: Connector, target: ConnectionTarget): TLSSocket {
+  const { source, server, timeoutMs = TIMEOUT_MS, minVersion = 'TLSv1.3' } = connector
+  const svid = connector.clientCertificate === 'none' ? null : svidOf(source)
+  const isWeb = server instanceof WebPki
+  const contexts = isWeb ? server.contexts : spiffeContexts
+  const { servername = target.host } = target
+  const options = {
+    ...target,
+    // A context instead of its PEMs, because Node keeps the options on the socket.
+    secureContext: contexts.of(svid, minVersion),
+    rejectUnauthorized: isWeb,
+    // RFC 6066 §3: IP addresses are not permitted. Node 26 throws.
+    servername: isIP(servername) === 0 ? servername : '',
+  }
+  const prove = isWeb ? proveWebServer : spiffeProof(connector, server)
+  const socket = startConnection(options)
+  if (svid !== null) presentedSvids.set(socket, svid)
+  superviseHandshake(socket, { timeoutMs, prove: () => prove(socket) })
+  return socket
+}
+
+function spiffeProof(connector: Connector, server: SpiffeIdMatcher): (socket: TLSSocket) => void {
   const {
     source,
-    server,
-    timeoutMs = TIMEOUT_MS,
-    minVersion = 'TLSv1.3',
     clockSkewMs = 0,
     allowIntermediatesOfOtherTrustDomains = false,
     clock = Date.now,
   } = connector
-  const svid = svidOf(source)
   const verifier = verifierOf(
     source,
     revocationPolicies(connector.revocation),
     clockSkewMs,
     allowIntermediatesOfOtherTrustDomains,
   )
-  const { servername = target.host } = target
-  const options = {
-    ...target,
-    // A context instead of its PEMs, because Node keeps the options on the socket.
-    secureContext: clientContextOf(svid, minVersion),
-    rejectUnauthorized: false,
-    // RFC 6066 §3: IP addresses are not permitted. Node 26 throws.
-    servername: isIP(servername) === 0 ? servername : '',
-  }
-  const socket = startConnection(options)
-  presentedSvids.set(socket, svid)
-  superviseHandshake(socket, {
-    timeoutMs,
-    prove: () => proveServer(socket, verifier, server, clock()),
-  })
-  return socket
+  return (socket) => proveServer(socket, verifier, server, clock())
 }
 
 function svidOf(source: X509MaterialSource): X509Svid {

@@ -27,7 +27,7 @@ export function superviseHandshake(
   // Node calls this method when the connection fails, and the application when it gives up.
   const destroy = socket.destroy.bind(socket)
   socket.destroy = (error) =>
-    destroy(error == null || isRequestDestroyed(socket) ? error : connectFailure(error))
+    destroy(error == null || isRequestDestroyed(socket) ? error : handshakeFailure(socket, error))
   const settle = (): void => {
     clearTimeout(timer)
     unprovenSockets.delete(socket)
@@ -57,6 +57,22 @@ function isRequestDestroyed(socket: TLSSocket): boolean {
   return (
     typeof request === 'object' && request !== null && Reflect.get(request, 'destroyed') === true
   )
+}
+
+function handshakeFailure(socket: TLSSocket, cause: Error): TlsError {
+  // Node has refused the certificate of a server of the Web PKI, or its name.
+  if (cause instanceof TlsError || !isRefusedByNode(socket)) return connectFailure(cause)
+  const message = 'the server has not proven its name to the Web PKI'
+  return new TlsError('server-refused', message, { cause })
+}
+
+// Node sets it to `null` first; no other error comes between this property and the proof of a server.
+function isRefusedByNode({
+  authorizationError,
+}: {
+  readonly authorizationError: unknown
+}): boolean {
+  return authorizationError !== null && authorizationError !== undefined
 }
 
 /** Makes the error with which a connection fails. */

@@ -7,11 +7,12 @@ import type {
   X509Svid,
 } from '@fastify-spiffe/spiffe'
 import { contextOptions, type MinVersion } from '../context/context-options.ts'
+import { WebPki } from './web-pki.ts'
 
 /** What a {@link LiveContext} is made of. */
 export interface LiveContextParts {
   readonly source: X509MaterialSource
-  readonly server: SpiffeIdMatcher
+  readonly server: SpiffeIdMatcher | WebPki
   readonly minVersion: MinVersion
 }
 
@@ -59,28 +60,28 @@ export class LiveContext implements SecureContext {
   }
 
   #make(svid: X509Svid | null, bundles: BundleSet | null): SecureContext {
-    const { minVersion } = this.#parts
+    const { server, minVersion } = this.#parts
     const nothing = contextOptions(null, minVersion)
     // With authorities but without an SVID, a server that asks for no certificate would see the request.
     if (svid === null || bundles === null) return createSecureContext(nothing)
     try {
+      if (server instanceof WebPki) return server.contexts.of(svid, minVersion)
       const options = contextOptions(svid, minVersion)
-      return createSecureContext({ ...options, ca: this.#anchors(bundles), ...PARTIAL_CHAINS })
+      return createSecureContext({ ...options, ca: anchors(bundles, server), ...PARTIAL_CHAINS })
     } catch {
       return createSecureContext(nothing)
     }
   }
+}
 
-  /** The authorities of all trust domains that the server may be of. */
-  #anchors(bundles: BundleSet): string[] {
-    const { trustDomains } = this.#parts.server
-    const trusted = [...bundles].filter(
-      ({ trustDomain }) => trustDomains === null || trustDomains.has(trustDomain.name),
-    )
-    return trusted.flatMap(({ authorities }) =>
-      authorities.map(({ raw }) => new X509Certificate(raw).toString()),
-    )
-  }
+/** The authorities of all trust domains that the server may be of. */
+function anchors(bundles: BundleSet, { trustDomains }: SpiffeIdMatcher): string[] {
+  const trusted = [...bundles].filter(
+    ({ trustDomain }) => trustDomains === null || trustDomains.has(trustDomain.name),
+  )
+  return trusted.flatMap(({ authorities }) =>
+    authorities.map(({ raw }) => new X509Certificate(raw).toString()),
+  )
 }
 
 /** An authority of a bundle may be an intermediate (X509-SVID §4.1). */

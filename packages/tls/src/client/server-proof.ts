@@ -69,6 +69,18 @@ export function allowedServer(
   return peer
 }
 
+/**
+ * Makes sure that OpenSSL and Node have verified the chain and the name of a server of the Web PKI. Node has
+ * destroyed the connection otherwise, so that this is a second check.
+ * @throws {@link TlsError} `server-refused`
+ */
+export function proveWebServer(socket: TLSSocket): void {
+  if (!socket.authorized || socket.isSessionReused()) {
+    throw new TlsError('server-refused', 'the server has not proven its name to the Web PKI')
+  }
+  bindPeer(socket, null)
+}
+
 function verify(
   socket: TLSSocket,
   leaf: X509Certificate | undefined,

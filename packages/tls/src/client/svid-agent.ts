@@ -11,6 +11,7 @@ import { isCurrent } from '../peer/connection-peer.ts'
 import { assertConnectorOptions, readServer, type Connector } from './connect-options.ts'
 import { dial, presentedSvidOf, type SocketOptions, type ConnectionTarget } from './dial.ts'
 import { connectFailure, isUnproven } from './handshake.ts'
+import { WebPki } from './web-pki.ts'
 import { agentOptionNames, checkedPool, type SvidAgentOptions } from './agent-options.ts'
 
 /** The options of a request, merged with those of the agent. */
@@ -25,7 +26,7 @@ const addRequest: (this: object, request: ClientRequest, options: object) => voi
 
 /**
  * An agent for `https.request` that connects as `connect` does: a request is sent only to a server that
- * has proven a SPIFFE ID which `server` matches.
+ * has proven a SPIFFE ID which `server` matches, or its name to the Web PKI with `webPki()`.
  *
  * An idle connection is reused only while the proof of its server is valid and the own SVID is still the
  * one that it presented: after a rotation, pending requests finish, and new ones open new connections.
@@ -46,12 +47,14 @@ export class SvidAgent extends https.Agent {
     assertKnownOptions(options, agentOptionNames, 'SvidAgent')
     assertConnectorOptions(options)
     const { source, server, timeoutMs, minVersion, revocation, clock, ...others } = options
-    const { clockSkewMs, allowIntermediatesOfOtherTrustDomains, ...pool } = others
+    const { clockSkewMs, allowIntermediatesOfOtherTrustDomains, clientCertificate, ...pool } =
+      others
     // A resumed session would carry no proof.
     super({ ...checkedPool(pool), maxCachedSessions: 0 })
     this.#connector = {
       source,
       server: readServer(server),
+      ...(clientCertificate !== undefined && { clientCertificate }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(minVersion !== undefined && { minVersion }),
       ...(revocation !== undefined && { revocation }),
@@ -111,13 +114,19 @@ export class SvidAgent extends https.Agent {
     if (isUnproven(socket) || this.#failed.has(socket)) return true
     if (!(socket instanceof TLSSocket)) return false
     const peer = peerOf(socket)
+    const isProven =
+      peer == null
+        ? peer === null && this.#connector.server instanceof WebPki
+        : isCurrent(peer, this.#clock())
+    return isProven && this.#presentsCurrentSvid(socket)
+  }
+
+  #presentsCurrentSvid(socket: TLSSocket): boolean {
+    if (this.#connector.clientCertificate === 'none') return true
     const presented = presentedSvidOf(socket)
-    if (peer == null || presented === undefined) return false
     try {
       const current = this.#connector.source.svid
-      return (
-        isCurrent(peer, this.#clock()) && current !== null && isSameMaterial(current, presented)
-      )
+      return presented !== undefined && current !== null && isSameMaterial(current, presented)
     } catch {
       // When the source throws, the new connection fails, and with it the request.
       return false

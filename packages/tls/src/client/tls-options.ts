@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto'
-import type {
-  ConnectionOptions,
-  DetailedPeerCertificate,
-  PeerCertificate,
-  SecureContext,
+import {
+  checkServerIdentity,
+  type ConnectionOptions,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type SecureContext,
 } from 'node:tls'
 import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
@@ -13,9 +14,10 @@ import { verifierOf } from './connector-cache.ts'
 import { connectFailure } from './handshake.ts'
 import { LiveContext } from './live-context.ts'
 import { allowedServer } from './server-proof.ts'
+import { WebPki } from './web-pki.ts'
 
 /** Options of {@link tlsOptions}: those of `connect` that concern the own SVID and the server's. */
-export type TlsOptionsOptions = Omit<ConnectorOptions, 'timeoutMs'>
+export type TlsOptionsOptions = Omit<ConnectorOptions, 'clientCertificate' | 'timeoutMs'>
 
 /** Options for `tls.connect` and for clients that hand theirs to it. */
 export interface SvidTlsOptions {
@@ -42,7 +44,7 @@ const MAX_CERTIFICATES = 513
 /**
  * Returns options for clients that speak TLS through `tls.connect` and know nothing of SPIFFE, such as those of databases
  * and message brokers: each connection presents the SVID of that moment, and nothing is sent to a server which proves no
- * SPIFFE ID that `server` matches. The host name is not compared with the certificate.
+ * SPIFFE ID that `server` matches. The host name is not compared with the certificate, except with `webPki()`.
  *
  * The options can be used for any number of connections, for as long as the source is open. While the source has no SVID,
  * every handshake fails. `peerOf` does not know the connections, and nothing ends them: let the client's pool end them
@@ -62,7 +64,8 @@ export function tlsOptions(options: TlsOptionsOptions): SvidTlsOptions {
   return Object.freeze({
     secureContext: new LiveContext({ source, server, minVersion }),
     rejectUnauthorized: true,
-    checkServerIdentity: identityCheck(options, server),
+    checkServerIdentity:
+      server instanceof WebPki ? checkServerIdentity : identityCheck(options, server),
   })
 }
 

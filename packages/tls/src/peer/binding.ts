@@ -23,7 +23,8 @@ export function bindPeer(carrier: object, peer: ConnectionPeer | null): void {
  * Returns the peer of a connection that this package has accepted or made.
  *
  * - a {@link ConnectionPeer}: proven at the handshake; `isCurrent` tells whether the proof is still valid.
- * - `null`: the connection was accepted without a certificate (`clientCertificate: 'optional'`).
+ * - `null`: the connection was accepted without a certificate (`clientCertificate: 'optional'`), or the
+ *   server has proven its name to the Web PKI (`server: webPki()`), which is no SPIFFE ID.
  * - `undefined`: this package has not accepted the connection, or it is closed: treat as unproven.
  *
  * @param carrier a `TLSSocket`, the proxy that HTTP/2 has in its place (`request.raw.socket`,

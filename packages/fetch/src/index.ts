@@ -1,0 +1,7 @@
+export type { BoundFetch } from './bound-fetch.ts'
+export { createDispatcher } from './dispatcher.ts'
+export type { SvidDispatcher } from './dispatcher.ts'
+export { codedErrorOf, FetchError } from './errors.ts'
+export type { FetchErrorCode } from './errors.ts'
+export type { DispatcherOptions, PoolOptions } from './options.ts'
+export type { UndiciModule } from './undici.ts'
