@@ -4,7 +4,10 @@ import { text } from 'node:stream/consumers'
 import type { X509Source } from '@fastify-spiffe/workload-api'
 import { failed, unsupported, type Answer } from './answer.ts'
 import { dial } from './dial.ts'
+import { httpGet } from './http-get.ts'
+import { httpMany } from './http-many.ts'
 import { listen } from './listen.ts'
+import { state } from './state.ts'
 
 /** Opens the port by which the suite makes the library act. */
 export function openControlPort(source: X509Source): Promise<number> {
@@ -21,19 +24,28 @@ async function reply(
   response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
+type Command = (source: X509Source, body: never) => Answer | Promise<Answer>
+
+/** The commands of the contract, by method and path. */
+const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ['GET /v1/info', info],
+  ['POST /v1/x509/dial', (source, body) => dial(source, addressOf(body))],
+  ['POST /v1/jwt/validate', () => unsupported('JWT-SVIDs are not supported')],
+  ['POST /v1/jwt/fetch', () => unsupported('JWT-SVIDs are not supported')],
+  ['POST /v2/http/get', httpGet],
+  ['POST /v2/http/many', httpMany],
+  ['GET /v2/state', state],
+])
+
 async function answer(source: X509Source, request: IncomingMessage): Promise<Answer> {
   const call = `${request.method} ${request.url}`
-  switch (call) {
-    case 'GET /v1/info':
-      return info()
-    case 'POST /v1/x509/dial':
-      return dial(source, addressOf(JSON.parse(await text(request))))
-    case 'POST /v1/jwt/validate':
-    case 'POST /v1/jwt/fetch':
-      return unsupported('JWT-SVIDs are not supported')
-    default:
-      return { code: 404, body: { status: 'error', message: `${call} is not in the contract` } }
+  const command = COMMANDS.get(call)
+  if (command !== undefined) {
+    const body = await text(request)
+    return command(source, (body === '' ? undefined : JSON.parse(body)) as never)
   }
+  if (request.url?.startsWith('/v2/') === true) return unsupported(`${call} is not supported`)
+  return { code: 404, body: { status: 'error', message: `${call} is not in the contract` } }
 }
 
 function info(): Answer {

@@ -26,7 +26,7 @@ export async function dial(source: X509Source, address: string): Promise<Answer>
 }
 
 /** Whether the verifier refused the server, or the TLS stack did before: a server that was not reached is another thing. */
-function isRefusal({ code, cause }: TlsError): boolean {
+export function isRefusal({ code, cause }: TlsError): boolean {
   return code === 'server-refused' || (cause instanceof Error && isOfTls(cause))
 }
 

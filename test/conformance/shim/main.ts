@@ -1,17 +1,20 @@
 import { X509Source } from '@fastify-spiffe/workload-api'
 import { openControlPort } from './control-port.ts'
+import { openParts } from './parts.ts'
 import { openX509Port } from './x509-port.ts'
 
 // No address, no options: discovery, retry and validation are the library's, and so is what it throws.
 const source = await X509Source.open()
 const x509Port = await openX509Port(source)
 const controlPort = await openControlPort(source)
+const partLines = await openParts(source)
 
 process.stdout.write(
   [
     'SPIFFE_HARNESS_VERSION=1',
     `SPIFFE_X509_PORT=${x509Port}`,
     `SPIFFE_CONTROL_PORT=${controlPort}`,
+    ...partLines,
     'READY',
     '',
   ].join('\n'),

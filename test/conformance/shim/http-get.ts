@@ -1,0 +1,42 @@
+import type { X509Source } from '@fastify-spiffe/workload-api'
+import { unsupported, type Answer } from './answer.ts'
+import { observePeers, failure, withDispatcher, type OutgoingCall } from './outgoing.ts'
+
+interface GetCall extends OutgoingCall {
+  readonly headers?: Record<string, string>
+  readonly audience?: string
+  readonly onBehalfOfCurrent?: boolean
+  readonly timeoutMs?: number
+}
+
+/** `POST /v2/http/get`: one request, with a client of its own. */
+export async function httpGet(source: X509Source, call: GetCall): Promise<Answer> {
+  if (call.audience !== undefined) return unsupported('JWT-SVIDs are not supported')
+  if (call.onBehalfOfCurrent === true) return unsupported('chains are not supported')
+  const servers = new Map<string, string>()
+  const observed = observePeers((origin, { spiffeId }) => {
+    servers.set(origin, spiffeId.toString())
+  })
+  try {
+    return await withDispatcher(source, call, async ({ fetch }) => {
+      const { headers = {}, timeoutMs } = call
+      const signal = timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(timeoutMs) }
+      const response = await fetch(call.url, { headers, ...signal })
+      const body = await response.text()
+      return {
+        code: 200,
+        body: {
+          status: 'ok',
+          httpStatus: response.status,
+          headers: Object.fromEntries(response.headers),
+          body,
+          spiffe_id: servers.get(new URL(response.url).origin) ?? null,
+        },
+      }
+    })
+  } catch (error) {
+    return failure(error)
+  } finally {
+    observed[Symbol.dispose]()
+  }
+}

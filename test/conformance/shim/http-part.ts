@@ -1,0 +1,45 @@
+import { authz, type RouteRule } from '@fastify-spiffe/authz'
+import { peer } from '@fastify-spiffe/peer'
+import { spiffeServer, svid } from '@fastify-spiffe/svid'
+import type { X509Source } from '@fastify-spiffe/workload-api'
+import Fastify, { type FastifyRequest } from 'fastify'
+
+/** Opens the part `http`: Fastify with the three plugins, over HTTP/2 and HTTP/1.1. */
+export async function openHttpPart(source: X509Source): Promise<number> {
+  // Optional, so that a caller without an identity gets its 401.
+  const options = { http2: true, allowHTTP1: true, clientCertificate: 'optional' } as const
+  const app = Fastify(spiffeServer(source, options))
+  const tenant = process.env['HARNESS_TENANT']
+  await app.register(svid, { source })
+  await app.register(peer)
+  await app.register(authz, tenant === undefined ? {} : { tenant })
+
+  const config: { spiffe: RouteRule } = { spiffe: callers() }
+  app.get('/whoami', { config }, whoami)
+  // An X.509-SVID is the only proof that there is.
+  app.get('/x509-only', { config }, whoami)
+  app.get('/chain', { config }, (_request, reply) =>
+    reply.code(501).send('chains are not supported'),
+  )
+  const open: { spiffe: RouteRule } = {
+    spiffe: { public: { reason: 'for everybody that the listener lets in' } },
+  }
+  app.get('/public', { config: open }, () => 'ok')
+  app.get('/hang', { config }, (_request, reply) => void reply.hijack())
+
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')
+  return address.port
+}
+
+/** The rule of all routes, by `HARNESS_ALLOW`. */
+export function callers(): RouteRule {
+  const allow = (process.env['HARNESS_ALLOW'] ?? '').split(' ').filter((id) => id !== '')
+  return allow.length === 0 ? { anyAuthenticated: true } : { allow }
+}
+
+function whoami(request: Pick<FastifyRequest, 'spiffeId' | 'peer' | 'tenant'>): object {
+  const { spiffeId, peer: caller, tenant } = request
+  return { spiffeId, proof: caller?.proof ?? null, tenant: tenant?.name ?? null, chain: [] }
+}

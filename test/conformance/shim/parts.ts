@@ -1,0 +1,21 @@
+import type { X509Source } from '@fastify-spiffe/workload-api'
+import { openHttpPart } from './http-part.ts'
+
+/** Opens a listener, and resolves with its port. */
+type OpenPart = (source: X509Source) => Promise<number>
+
+/** By the name of a part: the line that announces its port, and what opens it. */
+const PARTS: ReadonlyMap<string, readonly [string, OpenPart]> = new Map([
+  ['http', ['SPIFFE_HTTP_PORT', openHttpPart]],
+])
+
+/** Opens the listeners that `SPIFFE_HARNESS_PARTS` names, and returns the lines that announce them. A part that does not exist has none. */
+export async function openParts(source: X509Source): Promise<string[]> {
+  const names = (process.env['SPIFFE_HARNESS_PARTS'] ?? '').split(',')
+  return Promise.all(
+    names.flatMap((name) => {
+      const part = PARTS.get(name.trim())
+      return part === undefined ? [] : [part[1](source).then((port) => `${part[0]}=${port}`)]
+    }),
+  )
+}
