@@ -441,7 +441,7 @@ describe('AuthZEN', () => {
       it.setHeader('x-request-id', request.headers['x-request-id'] ?? '')
       json(it, good)
     })
-    const engine = AUTHZEN.engine({ url: service.url })
+    const engine = AUTHZEN.engine({ url: service.url, timeoutMs: 10_000 })
     expect([await decide(engine), await decide(engine)]).toEqual([true, true])
     const ids = service.asked.map(({ headers }) => headers['x-request-id'])
     expect(new Set(ids).size).toBe(2)
@@ -467,7 +467,7 @@ describe('AuthZEN', () => {
       'spiffeId',
       'route',
     ] as const
-    const engine = AUTHZEN.engine({ url: service.url })
+    const engine = AUTHZEN.engine({ url: service.url, timeoutMs: 10_000 })
     const app = await application(engine, { tenant: '/{tenant}/{workload}' }, { reads })
     const headers = { 'x-device': 'd1' }
     await injectAs(app, WEB, { method: 'PUT', url: '/orders/a%2Fb?q=1', headers })
@@ -502,7 +502,7 @@ describe('AuthZEN', () => {
 test('an attribute named like a prototype is sent as any other', async () => {
   const service = await Service.start(OPA)
   const attributes = JSON.parse('{"query.__proto__":"1","headers.constructor":"2"}') as object
-  await OPA.engine({ url: service.url }).decide(
+  await OPA.engine({ url: service.url, timeoutMs: 10_000 }).decide(
     { ...QUESTION, attributes },
     { signal: new AbortController().signal },
   )
@@ -540,9 +540,9 @@ describe('OPA', () => {
 
   test('shows nothing of an answer that has a key twice', async () => {
     const service = await Service.start(OPA, (it) => json(it, '{"TopSecret":1,"TopSecret":2}'))
-    const failure: unknown = await decide(OPA.engine({ url: service.url })).catch(
-      (it: unknown) => it,
-    )
+    const failure: unknown = await decide(
+      OPA.engine({ url: service.url, timeoutMs: 10_000 }),
+    ).catch((it: unknown) => it)
     expect(failure).toMatchObject({ code: 'invalid-answer' })
     expect(String(failure)).toContain('occurs twice')
     expect(String(failure)).not.toContain('TopSecret')
@@ -551,7 +551,11 @@ describe('OPA', () => {
   test('receives what the question tells as `input`, or what the option makes of it', async () => {
     const service = await Service.start(OPA)
     const reads = ['params.id', 'headers.x-device', 'captures.who'] as const
-    const app = await application(OPA.engine({ url: service.url }), {}, { reads })
+    const app = await application(
+      OPA.engine({ url: service.url, timeoutMs: 10_000 }),
+      {},
+      { reads },
+    )
     await injectAs(app, WEB, { url: '/orders/7', headers: { 'x-device': 'd1' } })
     const onlyRoute = opa({
       url: service.url,
@@ -624,7 +628,11 @@ describe('Cerbos', () => {
   test('is asked whether the principal may take the action on the resource', async () => {
     const service = await Service.start(CERBOS)
     const reads = ['params.id', 'headers.x-device', 'captures.who'] as const
-    const app = await application(CERBOS.engine({ url: service.url }), {}, { reads })
+    const app = await application(
+      CERBOS.engine({ url: service.url, timeoutMs: 10_000 }),
+      {},
+      { reads },
+    )
     await injectAs(app, WEB, { url: '/orders/7', headers: { 'x-device': 'd1' } })
     const { body } = service.asked[0]!
     expect(body).toEqual({

@@ -33,28 +33,21 @@ const alone = extractDocuments(root, {
 
 let complaints: readonly string[]
 let world: ReadmeWorld
-let processes: ExampleProcess[]
+let running: ExampleProcess
 
 beforeAll(async () => {
   complaints = compileExamples(directory)
   await writeStaticCertificates(join(placed('as-they-stand').output, 'docs-migrating/tls'))
   world = await ReadmeWorld.open()
-  // Two processes for all documents: to start one takes longer than most programs do.
-  processes = [0, 1].map((part) =>
-    runExamples(
-      documents.filter((document) => partOf(document) === part).flatMap(filesOf),
-      world.runner,
-    ),
-  )
+  // One process for all documents: to start one takes longer than most programs do.
+  running = runExamples(documents.flatMap(filesOf), world.runner)
 }, 90_000)
 
 afterAll(async () => {
-  await Promise.all(processes.map((process) => process.end()))
+  await running.end()
   await world.close()
 })
 
-const partOf = (document: Document): number => documents.indexOf(document) % 2
-const processOf = (document: Document): ExampleProcess => processes[partOf(document)]!
 const filesOf = ({ programs }: Document): string[] =>
   programs.filter(({ noRun }) => noRun === null).map(({ file }) => file)
 
@@ -69,7 +62,7 @@ function fileOf(path: string, heading?: string): string {
 }
 
 const portsOf = (path: string, heading?: string): Promise<readonly number[]> =>
-  processOf(documentAt(path)).ports(fileOf(path, heading))
+  running.ports(fileOf(path, heading))
 
 describe('the examples of the documents', () => {
   test('compile under strict', () => {
@@ -84,7 +77,7 @@ describe('the examples of the documents', () => {
   test.each(documents.map((document) => [document.path, document] as const))(
     'run as they stand: %s',
     async (_path, document) => {
-      const outcomes = filesOf(document).map((file) => processOf(document).outcome(file))
+      const outcomes = filesOf(document).map((file) => running.outcome(file))
       expect((await Promise.all(outcomes)).filter((error) => error !== null)).toEqual([])
     },
     120_000,
@@ -98,14 +91,13 @@ describe('the examples of the documents', () => {
   })
 })
 
-const running = { fileOf, portsOf, world: (): ReadmeWorld => world }
-describeRecipes(running)
-describePlugins(running)
-describeMigrating({ ...running, folder: join(placed('as-they-stand').output, 'docs-migrating') })
+const documented = { fileOf, portsOf, world: (): ReadmeWorld => world }
+describeRecipes(documented)
+describePlugins(documented)
+describeMigrating({ ...documented, folder: join(placed('as-they-stand').output, 'docs-migrating') })
 
-describe('the processes of the examples', () => {
-  test('write nothing to the standard error', async () => {
-    const errors = await Promise.all(processes.map((process) => process.end()))
-    expect(errors).toEqual(['', ''])
+describe('the process of the examples', () => {
+  test('writes nothing to the standard error', async () => {
+    expect(await running.end()).toBe('')
   })
 })

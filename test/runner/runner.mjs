@@ -34,10 +34,11 @@ export default function run(globalConfig, config, environment, runtime, path, se
     unstable_importModule: { value: load },
     unstable_shouldLoadAsEsm: { value: () => true },
   })
+  const { leftBehindAfterMs } = config.testEnvironmentOptions
   const before = look()
   // An `await` would stand in the stack traces of the tests.
   return circus(globalConfig, config, environment, native, path, send).then(async (result) => {
-    const found = await leftBehind(before)
+    const found = await leftBehind(before, leftBehindAfterMs)
     return found.length === 0 ? result : failed(result, found)
   })
 }

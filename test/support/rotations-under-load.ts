@@ -28,9 +28,9 @@ interface Material {
 }
 
 // Issued beforehand: it is the rotation of servers that is under test, not the speed of an authority.
-async function issue(authority: Authority): Promise<Material[]> {
+async function issue(authority: Authority, amount: number): Promise<Material[]> {
   const material: Material[] = []
-  for (let index = 0; index < 50; index += 1) {
+  for (let index = 0; index < amount; index += 1) {
     await using passing = await Authority.create({ trustDomain: 'example.org' })
     const authorities = [...authority.bundle.authorities, ...passing.bundle.authorities]
     material.push({
@@ -124,7 +124,7 @@ export async function failuresUnderRotation(
   await using authority = await Authority.create({ trustDomain: 'example.org' })
   const svidOfCaller = await authority.issueX509Svid(CALLER)
   const caller = new ScriptedSource(svidOfCaller, BundleSet.of(authority.bundle))
-  const material = await issue(authority)
+  const material = await issue(authority, Math.min(rotations, 50))
   const first = material[0]!
   const source = new ScriptedSource(first.svid, first.bundles)
   const apps = [await serve(source, false), await serve(source, true)] as const
