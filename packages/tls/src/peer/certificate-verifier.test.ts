@@ -74,6 +74,17 @@ describe('a verifier of certificates without a connection', () => {
     expect(verdict.isCurrent(NOW)).toBe(false)
   })
 
+  test('ends a verdict later by the tolerance for clocks', async () => {
+    const source = new HeldSource(null, bundlesOf(root))
+    const verifier = new CertificateVerifier({ source, clockSkewMs: 60_000 })
+    const chain = await chainOf(root)
+    const verdict = accepted(verifier, chain)
+    const end = chain[0]!.notAfter + 60_000
+    expect(verdict.currentUntil).toBe(end)
+    expect(verdict.isCurrent(end - 1)).toBe(true)
+    expect(verdict.isCurrent(end)).toBe(false)
+  })
+
   test('gives up a chain that takes more signature checks than it may', async () => {
     const source = new HeldSource(null, bundlesOf(root))
     const verifier = new CertificateVerifier({ source, maxSignatureChecks: 1 })

@@ -27,6 +27,13 @@ test('a claim is bounded', async () => {
   expect(claim).toMatch(/^spiffe:\/\/example\.org\/a+…$/)
 })
 
+test('a claim of 256 characters is whole, and one that is longer for its escapes is cut', async () => {
+  const whole = `spiffe://a/${'b'.repeat(245)}`
+  expect(await claimOf(whole)).toBe(whole)
+  const escaped = await claimOf(`spiffe://a/${'\\'.repeat(100)}`)
+  expect(escaped).toBe(`${`spiffe://a/${String.raw`\u005c`.repeat(100)}`.slice(0, 256)}…`)
+})
+
 test('a claim can put nothing into a log but printable ASCII without quotes', async () => {
   const claim = await claimOf('spiffe://a/\r\n{"level":60}\u0000\u001b[31m <script> \\ \'')
   expect(claim).toMatch(/^[\x21-\x7e]+$/)
