@@ -1,5 +1,6 @@
 import { outermostOf, PEER_KNOWN } from '@fastify-spiffe/plugin-kit'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import {
   hasLostAllAccess,
@@ -40,7 +41,7 @@ export const authz: FastifyPluginAsync<AuthzOptions> = fastifyPlugin(plugin, {
 async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<void> {
   assertPlace(fastify)
   const settings = readOptions(options)
-  const reader = new RequestReader(settings.trustedProxies)
+  const reader = new RequestReader(settings.trustedProxies, fastify.hasRequestDecorator('chain'))
   const router = routerSettings(fastify)
   const publicRoutes = new PublicRoutes(fastify)
   const policy = await openWith(settings.policy, {
@@ -62,7 +63,7 @@ async function plugin(fastify: FastifyInstance, options: AuthzOptions): Promise<
   const coverage = new Coverage(name, router)
 
   fastify.decorate('authz', authzOf(policy.controls))
-  if (policy.tenantOf !== null) decorateTenant(fastify, policy.tenantOf)
+  if (policy.tenantOf !== null) decorateTenant(fastify, policy.tenantOf, policy.tenantSubject)
   fastify.addHook('onRoute', function addRoute(route) {
     coverage.add(this, route, policy.finder.attach(this, route))
   })
@@ -117,10 +118,15 @@ function disconnectRefused(fastify: FastifyInstance, before: RuleSet, after: Rul
   fastify.disconnectPeers(({ spiffeId }) => hasLostAllAccess(spiffeId, before, after))
 }
 
-function decorateTenant(fastify: FastifyInstance, tenantOf: TenantResolver): void {
+function decorateTenant(
+  fastify: FastifyInstance,
+  tenantOf: TenantResolver,
+  subjectOf: ((request: FastifyRequest) => SpiffeId | null) | null,
+): void {
   fastify.decorateRequest('tenant', {
     getter() {
-      return this.spiffeId === null ? null : tenantOf(this.spiffeId)
+      const subject = subjectOf === null ? this.spiffeId : subjectOf(this)
+      return subject === null ? null : tenantOf(subject)
     },
   })
 }

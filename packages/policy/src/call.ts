@@ -14,6 +14,18 @@ export interface Caller {
   readonly notAfter: number
 }
 
+/** For whom a call is made, verified. The last of the chain is the {@link Caller}. */
+export interface CallChain {
+  /** The workload that the call is made for. */
+  readonly origin: SpiffeId
+  /** The workloads between it and the caller, in order. */
+  readonly via: readonly SpiffeId[]
+  /** `signed`: each workload has signed for the next; `forwarded`: a proxy says who its client is. */
+  readonly evidence: 'signed' | 'forwarded'
+  /** When it ends, in milliseconds since the epoch: no decision by it lives longer. */
+  readonly validUntil: number
+}
+
 /**
  * The value of an attribute of a call: `undefined` where the call has none; `null` where it has no single value, or one
  * that two readers could understand differently. Such a call is refused.
@@ -37,6 +49,11 @@ export interface RouteName {
 export interface CallReader<C extends Call = Call> {
   /** Who calls; `null` for a caller without identity. The same object for all calls of a connection. */
   caller(call: C): Caller | null
+  /**
+   * For whom the call is made; `null`: the caller acts for itself. Absent where calls carry no chain: no rule can then name
+   * an origin.
+   */
+  chain?(call: C): CallChain | null
   method(call: C): string
   /** The URL pattern of the route; `null` for a call that matches none. */
   route(call: C): string | null

@@ -11,7 +11,7 @@ export type {
 } from './attributes/provider.ts'
 export type { DecisionCacheStats } from './cache/decision-cache.ts'
 export type { CacheEvent } from './cache/events.ts'
-export type { Call, Caller, CallReader, CallValue, RouteName } from './call.ts'
+export type { Call, CallChain, Caller, CallReader, CallValue, RouteName } from './call.ts'
 export type { CheckContext } from './deadline.ts'
 export type { PolicyLog, TransportAdapter } from './decision-point/adapter.ts'
 export type { PolicyControls, TenantName } from './decision-point/controls.ts'

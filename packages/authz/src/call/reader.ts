@@ -1,5 +1,5 @@
 import type { BlockList } from 'node:net'
-import type { Caller, CallReader, CallValue, RouteName } from '@fastify-spiffe/policy'
+import type { CallChain, Caller, CallReader, CallValue, RouteName } from '@fastify-spiffe/policy'
 import type { FastifyRequest } from 'fastify'
 import { clientAddress } from './address.ts'
 import { isRepeated } from './header-values.ts'
@@ -19,8 +19,15 @@ export class RequestReader implements CallReader<FastifyRequest> {
   readonly attributes: CallReader['attributes'] = ATTRIBUTES
   readonly #addressOf: (request: FastifyRequest) => string | undefined
 
-  /** @param trustedProxies - whose `X-Forwarded-For` is believed; `null`: none */
-  constructor(trustedProxies: BlockList | null) {
+  /** Absent where no plugin brings chains: rules cannot name an origin then. */
+  readonly chain?: (request: FastifyRequest) => CallChain | null
+
+  /**
+   * @param hasChain - whether requests have `request.chain`
+   * @param trustedProxies - whose `X-Forwarded-For` is believed; `null`: none
+   */
+  constructor(trustedProxies: BlockList | null, hasChain = false) {
+    if (hasChain) this.chain = chainOf
     this.#addressOf = clientAddress(trustedProxies)
   }
 
@@ -70,6 +77,12 @@ export class RequestReader implements CallReader<FastifyRequest> {
     if (group !== 'params' || isOfAnyRoute || paramNames(url).includes(name)) return null
     return 'the route has no such parameter'
   }
+}
+
+/** A chain that is not of this caller is none: another plugin may have changed who calls. */
+function chainOf({ chain, spiffeId }: FastifyRequest): CallChain | null {
+  if (chain === null || chain === undefined || spiffeId === null) return null
+  return chain.caller.equals(spiffeId) ? chain : null
 }
 
 function headerOf(request: FastifyRequest, name: string): CallValue {

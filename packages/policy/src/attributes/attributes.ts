@@ -37,6 +37,16 @@ export interface Attributes {
   readonly [name: `jwt.${string}`]: string | undefined
   /** What is known of the caller's device; needs a provider of the group `device`. */
   readonly [name: `device.${string}`]: string | undefined
+  /** The workload that the call is made for; the caller where it acts for itself. Needs calls that carry a chain. */
+  readonly 'chain.origin': string
+  /** The trust domain of `chain.origin`. */
+  readonly 'chain.originTrustDomain': string
+  /** The SPIFFE IDs between the origin and the caller, in order, separated by spaces. */
+  readonly 'chain.via': string
+  /** How many workloads the call has come from, the caller included. */
+  readonly 'chain.depth': string
+  /** `signed` or `forwarded`; absent where the caller acts for itself. */
+  readonly 'chain.evidence': string | undefined
   /** What the pattern in `allow` captured. A caller whose pattern has no such capture is refused before the check. */
   readonly [name: `captures.${string}`]: string
 }

@@ -3,7 +3,7 @@ import { refuse } from '../option-readers.ts'
 import type { AttributeProvider } from './provider.ts'
 
 /** Groups of which no provider is asked, whatever carries the calls. */
-const TAKEN: ReadonlySet<string> = new Set(['captures', 'time'])
+const TAKEN: ReadonlySet<string> = new Set(['captures', 'chain', 'time'])
 
 /**
  * The option `attributes`, by group.

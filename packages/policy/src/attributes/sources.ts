@@ -1,8 +1,9 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
-import type { Call, Caller, CallReader, CallValue } from '../call.ts'
+import type { Call, CallChain, Caller, CallReader, CallValue } from '../call.ts'
 import { deny, type Refusal } from '../decision/decision.ts'
 import type { RuleLocation } from '../location.ts'
-import type { TenantResolver } from '../principals/tenant.ts'
+import type { TenantSubject } from '../principals/behalf.ts'
+import type { Tenant, TenantResolver } from '../principals/tenant.ts'
 import { isWithin } from './addresses.ts'
 import type { NetworkClasses } from './networks.ts'
 import type { AttributeValue } from './attributes.ts'
@@ -14,6 +15,8 @@ export interface AttributeSource {
   readonly name: string
   /** `false`: it follows from the route and the identity, which are in the key of a decision anyway. */
   readonly varies: boolean
+  /** Whether it is of the chain of a call, and ends with it. */
+  readonly ofChain?: true
   /** `null`: it has no single value, and the call is refused with {@link refusal}. */
   readonly read: (call: Call, id: SpiffeId) => AttributeValue | null
   readonly refusal: Refusal
@@ -43,6 +46,8 @@ export function readFromCall(
 export interface AttributeContext {
   /** `null` when the plugin has no tenant template. */
   readonly tenantOf: TenantResolver | null
+  /** Whose tenant a call is about. */
+  readonly tenantSubject: TenantSubject
   readonly reader: CallReader
   readonly networks: NetworkClasses
   /** By their groups. */
@@ -82,6 +87,7 @@ const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
 
 const GROUPS: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
   ['captures', compileCapture],
+  ['chain', compileChain],
 ])
 
 /**
@@ -163,9 +169,44 @@ function compileMethod({ place: { methods }, reader }: SourceContext): Origin {
   return ofCall((call) => reader.method(call))
 }
 
-function compileTenant({ place, tenantOf }: SourceContext, key: string): Origin {
+function compileTenant({ place, tenantOf, tenantSubject }: SourceContext, key: string): Origin {
   if (tenantOf === null) return place.refuse(key, 'tenant', "needs the plugin's option `tenant`")
-  return ofIdentity(tenantOf, NO_TENANT)
+  // That of the origin is in the key of a decision as well: decisions are kept by tenant.
+  const read = (call: Call, id: SpiffeId): Tenant | null =>
+    tenantOf(tenantSubject(call, { spiffeId: id }))
+  return { read, refusal: NO_TENANT, varies: false, provider: null }
+}
+
+/** What is read of the chain of a call. Without one the caller is the origin. */
+const OF_CHAIN: ReadonlyMap<string, (id: SpiffeId, chain: CallChain | null) => CallValue> = new Map<
+  string,
+  (id: SpiffeId, chain: CallChain | null) => CallValue
+>([
+  ['origin', (id, chain) => (chain?.origin ?? id).toString()],
+  ['originTrustDomain', (id, chain) => (chain?.origin ?? id).trustDomain.name],
+  ['via', (_id, chain) => (chain === null ? '' : chain.via.join(' '))],
+  ['depth', (id, chain) => String(chain === null ? 1 : depthOf(id, chain))],
+  ['evidence', (_id, chain) => chain?.evidence],
+])
+
+function depthOf(caller: SpiffeId, { origin, via }: CallChain): number {
+  return via.length + (via.length === 0 && origin.equals(caller) ? 1 : 2)
+}
+
+function compileChain({ place, reader }: SourceContext, key: string, name: string): Origin {
+  const attribute = `chain.${name}`
+  if (reader.chain === undefined)
+    return place.refuse(key, attribute, 'needs calls that carry a chain')
+  const read = OF_CHAIN.get(name)
+  if (read === undefined) {
+    return place.refuse(
+      key,
+      attribute,
+      `must be chain. and one of ${[...OF_CHAIN.keys()].join(', ')}`,
+    )
+  }
+  const value = (call: Call, id: SpiffeId): CallValue => read(id, reader.chain?.(call) ?? null)
+  return { read: value, refusal: AMBIGUOUS, varies: true, ofChain: true, provider: null }
 }
 
 function compileCapture({ place, allow }: SourceContext, key: string, name: string): Origin {

@@ -6,6 +6,7 @@ import { DecisionLog, type LostDecisions } from '../decision-log/decision-log.ts
 import { loadPolicy } from '../document/load.ts'
 import { Policy } from '../document/policy.ts'
 import { EngineGuard } from '../engines/guard.ts'
+import { callerAsSubject } from '../principals/behalf.ts'
 import { Evaluator } from '../evaluation/evaluator.ts'
 import { enforcing } from '../evaluation/methods.ts'
 import { TenantQuotas } from '../principals/quota.ts'
@@ -132,6 +133,8 @@ function ruleContext(
   let requirements = 0
   return {
     tenantOf,
+    tenantSubject: callerAsSubject,
+    isTenantOfOrigin: settings.isTenantOfOrigin,
     tenantKeyOf: tenantKeys(tenantOf),
     trustDomain: settings.tenants.trustDomain,
     foreign: settings.tenants.foreign,

@@ -1,4 +1,4 @@
-import type { Call, Caller, CallReader } from '../call.ts'
+import type { Call, CallChain, Caller, CallReader } from '../call.ts'
 import type { DecisionLog } from '../decision-log/decision-log.ts'
 import { type Decision, deny, type Refusal, ruleFailure } from '../decision/decision.ts'
 import { publishDecision } from '../decision/decision-event.ts'
@@ -123,7 +123,7 @@ export class DecisionPoint<C extends Call = Call> {
     const caller = this.#parts.reader.caller(call)
     if (this.#isInForce(verdict)) {
       const { rules, rule, decision } = verdict
-      return this.#record(call, caller, rules, rule, this.#unlessExpired(caller, decision))
+      return this.#record(call, caller, rules, rule, this.#unlessExpired(call, caller, decision))
     }
     // Neither what it says nor how it is enforced may come from rules that are gone.
     const { table, finder } = this.#parts
@@ -132,14 +132,19 @@ export class DecisionPoint<C extends Call = Call> {
   }
 
   /** Time has passed while a check ran. */
-  #unlessExpired(caller: Caller | null, decision: Decision): Decision {
+  #unlessExpired(call: C, caller: Caller | null, decision: Decision): Decision {
     try {
       // Written so that a clock which gives NaN refuses, as does a caller of whom nothing is known to be valid.
-      const isCurrent = this.#parts.clock() < (caller?.notAfter ?? 0)
+      const end = Math.min(caller?.notAfter ?? 0, this.#chainOf(call)?.validUntil ?? Infinity)
+      const isCurrent = this.#parts.clock() < end
       return decision.allowed && !isCurrent ? EXPIRED : decision
     } catch (error) {
       return ruleFailure(error)
     }
+  }
+
+  #chainOf(call: C): CallChain | null {
+    return this.#parts.reader.chain?.(call) ?? null
   }
 
   #record(
@@ -149,7 +154,8 @@ export class DecisionPoint<C extends Call = Call> {
     rule: CompiledRule | null,
     decision: Decision,
   ): Outcome {
-    const isShadow = rule !== null && !rule.isEnforcedFor(caller?.spiffeId ?? null)
+    const isShadow =
+      rule !== null && !rule.isEnforcedFor(caller?.spiffeId ?? null, this.#chainOf(call))
     const outcome = outcomeOf(decision, caller, rules.version, isShadow)
     this.#note(call, caller, outcome)
     publishDecision(this.#parts.reader, call, decision, outcome)

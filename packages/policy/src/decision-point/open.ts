@@ -1,3 +1,4 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Call } from '../call.ts'
 import { FileWatcher } from '../document/file-watcher.ts'
 import type { TenantResolver } from '../principals/tenant.ts'
@@ -19,6 +20,8 @@ export interface OpenDecisionPoint<C extends Call, F extends RuleFinder<C>> {
   readonly controls: PolicyControls<C>
   /** Finds the tenant of an identity; `null` without the option `tenant`. */
   readonly tenantOf: TenantResolver | null
+  /** Whose tenant a call is about; `null` without `tenantOf: 'origin'`: it is that of the caller. */
+  readonly tenantSubject: ((call: C) => SpiffeId | null) | null
   /** Method and pattern of each route that a `public` rule opens to everybody. */
   publicRoutes(): readonly string[]
   /** All trust domains that the rules in force name, those of matchers that do not say theirs left out. */
@@ -53,13 +56,14 @@ export async function openWith<C extends Call, F extends RuleFinder<C>>(
   adapter: TransportAdapter<C, F>,
 ): Promise<OpenDecisionPoint<C, F>> {
   const parts = await assemble(settings, adapter)
-  const { point, table, policy, replicas, finder, tenantOf } = parts
+  const { point, table, policy, replicas, finder, tenantOf, settings: read } = parts
   let watcher: FileWatcher | undefined
   return {
     point,
     finder,
     controls: controlsOf(parts),
     tenantOf,
+    tenantSubject: read.isTenantOfOrigin ? (call) => tenantSubjectOf(parts, call) : null,
     publicRoutes: () => publicRoutesIn(table),
     trustDomains: () => trustDomainsIn(table.active),
     boot: () => policy.boot(),
@@ -73,6 +77,16 @@ export async function openWith<C extends Call, F extends RuleFinder<C>>(
       await close(parts)
     },
   }
+}
+
+function tenantSubjectOf<C extends Call, F extends RuleFinder<C>>(
+  { adapter, finder, table }: Parts<C, F>,
+  call: C,
+): SpiffeId | null {
+  const caller = adapter.reader.caller(call)
+  if (caller === null) return null
+  const rule = finder.ruleOf(call, table.active)
+  return rule === null ? caller.spiffeId : rule.tenantSubject(call, caller)
 }
 
 async function close<C extends Call, F extends RuleFinder<C>>(parts: Parts<C, F>): Promise<void> {

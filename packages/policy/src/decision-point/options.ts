@@ -33,6 +33,11 @@ export interface PolicyOptions<C extends Call = Call> {
    * other trust domains have no tenant then. Without the option no caller has a tenant.
    */
   readonly tenant?: TenantTemplate
+  /**
+   * Whose tenant a call is about: that of the `caller`, or of the `origin` for whom it calls, for services that work for
+   * several tenants. What a proxy says of an origin counts only for rules with `evidence: 'forwarded'`. Default `caller`.
+   */
+  readonly tenantOf?: 'caller' | 'origin'
   /** How tenants are kept apart. Default: that of each of its options. */
   readonly tenants?: TenantsOptions
   /**
@@ -95,6 +100,7 @@ export interface PolicyFile {
 /** The options, checked and complete. */
 export interface PolicySettings {
   readonly tenant: TenantTemplate | undefined
+  readonly isTenantOfOrigin: boolean
   readonly tenants: TenantsSettings
   readonly notFound: unknown
   readonly policy: {
@@ -120,6 +126,7 @@ export interface PolicySettings {
 
 const KEYS: readonly string[] = [
   'tenant',
+  'tenantOf',
   'tenants',
   'notFound',
   'policy',
@@ -163,6 +170,7 @@ export function readPolicyOptions<C extends Call>(
   assertNames(options, ofAdapter)
   return {
     tenant: readTemplate(options.tenant),
+    isTenantOfOrigin: readTenantOf(options.tenantOf),
     tenants: readTenants(options.tenants ?? {}, ofAdapter.ofTenants ?? []),
     notFound: options.notFound,
     policy: readPolicy(options.policy),
@@ -181,6 +189,11 @@ export function readPolicyOptions<C extends Call>(
 
 function assertNames(options: object, { owner = 'authz', names = [] }: OptionsOfAdapter): void {
   assertKnown(owner, options, [...KEYS, ...names])
+}
+
+function readTenantOf(tenantOf: unknown = 'caller'): boolean {
+  if (tenantOf === 'caller' || tenantOf === 'origin') return tenantOf === 'origin'
+  return refuse('tenantOf', tenantOf, 'must be caller or origin')
 }
 
 type CacheSettings = Pick<

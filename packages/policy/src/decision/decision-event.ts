@@ -22,6 +22,8 @@ export interface DecisionEvent {
   readonly route: string | null
   /** The caller, for logs and never for the labels of metrics; `null` for one without identity. */
   readonly spiffeId: string | null
+  /** For whom the call is made, as {@link spiffeId}; absent where the caller acts for itself. */
+  readonly origin?: string
 }
 
 /** Subscribers run within the request: they must be quick and must not throw. */
@@ -48,6 +50,13 @@ export function publishDecision(
     method: reader.method(call),
     route: reader.route(call),
     spiffeId: reader.caller(call)?.spiffeId.toString() ?? null,
+    ...originOf(reader, call),
   }
   decisionChannel.publish(Object.freeze(event))
+}
+
+/** Who a call is made for, as a field of an event; nothing where the caller acts for itself. */
+export function originOf(reader: CallReader, call: Call): { readonly origin?: string } {
+  const chain = reader.chain?.(call) ?? null
+  return chain === null ? {} : { origin: chain.origin.toString() }
 }

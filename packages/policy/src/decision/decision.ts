@@ -12,6 +12,10 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
  * - `no-identity`: the route wants an identity, and the caller has none;
  * - `denied`: `deny` names the caller;
  * - `not-allowed`: `allow` does not name the caller;
+ * - `origin-not-allowed`: `onBehalfOf` does not name the workload that the call is made for, which is the caller where
+ *   it acts for itself;
+ * - `via-not-allowed`: `via` does not name a workload between the two;
+ * - `evidence-not-allowed`: a proxy says for whom the call is made, and the rule demands signatures;
  * - `tenant-mismatch`: the request names another tenant than the caller's;
  * - `tenant-quota`: the caller's tenant has too many evaluations under way, or within a second;
  * - `no-tenant`, `no-capture`, `ambiguous-attribute`: an attribute that the condition declared has no single value;
@@ -36,6 +40,9 @@ export type DenyReason =
   | 'no-identity'
   | 'denied'
   | 'not-allowed'
+  | 'origin-not-allowed'
+  | 'via-not-allowed'
+  | 'evidence-not-allowed'
   | 'tenant-mismatch'
   | 'tenant-quota'
   | 'no-tenant'

@@ -21,14 +21,30 @@ export interface RouteRule {
   readonly allow?: Callers
   /** Callers who may as well: those with one of these roles of the policy document. */
   readonly roles?: readonly string[]
-  /** Callers who may not, although `allow`, `roles` or `anyAuthenticated` would let them in. */
+  /**
+   * Callers who may not, although `allow`, `roles` or `anyAuthenticated` would let them in, and for whom nobody may call: it names
+   * the caller, the origin of the call and all between them.
+   */
   readonly deny?: Callers
   /** Every caller with a verified identity, of any trust domain that the service trusts. */
   readonly anyAuthenticated?: true
   /** Everybody, with or without an identity. The reason is for those who read the code. */
   readonly public?: { readonly reason: string }
   /**
-   * Where the request names a tenant: it must be that of the caller. Needs the options `tenant` and
+   * For whom those callers may call: the first workload of the chain of a call, which is the caller itself where it has none.
+   * `'itself'`: for nobody else. Needs calls that carry a chain, as `@fastify-spiffe/chain` brings them. Without it a
+   * rule does not look at the chain, except for `deny`.
+   */
+  readonly onBehalfOf?: Callers | 'itself'
+  /** Who may stand between the two, with `onBehalfOf`. Default `[]`: nobody. */
+  readonly via?: Callers
+  /**
+   * How good the proof of the origin must be, with `onBehalfOf`: `signed` by each workload on the way, or `forwarded` by
+   * a proxy as well. Default `signed`.
+   */
+  readonly evidence?: 'signed' | 'forwarded'
+  /**
+   * Where the request names a tenant: it must be that of the caller, or with the option `tenantOf` that of the origin. Needs the options `tenant` and
    * `tenants.trustDomain`. It comes before everything else.
    */
   readonly tenant?: TenantSource

@@ -8,6 +8,7 @@ import type { CompiledRule } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
 import type { RouteTenant } from '../rules/route-tenant.ts'
 import { type EvaluationMethod, type EvaluationObserver, Evaluator } from './evaluator.ts'
+import { callerAsSubject } from '../principals/behalf.ts'
 
 type Outcome = Decision | Promise<Decision>
 
@@ -33,6 +34,7 @@ class Trace {
   readonly steps: string[] = []
   readonly observer: EvaluationObserver = {
     onTenant: (isOwn) => void this.steps.push(`own tenant: ${isOwn}`),
+    onBehalf: (refusal) => void this.steps.push(`behalf: ${refusal?.reason ?? 'ok'}`),
     onRequirement: (position, { reason }) => void this.steps.push(`${position}: ${reason}`),
   }
 
@@ -44,6 +46,7 @@ class Trace {
   method(more: Partial<EvaluationMethod> = {}): EvaluationMethod {
     return {
       isUnmatched: () => false,
+      chain: () => null,
       read: () => this.note('read', 'acme'),
       decide: null,
       ...more,
@@ -53,11 +56,18 @@ class Trace {
   rule(more: Partial<CompiledRule> = {}): CompiledRule {
     return {
       identify: (id) => this.note('identify', id === null ? deny('no-identity') : ALLOWED),
+      behalf: null,
+      tenantSubject: callerAsSubject,
       tenant: null,
       requirements: [],
       mode: 'enforce',
       isEnforcedFor: () => true,
-      description: { place: RuleLocation.ofNotFound(), grant: 'public', denied: null },
+      description: {
+        place: RuleLocation.ofNotFound(),
+        grant: 'public',
+        denied: null,
+        behalf: null,
+      },
       ...more,
     }
   }

@@ -1,7 +1,7 @@
 import type { AttributeValue } from '../attributes/attributes.ts'
 import type { AttributeSource } from '../attributes/sources.ts'
-import type { Call, Caller } from '../call.ts'
-import { type Decision, deny, ruleFailure } from '../decision/decision.ts'
+import type { Call, CallChain, Caller } from '../call.ts'
+import { type Decision, deny, type Refusal, ruleFailure } from '../decision/decision.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
 
@@ -9,6 +9,8 @@ import type { Requirement } from '../rules/requirement.ts'
 export interface EvaluationMethod<C extends Call = Call> {
   /** Whether the call matches no route at all. */
   isUnmatched(call: C): boolean
+  /** For whom the call is made; `null`: the caller acts for itself. */
+  chain(call: C): CallChain | null
   /** Reads the attribute by which the call names a tenant. */
   read(source: AttributeSource, call: C, caller: Caller): AttributeValue | null
   /** What one requirement comes to; `null`: what it decides, through the cache and the quota of its rule. */
@@ -21,6 +23,8 @@ export interface EvaluationMethod<C extends Call = Call> {
 export interface EvaluationObserver {
   /** Whether the call is about the data of the caller's own tenant. */
   onTenant(isOwn: boolean): void
+  /** For whom the call is made. `refusal`: `null` where it may. */
+  onBehalf(refusal: Refusal | null): void
   /** @param position - of the requirement in the rule */
   onRequirement(position: number, decision: Decision): void
 }
@@ -51,11 +55,14 @@ export class Evaluator<C extends Call = Call> {
   ): Decision | Promise<Decision> {
     if (rule === null) return this.#method.isUnmatched(call) ? NOT_FOUND : NO_RULE
     try {
-      if (caller === null) return rule.identify(null)
-      // The tenant, the identity, then each requirement: the first that refuses decides.
+      const chain = this.#method.chain(call)
+      if (caller === null) return rule.identify(null, chain)
+      // The tenant, the identity, whom it calls for, then each requirement: the first that refuses decides.
       if (!this.#isOwnTenant(call, caller, rule, observer)) return TENANT_MISMATCH
-      const decision = rule.identify(caller.spiffeId)
+      const decision = rule.identify(caller.spiffeId, chain)
       if (!decision.allowed) return decision
+      const refusal = behalfRefusal(rule, caller, chain, observer)
+      if (refusal !== null) return refusal
       const outcome = this.#require(rule.requirements, 0, decision, call, caller, observer)
       return outcome instanceof Promise ? outcome.catch(ruleFailure) : outcome
     } catch (error) {
@@ -63,14 +70,20 @@ export class Evaluator<C extends Call = Call> {
     }
   }
 
+  /** For whom a call is made; `null`: the caller acts for itself. */
+  chainOf(call: C): CallChain | null {
+    return this.#method.chain(call)
+  }
+
   #isOwnTenant(
     call: C,
     caller: Caller,
-    { tenant }: CompiledRule,
+    { tenant, tenantSubject }: CompiledRule,
     observer: EvaluationObserver | null,
   ): boolean {
     if (tenant === null) return true
-    const isOwn = tenant.admits(caller.spiffeId, this.#method.read(tenant.source, call, caller))
+    const subject = tenantSubject(call, caller)
+    const isOwn = tenant.admits(subject, this.#method.read(tenant.source, call, caller))
     observer?.onTenant(isOwn)
     return isOwn
   }
@@ -102,6 +115,18 @@ export class Evaluator<C extends Call = Call> {
     }
     return decision
   }
+}
+
+function behalfRefusal(
+  { behalf }: CompiledRule,
+  { spiffeId }: Caller,
+  chain: CallChain | null,
+  observer: EvaluationObserver | null,
+): Refusal | null {
+  if (behalf === null) return null
+  const refusal = behalf(spiffeId, chain)
+  observer?.onBehalf(refusal)
+  return refusal
 }
 
 /** The later decision wins, except that an earlier stale allow stays visible as the reason. */

@@ -11,6 +11,7 @@ import type { Requirement } from '../rules/requirement.ts'
 import type { RuledRoute, RuleTable } from '../rules/rule-table.ts'
 import { explainCall, explainRequest } from './explain.ts'
 import type { Explanation, ExplainRequest } from './explanation.ts'
+import { callerAsSubject } from '../principals/behalf.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const PLACE = RuleLocation.ofRoute(['GET'], '/')
@@ -48,11 +49,13 @@ const requirementOf = (ask: Requirement['ask'], source = sourceOf('headers.x')):
 function ruleOf(more: Partial<CompiledRule> = {}): CompiledRule {
   return {
     identify: (id) => (id === null ? deny('no-identity') : allow('allowed')),
+    behalf: null,
+    tenantSubject: callerAsSubject,
     tenant: null,
     requirements: [],
     mode: 'enforce',
     isEnforcedFor: () => true,
-    description: { place: PLACE, grant: 'anyAuthenticated', denied: null },
+    description: { place: PLACE, grant: 'anyAuthenticated', denied: null, behalf: null },
     ...more,
   }
 }
@@ -143,7 +146,9 @@ describe('an explanation', () => {
     const thrown = ruleOf({ requirements: [requirementOf(fails)] })
     const matcher = { matches: fails, toString: () => 'broken' } as unknown as SpiffeIdMatcher
     const entries = { matcher, others: [matcher], entries: [matcher] }
-    const unreadable = ruleOf({ description: { place: PLACE, grant: entries, denied: null } })
+    const unreadable = ruleOf({
+      description: { place: PLACE, grant: entries, denied: null, behalf: null },
+    })
     for (const rule of [thrown, unreadable]) {
       expect(await imagined([rule])).toMatchObject(failed)
       expect(await arrived(rule)).toMatchObject(failed)

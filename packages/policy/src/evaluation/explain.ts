@@ -76,7 +76,7 @@ async function explain<C extends Call>(
     decision: decision.allowed ? 'allow' : 'deny',
     reason: decision.reason,
     policyVersion,
-    mode: rule === null || rule.isEnforcedFor(id) ? 'enforce' : 'shadow',
+    mode: rule === null || rule.isEnforcedFor(id, evaluator.chainOf(call)) ? 'enforce' : 'shadow',
     source: rule?.description.place.toString() ?? null,
     findings: decision.reason === 'rule-failed' ? [] : (findings?.list() ?? []),
   }

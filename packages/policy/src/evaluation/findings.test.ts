@@ -7,6 +7,7 @@ import { type CompiledCallers, compileCallers } from '../principals/callers.ts'
 import type { CompiledRule, RuleDescription } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
 import { Findings } from './findings.ts'
+import { callerAsSubject } from '../principals/behalf.ts'
 
 const WEB = SpiffeId.parse('spiffe://example.org/acme/web')
 const PLACE = RuleLocation.ofNotFound()
@@ -39,11 +40,19 @@ function ruleOf(
 ): CompiledRule {
   return {
     identify: () => DENIED,
+    behalf: null,
+    tenantSubject: callerAsSubject,
     tenant: null,
     requirements: [],
     mode: 'enforce',
     isEnforcedFor: () => true,
-    description: { place: PLACE, grant: 'anyAuthenticated', denied: null, ...description },
+    description: {
+      place: PLACE,
+      grant: 'anyAuthenticated',
+      denied: null,
+      behalf: null,
+      ...description,
+    },
     ...more,
   }
 }

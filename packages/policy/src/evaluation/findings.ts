@@ -1,5 +1,6 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
-import type { Decision } from '../decision/decision.ts'
+import type { Decision, Refusal } from '../decision/decision.ts'
+import type { CompiledBehalf } from '../principals/behalf.ts'
 import type { CompiledCallers } from '../principals/callers.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
@@ -11,6 +12,7 @@ export class Findings implements EvaluationObserver {
   readonly #rule: CompiledRule
   readonly #id: SpiffeId | null
   #isOwnTenant: boolean | null = null
+  #behalf: Refusal | null | undefined
   readonly #decisions: Decision[] = []
 
   constructor(rule: CompiledRule, id: SpiffeId | null) {
@@ -20,6 +22,10 @@ export class Findings implements EvaluationObserver {
 
   onTenant(isOwn: boolean): void {
     this.#isOwnTenant = isOwn
+  }
+
+  onBehalf(refusal: Refusal | null): void {
+    this.#behalf = refusal
   }
 
   onRequirement(position: number, decision: Decision): void {
@@ -34,11 +40,21 @@ export class Findings implements EvaluationObserver {
       ...this.#ofTenant(),
       ...listFindings('deny', denied, this.#id),
       ...(typeof grant === 'string' ? [] : listFindings('allow', grant, this.#id)),
+      ...this.#ofBehalf(),
       ...requirements.map((requirement, position) => {
         const place = placeOf(requirements, position)
         return requirementFinding(place, requirement, this.#decisions[position])
       }),
     ]
+  }
+
+  #ofBehalf(): readonly Finding[] {
+    const { behalf } = this.#rule.description
+    if (behalf === null) return []
+    const finding = { check: 'onBehalfOf', what: behalfText(behalf) } as const
+    if (this.#behalf === undefined) return [{ ...finding, outcome: 'not-asked' }]
+    if (this.#behalf === null) return [{ ...finding, outcome: 'holds' }]
+    return [{ ...finding, outcome: 'does-not-hold', reason: this.#behalf.reason }]
   }
 
   #ofTenant(): readonly Finding[] {
@@ -49,6 +65,12 @@ export class Findings implements EvaluationObserver {
     if (this.#isOwnTenant) return [{ ...finding, outcome: 'holds' }]
     return [{ ...finding, outcome: 'does-not-hold', reason: 'tenant-mismatch' }]
   }
+}
+
+function behalfText({ origins, via, evidence }: CompiledBehalf): string {
+  if (origins === 'itself') return origins
+  const between = via.entries.length === 0 ? '' : ` via ${via.entries.join(', ')}`
+  return `${origins.entries.join(', ')}${between} (${evidence})`
 }
 
 function listFindings(

@@ -15,6 +15,7 @@ export interface HypotheticalCall {
 export function enforcing(reader: CallReader): EvaluationMethod {
   return {
     isUnmatched: (call) => reader.route(call) === null,
+    chain: (call) => reader.chain?.(call) ?? null,
     read: readFromCall,
     decide: null,
   }
@@ -34,6 +35,8 @@ export const hypothetical: EvaluationMethod<HypotheticalCall> & {
   readonly decide: AskRequirement
 } = {
   isUnmatched: () => false,
+  // Whoever is thought up acts for itself.
+  chain: () => null,
   read: readGiven,
   decide: ({ ask }, call, caller) => ask(call, caller, (source) => readGiven(source, call, caller)),
 }

@@ -11,6 +11,7 @@ import type { Requirement } from '../rules/requirement.ts'
 import type { RuleSet } from '../rules/rule-set.ts'
 import type { RuledRoute, RuleTable } from '../rules/rule-table.ts'
 import { runTests } from './policy-tests.ts'
+import { callerAsSubject } from '../principals/behalf.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const RULES: RuleSet = { version: 'v1', rules: [], notFound: null }
@@ -46,6 +47,8 @@ function ruleOf(more: Partial<CompiledRule> = {}): CompiledRule {
   return {
     identify: (id: SpiffeId | null) =>
       id?.toString() === WEB ? allow('allowed') : deny('not-allowed'),
+    behalf: null,
+    tenantSubject: callerAsSubject,
     tenant: null,
     requirements: [],
     mode: 'enforce',

@@ -74,7 +74,7 @@ async function enforce(
   { as, attributes }: PolicyTest,
 ): Promise<Outcome> {
   const id = as === null ? null : SpiffeId.parse(as)
-  if (!rule.isEnforcedFor(id)) return 'allow'
+  if (!rule.isEnforcedFor(id, null)) return 'allow'
   const call = { attributes: { ...attributes, method } }
   const { allowed, reason } = await rehearsal.decide(call, hypotheticalCaller(id), rule)
   if (reason === 'rule-failed') return 'failure'

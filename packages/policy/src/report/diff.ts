@@ -25,7 +25,17 @@ export interface FieldChange {
 
 type Rows = ReadonlyMap<string, RouteRow>
 
-const FIELDS = ['allow', 'deny', 'tenant', 'where', 'engines', 'mode'] as const
+const FIELDS = [
+  'allow',
+  'deny',
+  'onBehalfOf',
+  'via',
+  'evidence',
+  'tenant',
+  'where',
+  'engines',
+  'mode',
+] as const
 
 /** Compares two route tables. */
 export function diffTables(before: RouteTable, after: RouteTable): TableDiff {

@@ -17,6 +17,12 @@ export interface RouteRow {
   /** Whom the rule names, or `anyAuthenticated`, or `public`. */
   readonly allow: readonly string[]
   readonly deny: readonly string[]
+  /** For whom those callers may call, or `itself`; absent where the rule does not say. */
+  readonly onBehalfOf?: readonly string[]
+  /** Who may stand between the two; absent where the rule does not say for whom. */
+  readonly via?: readonly string[]
+  /** How good the proof of the origin must be; absent where the rule does not say for whom. */
+  readonly evidence?: 'signed' | 'forwarded'
   /** Where the request names the tenant that the caller has to be of; `null`: the rule does not compare. */
   readonly tenant: string | null
   readonly where: readonly ConditionRow[]
@@ -58,6 +64,7 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
       route: url,
       allow: granted(description.grant),
       deny: description.denied?.entries.map(String) ?? [],
+      ...behalfColumns(description.behalf),
       tenant: tenant?.source.name ?? null,
       where: requirements.flatMap(conditionRow),
       engines: requirements.flatMap(engineRow),
@@ -69,6 +76,15 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
 
 function granted(grant: CompiledRule['description']['grant']): readonly string[] {
   return typeof grant === 'string' ? [grant] : grant.entries.map(String)
+}
+
+function behalfColumns(
+  behalf: CompiledRule['description']['behalf'],
+): Pick<RouteRow, 'onBehalfOf' | 'via' | 'evidence'> {
+  if (behalf === null) return {}
+  const { origins, via, evidence } = behalf
+  const onBehalfOf = origins === 'itself' ? [origins] : origins.entries.map(String)
+  return { onBehalfOf, via: via.entries.map(String), evidence }
 }
 
 function conditionRow(requirement: Requirement): readonly ConditionRow[] {

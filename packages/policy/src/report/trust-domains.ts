@@ -13,7 +13,12 @@ export function trustDomainsIn({ rules, notFound }: RuleSet): ReadonlySet<string
   return domains
 }
 
-function* domainsOfRule({ description: { grant, denied } }: CompiledRule): Iterable<string> {
+function* domainsOfRule({
+  description: { grant, denied, behalf },
+}: CompiledRule): Iterable<string> {
   const granted = typeof grant === 'string' ? [] : grant.entries
-  for (const entry of [...granted, ...(denied?.entries ?? [])]) yield* domainsOf(entry) ?? []
+  const origins = behalf === null || behalf.origins === 'itself' ? [] : behalf.origins.entries
+  const between = behalf?.via.entries ?? []
+  for (const entry of [...granted, ...(denied?.entries ?? []), ...origins, ...between])
+    yield* domainsOf(entry) ?? []
 }

@@ -15,7 +15,7 @@ export function hasLostAllAccess(id: SpiffeId, before: RuleSet, after: RuleSet):
 function isNamed(id: SpiffeId, { rules }: RuleSet): boolean {
   return rules.some((rulesOfRoute) =>
     Array.from(rulesIn(rulesOfRoute)).some(({ identify }) => {
-      const { allowed, reason } = identify(id)
+      const { allowed, reason } = identify(id, null)
       return allowed && reason !== 'public'
     }),
   )

@@ -1,12 +1,22 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { CallChain } from '../call.ts'
 import type { RequirementContext, RequirementLocation } from './requirement-options.ts'
 import { compileCondition } from './condition-requirement.ts'
 import { compileEngineUse } from './engine-requirement.ts'
 import type { Requirement } from './requirement.ts'
 import { compileRouteTenant, type RouteTenant, type TenantContext } from './route-tenant.ts'
 import { type CompiledCallers, compileCallers, union } from '../principals/callers.ts'
+import {
+  BEHALF_KEYS,
+  behalfCheckOf,
+  type CheckBehalf,
+  compileBehalf,
+  type CompiledBehalf,
+  originAsSubject,
+  type TenantSubject,
+} from '../principals/behalf.ts'
 import { compileGrant, type Grant, type Roles } from '../principals/grant.ts'
-import { identifierOf, type Identify } from '../principals/identify.ts'
+import { identifierOf, type Identify, isDenied } from '../principals/identify.ts'
 import type { RuleLocation } from '../location.ts'
 import type { LocatedRule, Resolution } from './resolve.ts'
 import type { RuleMode } from '../document/route-rule.ts'
@@ -14,6 +24,10 @@ import type { RuleMode } from '../document/route-rule.ts'
 /** A rule as requests meet it. */
 export interface CompiledRule {
   readonly identify: Identify
+  /** Checks for whom the call is made; `null`: the rule does not look at that. */
+  readonly behalf: CheckBehalf | null
+  /** Whose tenant a call is about. */
+  readonly tenantSubject: TenantSubject
   /** Compares the tenant that the request names with that of the caller, before everything else. */
   readonly tenant: RouteTenant | null
   /** What must hold as well, in order. */
@@ -23,7 +37,7 @@ export interface CompiledRule {
    * around it denies.
    */
   readonly mode: RuleMode
-  readonly isEnforcedFor: (id: SpiffeId | null) => boolean
+  readonly isEnforcedFor: (id: SpiffeId | null, chain: CallChain | null) => boolean
   /** What the rule says, for those who read it. */
   readonly description: RuleDescription
 }
@@ -32,17 +46,21 @@ export interface RuleDescription {
   readonly place: RuleLocation
   readonly grant: Grant
   readonly denied: CompiledCallers | null
+  readonly behalf: CompiledBehalf | null
 }
 
 /** What rules are compiled with. */
 export interface RuleContext extends RequirementContext, TenantContext {
   readonly roles: Roles
+  /** Whether the tenant of a call is that of its origin. */
+  readonly isTenantOfOrigin: boolean
 }
 
 const KEYS = [
   'allow',
   'roles',
   'deny',
+  ...BEHALF_KEYS,
   'anyAuthenticated',
   'public',
   'tenant',
@@ -63,16 +81,25 @@ export function compileRule({ rule, enclosing }: Resolution, context: RuleContex
   const mode = compileMode(place, given)
   const enforcedEnclosing = enclosing.filter(isEnforced)
   const denied = compileDenied([rule, ...enforcedEnclosing])
+  const behalf = compileBehalf(place, given, context.reader)
+  const ruled = withSubject(context, behalf)
   return {
     identify: identifierOf(grant, denied),
+    behalf: behalf && behalfCheckOf(behalf),
+    tenantSubject: ruled.tenantSubject,
     tenant: given.has('tenant')
       ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
       : null,
-    requirements: compileRequirements(place, given, grant, context),
+    requirements: compileRequirements(place, given, grant, ruled),
     mode,
     isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedEnclosing)),
-    description: { place, grant, denied },
+    description: { place, grant, denied, behalf },
   }
+}
+
+function withSubject(context: RuleContext, behalf: CompiledBehalf | null): RuleContext {
+  if (!context.isTenantOfOrigin) return context
+  return { ...context, tenantSubject: originAsSubject(context.reader, behalf) }
 }
 
 /** A rule in shadow mode denies nobody, at the routes within neither. */
@@ -81,11 +108,11 @@ function isEnforced({ place, rule }: LocatedRule): boolean {
 }
 
 /** A caller for which that is unknown counts as named. */
-function namedBy(callers: CompiledCallers | null): (id: SpiffeId | null) => boolean {
+function namedBy(callers: CompiledCallers | null): CompiledRule['isEnforcedFor'] {
   if (callers === null) return () => false
-  return (id) => {
+  return (id, chain) => {
     try {
-      return id !== null && callers.matcher.matches(id)
+      return isDenied(callers, id, chain)
     } catch {
       return true
     }

@@ -7,7 +7,8 @@ import type { AttributeResolver } from '../attributes/resolver.ts'
 import type { AttributeSource } from '../attributes/sources.ts'
 import type { AdaptiveBypass } from '../cache/adaptive-bypass.ts'
 import { DecisionCache } from '../cache/decision-cache.ts'
-import type { Caller } from '../call.ts'
+import type { Caller, CallReader } from '../call.ts'
+import { callerAsSubject } from '../principals/behalf.ts'
 import { type Decision, deny, type Refusal } from '../decision/decision.ts'
 import { engineOutcomes } from '../decision/outcomes.ts'
 import { TenantQuotas } from '../principals/quota.ts'
@@ -96,6 +97,9 @@ function composed(parts: Partial<RequirementParts> = {}, setting: Partial<Settin
         maxTenants: 10,
         clock: () => 0,
       }),
+      tenantSubject: callerAsSubject,
+      // Asked only where something of a chain is read.
+      reader: {} as unknown as CallReader,
       tenantKeyOf: ({ trustDomain, path }) => `${trustDomain.name}/${path.split('/')[1]}`,
     },
   )
@@ -116,7 +120,7 @@ describe('a requirement that is cached', () => {
     expect(decide({ a: 'x', b: undefined })).toBe(YES)
     expect(decide({ a: 'x', b: undefined })).toBe(outcomes.allowedCached)
     expect(asked).toMatchObject([
-      { tenant: 'example.org/acme', caller: WEB, values: ['x', undefined] },
+      { tenant: 'example.org/acme', subject: WEB.spiffeId, caller: WEB, values: ['x', undefined] },
     ])
   })
 
@@ -206,7 +210,7 @@ describe('a requirement that is not cached', () => {
   test('is asked each time, with the tenant, the caller and the values', () => {
     const { decide, asked, cache } = composed({ maxAgeMs: 0 })
     expect([decide(), decide()]).toEqual([YES, YES])
-    const query = { tenant: 'example.org/acme', caller: WEB, values: ['x'] }
+    const query = { tenant: 'example.org/acme', subject: WEB.spiffeId, caller: WEB, values: ['x'] }
     expect(asked).toEqual([query, query])
     expect(cache.stats()).toMatchObject({ tenants: 0, hits: 0, misses: 0 })
   })
@@ -349,7 +353,12 @@ describe('a question past cache, quota and providers', () => {
       return `given ${source.name}`
     }
     for (let times = 0; times < 3; times++) expect(requirement.ask(call, WEB, read)).toBe(YES)
-    const query = { tenant: 'example.org/acme', caller: WEB, values: ['given a'] }
+    const query = {
+      tenant: 'example.org/acme',
+      subject: WEB.spiffeId,
+      caller: WEB,
+      values: ['given a'],
+    }
     expect(asked).toEqual([query, query, query])
     expect(resolutions).toEqual([])
   })

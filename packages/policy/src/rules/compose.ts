@@ -4,7 +4,8 @@ import type { AttributeResolver } from '../attributes/resolver.ts'
 import { type AttributeSource, readFromCall, type ReadAttribute } from '../attributes/sources.ts'
 import type { AdaptiveBypass } from '../cache/adaptive-bypass.ts'
 import type { DecisionCache } from '../cache/decision-cache.ts'
-import type { Call, Caller } from '../call.ts'
+import type { Call, Caller, CallReader } from '../call.ts'
+import { callerAsSubject, type TenantSubject } from '../principals/behalf.ts'
 import { type Decision, deny, type Refusal } from '../decision/decision.ts'
 import type { Outcomes, StaleOutcomes } from '../decision/outcomes.ts'
 import type { TenantQuotas } from '../principals/quota.ts'
@@ -32,6 +33,10 @@ export interface CompositionContext {
   readonly resolver: AttributeResolver
   readonly cache: DecisionCache
   readonly quotas: TenantQuotas
+  /** Whose tenant a call is about. */
+  readonly tenantSubject: TenantSubject
+  /** For whom calls are made. */
+  readonly reader: CallReader
   /** The key of the tenant of an identity. */
   readonly tenantKeyOf: (id: Caller['spiffeId']) => string
 }
@@ -43,7 +48,8 @@ const TENANT_QUOTA = deny('tenant-quota')
 /** Puts together, once, what a call goes through: providers, attributes, cache, quota, and the check or the guarded engine. */
 export function compose(parts: RequirementParts, context: CompositionContext): Requirement {
   const { engine, text, sources, providers, maxAgeMs, ask } = parts
-  const { resolver, tenantKeyOf } = context
+  const { resolver } = context
+  const tenantKeyOf = tenantKeysOf(context)
   const decide = throughCache(parts, context)
   return {
     engine,
@@ -60,8 +66,9 @@ export function compose(parts: RequirementParts, context: CompositionContext): R
               .then((refusal) => refusal ?? decide(call, caller)),
     ask: (call, caller, read) => {
       const values = valuesOf(sources, call, caller, read)
-      const tenant = tenantKeyOf(caller.spiffeId)
-      return Array.isArray(values) ? ask({ tenant, caller, values }) : values
+      if (!Array.isArray(values)) return values
+      const subject = context.tenantSubject(call, caller)
+      return ask({ tenant: tenantKeyOf(call, caller), subject, caller, values })
     },
   }
 }
@@ -69,24 +76,26 @@ export function compose(parts: RequirementParts, context: CompositionContext): R
 /** Puts the cache before what is evaluated, and the quota between them: what the cache answers counts for nothing. */
 function throughCache(parts: RequirementParts, context: CompositionContext): Requirement['decide'] {
   const { sources, outcomes, maxAgeMs, stale, isMetered, bypass, ask } = parts
-  const { cache, quotas, tenantKeyOf } = context
+  const { cache, quotas, tenantSubject } = context
+  const tenantKeyOf = tenantKeysOf(context)
   const isFree = maxAgeMs === 0 && !isMetered
   const evaluate = isFree ? ask : quotas.metered(ask, TENANT_QUOTA)
   const check = { outcomes, maxAgeMs, stale, evaluate }
   const afresh: Requirement['decide'] = (call, caller) => {
     const values = valuesOf(sources, call, caller, readFromCall)
     if (!Array.isArray(values)) return values
-    return cache.decideAfresh({ tenant: tenantKeyOf(caller.spiffeId), caller, values }, check)
+    const subject = tenantSubject(call, caller)
+    return cache.decideAfresh({ tenant: tenantKeyOf(call, caller), subject, caller, values }, check)
   }
   if (maxAgeMs === 0) return afresh
   const endOf = endOfDecisions(parts, context)
   const cached: Requirement['decide'] = (call, caller) => {
     const values = valuesOf(sources, call, caller, readFromCall)
     if (!Array.isArray(values)) return values
-    const { spiffeId } = caller
-    const [tenant, identity] = [tenantKeyOf(spiffeId), spiffeId.toString()]
+    const subject = tenantSubject(call, caller)
+    const [tenant, identity] = [tenantKeyOf(call, caller), caller.spiffeId.toString()]
     const [key, notAfter] = [decisionKey(parts, values), endOf(call, caller)]
-    return cache.decide({ tenant, caller, values, identity, key, notAfter }, check)
+    return cache.decide({ tenant, subject, caller, values, identity, key, notAfter }, check)
   }
   return bypass === null ? cached : unlessBypassed(bypass, { cached, afresh }, context)
 }
@@ -107,23 +116,41 @@ function valuesOf(
   return values
 }
 
-/** When a decision ends whatever the cache says: with the SVID of the caller, and with what providers found. */
+/** The key of the tenant that a call is about. */
+function tenantKeysOf({
+  tenantKeyOf,
+  tenantSubject,
+}: CompositionContext): (call: Call, caller: Caller) => string {
+  return (call, caller) => tenantKeyOf(tenantSubject(call, caller))
+}
+
+/**
+ * When a decision ends whatever the cache says: with the SVID of the caller, with what providers found, and with the chain
+ * of the call if anything of it was read.
+ */
 function endOfDecisions(
-  { providers }: RequirementParts,
-  { resolver }: CompositionContext,
+  { providers, sources }: RequirementParts,
+  { resolver, reader, tenantSubject }: CompositionContext,
 ): (call: Call, caller: Caller) => number {
-  if (providers.length === 0) return (_call, caller) => caller.notAfter
-  return (call, caller) => Math.min(caller.notAfter, resolver.notAfter(call, providers))
+  const readsChain =
+    tenantSubject !== callerAsSubject || sources.some(({ ofChain }) => ofChain === true)
+  const end: (call: Call, caller: Caller) => number =
+    providers.length === 0
+      ? (_call, caller) => caller.notAfter
+      : (call, caller) => Math.min(caller.notAfter, resolver.notAfter(call, providers))
+  if (!readsChain) return end
+  return (call, caller) => Math.min(end(call, caller), reader.chain?.(call)?.validUntil ?? Infinity)
 }
 
 /** Goes past the cache for tenants for whom it does not pay. */
 function unlessBypassed(
   bypass: AdaptiveBypass,
   { cached, afresh }: Readonly<Record<'cached' | 'afresh', Requirement['decide']>>,
-  { tenantKeyOf }: CompositionContext,
+  context: CompositionContext,
 ): Requirement['decide'] {
+  const tenantKeyOf = tenantKeysOf(context)
   return (call, caller): Outcome => {
-    const tenant = tenantKeyOf(caller.spiffeId)
+    const tenant = tenantKeyOf(call, caller)
     if (bypass.isBypassed(tenant)) return afresh(call, caller)
     const decision = cached(call, caller)
     if (!(decision instanceof Promise)) bypass.note(tenant, decision.cached)

@@ -59,11 +59,11 @@ export function compileEngineUse(
     isMetered: cost !== 'inline',
     stale: staleOutcomesOf(engine, outcomes),
     varies: policyVersion !== null || sources.some(({ varies }) => varies),
-    ask: ({ tenant, caller: { spiffeId }, values }: RequirementQuery) => {
+    ask: ({ tenant, subject, caller: { spiffeId }, values }: RequirementQuery) => {
       const attributes = attributesView(sources, values)
       const question: EngineRequest = Object.freeze({
         spiffeId,
-        tenant: context.tenantOf?.(spiffeId) ?? null,
+        tenant: context.tenantOf?.(subject) ?? null,
         method: attributes.method,
         route: place.url,
         attributes,

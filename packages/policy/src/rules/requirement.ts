@@ -1,3 +1,4 @@
+import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { AttributeValue } from '../attributes/attributes.ts'
 import type { AttributeProvider } from '../attributes/provider.ts'
 import type { AttributeSource, ReadAttribute } from '../attributes/sources.ts'
@@ -24,8 +25,10 @@ export interface Requirement {
 
 /** One question to a check or an engine. */
 export interface RequirementQuery {
-  /** The key of the caller's tenant. */
+  /** The key of the tenant that the call is about. */
   readonly tenant: string
+  /** Whose tenant that is. */
+  readonly subject: SpiffeId
   readonly caller: Caller
   /** Of the sources, in their order. */
   readonly values: readonly AttributeValue[]
