@@ -4,8 +4,10 @@ import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Authority } from '@fastify-spiffe/authority'
+import { Chains } from '@fastify-spiffe/chain'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 
+const WEB = 'spiffe://example.org/acme/web'
 const HARNESS = 'spiffe://example.org/acme/harness'
 
 const program = fileURLToPath(new URL('../../conformance/harness', import.meta.url))
@@ -22,6 +24,7 @@ beforeAll(async () => {
       PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
       SPIFFE_ENDPOINT_SOCKET: address,
       SPIFFE_HARNESS_PARTS: 'http,not-a-part',
+      HARNESS_ACTOR_ROOT: WEB,
       HARNESS_TENANT: '/{tenant}/{workload}',
       HARNESS_ALLOW: `spiffe://example.org/other ${HARNESS}`,
     },
@@ -119,3 +122,41 @@ describe.each([{ http2: false }, { http2: true }])(
     })
   },
 )
+
+/** Has the harness go on with a call that came in. */
+async function relay(incoming: object, path = '/chain'): Promise<Record<string, unknown>> {
+  const call = { ...incoming, url: urlOf(path), server: { id: HARNESS } }
+  return command('/v2/chain/relay', call)
+}
+
+/** What a workload presents to the harness. */
+async function tokenOf(id: string): Promise<object> {
+  const chains = new Chains({ source: await authority.source(id), handTo: [HARNESS] })
+  return { ...chains.headersFor(HARNESS, null) }
+}
+
+describe('a call that the harness relays', () => {
+  test('is made on behalf of the caller of the incoming one', async () => {
+    const { code, body } = await relay({ token: await tokenOf(WEB), peer: WEB })
+    expect({ code, body }).toMatchObject({ code: 200, body: { httpStatus: 200 } })
+    const answer: unknown = JSON.parse((body as { readonly body: string }).body)
+    expect(answer).toMatchObject({ spiffeId: HARNESS, chain: [WEB] })
+  })
+
+  test('is its own without a token, and refused where it has to be for another', async () => {
+    expect(await relay({})).toMatchObject({ code: 200, body: { httpStatus: 403 } })
+    expect(await relay({}, '/whoami')).toMatchObject({ code: 200, body: { httpStatus: 200 } })
+    const other = 'spiffe://example.org/other'
+    const token = await tokenOf(other)
+    expect(await relay({ token, peer: other })).toMatchObject({ body: { httpStatus: 403 } })
+  })
+
+  test('is not made for a token of somebody else than the peer', async () => {
+    const token = await tokenOf(WEB)
+    expect(await relay({ token, peer: 'spiffe://example.org/other' })).toMatchObject({
+      code: 422,
+      body: { status: 'rejected', code: 'chain-caller-mismatch' },
+    })
+    expect(await relay({ token })).toMatchObject({ body: { code: 'chain-caller-mismatch' } })
+  })
+})

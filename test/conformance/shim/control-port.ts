@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import type { X509Source } from '@fastify-spiffe/workload-api'
 import { failed, unsupported, type Answer } from './answer.ts'
 import { dial } from './dial.ts'
-import { httpGet } from './http-get.ts'
+import { httpGet, relay } from './http-get.ts'
 import { httpMany } from './http-many.ts'
 import { listen } from './listen.ts'
 import { state } from './state.ts'
@@ -34,6 +34,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['POST /v1/jwt/fetch', () => unsupported('JWT-SVIDs are not supported')],
   ['POST /v2/http/get', httpGet],
   ['POST /v2/http/many', httpMany],
+  ['POST /v2/chain/relay', relay],
   ['GET /v2/state', state],
 ])
 

@@ -1,8 +1,9 @@
 import type { X509Source } from '@fastify-spiffe/workload-api'
 import { unsupported, type Answer } from './answer.ts'
+import { relayed, type IncomingChain } from './chain-relay.ts'
 import { observePeers, failure, withDispatcher, type OutgoingCall } from './outgoing.ts'
 
-interface GetCall extends OutgoingCall {
+interface GetCall extends OutgoingCall, IncomingChain {
   readonly headers?: Record<string, string>
   readonly audience?: string
   readonly onBehalfOfCurrent?: boolean
@@ -12,7 +13,12 @@ interface GetCall extends OutgoingCall {
 /** `POST /v2/http/get`: one request, with a client of its own. */
 export async function httpGet(source: X509Source, call: GetCall): Promise<Answer> {
   if (call.audience !== undefined) return unsupported('JWT-SVIDs are not supported')
-  if (call.onBehalfOfCurrent === true) return unsupported('chains are not supported')
+  if (call.onBehalfOfCurrent === true) return relay(source, call)
+  return send(source, call)
+}
+
+/** Sends one request, and says who answered. */
+async function send(source: X509Source, call: GetCall): Promise<Answer> {
   const servers = new Map<string, string>()
   const observed = observePeers((origin, { spiffeId }) => {
     servers.set(origin, spiffeId.toString())
@@ -39,4 +45,10 @@ export async function httpGet(source: X509Source, call: GetCall): Promise<Answer
   } finally {
     observed[Symbol.dispose]()
   }
+}
+
+/** `POST /v2/chain/relay`: the same, on behalf of the caller of a call that the judge describes. */
+export async function relay(source: X509Source, call: GetCall): Promise<Answer> {
+  const made = relayed(source, call)
+  return made.ok ? send(source, { ...call, headers: made.headers }) : made.answer
 }

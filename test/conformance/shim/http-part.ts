@@ -1,5 +1,7 @@
 import { authz, type RouteRule } from '@fastify-spiffe/authz'
+import { chain, type CallChain } from '@fastify-spiffe/chain'
 import { peer } from '@fastify-spiffe/peer'
+import { matchAny } from '@fastify-spiffe/spiffe'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
 import type { X509Source } from '@fastify-spiffe/workload-api'
 import Fastify, { type FastifyRequest } from 'fastify'
@@ -12,15 +14,15 @@ export async function openHttpPart(source: X509Source): Promise<number> {
   const tenant = process.env['HARNESS_TENANT']
   await app.register(svid, { source })
   await app.register(peer)
+  await app.register(chain, { source })
   await app.register(authz, tenant === undefined ? {} : { tenant })
 
   const config: { spiffe: RouteRule } = { spiffe: callers() }
   app.get('/whoami', { config }, whoami)
   // An X.509-SVID is the only proof that there is.
   app.get('/x509-only', { config }, whoami)
-  app.get('/chain', { config }, (_request, reply) =>
-    reply.code(501).send('chains are not supported'),
-  )
+  const root = process.env['HARNESS_ACTOR_ROOT']
+  if (root !== undefined) app.get('/chain', { config: { spiffe: onBehalfOf(root) } }, whoami)
   const open: { spiffe: RouteRule } = {
     spiffe: { public: { reason: 'for everybody that the listener lets in' } },
   }
@@ -39,7 +41,23 @@ export function callers(): RouteRule {
   return allow.length === 0 ? { anyAuthenticated: true } : { allow }
 }
 
-function whoami(request: Pick<FastifyRequest, 'spiffeId' | 'peer' | 'tenant'>): object {
+/** The same for calls on behalf of `HARNESS_ACTOR_ROOT`, through whatever workloads. */
+function onBehalfOf(root: string): RouteRule {
+  return { ...callers(), onBehalfOf: [root], via: [matchAny()] }
+}
+
+function whoami(request: Pick<FastifyRequest, 'spiffeId' | 'peer' | 'tenant' | 'chain'>): object {
   const { spiffeId, peer: caller, tenant } = request
-  return { spiffeId, proof: caller?.proof ?? null, tenant: tenant?.name ?? null, chain: [] }
+  return {
+    spiffeId,
+    proof: caller?.proof ?? null,
+    tenant: tenant?.name ?? null,
+    chain: callersBefore(request.chain),
+  }
+}
+
+/** Nearest first; empty where the caller acts for itself. */
+function callersBefore(found: CallChain | null): readonly string[] {
+  if (found === null || found.depth === 1) return []
+  return [found.origin, ...found.via].map(String).toReversed()
 }
