@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
-import { BundleSet, Certificate } from '@fastify-spiffe/spiffe'
+import { BundleSet, Certificate, RevocationList, X509Bundle } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { bundlesOf, HeldSource } from '../loopback.test.helper.ts'
 import { CertificateVerifier, VerifiedCertificate } from './certificate-verifier.ts'
@@ -31,6 +31,10 @@ function accepted(verifier: CertificateVerifier, chain: readonly Certificate[]) 
   const verdict = verifier.verify(thumbprintOf(chain), chain, NOW)
   if (!verdict.ok) throw new Error(verdict.message)
   return verdict
+}
+
+function fails(): never {
+  throw new Error('gone')
 }
 
 describe('a verifier of certificates without a connection', () => {
@@ -74,6 +78,19 @@ describe('a verifier of certificates without a connection', () => {
     expect(verdict.isCurrent(NOW)).toBe(false)
   })
 
+  test('holds a verdict against the last bundles that its source had, while that fails', async () => {
+    const source = new HeldSource(null, bundlesOf(root))
+    const verifier = new CertificateVerifier({ source })
+    const [one, other] = [
+      accepted(verifier, await chainOf(root)),
+      accepted(verifier, await chainOf(root)),
+    ]
+    source.put({ bundles: BundleSet.empty })
+    expect(one.isCurrent(NOW)).toBe(false)
+    Object.defineProperty(source, 'bundles', { get: fails })
+    expect(other.isCurrent(NOW)).toBe(false)
+  })
+
   test('ends a verdict later by the tolerance for clocks', async () => {
     const source = new HeldSource(null, bundlesOf(root))
     const verifier = new CertificateVerifier({ source, clockSkewMs: 60_000 })
@@ -84,6 +101,28 @@ describe('a verifier of certificates without a connection', () => {
     expect(verdict.isCurrent(end - 1)).toBe(true)
     expect(verdict.isCurrent(end)).toBe(false)
   })
+
+  test.each([
+    ['soft', false],
+    ['off', true],
+  ] as const)(
+    'heeds a revocation list that comes later, if it heeds any: %s',
+    async (revocation, isCurrent) => {
+      const source = new HeldSource(null, bundlesOf(root))
+      const verifier = new CertificateVerifier({ source, revocation: { default: revocation } })
+      const chain = await chainOf(root)
+      const verdict = accepted(verifier, chain)
+      const list = await root.mintRevocationList({
+        revoked: [chain[0]!.serialNumber],
+        thisUpdate: NOW - HOUR_MS,
+        nextUpdate: NOW + HOUR_MS,
+      })
+      const lists = [RevocationList.fromDer(list)]
+      const bundle = X509Bundle.of(root.trustDomain, [root.certificate], lists)
+      source.put({ bundles: BundleSet.of(bundle) })
+      expect(verdict.isCurrent(NOW)).toBe(isCurrent)
+    },
+  )
 
   test('gives up a chain that takes more signature checks than it may', async () => {
     const source = new HeldSource(null, bundlesOf(root))
