@@ -250,7 +250,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
   grpc: {
     floor: 3,
     imports: [spiffe, 'policy', 'tls'],
-    rooms: ['errors.ts', 'call', 'health', 'server', 'index.ts'],
+    rooms: ['errors.ts', 'option-reader.ts', 'call', 'health', 'server', 'client', 'index.ts'],
   },
 
   'fastify-spiffe': {

@@ -188,4 +188,15 @@ export const connections: readonly Promised[] = [
       'the process of a service that has closed its application ends by itself',
     ),
   ),
+  promise(
+    'A gRPC client sends nothing to a server that is not the one, and its running streams and waiting calls survive rotations.',
+    tests(
+      'packages/grpc/src/client/svid-channel.test.ts',
+      '%s gets nothing, and the call says why',
+      'that no authority vouches for gets nothing',
+      'gets no credentials of calls either',
+      'is that of the moment for new calls, while a running stream goes on',
+      'changes under load without a failed call',
+    ),
+  ),
 ]

@@ -5,7 +5,7 @@ import { cedar } from '@fastify-spiffe/engine-cedar'
 import { cerbos } from '@fastify-spiffe/policy/cerbos'
 import { DeviceList, deviceTrust } from '@fastify-spiffe/policy/devices'
 import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
-import { GrpcServer } from '@fastify-spiffe/grpc'
+import { GrpcServer, SvidChannel } from '@fastify-spiffe/grpc'
 import { jwtClaims } from '@fastify-spiffe/policy/jwt'
 import { opa } from '@fastify-spiffe/policy/opa'
 import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
@@ -76,6 +76,9 @@ const withGrpc = async (options: object): Promise<void> => {
   const opened = await GrpcServer.open({ source, ...options })
   await opened.close()
 }
+
+const withChannel = (options: ConstructorParameters<typeof SvidChannel>[0]): void =>
+  new SvidChannel(options).close()
 
 const HTTP = { url: 'http://127.0.0.1:1' }
 const server = spiffe.matchAny()
@@ -167,6 +170,12 @@ export const TAKERS: readonly (readonly [string, Make, Options, readonly string[
   ],
   ['spiffeServer', (options) => Fastify(spiffeServer(source, options)), {}, MANY(...SERVER)],
   ['GrpcServer', withGrpc, {}, MANY('source', 'tls', 'grpc', 'health', 'log', 'notFound')],
+  [
+    'SvidChannel',
+    (options) => withChannel(options),
+    { target: 'a:1', source, server },
+    MANY('target', 'source', 'server', 'minVersion', 'revocation', 'graceMs', 'grpc', 'clock'),
+  ],
   [
     'GrpcServer tls',
     (tls) => withGrpc({ tls }),

@@ -8,16 +8,12 @@ import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import type { GrpcCall } from '../call/grpc-call.ts'
 import type { HandledCall } from '../call/peer-of.ts'
 import { GrpcError } from '../errors.ts'
+import { reader } from '../option-reader.ts'
 import { Health, healthDefinition } from '../health/health.ts'
 import { InjectedConnections } from './connections.ts'
 import { guardOf } from './guard.ts'
 import type { ServiceRules } from './methods.ts'
-import {
-  type GrpcServerOptions,
-  reader,
-  readServerOptions,
-  type ServerSettings,
-} from './options.ts'
+import { type GrpcServerOptions, readServerOptions, type ServerSettings } from './options.ts'
 import { ServerPolicy } from './server-policy.ts'
 
 /** Where a server listens, as `net.Server.listen` takes it. */

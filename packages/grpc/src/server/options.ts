@@ -2,11 +2,12 @@ import type { ServerOptions } from '@grpc/grpc-js'
 import type { PolicyLog, PolicyOptions, RouteRule } from '@fastify-spiffe/policy'
 import { type PolicySettings, readPolicyOptions } from '@fastify-spiffe/policy/internal'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
-import { describeName, OptionReader } from '@fastify-spiffe/spiffe/internal'
+import { describeName } from '@fastify-spiffe/spiffe/internal'
 import type { SvidTlsServerOptions } from '@fastify-spiffe/tls'
 import type { GrpcCall } from '../call/grpc-call.ts'
 import { ATTRIBUTES } from '../call/reader.ts'
 import { GrpcError } from '../errors.ts'
+import { reader } from '../option-reader.ts'
 
 /** Options of TLS and of connections, as `createSvidTlsServer` has them. */
 export type GrpcTlsOptions = Omit<SvidTlsServerOptions, 'alpnProtocols' | 'onClosing'>
@@ -44,9 +45,6 @@ export interface ServerSettings {
 const OWNER = 'GrpcServer.open'
 const NAMES = ['source', 'tls', 'grpc', 'health', 'log']
 const MAX_CONCURRENT_STREAMS = 1000
-
-/** Reads the options of this package. */
-export const reader: OptionReader = new OptionReader(GrpcError)
 
 const SILENT: PolicyLog = { info: ignore, warn: ignore, error: ignore }
 

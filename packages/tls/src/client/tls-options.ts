@@ -9,6 +9,7 @@ import {
 import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { assertKnownOptions, revocationPolicies } from '../options.ts'
+import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import { assertConnectorOptions, readServer, type ConnectorOptions } from './connect-options.ts'
 import { verifierOf } from './connector-cache.ts'
 import { connectFailure } from './handshake.ts'
@@ -57,6 +58,19 @@ const MAX_CERTIFICATES = 513
  * @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option`
  */
 export function tlsOptions(options: TlsOptionsOptions): SvidTlsOptions {
+  return observedTlsOptions(options, () => undefined)
+}
+
+/**
+ * Makes {@link tlsOptions} that say who the servers are.
+ *
+ * @param onProven called with each server that has proven itself and is allowed
+ * @throws {@link TlsError} `unknown-option`, `forbidden-option` or `invalid-option`
+ */
+export function observedTlsOptions(
+  options: TlsOptionsOptions,
+  onProven: (peer: ConnectionPeer) => void,
+): SvidTlsOptions {
   assertKnownOptions(options, NAMES, 'tlsOptions')
   assertConnectorOptions(options)
   const { source, minVersion = 'TLSv1.3' } = options
@@ -65,13 +79,14 @@ export function tlsOptions(options: TlsOptionsOptions): SvidTlsOptions {
     secureContext: new LiveContext({ source, server, minVersion }),
     rejectUnauthorized: true,
     checkServerIdentity:
-      server instanceof WebPki ? checkServerIdentity : identityCheck(options, server),
+      server instanceof WebPki ? checkServerIdentity : identityCheck(options, server, onProven),
   })
 }
 
 function identityCheck(
   options: TlsOptionsOptions,
   server: SpiffeIdMatcher,
+  onProven: (peer: ConnectionPeer) => void,
 ): SvidTlsOptions['checkServerIdentity'] {
   const { source, revocation, clockSkewMs = 0, clock = Date.now } = options
   const { allowIntermediatesOfOtherTrustDomains = false } = options
@@ -90,7 +105,7 @@ function identityCheck(
           rejection: 'no-certificate',
         })
       const verdict = verifier.verifyChain(leaf.fingerprint256, () => chain, clock())
-      allowedServer(verdict, server, { leaf, remoteAddress: undefined })
+      onProven(allowedServer(verdict, server, { leaf, remoteAddress: undefined }))
       return undefined
     } catch (error) {
       return connectFailure(error)

@@ -1,0 +1,116 @@
+import { isIP } from 'node:net'
+import type { ChannelOptions } from '@grpc/grpc-js'
+import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+import type { TlsOptionsOptions } from '@fastify-spiffe/tls'
+import { reader } from '../option-reader.ts'
+
+/** What `SvidChannel` and `createGrpcClient` take. `target`, `source` and `server` are required. */
+export interface SvidChannelOptions extends TlsOptionsOptions {
+  /** Where the service is, as gRPC names it: `billing.internal:8443`, `dns:///billing:8443`. */
+  readonly target: string
+  /**
+   * The age at which a connection is replaced, in ms. Its calls may go on for `graceMs`; then they are cancelled with the
+   * status UNAVAILABLE, so that streams which never end are opened again, with the SVID of then. Default `Infinity`.
+   */
+  readonly maxConnectionAgeMs?: number
+  /**
+   * How long calls may go on when trust in their server has ended, or its connection has reached `maxConnectionAgeMs`, in
+   * ms. Default 10,000.
+   */
+  readonly graceMs?: number
+  /** Options of channels of gRPC. Default: those of gRPC, without a proxy of the environment. */
+  readonly grpc?: ChannelOptions
+  /**
+   * Calls back after a delay in ms, and returns a function that cancels. Default: `setTimeout`, unref'd so that it does not
+   * keep the process alive.
+   */
+  readonly setTimer?: SetTimer
+}
+
+/** The options, checked and complete. */
+export interface ChannelSettings {
+  readonly target: string
+  readonly tls: TlsOptionsOptions
+  readonly maxConnectionAgeMs: number
+  readonly graceMs: number
+  readonly grpc: ChannelOptions
+  readonly clock: () => number
+  readonly setTimer: SetTimer
+}
+
+const NAMES: readonly (keyof SvidChannelOptions)[] = [
+  'target',
+  'source',
+  'server',
+  'minVersion',
+  'revocation',
+  'clockSkewMs',
+  'allowIntermediatesOfOtherTrustDomains',
+  'clock',
+  'maxConnectionAgeMs',
+  'graceMs',
+  'grpc',
+  'setTimer',
+]
+
+/** RFC 2606 §2: a name that is nobody's. */
+const NO_NAME = 'server.invalid'
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws {GrpcError} `unknown-option`, `invalid-option`
+ */
+export function readChannelOptions(options: SvidChannelOptions): ChannelSettings {
+  reader.assertKnown('SvidChannel', options, NAMES)
+  const { target, grpc, setTimer, maxConnectionAgeMs, graceMs, ...tls } = options
+  const clock = reader.asFunction('clock', options.clock, Date.now)
+  return {
+    target: reader.read('target', target, undefined, isTarget, 'must be an address as gRPC has it'),
+    // Checked where they are used.
+    tls: { ...tls, clock },
+    maxConnectionAgeMs: readAge(maxConnectionAgeMs),
+    graceMs: reader.asInteger('graceMs', graceMs, {
+      min: 1,
+      max: MAX_TIMER_MS,
+      defaultValue: 10_000,
+    }),
+    grpc: {
+      ...defaultsFor(target),
+      ...reader.read('grpc', grpc, {}, isObject, 'must be an object'),
+    },
+    clock,
+    setTimer: reader.asFunction('setTimer', setTimer, setUnreferencedTimer),
+  }
+}
+
+function readAge(maxConnectionAgeMs: number = Infinity): number {
+  if (maxConnectionAgeMs === Infinity) return maxConnectionAgeMs
+  return reader.asInteger('maxConnectionAgeMs', maxConnectionAgeMs, { min: 1, max: MAX_TIMER_MS })
+}
+
+function defaultsFor(target: string): ChannelOptions {
+  return {
+    // Harmless for the proof of the server, and a surprise.
+    'grpc.enable_http_proxy': 0,
+    // RFC 6066 §3: an IP address is not permitted as the name of a server. Node 26 throws.
+    ...(isAddress(target) && { 'grpc.ssl_target_name_override': NO_NAME }),
+  }
+}
+
+/** Whether a target is an IP address, or several, with or without a scheme. */
+function isAddress(target: string): boolean {
+  const path = target.replace(/^(?:dns|ipv4|ipv6):(?:\/\/[^/]*\/)?/, '')
+  const [first = ''] = path.split(',')
+  const host = /^\[(?<host>.*)\](?::\d+)?$/.exec(first)?.groups?.['host']
+  return isIP(host ?? first) !== 0 || isIP(first.replace(/:\d+$/, '')) !== 0
+}
+
+function isTarget(target: unknown): boolean {
+  return typeof target === 'string' && /^[\x21-\x7e]{1,1024}$/.test(target)
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
