@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers'
 import type { X509Source } from '@fastify-spiffe/workload-api'
 import { failed, unsupported, type Answer } from './answer.ts'
 import { dial } from './dial.ts'
+import { callGrpc } from './grpc-call.ts'
 import { httpGet, relay } from './http-get.ts'
 import { httpMany } from './http-many.ts'
 import { listen } from './listen.ts'
@@ -35,6 +36,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['POST /v2/http/get', httpGet],
   ['POST /v2/http/many', httpMany],
   ['POST /v2/chain/relay', relay],
+  ['POST /v2/grpc/call', callGrpc],
   ['GET /v2/state', state],
 ])
 

@@ -1,4 +1,5 @@
 import type { X509Source } from '@fastify-spiffe/workload-api'
+import { openGrpcPort } from './grpc-port.ts'
 import { openHttpPart } from './http-part.ts'
 
 /** Opens a listener, and resolves with its port. */
@@ -6,6 +7,7 @@ type OpenPart = (source: X509Source) => Promise<number>
 
 /** By the name of a part: the line that announces its port, and what opens it. */
 const PARTS: ReadonlyMap<string, readonly [string, OpenPart]> = new Map([
+  ['grpc', ['SPIFFE_GRPC_PORT', openGrpcPort]],
   ['http', ['SPIFFE_HTTP_PORT', openHttpPart]],
 ])
 

@@ -1,14 +1,20 @@
 import { isIP } from 'node:net'
 import type { ChannelOptions } from '@grpc/grpc-js'
-import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { type MatcherInput, type SetTimer, SpiffeError, toMatcher } from '@fastify-spiffe/spiffe'
 import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import type { TlsOptionsOptions } from '@fastify-spiffe/tls'
+import { GrpcError } from '../errors.ts'
 import { reader } from '../option-reader.ts'
 
 /** What `SvidChannel` and `createGrpcClient` take. `target`, `source` and `server` are required. */
-export interface SvidChannelOptions extends TlsOptionsOptions {
+export interface SvidChannelOptions extends Omit<TlsOptionsOptions, 'server'> {
   /** Where the service is, as gRPC names it: `billing.internal:8443`, `dns:///billing:8443`. */
   readonly target: string
+  /**
+   * Which SPIFFE IDs the server may have: a matcher, or a SPIFFE ID or pattern as a string, such as
+   * `'spiffe://example.org/billing'`. Required: there is no safe default. The name in `target` is not compared.
+   */
+  readonly server: MatcherInput
   /**
    * The age at which a connection is replaced, in ms. Its calls may go on for `graceMs`; then they are cancelled with the
    * status UNAVAILABLE, so that streams which never end are opened again, with the SVID of then. Default `Infinity`.
@@ -64,12 +70,12 @@ const NO_NAME = 'server.invalid'
  */
 export function readChannelOptions(options: SvidChannelOptions): ChannelSettings {
   reader.assertKnown('SvidChannel', options, NAMES)
-  const { target, grpc, setTimer, maxConnectionAgeMs, graceMs, ...tls } = options
+  const { target, grpc, setTimer, maxConnectionAgeMs, graceMs, server, ...tls } = options
   const clock = reader.asFunction('clock', options.clock, Date.now)
   return {
     target: reader.read('target', target, undefined, isTarget, 'must be an address as gRPC has it'),
     // Checked where they are used.
-    tls: { ...tls, clock },
+    tls: { ...tls, server: readServer(server), clock },
     maxConnectionAgeMs: readAge(maxConnectionAgeMs),
     graceMs: reader.asInteger('graceMs', graceMs, {
       min: 1,
@@ -82,6 +88,15 @@ export function readChannelOptions(options: SvidChannelOptions): ChannelSettings
     },
     clock,
     setTimer: reader.asFunction('setTimer', setTimer, setUnreferencedTimer),
+  }
+}
+
+function readServer(server: MatcherInput): MatcherInput {
+  try {
+    return toMatcher(server)
+  } catch (cause) {
+    if (!(cause instanceof SpiffeError)) throw cause
+    throw new GrpcError('invalid-option', `server: ${cause.message}`, { cause })
   }
 }
 

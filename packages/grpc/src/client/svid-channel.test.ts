@@ -7,7 +7,7 @@ import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { mintRootCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { anyOf, BundleSet, matchId, matchMemberOf, X509Bundle } from '@fastify-spiffe/spiffe'
 import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
-import { TlsError } from '@fastify-spiffe/tls'
+import { TlsError, webPki } from '@fastify-spiffe/tls'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createGrpcClient, peerOf, type SvidChannelOptions } from '../index.ts'
 import { answersOf, SERVER_ID, Stage, WEB_ID, words, Words } from '../stage.test.helper.ts'
@@ -364,6 +364,7 @@ test.each<[string, object, string]>([
   ['an unknown option', { sever: SERVER_ID }, 'unknown-option'],
   ['no server', { server: undefined }, 'invalid-option'],
   ['a server that is no pattern', { server: 'billing' }, 'invalid-option'],
+  ['a server of the Web PKI', { server: webPki() }, 'invalid-option'],
   ['no source', { source: {} }, 'invalid-option'],
   ['no target', { target: '' }, 'invalid-option'],
   ['an age of nothing', { maxConnectionAgeMs: 0 }, 'invalid-option'],
