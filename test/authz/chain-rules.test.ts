@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { authz, type AuthzOptions, type RouteRule, where } from '@fastify-spiffe/authz'
-import { type CallChain, chain, type ChainHeaders, Chains } from '@fastify-spiffe/chain'
+import { type CallChain, chain, type ChainHeaders, Chains, forwarded } from '@fastify-spiffe/chain'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { presentPeer } from '@fastify-spiffe/tls/test-kit'
@@ -315,5 +315,31 @@ describe('a rule is wrong', () => {
         app.get('/', { config: { spiffe: { allow: [WEB], ...more } } }, () => '')
       expect(declare).toThrow(expect.objectContaining({ code: 'invalid-rule' }))
     }
+  })
+})
+
+describe('evidence', () => {
+  test('of a proxy is accepted by a rule that says so, and by no other', async () => {
+    const proxies = [
+      { id: RELAY, header: 'client-cert', speaksFor: ['spiffe://example.org/**'] },
+    ] as const
+    const [leaf] = sources.get(WEB)!.svid!.certificates
+    const headers = { 'client-cert': `:${leaf!.raw.toString('base64')}:` }
+    const statusOf = async (rule: RouteRule, caller = RELAY): Promise<number> => {
+      const app = Fastify()
+      apps.push(app)
+      await app.register(peer)
+      await app.register(forwarded, { source: sources.get(LEDGER)!, proxies })
+      await app.register(authz)
+      app.get('/', { config: { spiffe: rule } }, ({ chain: found }) => String(found?.evidence))
+      return (await injectAs(app, caller, { url: '/', headers })).statusCode
+    }
+    const rule: RouteRule = { allow: [RELAY, CHECKOUT], onBehalfOf: [WEB] }
+    expect(await statusOf(rule)).toBe(403)
+    expect(await statusOf({ ...rule, evidence: 'signed' })).toBe(403)
+    expect(await statusOf({ ...rule, evidence: 'forwarded' })).toBe(200)
+    // The header of a peer that is not listed is not read: it has no origin but itself.
+    expect(await statusOf({ ...rule, evidence: 'forwarded' }, CHECKOUT)).toBe(403)
+    expect(await statusOf({ anyAuthenticated: true, deny: [WEB] })).toBe(403)
   })
 })

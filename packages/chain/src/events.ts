@@ -1,6 +1,6 @@
 import { channel, type Channel } from 'node:diagnostics_channel'
 import type { ConnectionPeer } from '@fastify-spiffe/tls'
-import type { ChainRefusalCode } from './refusal.ts'
+import type { ChainRefusalCode, ForwardedRefusalCode } from './refusal.ts'
 
 /** `spiffe:chain:refused`: a caller presented a chain that is not valid, and its call was refused. */
 export interface ChainRefusedEvent {
@@ -10,3 +10,12 @@ export interface ChainRefusedEvent {
 }
 
 export const chainRefused: Channel = channel('spiffe:chain:refused')
+
+/** `spiffe:forwarded:refused`: a listed proxy forwarded a client that is not valid, and its call was refused. */
+export interface ForwardedRefusedEvent {
+  readonly code: ForwardedRefusalCode
+  /** The proxy. */
+  readonly peer: ConnectionPeer | null
+}
+
+export const forwardedRefused: Channel = channel('spiffe:forwarded:refused')

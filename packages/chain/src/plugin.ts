@@ -1,13 +1,13 @@
-import { FASTIFY_OPTION_NAMES, logOnce } from '@fastify-spiffe/plugin-kit'
+import { logOnce } from '@fastify-spiffe/plugin-kit'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { Chains, type ChainsOptions } from './chains.ts'
 import { ChainError } from './errors.ts'
 import { fieldsOf } from './fastify-fields.ts'
-import { reader } from './options.ts'
+import { reader, withoutFastifyOptions } from './options.ts'
 import type { ChainRefusalCode } from './refusal.ts'
-import { decorateChain, setChain } from './request-slot.ts'
+import { decorateChain, FORWARDED, setChain } from './request-slot.ts'
 import type { ChainHeaders } from './send/chain-sender.ts'
 
 /** Options of the plugin `chain`. `source` is required. */
@@ -42,8 +42,9 @@ async function plugin(fastify: FastifyInstance, options: ChainOptions): Promise<
       'chain is already registered on this instance, or on one that encloses it: register it once'
     throw new ChainError('already-registered', message)
   }
-  if (fastify.hasDecorator('authz')) {
-    const message = 'register chain before authz, whose rules would not see the chain otherwise'
+  if (fastify.hasDecorator('authz') || fastify.hasDecorator(FORWARDED)) {
+    const message =
+      'register chain before authz and forwarded, which would not see the chain otherwise'
     throw new ChainError('registered-late', message)
   }
   const { context, ...others } = options
@@ -80,13 +81,6 @@ function refuse(request: FastifyRequest, reply: FastifyReply, code: ChainRefusal
   request.log.info({ code, statusCode: 401 }, 'request refused: its chain is not valid')
   logOnce(reply, error)
   return error
-}
-
-function withoutFastifyOptions(options: ChainsOptions): ChainsOptions {
-  const names = new Set(FASTIFY_OPTION_NAMES)
-  const entries = Object.entries(options).filter(([name]) => !names.has(name))
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return Object.fromEntries(entries) as unknown as ChainsOptions
 }
 
 /**

@@ -47,3 +47,41 @@ export interface ChainRefusal {
 export function refuse(code: ChainRefusalCode): ChainRefusal {
   return Object.freeze({ ok: false, code })
 }
+
+/**
+ * Why a client that a listed proxy forwards was refused. For logs and metrics; the caller sees 401 alone.
+ *
+ * - `forwarded-duplicate`: a header has several field lines;
+ * - `forwarded-too-large`: it has more than 16 KiB;
+ * - `forwarded-malformed`: it is not as the proxy writes it;
+ * - `forwarded-several`: it names several clients, or the proxy presents a signed chain as well;
+ * - `forwarded-no-certificate`: it has no certificate;
+ * - `forwarded-hash-mismatch`: `Hash` is of another certificate;
+ * - `forwarded-chain-mismatch`: `Chain` begins with another certificate than `Cert`;
+ * - `forwarded-by-mismatch`: `By` names another proxy;
+ * - `forwarded-certificate:…`: the certificate was refused, with the code of the verifier;
+ * - `forwarded-uri-mismatch`: `URI` names another SPIFFE ID than the certificate;
+ * - `forwarded-not-spoken-for`: the proxy may not speak for this client.
+ */
+export type ForwardedRefusalCode =
+  | 'forwarded-duplicate'
+  | 'forwarded-too-large'
+  | 'forwarded-malformed'
+  | 'forwarded-several'
+  | 'forwarded-no-certificate'
+  | 'forwarded-hash-mismatch'
+  | 'forwarded-chain-mismatch'
+  | 'forwarded-by-mismatch'
+  | `forwarded-certificate:${RefusalCode}`
+  | 'forwarded-uri-mismatch'
+  | 'forwarded-not-spoken-for'
+
+/** A refused client. */
+export interface ForwardedRefusal {
+  readonly ok: false
+  readonly code: ForwardedRefusalCode
+}
+
+export function refuseForwarded(code: ForwardedRefusalCode): ForwardedRefusal {
+  return Object.freeze({ ok: false, code })
+}

@@ -1,6 +1,12 @@
 import type { CallChain } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
+/**
+ * The decorator of an instance on which `forwarded` is registered. A registered symbol, so that several copies of this package in
+ * one process share it.
+ */
+export const FORWARDED: unique symbol = Symbol.for('@fastify-spiffe/chain.forwarded')
+
 const slot: unique symbol = Symbol('spiffe.chain')
 
 type WithSlot = FastifyRequest & { [slot]?: CallChain | null }

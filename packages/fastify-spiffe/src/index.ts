@@ -40,6 +40,7 @@ export {
   Chains,
   currentChain,
   currentPeer,
+  forwarded,
 } from '@fastify-spiffe/chain'
 export type {
   CallChain,
@@ -47,6 +48,9 @@ export type {
   ChainHeaders,
   ChainOptions,
   ChainRefusalCode,
+  ForwardedOptions,
+  ForwardedRefusalCode,
+  ForwardingProxy,
 } from '@fastify-spiffe/chain'
 export { peer, PeerError } from '@fastify-spiffe/peer'
 export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'

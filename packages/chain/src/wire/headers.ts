@@ -1,5 +1,6 @@
 import { refuse, type ChainRefusal } from '../refusal.ts'
 import { decodeBase64 } from './base64.ts'
+import { isOneElement } from './der.ts'
 import { MAX_CERTIFICATE_OCTETS, MAX_CERTIFICATES, MAX_CHAIN_OCTETS, MAX_DEPTH } from './limits.ts'
 import { readToken, thumbprintOf, type HopToken } from './token.ts'
 
@@ -76,13 +77,6 @@ function readCertificates(field: string): ReadonlyMap<string, Buffer> | null {
     byThumbprint.set(thumbprintOf(der), der)
   }
   return byThumbprint
-}
-
-/** Whether it is one SEQUENCE of DER with nothing after it, as far as its length says. */
-function isOneElement(der: Buffer): boolean {
-  if (der.length < 4 || der[0] !== 0x30) return false
-  if (der[1] === 0x81) return der[2] === der.length - 3
-  return der[1] === 0x82 && der.readUInt16BE(2) === der.length - 4
 }
 
 /** Writes `Svid-Chain-Certs`. */
