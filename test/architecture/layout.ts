@@ -180,6 +180,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     rooms: [
       'errors.ts',
       'undici.ts',
+      'chain-headers.ts',
       'options.ts',
       'connector.ts',
       'origin-pool.ts',

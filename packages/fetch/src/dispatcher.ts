@@ -4,6 +4,7 @@ import type { WebPki } from '@fastify-spiffe/tls'
 import { assertConnectorOptions, readServer } from '@fastify-spiffe/tls/internal'
 import type { Dispatcher } from 'undici'
 import { bindFetch, type BoundFetch } from './bound-fetch.ts'
+import { audienceOf } from './chain-headers.ts'
 import { readOptions, type DispatcherOptions, type Settings } from './options.ts'
 import { OriginPools, PoolFamily } from './origin-pools.ts'
 import type { Undici } from './undici.ts'
@@ -20,7 +21,7 @@ export interface SvidDispatcher extends Dispatcher {
    * Returns the dispatcher that differs in the option `server` only. The last 100 are remembered by their argument: the
    * same string or the same matcher gives the same one, with its connections. They are closed with the one that they come
    * from.
-   * @throws `TlsError` `invalid-option`
+   * @throws `TlsError` `invalid-option`; {@link FetchError} `invalid-option` with `chainHeaders`, for a pattern or a matcher
    */
   to(server: MatcherInput | WebPki): SvidDispatcher
 }
@@ -40,7 +41,7 @@ const MAX_REMEMBERED = 100
  */
 export function createDispatcher(options: DispatcherOptions): SvidDispatcher {
   const settings = readOptions(options)
-  return new Relatives(settings).make(settings.connector.server)
+  return new Relatives(settings).make(options.server)
 }
 
 /** The dispatchers that were derived from one. */
@@ -66,8 +67,11 @@ class Relatives {
   make(server: MatcherInput | WebPki): SvidDispatcher {
     const connector = { ...this.#settings.connector, server: readServer(server) }
     assertConnectorOptions(connector)
-    const DispatcherClass = classFor(this.#settings.undici)
-    const dispatcher = new DispatcherClass({ ...this.#settings, connector }, this.#family, this)
+    const { undici, chainHeaders } = this.#settings
+    const audience = chainHeaders && audienceOf(server)
+    const settings = { ...this.#settings, connector, audience }
+    const DispatcherClass = classFor(undici)
+    const dispatcher = new DispatcherClass(settings, this.#family, this)
     this.#root ??= dispatcher
     return dispatcher
   }

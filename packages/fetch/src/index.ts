@@ -1,4 +1,5 @@
 export type { BoundFetch } from './bound-fetch.ts'
+export type { ChainHeadersFor } from './chain-headers.ts'
 export { createDispatcher } from './dispatcher.ts'
 export type { SvidDispatcher } from './dispatcher.ts'
 export { codedErrorOf, FetchError } from './errors.ts'

@@ -8,6 +8,7 @@ import {
   type ConnectorOptions,
 } from '@fastify-spiffe/tls/internal'
 import type { Pool } from 'undici'
+import type { ChainHeadersFor } from './chain-headers.ts'
 import { FetchError } from './errors.ts'
 import { defaultUndici, isUndici, type Undici, type UndiciModule } from './undici.ts'
 
@@ -35,6 +36,12 @@ export interface DispatcherOptions extends ConnectorOptions {
    */
   readonly http2?: boolean
   /**
+   * Makes the headers that say on whose behalf each request is sent, such as `chainHeaders` of
+   * `@fastify-spiffe/chain`. It is called when a request is dispatched, in the context of its caller, with the SPIFFE ID
+   * that `server` is then; what it throws is the error of the request. Default: none are sent.
+   */
+  readonly chainHeaders?: ChainHeadersFor
+  /**
    * How long requests may go on that run while their server's proof ends, or while the own SVID is withdrawn, in ms.
    * Default 10,000.
    */
@@ -58,6 +65,9 @@ export interface Settings {
   readonly source: X509MaterialSource
   readonly presentsSvid: boolean
   readonly http2: boolean
+  readonly chainHeaders: ChainHeadersFor | undefined
+  /** The SPIFFE ID of the server, with `chainHeaders`. */
+  readonly audience?: string | undefined
   readonly graceMs: number
   readonly rotationGraceMs: number
   readonly pool: PoolOptions
@@ -68,6 +78,7 @@ export interface Settings {
 
 const OWN_OPTIONS = [
   'http2',
+  'chainHeaders',
   'graceMs',
   'rotationGraceMs',
   'pool',
@@ -102,7 +113,8 @@ export function readOptions(options: DispatcherOptions): Settings {
     reader.refuse('createDispatcher', options, 'must be given its options')
   }
   reader.assertKnown('createDispatcher', options, [...connectorOptionNames, ...OWN_OPTIONS])
-  const { http2, graceMs, rotationGraceMs, pool, undici, setTimer, ...connection } = options
+  const { http2, chainHeaders, graceMs, rotationGraceMs, ...others } = options
+  const { pool, undici, setTimer, ...connection } = others
   assertConnectorOptions(connection)
   const server = readServer(connection.server)
   const duration = { min: 0, max: MAX_TIMER_MS }
@@ -111,6 +123,7 @@ export function readOptions(options: DispatcherOptions): Settings {
     source: connection.source,
     presentsSvid: connection.clientCertificate !== 'none',
     http2: reader.asBoolean('http2', http2, false),
+    chainHeaders: chainHeaders && reader.asFunction('chainHeaders', chainHeaders, chainHeaders),
     graceMs: reader.asDuration('graceMs', graceMs, { ...duration, defaultValue: 10_000 }),
     rotationGraceMs: reader.asDuration('rotationGraceMs', rotationGraceMs, {
       ...duration,

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { DeadlineTimer } from '@fastify-spiffe/tls/internal'
 import type { Dispatcher } from 'undici'
+import { withHeaders } from './chain-headers.ts'
 import { notHttps } from './connector.ts'
 import { FetchError } from './errors.ts'
 import type { Settings } from './options.ts'
@@ -47,9 +48,10 @@ export class OriginPools {
   /** @throws {@link FetchError} `closed`, `not-https` or `invalid-option` */
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (this.#isClosed || this.#family.isClosed) throw closed()
+    const given = this.#withChain(options)
     const key = String(options.origin)
     const { pool, isIdle } = this.#poolFor(key)
-    const accepted = pool.dispatch(options, handler)
+    const accepted = pool.dispatch(given, handler)
     // Undici has refused the request: nothing would end this pool.
     if (isIdle && pool.stats.size === 0) this.#retire(key)
     return accepted
@@ -67,6 +69,12 @@ export class OriginPools {
     this.#isClosed = true
     const pools = [...this.#current.values(), ...this.#retired]
     await Promise.all(pools.map((pool) => pool.end(reason ?? closed())))
+  }
+
+  #withChain(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    const { chainHeaders, audience } = this.#settings
+    if (chainHeaders === undefined || audience === undefined) return options
+    return { ...options, headers: withHeaders(options.headers, chainHeaders(audience)) }
   }
 
   #poolFor(key: string): OriginPool {
