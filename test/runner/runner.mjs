@@ -4,6 +4,7 @@
  */
 import nodeModule, { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import { useGlobals } from './globals.mjs'
 import { resolve } from './hooks.mjs'
 import { leftBehind, look } from './left-behind.mjs'
@@ -13,6 +14,9 @@ const { default: circus } = require('jest-circus/runner')
 const EVENT_HANDLERS = Symbol.for('EVENT_HANDLERS')
 
 const LOAD_TIMEOUT_MS = 60_000
+
+// Node 20 optimizes functions so early that it takes longer than the tests gain by it. Newer ones have no such flag.
+if (process.versions.node.startsWith('20.')) setFlagsFromString('--interrupt-budget=1000000')
 
 // Node 20 has no `registerHooks`, and newer ones warn of `register`.
 if (nodeModule.registerHooks === undefined) nodeModule.register('./hooks.mjs', import.meta.url)

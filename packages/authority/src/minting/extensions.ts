@@ -20,6 +20,9 @@ const NAME_CONSTRAINTS = '2.5.29.30'
 const DNS_NAME = contextTag(2, 'primitive')
 const URI_NAME = contextTag(6, 'primitive')
 
+// A certificate holds its key and two identifiers of keys, and an authority's key is in many.
+const encodedKeys = new WeakMap<KeyObject, Buffer>()
+
 // In the order of RFC 5280 §4.2.1.3.
 const KEY_USAGE_BITS: readonly KeyUsageBit[] = [
   'digitalSignature',
@@ -147,5 +150,9 @@ function subtrees(number: number, uris: readonly string[]): Buffer[] {
 }
 
 export function spki(key: KeyObject): Buffer {
-  return key.export({ format: 'der', type: 'spki' })
+  const known = encodedKeys.get(key)
+  if (known !== undefined) return known
+  const encoded = key.export({ format: 'der', type: 'spki' })
+  encodedKeys.set(key, encoded)
+  return encoded
 }

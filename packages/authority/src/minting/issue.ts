@@ -1,6 +1,6 @@
 import { randomBytes, type KeyObject } from 'node:crypto'
 import { AuthorityError } from '../errors.ts'
-import { buildExtensions, type ExtensionDefaults } from './extensions.ts'
+import { buildExtensions, type ExtensionDefaults, spki } from './extensions.ts'
 import { importSigningKey, signingAlgorithmOf } from './key-pair.ts'
 import type { CertificateTemplate } from './template.ts'
 import { X509CertificateGenerator } from './x509.ts'
@@ -37,7 +37,7 @@ export async function issueCertificate(
       notBefore: dateOf(template.notBefore ?? defaults.notBefore),
       notAfter: dateOf(template.notAfter ?? defaults.notAfter),
       extensions: await buildExtensions(template, defaults, publicKey, issuer.publicKey),
-      publicKey: publicKey.export({ format: 'der', type: 'spki' }),
+      publicKey: spki(publicKey),
       signingKey: await importSigningKey(issuer.privateKey, algorithm),
       signingAlgorithm: algorithm,
     })
