@@ -1,12 +1,13 @@
 // Outgoing calls beside the same calls without this project, in one run.
 import { parseArgs } from 'node:util'
+import { compareGrpc } from './outward/grpc.ts'
 import { compareHttp } from './outward/http.ts'
 import type { Comparison } from './outward/paired.ts'
 import type { Spread } from './statistics.ts'
 
 const { values: flags } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 
-const results: readonly Comparison[] = [...(await compareHttp())]
+const results: readonly Comparison[] = [...(await compareHttp()), ...(await compareGrpc())]
 
 if (flags.json) console.log(JSON.stringify(results, null, 2))
 else print()
