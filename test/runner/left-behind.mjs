@@ -41,8 +41,8 @@ export function look() {
 }
 
 /** Waits until everything is as it was; what is not, in words. */
-export async function leftBehind(before, timeoutMs = TIMEOUT_MS) {
-  const deadline = performance.now() + timeoutMs
+export async function leftBehind(before) {
+  const deadline = performance.now() + TIMEOUT_MS
   for (;;) {
     const found = differences(before, look())
     if (found.length === 0 || performance.now() > deadline) return found

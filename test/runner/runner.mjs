@@ -38,11 +38,10 @@ export default function run(globalConfig, config, environment, runtime, path, se
     unstable_importModule: { value: load },
     unstable_shouldLoadAsEsm: { value: () => true },
   })
-  const { leftBehindAfterMs } = config.testEnvironmentOptions
   const before = look()
   // An `await` would stand in the stack traces of the tests.
   return circus(globalConfig, config, environment, native, path, send).then(async (result) => {
-    const found = await leftBehind(before, leftBehindAfterMs)
+    const found = await leftBehind(before)
     return found.length === 0 ? result : failed(result, found)
   })
 }
