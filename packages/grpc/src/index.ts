@@ -1,5 +1,6 @@
 export type { GrpcCall } from './call/grpc-call.ts'
-export { peerOf } from './call/peer-of.ts'
+export type { GrpcChains } from './call/chains.ts'
+export { chainOf, peerOf } from './call/peer-of.ts'
 export type { HandledCall } from './call/peer-of.ts'
 export { createGrpcClient } from './client/create-client.ts'
 export type { GrpcClientClass, GrpcClientOptions } from './client/create-client.ts'

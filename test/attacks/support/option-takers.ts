@@ -169,12 +169,17 @@ export const TAKERS: readonly (readonly [string, Make, Options, readonly string[
     MANY('source', 'closeSource'),
   ],
   ['spiffeServer', (options) => Fastify(spiffeServer(source, options)), {}, MANY(...SERVER)],
-  ['GrpcServer', withGrpc, {}, MANY('source', 'tls', 'grpc', 'health', 'log', 'notFound')],
+  [
+    'GrpcServer',
+    withGrpc,
+    {},
+    MANY('source', 'tls', 'grpc', 'health', 'chains', 'log', 'notFound'),
+  ],
   [
     'SvidChannel',
     (options) => withChannel(options),
     { target: 'a:1', source, server },
-    MANY('target', 'source', 'server', 'minVersion', 'revocation', 'graceMs', 'grpc', 'clock'),
+    MANY('target', 'source', 'server', 'minVersion', 'chainHeaders', 'graceMs', 'grpc', 'clock'),
   ],
   [
     'GrpcServer tls',

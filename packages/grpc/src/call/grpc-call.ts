@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js'
+import type { CallChain } from '@fastify-spiffe/policy'
 import type { ConnectionPeer } from '@fastify-spiffe/tls'
 
 /** A call that has arrived, before its first message is read. */
@@ -9,6 +10,8 @@ export interface GrpcCall {
   readonly metadata: Metadata
   /** The verified peer of the connection; `null` for one without a certificate, if the server lets such in. */
   readonly peer: ConnectionPeer | null
+  /** For whom the call is made, verified; `null`: the caller acts for itself, or the server has no option `chains`. */
+  readonly chain: CallChain | null
   /** What the caller takes the server for (`:authority`); empty where it does not say. Anybody can say anything. */
   readonly host: string
   /** The address of the peer; `undefined` once the connection is gone. */
@@ -23,6 +26,7 @@ export class ReceivedCall implements GrpcCall {
   readonly path: string
   readonly metadata: Metadata
   readonly peer: ConnectionPeer | null
+  readonly chain: CallChain | null
   readonly host: string
   readonly remoteAddress: string | undefined
   readonly #number: number
@@ -31,6 +35,7 @@ export class ReceivedCall implements GrpcCall {
     this.path = properties.path
     this.metadata = properties.metadata
     this.peer = properties.peer
+    this.chain = properties.chain
     this.host = properties.host
     this.remoteAddress = properties.remoteAddress
     this.#number = ++ReceivedCall.#count

@@ -1,3 +1,4 @@
+import type { CallChain } from '@fastify-spiffe/policy'
 import { isCurrent, type ConnectionPeer } from '@fastify-spiffe/tls'
 import type { GrpcCall } from './grpc-call.ts'
 
@@ -38,6 +39,11 @@ export function grpcCallOf(call: HandledCall): GrpcCall | undefined {
  */
 export function peerOf(call: HandledCall): ConnectionPeer | null | undefined {
   return grpcCallOf(call)?.peer
+}
+
+/** Returns for whom a call is made, in a handler; `null` where the caller acts for itself, and without the option `chains`. */
+export function chainOf(call: HandledCall): CallChain | null {
+  return grpcCallOf(call)?.chain ?? null
 }
 
 /** Whether the proof of the caller still holds; a connection without a certificate has nothing that could end. */

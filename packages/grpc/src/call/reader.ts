@@ -1,5 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js'
-import type { Caller, CallReader, CallValue } from '@fastify-spiffe/policy'
+import type { CallChain, Caller, CallReader, CallValue } from '@fastify-spiffe/policy'
 import { canonicalAddress } from '@fastify-spiffe/policy/internal'
 import { isCurrent } from '@fastify-spiffe/tls'
 import type { GrpcCall } from './grpc-call.ts'
@@ -67,6 +67,13 @@ export class GrpcCallReader implements CallReader<GrpcCall> {
     if (group !== 'headers') return null
     if (!KEY.test(name)) return 'metadata keys have lower-case letters, digits and _ . -'
     return name.endsWith('-bin') ? 'binary metadata cannot be compared' : null
+  }
+}
+
+/** The same of a server that verifies chains, so that rules may name for whom a call is made. */
+export class ChainedCallReader extends GrpcCallReader {
+  chain({ chain }: GrpcCall): CallChain | null {
+    return chain
   }
 }
 

@@ -1,6 +1,12 @@
 import { isIP } from 'node:net'
 import type { ChannelOptions } from '@grpc/grpc-js'
-import { type MatcherInput, type SetTimer, SpiffeError, toMatcher } from '@fastify-spiffe/spiffe'
+import {
+  type MatcherInput,
+  type SetTimer,
+  SpiffeError,
+  SpiffeId,
+  toMatcher,
+} from '@fastify-spiffe/spiffe'
 import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import type { TlsOptionsOptions } from '@fastify-spiffe/tls'
 import { GrpcError } from '../errors.ts'
@@ -15,6 +21,12 @@ export interface SvidChannelOptions extends Omit<TlsOptionsOptions, 'server'> {
    * `'spiffe://example.org/billing'`. Required: there is no safe default. The name in `target` is not compared.
    */
   readonly server: MatcherInput
+  /**
+   * Makes the metadata that says on whose behalf a call is made, such as `chainHeaders` of `@fastify-spiffe/chain`. It is
+   * called when a call starts, in the context of its caller, with the SPIFFE ID that `server` has to be then. A call for which
+   * it throws is not sent: it fails with FAILED_PRECONDITION, and the error as `cause`. Default: none is sent.
+   */
+  readonly chainHeaders?: (audience: string) => object
   /**
    * The age at which a connection is replaced, in ms. Its calls may go on for `graceMs`; then they are cancelled with the
    * status UNAVAILABLE, so that streams which never end are opened again, with the SVID of then. Default `Infinity`.
@@ -38,6 +50,8 @@ export interface SvidChannelOptions extends Omit<TlsOptionsOptions, 'server'> {
 export interface ChannelSettings {
   readonly target: string
   readonly tls: TlsOptionsOptions
+  /** `null`: none is sent. */
+  readonly chainHeaders: (() => object) | null
   readonly maxConnectionAgeMs: number
   readonly graceMs: number
   readonly grpc: ChannelOptions
@@ -54,6 +68,7 @@ const NAMES: readonly (keyof SvidChannelOptions)[] = [
   'clockSkewMs',
   'allowIntermediatesOfOtherTrustDomains',
   'clock',
+  'chainHeaders',
   'maxConnectionAgeMs',
   'graceMs',
   'grpc',
@@ -70,12 +85,14 @@ const NO_NAME = 'server.invalid'
  */
 export function readChannelOptions(options: SvidChannelOptions): ChannelSettings {
   reader.assertKnown('SvidChannel', options, NAMES)
-  const { target, grpc, setTimer, maxConnectionAgeMs, graceMs, server, ...tls } = options
+  const { target, grpc, setTimer, maxConnectionAgeMs, graceMs, ...others } = options
+  const { server, chainHeaders, ...tls } = others
   const clock = reader.asFunction('clock', options.clock, Date.now)
   return {
     target: reader.read('target', target, undefined, isTarget, 'must be an address as gRPC has it'),
     // Checked where they are used.
     tls: { ...tls, server: readServer(server), clock },
+    chainHeaders: chainHeaders === undefined ? null : readChainHeaders(chainHeaders, server),
     maxConnectionAgeMs: readAge(maxConnectionAgeMs),
     graceMs: reader.asInteger('graceMs', graceMs, {
       min: 1,
@@ -98,6 +115,19 @@ function readServer(server: MatcherInput): MatcherInput {
     if (!(cause instanceof SpiffeError)) throw cause
     throw new GrpcError('invalid-option', `server: ${cause.message}`, { cause })
   }
+}
+
+/** A token for whoever answers would be one for anybody. */
+function readChainHeaders(
+  chainHeaders: (audience: string) => object,
+  server: unknown,
+): () => object {
+  reader.asFunction('chainHeaders', chainHeaders, chainHeaders)
+  const text = server instanceof SpiffeId || typeof server === 'string' ? server.toString() : ''
+  const parsed = SpiffeId.safeParse(text)
+  if (parsed.ok) return () => chainHeaders(parsed.value.toString())
+  const message = 'with chainHeaders, server must be one SPIFFE ID, and no pattern or matcher'
+  throw new GrpcError('invalid-option', message)
 }
 
 function readAge(maxConnectionAgeMs: number = Infinity): number {

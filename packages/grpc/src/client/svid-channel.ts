@@ -44,7 +44,7 @@ export class SvidChannel implements ChannelInterface {
       const generation = this.#current
       return { generation, call: generation.channel.createCall(...args) }
     }
-    return new TrackedCall(open, this.#settings.target)
+    return new TrackedCall(open, this.#settings)
   }
 
   /** Closes: running calls go on, and those that wait for a connection fail. Safe to call twice. */

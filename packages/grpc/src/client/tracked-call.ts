@@ -6,8 +6,10 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js'
 import { TlsError } from '@fastify-spiffe/tls'
+import { GrpcError } from '../errors.ts'
 import { gateRefusal } from './gate-refusal.ts'
 import type { Cancellable, Generation } from './generation.ts'
+import type { ChannelSettings } from './options.ts'
 
 /** A call as channels of gRPC make it. */
 export type ChannelCall = ReturnType<Channel['createCall']>
@@ -27,27 +29,34 @@ export interface OpenedCall {
 export class TrackedCall implements ChannelCall, Cancellable {
   readonly #open: () => OpenedCall | null
   readonly #target: string
+  readonly #chainHeaders: (() => object) | null
   #call: ChannelCall | undefined
   #credentials: CallCredentials | undefined
   #cancellation: readonly [status, string] | undefined
 
   /** @param open - makes the call; `null`: the channel is closed */
-  constructor(open: () => OpenedCall | null, target: string) {
+  constructor(
+    open: () => OpenedCall | null,
+    { target, chainHeaders }: Pick<ChannelSettings, 'target' | 'chainHeaders'>,
+  ) {
     this.#open = open
     this.#target = target
+    this.#chainHeaders = chainHeaders
   }
 
   start(metadata: Metadata, listener: Listener): void {
-    const opened = this.#open()
-    if (opened === null) {
-      process.nextTick(() => listener.onReceiveStatus(closedStatus()))
+    const sent = this.#withChain(metadata)
+    const opened = sent.ok ? this.#open() : null
+    if (!sent.ok || opened === null) {
+      const failed = sent.ok ? statusOf(status.UNAVAILABLE, 'the channel is closed') : sent.failed
+      process.nextTick(() => listener.onReceiveStatus(failed))
       return
     }
     const { generation, call } = opened
     this.#call = call
     if (this.#credentials !== undefined) call.setCredentials(this.#credentials)
     generation.add(this)
-    call.start(metadata, {
+    call.start(sent.metadata, {
       onReceiveMetadata: (received) => listener.onReceiveMetadata(received),
       onReceiveMessage: (message) => listener.onReceiveMessage(message),
       onReceiveStatus: (ended) => {
@@ -56,6 +65,17 @@ export class TrackedCall implements ChannelCall, Cancellable {
       },
     })
     if (this.#cancellation !== undefined) call.cancelWithStatus(...this.#cancellation)
+  }
+
+  /** The metadata with what says on whose behalf the call is made. */
+  #withChain(metadata: Metadata): WithChain {
+    if (this.#chainHeaders === null) return { ok: true, metadata }
+    try {
+      return { ok: true, metadata: withEntries(metadata, this.#chainHeaders()) }
+    } catch (cause) {
+      const failed = statusOf(status.FAILED_PRECONDITION, 'the chain of the call cannot be made')
+      return { ok: false, failed: Object.assign(failed, { cause }) }
+    }
   }
 
   cancelWithStatus(code: status, details: string): void {
@@ -93,12 +113,27 @@ export class TrackedCall implements ChannelCall, Cancellable {
   }
 }
 
-function closedStatus(): StatusObject {
-  return {
-    code: status.UNAVAILABLE,
-    details: 'the channel is closed',
-    metadata: new Metadata(),
+type WithChain =
+  | { readonly ok: true; readonly metadata: Metadata }
+  | { readonly ok: false; readonly failed: StatusObject }
+
+/** @throws {GrpcError} `invalid-option` when the metadata has one of the entries already */
+function withEntries(metadata: Metadata, entries: object): Metadata {
+  const sent = metadata.clone()
+  for (const [key, value] of Object.entries(entries)) {
+    if (sent.get(key).length > 0) {
+      throw new GrpcError(
+        'invalid-option',
+        `chainHeaders adds ${key} to the metadata: do not give it`,
+      )
+    }
+    sent.set(key, String(value))
   }
+  return sent
+}
+
+function statusOf(code: status, details: string): StatusObject {
+  return { code, details, metadata: new Metadata() }
 }
 
 /** gRPC tells the error of a connection by its text alone, and makes properties of the status those of its error. */

@@ -189,6 +189,7 @@ function assemble(settings: ServerSettings, policy: ServerPolicy): Parts {
     connections: { peerOf: (addresses) => connections.peerOf(addresses) },
     clock: policySettings.clock,
     log,
+    chains: settings.chains,
   })
   const grpc = new Server({ ...options, interceptors: [guard, ...(options.interceptors ?? [])] })
   const connections = new InjectedConnections(grpc)

@@ -6,6 +6,7 @@ import {
   type ServerInterceptor,
 } from '@grpc/grpc-js'
 import type { DecisionPoint, PolicyLog } from '@fastify-spiffe/policy'
+import { chainFieldsOf, type GrpcChains } from '../call/chains.ts'
 import { type GrpcCall, ReceivedCall } from '../call/grpc-call.ts'
 import { authContextOf, type GuardedAuthContext, isStillProven } from '../call/peer-of.ts'
 import type { InjectedConnections } from './connections.ts'
@@ -19,6 +20,8 @@ export interface GuardParts {
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   readonly log: PolicyLog
+  /** `null`: chains are ignored. */
+  readonly chains: GrpcChains | null
 }
 
 /**
@@ -45,6 +48,8 @@ class GuardedCall extends ServerInterceptingCall {
   }
 }
 
+const NO_CHAIN = { ok: true, chain: null } as const
+
 /** One call on its way through the guard. */
 class Admission {
   readonly listener: FullServerListener
@@ -62,12 +67,8 @@ class Admission {
     this.#addresses = next.getConnectionInfo()
     this.listener = {
       onReceiveMetadata: (metadata, pass) => this.#decide(metadata, pass),
-      onReceiveMessage: (message, pass) => {
-        if (this.call !== null) pass(message)
-      },
-      onReceiveHalfClose: (pass) => {
-        if (this.call !== null) pass()
-      },
+      onReceiveMessage: (message, pass) => this.#pass(() => pass(message)),
+      onReceiveHalfClose: (pass) => this.#pass(pass),
       onCancel: () => undefined,
     }
   }
@@ -86,23 +87,40 @@ class Admission {
       else if (!isStillProven(call, clock())) this.#refuse(REFUSALS.unauthenticated)
       else {
         this.call = call
-        pass(metadata)
+        this.#pass(() => pass(metadata))
       }
     })
   }
 
-  /** `null` on a connection that no acceptor has let through, or that is gone. */
+  /** `null` on a connection that no acceptor has let through, or that is gone, and with a chain that is not valid. */
   #received(metadata: Metadata): GrpcCall | null {
-    const peer = this.#parts.connections.peerOf(this.#addresses)
+    const { connections, chains, log } = this.#parts
+    const peer = connections.peerOf(this.#addresses)
     if (peer === undefined) return null
+    const verification = chains?.verify(chainFieldsOf(metadata), peer) ?? NO_CHAIN
+    if (!verification.ok) {
+      const fields = { code: verification.code, spiffeId: peer?.spiffeId.toString() ?? null }
+      log.info({ ...fields, route: this.#path }, 'call refused: its chain is not valid')
+      return null
+    }
     const host: unknown = this.#next.getHost()
     return new ReceivedCall({
       path: this.#path,
       metadata,
       peer,
+      chain: verification.chain,
       host: typeof host === 'string' ? host : '',
       remoteAddress: this.#addresses.remoteAddress,
     })
+  }
+
+  /** Hands something on once the call is admitted, in its context: events of a connection begin outside of it. */
+  #pass(pass: () => void): void {
+    const { call } = this
+    const { chains } = this.#parts
+    if (call === null) return
+    if (chains === null) pass()
+    else chains.run(call.peer, call.chain, pass)
   }
 
   #refuse(status: RefusalStatus): void {

@@ -4,6 +4,7 @@ import { type PolicySettings, readPolicyOptions } from '@fastify-spiffe/policy/i
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
 import type { SvidTlsServerOptions } from '@fastify-spiffe/tls'
+import type { GrpcChains } from '../call/chains.ts'
 import type { GrpcCall } from '../call/grpc-call.ts'
 import { ATTRIBUTES } from '../call/reader.ts'
 import { GrpcError } from '../errors.ts'
@@ -28,6 +29,11 @@ export interface GrpcServerOptions extends Omit<PolicyOptions<GrpcCall>, 'notFou
    * may rule its methods as well. Default: any verified peer.
    */
   readonly health?: RouteRule | string | false
+  /**
+   * Verifies for whom calls are made, and lets `currentPeer`, `currentChain` and `chainHeaders` work in handlers: `Chains` of
+   * `@fastify-spiffe/chain`. Default: chains that callers present are ignored, and no rule may name an origin.
+   */
+  readonly chains?: GrpcChains
   /** Where refusals and faults are logged, such as a logger of pino. Default: nowhere. */
   readonly log?: PolicyLog
 }
@@ -39,11 +45,12 @@ export interface ServerSettings {
   readonly tls: GrpcTlsOptions
   readonly grpc: ServerOptions
   readonly health: RouteRule | string | null
+  readonly chains: GrpcChains | null
   readonly log: PolicyLog
 }
 
 const OWNER = 'GrpcServer.open'
-const NAMES = ['source', 'tls', 'grpc', 'health', 'log']
+const NAMES = ['source', 'tls', 'grpc', 'health', 'chains', 'log']
 const MAX_CONCURRENT_STREAMS = 1000
 
 const SILENT: PolicyLog = { info: ignore, warn: ignore, error: ignore }
@@ -69,8 +76,19 @@ export function readServerOptions(options: GrpcServerOptions): ServerSettings {
     tls,
     grpc: { 'grpc.max_concurrent_streams': MAX_CONCURRENT_STREAMS, ...asObject('grpc', grpc) },
     health: health === false ? null : health,
+    chains: readChains(options.chains),
     log: reader.read('log', log, undefined, isLog, 'must have the methods info, warn and error'),
   }
+}
+
+function readChains(chains: GrpcChains | undefined): GrpcChains | null {
+  if (chains === undefined) return null
+  const isChains = isObject(chains) && hasMethods(chains, ['verify', 'run'])
+  return isChains ? chains : reader.refuse('chains', chains, 'must be Chains of the package chain')
+}
+
+function hasMethods(value: object, names: readonly string[]): boolean {
+  return names.every((name) => typeof Reflect.get(value, name) === 'function')
 }
 
 function refuseNames(owner: string, options: object, names: readonly string[]): void {
@@ -89,6 +107,5 @@ function isObject(value: unknown): boolean {
 }
 
 function isLog(log: PolicyLog): boolean {
-  if (!isObject(log)) return false
-  return ['info', 'warn', 'error'].every((name) => typeof Reflect.get(log, name) === 'function')
+  return isObject(log) && hasMethods(log, ['info', 'warn', 'error'])
 }

@@ -10,7 +10,7 @@ import { hasLostAllAccess, openWith } from '@fastify-spiffe/policy/internal'
 import type { ServerIdentity } from '@fastify-spiffe/tls'
 import type { GrpcCall } from '../call/grpc-call.ts'
 import { grpcCallOf, type HandledCall } from '../call/peer-of.ts'
-import { GrpcCallReader } from '../call/reader.ts'
+import { ChainedCallReader, GrpcCallReader } from '../call/reader.ts'
 import { GrpcError } from '../errors.ts'
 import { Methods, type ServiceRules } from './methods.ts'
 import type { ServerSettings } from './options.ts'
@@ -35,8 +35,10 @@ export class ServerPolicy {
   /** @throws {PolicyError} `invalid-rule`, `invalid-policy` */
   static async open(settings: ServerSettings): Promise<ServerPolicy> {
     let policy: ServerPolicy | undefined
+    // Without it, a rule that names an origin does not compile.
+    const Reader = settings.chains === null ? GrpcCallReader : ChainedCallReader
     const opened = await openWith(settings.policy, {
-      reader: new GrpcCallReader(settings.policy.clock),
+      reader: new Reader(settings.policy.clock),
       bind: (table) => new Methods(table),
       log: settings.log,
       onReplaced: ({ before, after }) => policy?.onReplaced(before, after),
