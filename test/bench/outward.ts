@@ -1,5 +1,6 @@
 // Outgoing calls beside the same calls without this project, in one run.
 import { parseArgs } from 'node:util'
+import { compareChains } from './outward/chain.ts'
 import { compareGrpc } from './outward/grpc.ts'
 import { compareHttp } from './outward/http.ts'
 import type { Comparison } from './outward/paired.ts'
@@ -7,7 +8,11 @@ import type { Spread } from './statistics.ts'
 
 const { values: flags } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 
-const results: readonly Comparison[] = [...(await compareHttp()), ...(await compareGrpc())]
+const results: readonly Comparison[] = [
+  ...(await compareHttp()),
+  ...(await compareGrpc()),
+  ...(await compareChains()),
+]
 
 if (flags.json) console.log(JSON.stringify(results, null, 2))
 else print()

@@ -3,9 +3,11 @@ import https from 'node:https'
 import { text } from 'node:stream/consumers'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { chain, chainHeaders, Chains } from '@fastify-spiffe/chain'
+import { createDispatcher, type SvidDispatcher } from '@fastify-spiffe/fetch'
 import { peer } from '@fastify-spiffe/peer'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
-import { SvidAgent } from '@fastify-spiffe/tls'
+import { matchMemberOf } from '@fastify-spiffe/spiffe'
+import { SvidAgent, webPki } from '@fastify-spiffe/tls'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify from 'fastify'
 
@@ -27,6 +29,11 @@ async function get(agent: SvidAgent, port: number, headers: object): Promise<[nu
   return [response.statusCode, await text(response)]
 }
 
+async function fetched(dispatcher: SvidDispatcher, port: number): Promise<[number, string]> {
+  const response = await dispatcher.fetch(`https://127.0.0.1:${port}/`)
+  return [response.status, await response.text()]
+}
+
 /** Serves a service that passes each call on to the next one; the last says for whom it was called. */
 async function serve(id: string, next: { id: string; port: number } | null): Promise<number> {
   const source = sources.get(id)!
@@ -37,9 +44,16 @@ async function serve(id: string, next: { id: string; port: number } | null): Pro
   if (next === null) {
     app.get('/', ({ chain: found }) => [found?.origin, ...(found?.via ?? []), found?.caller].join())
   } else {
-    const agent = agentFor(source, next.id)
+    const options = { source, server: next.id, chainHeaders }
+    const agent = new SvidAgent({ ...options, keepAlive: true })
+    const dispatcher = createDispatcher(options)
+    closing.push(
+      () => agent.destroy(),
+      () => dispatcher.close(),
+    )
     app.get('/', async (_request, reply) => {
-      const [status, body] = await get(agent, next.port, chainHeaders(next.id))
+      const [status, body] =
+        id === LEDGER ? await fetched(dispatcher, next.port) : await get(agent, next.port, {})
       return reply.code(status).send(body)
     })
   }
@@ -91,5 +105,33 @@ describe('a chain of four calls', () => {
   test('without headers of the first begins with the next', async () => {
     const answer = await get(agentOfWeb, portOfShop, {})
     expect(answer).toEqual([200, [SHOP, CHECKOUT, LEDGER].join()])
+  })
+})
+
+describe('the option chainHeaders', () => {
+  test('sends nothing where the headers cannot be made, and not to whoever answers', () => {
+    const source = sources.get(WEB!)!
+    const options = { source, server: SHOP!, chainHeaders }
+    const agent = new SvidAgent(options)
+    const target = { host: '127.0.0.1', port: portOfShop, agent }
+    const noContext = expect.objectContaining({ code: 'no-context' })
+    expect(() => https.get(target)).toThrow(noContext)
+    expect(Object.keys(agent.sockets)).toEqual([])
+    agent.destroy()
+    const invalid = expect.objectContaining({ code: 'invalid-option' })
+    for (const server of ['spiffe://example.org/acme/*', matchMemberOf('example.org'), webPki()]) {
+      expect(() => new SvidAgent({ ...options, server })).toThrow(invalid)
+      expect(() => createDispatcher({ ...options, server })).toThrow(invalid)
+    }
+    expect(() => new SvidAgent({ ...options, chainHeaders: {} as never })).toThrow(invalid)
+  })
+
+  test('fails a request of a dispatcher with the reason', async () => {
+    const source = sources.get(WEB!)!
+    const dispatcher = createDispatcher({ source, server: SHOP!, chainHeaders })
+    await expect(dispatcher.fetch(`https://127.0.0.1:${portOfShop}/`)).rejects.toMatchObject({
+      cause: { code: 'no-context' },
+    })
+    await dispatcher.close()
   })
 })

@@ -96,6 +96,12 @@ class MemberOf extends SpiffeIdMatcher {
   }
 }
 
+/** The one SPIFFE ID that a matcher matches, if it lists it by itself; `null` for any other matcher. */
+export function singleIdOf(matcher: SpiffeIdMatcher): SpiffeId | null {
+  if (!(matcher instanceof ExactMatcher) || matcher.texts.length !== 1) return null
+  return SpiffeId.parse(matcher.texts[0]!)
+}
+
 function toSpiffeId(value: SpiffeId | string): SpiffeId {
   return value instanceof SpiffeId ? value : SpiffeId.parse(value)
 }

@@ -1,6 +1,7 @@
 import type { AgentOptions } from 'node:https'
 import { reader } from '../options.ts'
 import { connectorOptionNames, type ConnectorOptions } from './connect-options.ts'
+import type { ChainHeadersFor } from './request-headers.ts'
 
 type PoolOptions = Pick<
   AgentOptions,
@@ -14,7 +15,13 @@ type PoolOptions = Pick<
 >
 
 /** Options of `SvidAgent`: those of `connect` that are the same for all connections, and the pool options of Node's agent. */
-export interface SvidAgentOptions extends ConnectorOptions, PoolOptions {}
+export interface SvidAgentOptions extends ConnectorOptions, PoolOptions {
+  /**
+   * Makes the headers that say on whose behalf a request is sent: `chainHeaders` of `@fastify-spiffe/chain`. Needs one SPIFFE
+   * ID as `server`. A request whose headers cannot be made is not sent: `https.request` throws. Default: none.
+   */
+  readonly chainHeaders?: ChainHeadersFor
+}
 
 /** The names of all options of `SvidAgent`. */
 export const agentOptionNames: ReadonlySet<string> = new Set([
@@ -26,6 +33,7 @@ export const agentOptionNames: ReadonlySet<string> = new Set([
   'maxTotalSockets',
   'scheduling',
   'timeout',
+  'chainHeaders',
 ] satisfies (keyof SvidAgentOptions)[])
 
 const NUMERIC_OPTIONS = [

@@ -11,6 +11,7 @@ import { isCurrent } from '../peer/connection-peer.ts'
 import { assertConnectorOptions, readServer, type Connector } from './connect-options.ts'
 import { dial, presentedSvidOf, type SocketOptions, type ConnectionTarget } from './dial.ts'
 import { connectFailure, isUnproven } from './handshake.ts'
+import { doubled, requestHeaders, type RequestHeaders } from './request-headers.ts'
 import { WebPki } from './web-pki.ts'
 import { agentOptionNames, checkedPool, type SvidAgentOptions } from './agent-options.ts'
 
@@ -40,6 +41,7 @@ const addRequest: (this: object, request: ClientRequest, options: object) => voi
 export class SvidAgent extends https.Agent {
   readonly #connector: Connector
   readonly #clock: () => number
+  readonly #headers: RequestHeaders | null
   readonly #failed = new WeakSet<Duplex>()
 
   /** @throws {@link TlsError} `unknown-option`, `forbidden-option`, `invalid-option` */
@@ -47,8 +49,10 @@ export class SvidAgent extends https.Agent {
     assertKnownOptions(options, agentOptionNames, 'SvidAgent')
     assertConnectorOptions(options)
     const { source, server, timeoutMs, minVersion, revocation, clock, ...others } = options
-    const { clockSkewMs, allowIntermediatesOfOtherTrustDomains, clientCertificate, ...pool } =
+    const { clockSkewMs, allowIntermediatesOfOtherTrustDomains, clientCertificate, ...rest } =
       others
+    const { chainHeaders, ...pool } = rest
+    const headers = requestHeaders(readServer(server), chainHeaders)
     // A resumed session would carry no proof.
     super({ ...checkedPool(pool), maxCachedSessions: 0 })
     this.#connector = {
@@ -65,6 +69,7 @@ export class SvidAgent extends https.Agent {
       ...(clock !== undefined && { clock }),
     }
     this.#clock = clock ?? Date.now
+    this.#headers = headers
     // Before Node's own listener, which gives the socket to a waiting request or to the pool.
     this.prependListener('free', (socket: Duplex) => {
       if (!this.#isReusable(socket)) socket.destroy()
@@ -72,6 +77,11 @@ export class SvidAgent extends https.Agent {
   }
 
   addRequest(request: ClientRequest, options: object): void {
+    // First: a request whose headers cannot be made opens no connection.
+    for (const [name, value] of this.#headers?.() ?? []) {
+      if (request.hasHeader(name)) throw doubled(name)
+      request.setHeader(name, value)
+    }
     this.#dropStale()
     addRequest.call(this, request, options)
   }
