@@ -199,4 +199,20 @@ export const connections: readonly Promised[] = [
       'changes under load without a failed call',
     ),
   ),
+  promise(
+    'Outgoing HTTP sends nothing to a wrong server, nor over a connection whose proof or own SVID has been replaced, and loses no request to a rotation.',
+    tests(
+      'packages/fetch/src/dispatcher.test.ts',
+      'sends 0 bytes to a wrong server, also of many requests at once',
+      'sends 0 requests over a kept connection whose server lost its authority',
+      'never resumes a session, of which its server gives away plenty',
+      'follows a redirect to a server that the authorizer admits, and to no other',
+    ),
+    tests(
+      'packages/fetch/src/rotation.test.ts',
+      'loses no request under rotations, and sends none with an SVID that was replaced',
+      'does not send the requests that wait for a place to a server whose authority is gone',
+      'does not send to an expired server when its timer is late',
+    ),
+  ),
 ]

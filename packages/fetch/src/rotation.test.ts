@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { BundleSet, matchAny, RevocationList, X509Bundle } from '@fastify-spiffe/spiffe'
 import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { beforeAll, describe, expect, test } from '@jest/globals'
+import { upgrade } from 'undici'
 import { codedErrorOf } from './index.ts'
 import {
   bundlesOf,
@@ -209,6 +211,30 @@ test('does not send the requests that wait for a place to a server whose authori
   paused.end()
   expect(await failures).toEqual(['connection-retired', 'server-refused', 'server-refused'])
   expect(server.requests).toBe(1)
+})
+
+test('ends an upgraded connection by the same deadlines as a request', async () => {
+  await using server = await TestServer.serve(scene.server)
+  server.onUpgrade((socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')
+  })
+  const source = await scene.newClient()
+  const renewal = [await scene.mintWeb(), source.bundles] as const
+  for (const [option, delayMs, [svid, bundles]] of [
+    ['rotationGraceMs', 4321, renewal],
+    ['graceMs', 1234, [renewal[0], bundlesOf()]],
+  ] as const) {
+    const timers = new ManualTimers()
+    const given = { source, server: SERVER_ID, setTimer: timers.set, [option]: delayMs }
+    await using opened = new Opened(given)
+    const { dispatcher } = opened
+    const { socket } = await upgrade(server.origin, { dispatcher, protocol: 'x' })
+    source.set(svid, bundles)
+    expect(socket.destroyed).toBe(false)
+    const failed = once(socket, 'error')
+    timers.fire(delayMs)
+    expect(await failed).toMatchObject([{ code: 'connection-retired' }])
+  }
 })
 
 test('leaves the connections to other servers alone when one has lapsed', async () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, Http2Session } from 'node:http2'
 import type { Server } from 'node:net'
+import type { Duplex } from 'node:stream'
 import tls, { type TLSSocket } from 'node:tls'
 import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { BundleSet, X509Bundle, type X509Svid } from '@fastify-spiffe/spiffe'
@@ -97,6 +98,10 @@ export class TestServer implements AsyncDisposable {
 
   onConnection(listener: (socket: TLSSocket) => void): void {
     this.#server.on('secureConnection', listener)
+  }
+
+  onUpgrade(listener: (socket: Duplex) => void): void {
+    this.#server.on('upgrade', (_request, socket: Duplex) => listener(socket))
   }
 
   onSession(listener: (session: Http2Session) => void): void {
