@@ -18,7 +18,8 @@ function manifestOf(folder: string): Manifest {
 
 const own = manifestOf('fastify-spiffe')
 
-const sisters = Object.keys(own.dependencies ?? {})
+/** What it brings, and what it hands on where a service has installed it. */
+const sisters = Object.keys({ ...own.dependencies, ...own.peerDependencies })
   .filter((name) => name.startsWith(SCOPE))
   .map((name) => manifestOf(name.slice(SCOPE.length)))
 
