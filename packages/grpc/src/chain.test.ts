@@ -56,8 +56,8 @@ async function clientOf(port: number, options: Partial<SvidChannelOptions> = {})
 }
 
 /** Runs something as the workload `api` does that was called by `web`. */
-async function onBehalfOfWeb<T>(run: () => T): Promise<T> {
-  const [web, api] = [await sourceOf(WEB_ID), await sourceOf(API_ID)]
+async function onBehalfOfWeb<T>(run: () => T, id = WEB_ID): Promise<T> {
+  const [web, api] = [await sourceOf(id), await sourceOf(API_ID)]
   const ofWeb = new Chains({ source: web, handTo: [API_ID] })
   const ofApi = new Chains({ source: api, handTo: [SERVER_ID] })
   const { 'svid-chain': chain, 'svid-chain-certs': certificates } = ofWeb.headersFor(API_ID, null)
@@ -119,6 +119,21 @@ describe('a chain', () => {
     expect(await client.say('x', { 'svid-chain': 'b' })).toBe(status.FAILED_PRECONDITION)
     const anybody = clientOf(port, { server: 'spiffe://example.org/**', chainHeaders })
     await expect(anybody).rejects.toMatchObject({ code: 'invalid-option' })
+  })
+
+  test("decides whose tenant a call is about with tenantOf: 'origin'", async () => {
+    const server = await stage.open({
+      chains: new Chains({ source: stage.source }),
+      tenant: '/{tenant}/{workload}',
+      tenantOf: 'origin',
+    })
+    const say = (call: ServerUnaryCall<string, string>, callback: sendUnaryData<string>): void =>
+      callback(null, server.tenantOf(call)?.name)
+    server.addService({ Say: words.Say }, { Say: say }, { rule: { allow: [API_ID] } })
+    const client = await clientOf((await server.listen({ port: 0 })).port, { chainHeaders })
+    const ofGlobex = 'spiffe://example.org/globex/web'
+    expect(await onBehalfOfWeb(() => client.say(), ofGlobex)).toBe('globex')
+    expect(await onBehalfOfWeb(() => client.say())).toBe('acme')
   })
 
   test('may be named by no rule of a server that does not verify chains', async () => {

@@ -78,8 +78,11 @@ export class ServerPolicy {
   }
 
   tenantOf(call: HandledCall): Tenant | null {
-    const spiffeId = grpcCallOf(call)?.peer?.spiffeId
-    return spiffeId === undefined ? null : (this.#opened.tenantOf?.(spiffeId) ?? null)
+    const received = grpcCallOf(call)
+    if (received === undefined || received.peer === null) return null
+    const { tenantOf, tenantSubject } = this.#opened
+    const subject = tenantSubject === null ? received.peer.spiffeId : tenantSubject(received)
+    return subject === null ? null : (tenantOf?.(subject) ?? null)
   }
 
   /**
