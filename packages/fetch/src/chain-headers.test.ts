@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { matchId, SpiffeId } from '@fastify-spiffe/spiffe'
+import { matchAny, matchId } from '@fastify-spiffe/spiffe'
+import { webPki } from '@fastify-spiffe/tls'
 import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { request as undiciRequest } from 'undici'
@@ -78,10 +79,10 @@ test.each([
 
 test('chainHeaders need a server with one SPIFFE ID', () => {
   const invalid = expect.objectContaining({ code: 'invalid-option' })
-  for (const server of [matchId(SERVER_ID), 'spiffe://example.org/*']) {
+  for (const server of [matchAny(), webPki(), 'spiffe://example.org/*']) {
     expect(() => createDispatcher({ source, server, chainHeaders })).toThrow(invalid)
   }
-  const dispatcher = createDispatcher({ source, server: SpiffeId.parse(SERVER_ID), chainHeaders })
+  const dispatcher = createDispatcher({ source, server: matchId(SERVER_ID), chainHeaders })
   expect(() => dispatcher.to('spiffe://example.org/*')).toThrow(invalid)
   expect(() => createDispatcher({ source, server: SERVER_ID, chainHeaders: 5 as never })).toThrow(
     invalid,

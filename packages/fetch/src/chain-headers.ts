@@ -1,4 +1,5 @@
-import { SpiffeId } from '@fastify-spiffe/spiffe'
+import { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import { singleIdOf } from '@fastify-spiffe/spiffe/internal'
 import type { Dispatcher } from 'undici'
 import { FetchError } from './errors.ts'
 
@@ -11,11 +12,10 @@ type Headers = Dispatcher.DispatchOptions['headers']
  * Returns the one SPIFFE ID that `server` names: a token for whoever answers would be one for anybody.
  * @throws {@link FetchError} `invalid-option`
  */
-export function audienceOf(server: unknown): string {
-  const text = server instanceof SpiffeId || typeof server === 'string' ? server.toString() : ''
-  const parsed = SpiffeId.safeParse(text)
-  if (parsed.ok) return parsed.value.toString()
-  const message = 'with chainHeaders, server must be one SPIFFE ID, and no pattern or matcher'
+export function audienceOf(server: object): string {
+  const id = server instanceof SpiffeIdMatcher ? singleIdOf(server) : null
+  if (id !== null) return id.toString()
+  const message = 'with chainHeaders, server must be one SPIFFE ID'
   throw new FetchError('invalid-option', message)
 }
 

@@ -21,7 +21,7 @@ export interface SvidDispatcher extends Dispatcher {
    * Returns the dispatcher that differs in the option `server` only. The last 100 are remembered by their argument: the
    * same string or the same matcher gives the same one, with its connections. They are closed with the one that they come
    * from.
-   * @throws `TlsError` `invalid-option`; {@link FetchError} `invalid-option` with `chainHeaders`, for a pattern or a matcher
+   * @throws `TlsError` `invalid-option`; {@link FetchError} `invalid-option` with `chainHeaders`, unless it is one SPIFFE ID
    */
   to(server: MatcherInput | WebPki): SvidDispatcher
 }
@@ -68,7 +68,7 @@ class Relatives {
     const connector = { ...this.#settings.connector, server: readServer(server) }
     assertConnectorOptions(connector)
     const { undici, chainHeaders } = this.#settings
-    const audience = chainHeaders && audienceOf(server)
+    const audience = chainHeaders && audienceOf(connector.server)
     const settings = { ...this.#settings, connector, audience }
     const DispatcherClass = classFor(undici)
     const dispatcher = new DispatcherClass(settings, this.#family, this)

@@ -30,6 +30,7 @@ export interface ForwardedOptions extends Pick<
   CertificateVerifierOptions,
   'source' | 'revocation' | 'clockSkewMs'
 > {
+  /** The proxies whose headers count. */
   readonly proxies: readonly ForwardingProxy[]
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number

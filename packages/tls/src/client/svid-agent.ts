@@ -76,6 +76,7 @@ export class SvidAgent extends https.Agent {
     })
   }
 
+  /** @throws {@link TlsError} `invalid-option` for a request that has a header of `chainHeaders` already */
   addRequest(request: ClientRequest, options: object): void {
     // First: a request whose headers cannot be made opens no connection.
     for (const [name, value] of this.#headers?.() ?? []) {

@@ -24,6 +24,7 @@ export type TlsOptionsOptions = Omit<ConnectorOptions, 'clientCertificate' | 'ti
 export interface SvidTlsOptions {
   /** The SVID and the bundles of the moment in which a connection is made. */
   readonly secureContext: SecureContext
+  /** OpenSSL has to find an authority first; {@link SvidTlsOptions.checkServerIdentity} decides. */
   readonly rejectUnauthorized: true
   /** Verifies the SVID of the server; returns a {@link TlsError} for another one. */
   readonly checkServerIdentity: NonNullable<ConnectionOptions['checkServerIdentity']>
