@@ -89,6 +89,11 @@ test('a tolerance makes no revocation list last longer', async () => {
   expect(codeAt({ certificates, bundle: listed }, NOW + 1, strict)).toBe('revocation-unknown')
 })
 
+test('the largest tolerance is taken', async () => {
+  const path = await pathWith('leaf', always)
+  expect(codeAt(path, NOW, { clockSkewMs: MAX_CLOCK_SKEW_MS })).toBe('accepted')
+})
+
 test.each([-1, 0.5, Number.NaN, Infinity, MAX_CLOCK_SKEW_MS + 1, '1000', null])(
   'a tolerance of %p is an error',
   async (value) => {

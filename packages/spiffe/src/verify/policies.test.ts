@@ -60,6 +60,7 @@ describe('where an issuer requires a policy', () => {
       { policies: 'B' },
       { policies: 'A' },
     ],
+    ['every certificate requires one, the leaf too', required, required],
     ['one above asserts none', {}, { ...required, policies: 'A' }, { policies: 'A' }],
     [
       'an issuer between asserts none, and anyPolicy follows',
