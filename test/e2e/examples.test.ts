@@ -59,6 +59,18 @@ test('two services call each other: one call is allowed, one refused, and both e
   ])
 }, 30_000)
 
+test('a ledger is read on behalf of the one caller that its rule names, and both hops have signed', async () => {
+  await using running = new NodeProcess(example('chain/dist/main.js'))
+  const { code, out, error } = await running.end()
+  expect({ code, error }).toEqual({ code: 0, error: '' })
+  expect(out.split('\n')).toEqual([
+    expect.stringMatching(/ answers 200 .*"caller":".*checkout","onBehalfOf":".*web"/),
+    expect.stringMatching(/does not: .* answers 403 /),
+    expect.stringMatching(/itself: .* answers 403 /),
+    '',
+  ])
+}, 30_000)
+
 /** The statuses of the calls that the example prints. */
 const statuses = (text = ''): unknown => text.match(/(?<=\} +)\d{3}(?= |$)/gm)
 
