@@ -3,10 +3,8 @@ export class TextPattern {
   readonly #start: string
   readonly #between: readonly string[]
   readonly #end: string
-  /** The length of the shortest text that matches. */
-  readonly shortest: number
-  /** Of the longest one; `Infinity` with a star. */
-  readonly longest: number
+  readonly #shortest: number
+  readonly #longest: number
 
   constructor(text: string) {
     const [start = '', ...others] = text.split('*')
@@ -14,14 +12,15 @@ export class TextPattern {
     this.#start = start
     this.#between = others
     this.#end = end ?? ''
-    this.shortest = text.replaceAll('*', '').length
-    this.longest = end === undefined ? start.length : Infinity
+    this.#shortest = text.replaceAll('*', '').length
+    this.#longest = end === undefined ? start.length : Infinity
   }
 
   /** Allocates nothing. */
   matches(candidate: string): boolean {
     const { length } = candidate
-    if (length < this.shortest || length > this.longest) return false
+    // The length first: it is known, and differs for most others.
+    if (length < this.#shortest || length > this.#longest) return false
     const start = this.#start
     if (!isAt(candidate, start, 0)) return false
     const end = this.#end
