@@ -217,6 +217,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'refusal.ts',
       'events.ts',
       'options.ts',
+      'matchers.ts',
       'call-chain.ts',
       'wire',
       'verify',

@@ -84,8 +84,8 @@ function refuse(request: FastifyRequest, reply: FastifyReply, code: ChainRefusal
 }
 
 /**
- * Verifies the chain of each request, `Svid-Chain` and `Svid-Chain-Certs`, and gives it as `request.chain`: for whom the call is
- * made. A request whose chain is not valid gets 401, whatever its route. `request.spiffeId` stays what TLS has proven.
+ * Verifies the chain of each request, `Svid-Chain` and `Svid-Chain-Certs`, and gives it as `request.chain`: on whose behalf the call
+ * is made. A request whose chain is not valid gets 401, whatever its route. `request.spiffeId` stays what TLS has proven.
  *
  * Register it after `@fastify-spiffe/peer` and before `@fastify-spiffe/authz`.
  *

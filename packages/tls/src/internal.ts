@@ -11,7 +11,7 @@ export {
 export type { Connector, ConnectorOptions } from './client/connect-options.ts'
 export { dial } from './client/dial.ts'
 export { connectFailure } from './client/handshake.ts'
-export { observedTlsOptions } from './client/tls-options.ts'
+export { observedTlsOptions, tlsOptionNames } from './client/tls-options.ts'
 export { isSameMaterial } from './context/material.ts'
 export { currentUntil } from './peer/connection-peer.ts'
 export { DeadlineTimer } from './server/deadline-timer.ts'

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { chownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort, ServerProcess } from './server-process.ts'
+import { freePort } from '../../spire/fixture/port.ts'
+import { ServerProcess } from './server-process.ts'
 
 // Where Debian keeps the programs of each major version, which are not on the PATH.
 const VERSIONS = '/usr/lib/postgresql'

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ServerMaterial } from './postgresql.ts'
-import { freePort, ServerProcess } from './server-process.ts'
+import { freePort } from '../../spire/fixture/port.ts'
+import { ServerProcess } from './server-process.ts'
 
 /** A Redis server that lets in clients with a certificate of its authorities, over TLS alone. */
 export class Redis implements AsyncDisposable {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 
 /** How a server is started, and what it says once it can be reached. */
 export interface ServerProgram {
@@ -42,15 +41,4 @@ export class ServerProcess implements AsyncDisposable {
     this.#child.kill('SIGKILL')
     await this.#exited
   }
-}
-
-/** A port of the loopback interface on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

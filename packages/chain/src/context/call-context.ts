@@ -28,7 +28,7 @@ export function currentPeer(): ConnectionPeer | null {
   return storage.getStore()?.peer ?? null
 }
 
-/** Returns for whom the call that is being handled is made; `null` outside of one, and where the caller acts for itself. */
+/** Returns the chain of the call that is being handled; `null` outside of one, and where the caller acts for itself. */
 export function currentChain(): CallChain | null {
   return storage.getStore()?.chain ?? null
 }

@@ -1,13 +1,6 @@
-import {
-  SpiffeError,
-  SpiffeId,
-  toMatcher,
-  type MatcherInput,
-  type SpiffeIdMatcher,
-} from '@fastify-spiffe/spiffe'
-import { describeCause } from '@fastify-spiffe/spiffe/internal'
+import { SpiffeId, type MatcherInput, type SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import type { CertificateVerifierOptions } from '@fastify-spiffe/tls'
-import { ChainError } from '../errors.ts'
+import { readMatchers } from '../matchers.ts'
 import { reader } from '../options.ts'
 
 /** The header in which a proxy forwards the certificate of its client. */
@@ -73,7 +66,7 @@ function readProxy(key: string, proxy: ForwardingProxy): Proxy {
   return {
     id: text,
     header: reader.asOneOf(`${key}.header`, header, HEADERS),
-    speaksFor: readMatchers(`${key}.speaksFor`, speaksFor),
+    speaksFor: readSpeaksFor(`${key}.speaksFor`, speaksFor),
     by: reader.read(
       `${key}.by`,
       by,
@@ -84,23 +77,9 @@ function readProxy(key: string, proxy: ForwardingProxy): Proxy {
   }
 }
 
-function readMatchers(key: string, list: readonly MatcherInput[]): readonly SpiffeIdMatcher[] {
+function readSpeaksFor(key: string, list: readonly MatcherInput[]): readonly SpiffeIdMatcher[] {
   if (!Array.isArray(list) || list.length === 0) {
     return reader.refuse(key, list, 'must be a list, and not empty')
   }
-  return list.map((entry: MatcherInput, position) => {
-    const matcher = matcherOf(`${key}[${position}]`, entry)
-    if (matcher.trustDomains !== null) return matcher
-    return reader.refuse(`${key}[${position}]`, entry, 'must name each trust domain')
-  })
-}
-
-/** @throws {@link ChainError} `invalid-option` */
-function matcherOf(key: string, entry: MatcherInput): SpiffeIdMatcher {
-  try {
-    return toMatcher(entry)
-  } catch (cause) {
-    if (!(cause instanceof SpiffeError)) throw cause
-    throw new ChainError('invalid-option', `${key}: ${describeCause(cause)}`, { cause })
-  }
+  return readMatchers(key, list)
 }

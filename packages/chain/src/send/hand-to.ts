@@ -1,12 +1,6 @@
-import {
-  SpiffeError,
-  SpiffeId,
-  toMatcher,
-  type MatcherInput,
-  type SpiffeIdMatcher,
-} from '@fastify-spiffe/spiffe'
-import { describeCause } from '@fastify-spiffe/spiffe/internal'
+import { SpiffeId, type MatcherInput, type SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { ChainError } from '../errors.ts'
+import { readMatchers } from '../matchers.ts'
 import { reader } from '../options.ts'
 
 /**
@@ -15,23 +9,8 @@ import { reader } from '../options.ts'
  */
 export function readHandTo(list: readonly MatcherInput[]): readonly SpiffeIdMatcher[] {
   if (!Array.isArray(list)) return reader.refuse('handTo', list, 'must be a list')
-  return list.map((entry: MatcherInput, position) => readEntry(`handTo[${position}]`, entry))
-}
-
-function readEntry(key: string, entry: MatcherInput): SpiffeIdMatcher {
-  const matcher = toMatcherOrThrow(key, entry)
-  // Whoever gets a token may act for us: nobody is meant by not being excluded.
-  if (matcher.trustDomains === null) reader.refuse(key, entry, 'must name each trust domain')
-  return matcher
-}
-
-function toMatcherOrThrow(key: string, entry: MatcherInput): SpiffeIdMatcher {
-  try {
-    return toMatcher(entry)
-  } catch (cause) {
-    if (!(cause instanceof SpiffeError)) throw cause
-    throw new ChainError('invalid-option', `${key}: ${describeCause(cause)}`, { cause })
-  }
+  // Whoever gets a token may act for us.
+  return readMatchers('handTo', list)
 }
 
 /**

@@ -10,7 +10,7 @@ export interface GrpcCall {
   readonly metadata: Metadata
   /** The verified peer of the connection; `null` for one without a certificate, if the server lets such in. */
   readonly peer: ConnectionPeer | null
-  /** For whom the call is made, verified; `null`: the caller acts for itself, or the server has no option `chains`. */
+  /** On whose behalf the call is made, verified; `null`: the caller acts for itself, or the server has no option `chains`. */
   readonly chain: CallChain | null
   /** What the caller takes the server for (`:authority`); empty where it does not say. Anybody can say anything. */
   readonly host: string

@@ -41,7 +41,7 @@ export function peerOf(call: HandledCall): ConnectionPeer | null | undefined {
   return grpcCallOf(call)?.peer
 }
 
-/** Returns for whom a call is made, in a handler; `null` where the caller acts for itself, and without the option `chains`. */
+/** Returns the chain of a call, in a handler; `null` where the caller acts for itself, and without the option `chains`. */
 export function chainOf(call: HandledCall): CallChain | null {
   return grpcCallOf(call)?.chain ?? null
 }

@@ -9,6 +9,7 @@ import {
 } from '@fastify-spiffe/spiffe'
 import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import type { TlsOptionsOptions } from '@fastify-spiffe/tls'
+import { tlsOptionNames } from '@fastify-spiffe/tls/internal'
 import { GrpcError } from '../errors.ts'
 import { reader } from '../option-reader.ts'
 
@@ -59,15 +60,9 @@ export interface ChannelSettings {
   readonly setTimer: SetTimer
 }
 
-const NAMES: readonly (keyof SvidChannelOptions)[] = [
+const NAMES: readonly string[] = [
+  ...tlsOptionNames,
   'target',
-  'source',
-  'server',
-  'minVersion',
-  'revocation',
-  'clockSkewMs',
-  'allowIntermediatesOfOtherTrustDomains',
-  'clock',
   'chainHeaders',
   'maxConnectionAgeMs',
   'graceMs',

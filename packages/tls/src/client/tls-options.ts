@@ -1,16 +1,16 @@
 import { X509Certificate } from 'node:crypto'
-import {
-  checkServerIdentity,
-  type ConnectionOptions,
-  type DetailedPeerCertificate,
-  type PeerCertificate,
-  type SecureContext,
-} from 'node:tls'
+import { checkServerIdentity, type ConnectionOptions, type SecureContext } from 'node:tls'
 import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { assertKnownOptions, revocationPolicies } from '../options.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
-import { assertConnectorOptions, readServer, type ConnectorOptions } from './connect-options.ts'
+import { chainOfPlainCertificates } from '../peer/presented-chain.ts'
+import {
+  assertConnectorOptions,
+  connectorOptionNames,
+  readServer,
+  type ConnectorOptions,
+} from './connect-options.ts'
 import { verifierOf } from './connector-cache.ts'
 import { connectFailure } from './handshake.ts'
 import { LiveContext } from './live-context.ts'
@@ -30,18 +30,12 @@ export interface SvidTlsOptions {
   readonly checkServerIdentity: NonNullable<ConnectionOptions['checkServerIdentity']>
 }
 
-const NAMES: ReadonlySet<string> = new Set([
-  'source',
-  'server',
-  'minVersion',
-  'revocation',
-  'clockSkewMs',
-  'allowIntermediatesOfOtherTrustDomains',
-  'clock',
-] satisfies (keyof TlsOptionsOptions)[])
+/** The names of {@link TlsOptionsOptions}. */
+export const tlsOptionNames: readonly string[] = connectorOptionNames.filter(
+  (name) => name !== 'clientCertificate' && name !== 'timeoutMs',
+)
 
-// As many as a message of TLS can hold, and a bound for a list of certificates that are linked in a circle.
-const MAX_CERTIFICATES = 513
+const NAMES: ReadonlySet<string> = new Set(tlsOptionNames)
 
 /**
  * Returns options for clients that speak TLS through `tls.connect` and know nothing of SPIFFE, such as those of databases
@@ -99,30 +93,18 @@ function identityCheck(
   )
   return (_host, certificate) => {
     try {
-      const chain = sentChain(certificate)
-      const [leaf] = chain
-      if (leaf === undefined)
-        throw new TlsError('server-refused', 'the server sent no certificate', {
-          rejection: 'no-certificate',
-        })
-      const verdict = verifier.verifyChain(leaf.fingerprint256, () => chain, clock())
+      const { raw }: { readonly raw?: Buffer } = certificate
+      if (raw === undefined) {
+        const rejection = { rejection: 'no-certificate' } as const
+        throw new TlsError('server-refused', 'the server sent no certificate', rejection)
+      }
+      const leaf = new X509Certificate(raw)
+      const chainOf = (): readonly X509Certificate[] => chainOfPlainCertificates(certificate)
+      const verdict = verifier.verifyChain(leaf.fingerprint256, chainOf, clock())
       onProven(allowedServer(verdict, server, { leaf, remoteAddress: undefined }))
       return undefined
     } catch (error) {
       return connectFailure(error)
     }
   }
-}
-
-/** The certificates that Node hands over: what was sent, and the authority behind it. */
-function sentChain(leaf: PeerCertificate | DetailedPeerCertificate): readonly X509Certificate[] {
-  const chain: X509Certificate[] = []
-  let next: PeerCertificate | DetailedPeerCertificate | undefined = leaf
-  const seen = new Set<unknown>()
-  while (next?.raw !== undefined && !seen.has(next) && chain.length < MAX_CERTIFICATES) {
-    seen.add(next)
-    chain.push(new X509Certificate(next.raw))
-    next = 'issuerCertificate' in next ? next.issuerCertificate : undefined
-  }
-  return chain
 }
