@@ -6,7 +6,7 @@ export interface CallActor {
   readonly act?: CallActor
 }
 
-/** For whom a call is made, verified. Frozen. */
+/** On whose behalf a call is made, verified and frozen. */
 export interface CallChain {
   /** The first workload of the chain: the one that the call is made for. */
   readonly origin: SpiffeId

@@ -14,7 +14,7 @@ export interface Caller {
   readonly notAfter: number
 }
 
-/** For whom a call is made, verified. The last of the chain is the {@link Caller}. */
+/** On whose behalf a call is made, verified. The last of the chain is the {@link Caller}. */
 export interface CallChain {
   /** The workload that the call is made for. */
   readonly origin: SpiffeId
