@@ -29,6 +29,13 @@ export const chains: readonly Promised[] = [
     ),
   ),
   promise(
+    'Over HTTP and gRPC, on real SPIRE, a chain of four hops loses no call while the SVIDs of all of them rotate.',
+    tests(
+      'test/spire/chain.test.ts',
+      'a chain over HTTP, HTTP, gRPC and HTTP names all hops at the last, and no call fails while all SVIDs rotate',
+    ),
+  ),
+  promise(
     'A chain only restricts: it lets in no caller that the rule does not allow, and leaving it out gains nothing.',
     tests(
       rules,
