@@ -25,12 +25,9 @@ export type { ConnectionCounts } from './server/connection-registry.ts'
 export type { ServerCounters } from './server/server-counters.ts'
 export { identityOf, otherCopyOf } from './server/server-identity.ts'
 export type { ServerIdentity } from './server/server-identity.ts'
-export type {
-  ClientCertificateMode,
-  HttpOptions,
-  OnPeerExpiry,
-  SvidServerOptions,
-} from './server/server-options.ts'
+export type { ClientCertificateMode, OnPeerExpiry } from './server/modes.ts'
+export type { HttpOptions, SvidServerOptions } from './server/server-options.ts'
+export type { Http2Connections, Http2Service, SharedPort } from './server/shared-port.ts'
 export { createSvidServer } from './server/svid-server.ts'
 export type { Http2RequestListener } from './server/svid-server.ts'
 export { createSvidTlsServer } from './server/svid-tls-server.ts'

@@ -31,6 +31,7 @@ export const SERVER: readonly string[] = [
   'graceMs',
   'maxConnectionAgeMs',
   'http',
+  'grpc',
   'key',
   'cert',
   'ca',

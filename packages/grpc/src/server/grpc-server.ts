@@ -3,8 +3,15 @@ import { type AddressInfo, isIP, type ListenOptions } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { PolicyControls, Tenant } from '@fastify-spiffe/policy'
-import { createSvidTlsServer, identityOf, type ServerIdentity } from '@fastify-spiffe/tls'
-import { describeCause } from '@fastify-spiffe/spiffe/internal'
+import {
+  createSvidTlsServer,
+  type Http2Connections,
+  type Http2Service,
+  identityOf,
+  type ServerIdentity,
+  type SharedPort,
+} from '@fastify-spiffe/tls'
+import { describeCause, describeName } from '@fastify-spiffe/spiffe/internal'
 import type { GrpcCall } from '../call/grpc-call.ts'
 import type { HandledCall } from '../call/peer-of.ts'
 import { GrpcError } from '../errors.ts'
@@ -31,6 +38,7 @@ interface Parts {
   readonly settings: ServerSettings
   readonly policy: ServerPolicy
   readonly grpc: Server
+  readonly connections: InjectedConnections
   readonly tls: TlsServer
   readonly identity: ServerIdentity
 }
@@ -39,26 +47,29 @@ interface Parts {
  * A gRPC server that presents the SVID of a source, follows its rotations without closing a connection, accepts only peers
  * that prove a SPIFFE ID, and lets each call in by the rule of its method, before it reads a message.
  */
-export class GrpcServer {
-  /** What the server presents, its connections and counters. */
-  readonly identity: ServerIdentity
+export class GrpcServer implements Http2Service {
   /** Reloads, explains and lists the rules in force, as `fastify.authz` does for routes. */
   readonly policy: PolicyControls<GrpcCall>
   /** The health service; `null` with `health: false`. */
   readonly health: Health | null
   readonly #parts: Parts
   #state: 'open' | 'listening' | 'closed' = 'open'
+  #port: SharedPort | null = null
   #closing: Promise<void> | undefined
 
   private constructor(parts: Parts) {
     this.#parts = parts
-    this.identity = parts.identity
     this.policy = parts.policy.controls
     const { health } = parts.settings
     this.health = health === null ? null : new Health()
     if (this.health === null || health === null) return
     parts.grpc.addService(healthDefinition, { ...this.health.implementation })
     parts.policy.addOpenToAll(healthDefinition, { rule: health })
+  }
+
+  /** What the server presents, its connections and counters; on a shared port, those of the server that listens. */
+  get identity(): ServerIdentity {
+    return (this.#port ?? this.#parts).identity
   }
 
   /**
@@ -117,15 +128,11 @@ export class GrpcServer {
   async listen(options: GrpcListenOptions): Promise<AddressInfo> {
     assertListenOptions(options)
     this.#assertOpen('the server listens already, or is closed')
-    this.#state = 'listening'
-    const { tls, policy, settings } = this.#parts
-    try {
-      await policy.start()
-      await bind(tls, options)
-    } catch (error) {
-      if (this.#state === 'listening') this.#state = 'open'
-      throw error
+    if (this.#port !== null) {
+      throw new GrpcError('wrong-state', 'the server shares the port of another, which listens')
     }
+    const { tls, settings } = this.#parts
+    await this.#start(() => bind(tls, options))
     // Of connections that cannot be accepted, for want of file descriptors, say.
     tls.on('error', (error) => settings.log.error({ err: error }, 'a connection was not accepted'))
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
@@ -133,8 +140,33 @@ export class GrpcServer {
   }
 
   /**
+   * Serves the HTTP/2 connections of an HTTP/1.1 server: `createSvidServer` and `spiffeServer` call this for their option
+   * `grpc`. That server verifies callers, listens and closes; `listen` of this one is not called. When it closes, this one does.
+   *
+   * @throws {@link GrpcError} `wrong-state` for a server that listens, is closed or shares a port already; `invalid-option`
+   *   for one with options of TLS of its own, or another source
+   */
+  share(port: SharedPort): Http2Connections {
+    this.#assertOpen('a server that listens or is closed does not share a port')
+    if (this.#port !== null) throw new GrpcError('wrong-state', 'the server shares a port already')
+    const { settings, identity, policy, connections } = this.#parts
+    assertSharable(settings, port)
+    identity.close()
+    this.#port = port
+    policy.disconnectFrom(port.identity)
+    return {
+      prepare: () => this.#prepare(),
+      accept: (socket) => connections.inject(socket),
+      end: (socket) => connections.close(socket),
+      onClosing: () => this.health?.close(),
+      onClosed: () => void this.#closeLogged(),
+    }
+  }
+
+  /**
    * Closes the server: it accepts no more connections, tells those that it has to go (GOAWAY), lets their calls end, and
-   * destroys what is left after `tls.graceMs`. The source stays open. Safe to call twice.
+   * destroys what is left after `tls.graceMs`. The source stays open. Of a shared port it leaves HTTP/1.1 as it is. Safe to
+   * call twice.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -146,10 +178,35 @@ export class GrpcServer {
     this.#state = 'closed'
     this.health?.close()
     // In this order: gRPC does not wait for connections that it was handed, and serves new ones in spite of its shutdown.
-    await closed(tls)
+    await Promise.all([closed(tls), this.#port?.release()])
     identity.close()
     grpc.forceShutdown()
     await policy.close()
+  }
+
+  async #closeLogged(): Promise<void> {
+    try {
+      await this.close()
+    } catch (error) {
+      this.#parts.settings.log.error({ err: error }, 'the gRPC server did not close')
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    this.#assertOpen('the gRPC server is closed')
+    await this.#start(async () => undefined)
+  }
+
+  /** Has no service added from now on, tests the policy and begins to listen. */
+  async #start(listen: () => Promise<void>): Promise<void> {
+    this.#state = 'listening'
+    try {
+      await this.#parts.policy.start()
+      await listen()
+    } catch (error) {
+      if (this.#state === 'listening') this.#state = 'open'
+      throw error
+    }
   }
 
   #assertOpen(message: string): void {
@@ -169,6 +226,16 @@ function assertListenOptions(options: GrpcListenOptions): void {
 /** Checks the characters only: Node's errors would quote the value. */
 function isHost(value: string): boolean {
   return typeof value === 'string' && (isIP(value) !== 0 || /^[\w.-]{1,253}$/.test(value))
+}
+
+function assertSharable({ tls, source }: ServerSettings, port: SharedPort): void {
+  const [name] = Object.keys(tls)
+  if (name !== undefined) {
+    const message = `options of TLS are those of the server whose port is shared: give "${describeName(name)}" to that`
+    throw new GrpcError('invalid-option', message)
+  }
+  if (source === port.identity.source) return
+  throw new GrpcError('invalid-option', 'the server whose port is shared needs the same source')
 }
 
 async function bind(server: TlsServer, options: GrpcListenOptions): Promise<void> {
@@ -205,7 +272,7 @@ function assemble(settings: ServerSettings, policy: ServerPolicy): Parts {
   const identity = identityOf(tls)
   if (identity === undefined) throw new TypeError('the server has no identity')
   policy.disconnectFrom(identity)
-  return { settings, policy, grpc, tls, identity }
+  return { settings, policy, grpc, connections, tls, identity }
 }
 
 /** Resolves when a server listens no more and has no connections, also where it never listened. */

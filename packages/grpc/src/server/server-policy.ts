@@ -24,7 +24,7 @@ export class ServerPolicy {
   readonly #opened: OpenDecisionPoint<GrpcCall, Methods>
   /** The numbers of methods that anybody may call: to be allowed them is no access that could be lost. */
   readonly #openToAll = new Set<number>()
-  #identity: ServerIdentity | undefined
+  readonly #identities: ServerIdentity[] = []
   #started: Promise<void> | undefined
 
   private constructor(settings: ServerSettings, opened: OpenDecisionPoint<GrpcCall, Methods>) {
@@ -74,7 +74,7 @@ export class ServerPolicy {
 
   /** Disconnects callers there who lose all access when the policy document is replaced. */
   disconnectFrom(identity: ServerIdentity): void {
-    this.#identity = identity
+    this.#identities.push(identity)
   }
 
   tenantOf(call: HandledCall): Tenant | null {
@@ -104,7 +104,9 @@ export class ServerPolicy {
 
   onReplaced(before: RuleSet, after: RuleSet): void {
     const [former, present] = [this.#withoutOpen(before), this.#withoutOpen(after)]
-    this.#identity?.disconnectPeers(({ spiffeId }) => hasLostAllAccess(spiffeId, former, present))
+    for (const identity of this.#identities) {
+      identity.disconnectPeers(({ spiffeId }) => hasLostAllAccess(spiffeId, former, present))
+    }
     this.#warnOfUnprovable()
   }
 

@@ -1,4 +1,5 @@
 import type { Server, TLSSocket } from 'node:tls'
+import type { SetTimer } from '@fastify-spiffe/spiffe'
 import { describeValue } from '@fastify-spiffe/spiffe/internal'
 import { TlsError } from '../errors.ts'
 import { peerLapsed, type PeerLapsedEvent } from '../peer/events.ts'
@@ -10,7 +11,7 @@ import {
   type ConnectionPeer,
 } from '../peer/connection-peer.ts'
 import { LiveConnection } from './live-connection.ts'
-import type { ServerSettings } from './server-options.ts'
+import type { OnPeerExpiry } from './modes.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 
 /** The number of open connections, by the state of their peers. */
@@ -24,10 +25,15 @@ export interface ConnectionCounts {
   readonly lapsed: number
 }
 
-export type ConnectionSettings = Pick<
-  ServerSettings,
-  'onPeerExpiry' | 'graceMs' | 'maxConnectionAgeMs' | 'clock' | 'setTimer' | 'random'
->
+/** How the connections of a server end: the options of the same names. */
+export interface ConnectionSettings {
+  readonly onPeerExpiry: OnPeerExpiry
+  readonly graceMs: number
+  readonly maxConnectionAgeMs: number
+  readonly clock: () => number
+  readonly setTimer: SetTimer
+  readonly random: () => number
+}
 
 /** Connections checked in one turn of the event loop: each may cost a few signature verifications. */
 const CONNECTIONS_PER_TURN = 50

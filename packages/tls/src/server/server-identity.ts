@@ -4,7 +4,7 @@ import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { PeerVerifier } from '../peer/verifier.ts'
 import type { ConnectionCounts, ConnectionRegistry } from './connection-registry.ts'
 import type { ServerCounters } from './server-counters.ts'
-import type { ClientCertificateMode } from './server-options.ts'
+import type { ClientCertificateMode } from './modes.ts'
 
 export interface ServerIdentityParts {
   readonly source: X509MaterialSource

@@ -9,16 +9,12 @@ import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/inter
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import { assertClockSkew, assertKnownOptions, reader, revocationPolicies } from '../options.ts'
+import type { ClientCertificateMode, OnPeerExpiry } from './modes.ts'
+import type { Http2Service } from './shared-port.ts'
 
 /** Options of Node's HTTP servers that are passed on unchanged. None of them concerns TLS. */
 export type HttpOptions = Pick<Http1Options, Extract<keyof Http1Options, HttpOptionName>> &
   Pick<Http2Options, Extract<keyof Http2Options, HttpOptionName>>
-
-/** Whether a client has to present a certificate. One that does not verify is rejected in both modes. */
-export type ClientCertificateMode = 'required' | 'optional'
-
-/** What a server does with a connection when the proof of its peer is no longer valid. */
-export type OnPeerExpiry = 'graceful' | 'immediate' | 'ignore'
 
 /** Options of `createSvidServer`. Each has a default. */
 export interface SvidServerOptions {
@@ -95,6 +91,12 @@ export interface SvidServerOptions {
    * Options of Node's HTTP server, such as `maxHeaderSize` or `settings`. Default: those of Node.
    */
   readonly http?: HttpOptions
+  /**
+   * What takes the connections whose client speaks HTTP/2 alone, on the same port: a `GrpcServer` of `@fastify-spiffe/grpc`.
+   * The server itself then speaks HTTP/1.1, also with clients that offer both; `http2` would leave nothing to tell gRPC and
+   * the application apart by, and is refused. Default: none.
+   */
+  readonly grpc?: Http2Service
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number
   /**
@@ -106,7 +108,9 @@ export interface SvidServerOptions {
   readonly random?: () => number
 }
 
-export type ServerSettings = Required<SvidServerOptions>
+export interface ServerSettings extends Required<Omit<SvidServerOptions, 'grpc'>> {
+  readonly grpc: Http2Service | null
+}
 
 const defaults: ServerSettings = {
   http2: false,
@@ -123,6 +127,7 @@ const defaults: ServerSettings = {
   graceMs: 10_000,
   maxConnectionAgeMs: Infinity,
   http: {},
+  grpc: null,
   clock: Date.now,
   setTimer: setUnreferencedTimer,
   random: Math.random,
@@ -153,13 +158,30 @@ export function serverSettings(options: SvidServerOptions): ServerSettings {
   assertSessionSettings(settings)
   assertConnectionSettings(settings)
   assertKnownOptions(settings.http, httpNames, 'createSvidServer({ http })')
+  assertProtocolSettings(settings)
+  return settings
+}
+
+function assertProtocolSettings(settings: ServerSettings): void {
   if (settings.allowHTTP1 && !settings.http2) {
     throw new TlsError(
       'invalid-option',
       'allowHTTP1 needs http2: a server without http2 always speaks HTTP/1.1',
     )
   }
-  return settings
+  if (settings.grpc === null) return
+  reader.read('grpc', settings.grpc, undefined, isService, 'must be a GrpcServer')
+  if (!settings.http2) return
+  throw new TlsError(
+    'invalid-option',
+    'grpc cannot share the port of a server with http2: both would speak HTTP/2, and nothing would tell their connections ' +
+      'apart. Remove http2, or let the GrpcServer listen on a port of its own',
+  )
+}
+
+function isService(service: unknown): boolean {
+  if (typeof service !== 'object' || service === null) return false
+  return typeof Reflect.get(service, 'share') === 'function'
 }
 
 const MAX_SESSION_TICKET_LIFETIME_MS = 3_600_000

@@ -13,7 +13,9 @@ import { trackHttp1Requests } from './http1-requests.ts'
 import type { HandshakeFailures } from './handshake-failures.ts'
 import { trackHttp2Sessions } from './http2-sessions.ts'
 import { secure, tlsOptions } from './secured-server.ts'
+import { identityOf } from './server-identity.ts'
 import { serverSettings, type ServerSettings, type SvidServerOptions } from './server-options.ts'
+import { divertHttp2, SHARED_PROTOCOLS } from './shared-port.ts'
 
 /** Handles a request that came over HTTP/2. */
 export type Http2RequestListener = (
@@ -61,7 +63,10 @@ export function createSvidServer(
       if (socket.alpnProtocol !== 'h2') failures?.report('no-application-protocol', socket)
     })
   }
+  const share = settings.grpc === null ? null : divertHttp2(server, settings.grpc, settings.graceMs)
   failures = secure(server, source, settings)
+  const identity = identityOf(server)
+  if (identity !== undefined) share?.(identity)
   if (requestListener !== undefined) server.on('request', requestListener)
   return server
 }
@@ -78,7 +83,10 @@ function createChecked(settings: ServerSettings): https.Server | Http2SecureServ
 
 function httpServer(settings: ServerSettings): https.Server | Http2SecureServer {
   const tls = tlsOptions(settings)
-  if (!settings.http2) return https.createServer({ ...settings.http, ...tls })
+  if (!settings.http2) {
+    const protocols = settings.grpc === null ? {} : { ALPNProtocols: [...SHARED_PROTOCOLS] }
+    return https.createServer({ ...settings.http, ...tls, ...protocols })
+  }
   const { allowHTTP1 } = settings
   const server = http2.createSecureServer({ ...settings.http, ...tls, allowHTTP1 })
   trackHttp2Sessions(server)

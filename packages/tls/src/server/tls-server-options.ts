@@ -9,7 +9,7 @@ import {
 } from './server-options.ts'
 
 /** The options that concern HTTP. */
-type HttpServerOption = 'http2' | 'allowHTTP1' | 'http'
+type HttpServerOption = 'http2' | 'allowHTTP1' | 'http' | 'grpc'
 
 /** Options of `createSvidTlsServer`: {@link SvidServerOptions} without those of HTTP. Each has a default. */
 export interface SvidTlsServerOptions extends Omit<SvidServerOptions, HttpServerOption> {
@@ -27,7 +27,12 @@ export interface TlsServerSettings extends ServerSettings {
   readonly onClosing: (socket: TLSSocket) => void
 }
 
-const httpNames: ReadonlySet<string> = new Set<HttpServerOption>(['http2', 'allowHTTP1', 'http'])
+const httpNames: ReadonlySet<string> = new Set<HttpServerOption>([
+  'http2',
+  'allowHTTP1',
+  'http',
+  'grpc',
+])
 
 const names: ReadonlySet<string> = new Set([
   ...serverOptionNames.filter((name) => !httpNames.has(name)),
