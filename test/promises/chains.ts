@@ -55,6 +55,16 @@ export const chains: readonly Promised[] = [
     ),
   ),
   promise(
+    'A relay cannot change the method or the target of a call that it passes on, nor repeat it to the same process; and it cannot invent one.',
+    tests(
+      'packages/chain/src/relays.test.ts',
+      'a peer that is not listed presents the token',
+      'the token is for no request, also when it is known from its signer',
+      'the request has %s',
+      'the token comes again, also with another signature that is as good',
+    ),
+  ),
+  promise(
     'The client of a proxy is known by a certificate that was verified again, from listed proxies only, and counts where a rule accepts that evidence.',
     tests('packages/chain/src/forwarded-plugin.test.ts', '%s: %s'),
     tests(rules, 'of a proxy is accepted by a rule that says so, and by no other'),

@@ -23,14 +23,18 @@ export class SignedChain implements CallChain {
   readonly act: CallActor
   readonly #hops: readonly VerifiedHop[]
 
-  /** @param hops - origin first, and at least one */
-  constructor(hops: readonly VerifiedHop[]) {
+  /**
+   * @param hops - origin first, and at least one
+   * @param relay - the peer that presented them, if it is not the last of them: it is the caller then
+   */
+  constructor(hops: readonly VerifiedHop[], relay: SpiffeId | null = null) {
     this.#hops = hops
     const subjects = hops.map(({ sub }) => sub)
+    if (relay !== null) subjects.push(relay)
     this.origin = subjects[0]!
     this.via = Object.freeze(subjects.slice(1, -1))
     this.caller = subjects.at(-1)!
-    this.depth = hops.length
+    this.depth = subjects.length
     this.validUntil = endOf(hops)
     this.act = actorView(subjects)
     Object.freeze(this)

@@ -14,6 +14,7 @@ import {
   type ChainVerifierOptions,
 } from './verify/chain-verifier.ts'
 import type { ChainFields } from './wire/headers.ts'
+import type { RelayedRequest } from './wire/request-hash.ts'
 
 /** Options of {@link Chains}. `source` is required. */
 export interface ChainsOptions extends ChainVerifierOptions {
@@ -29,6 +30,7 @@ export interface ChainsOptions extends ChainVerifierOptions {
 const NAMES: readonly (keyof ChainsOptions)[] = [
   'source',
   'handTo',
+  'relays',
   'tokenLifetimeMs',
   'revocation',
   'clockSkewMs',
@@ -66,9 +68,14 @@ export class Chains {
    *
    * @param fields - the values of `Svid-Chain` and `Svid-Chain-Certs`, one for each field line
    * @param peer - the verified peer of the connection; `null` for one without an identity
+   * @param request - what a relay has to present unchanged. Default: relays present nothing.
    */
-  verify(fields: ChainFields, peer: ConnectionPeer | null): ChainVerification {
-    const verification = this.#verifier.verify(fields, peer?.spiffeId ?? null)
+  verify(
+    fields: ChainFields,
+    peer: ConnectionPeer | null,
+    request: RelayedRequest | null = null,
+  ): ChainVerification {
+    const verification = this.#verifier.verify(fields, peer?.spiffeId ?? null, request)
     if (!verification.ok && chainRefused.hasSubscribers) {
       chainRefused.publish(Object.freeze<ChainRefusedEvent>({ code: verification.code, peer }))
     }
@@ -79,12 +86,18 @@ export class Chains {
    * Returns the headers of a call to `audience` that continues `chain`; with `null`, of one that this service makes for itself.
    * A chain that a proxy forwarded is not carried on: this service is the origin then.
    *
-   * @param audience - the SPIFFE ID of one workload: the very one that the client demands of the server
-   * @throws {@link ChainError} `invalid-audience`, `invalid-chain`, `not-handed-to`, `no-svid`, `key-unsupported`,
-   *   `chain-expired`, `chain-too-deep`, `chain-too-large`
+   * @param audience - the SPIFFE ID of one workload: the very one that the client demands of the server, unless that is a
+   *   relay
+   * @param request - the request, if a relay stands before the audience. The headers are then good for it alone, once, and for 60 s.
+   * @throws {@link ChainError} `invalid-audience`, `invalid-chain`, `invalid-request`, `not-handed-to`, `no-svid`,
+   *   `key-unsupported`, `chain-expired`, `chain-too-deep`, `chain-too-large`
    */
-  headersFor(audience: SpiffeId | string, chain: CallChain | null): ChainHeaders {
-    return this.#sender.headersFor(audience, chain)
+  headersFor(
+    audience: SpiffeId | string,
+    chain: CallChain | null,
+    request?: RelayedRequest,
+  ): ChainHeaders {
+    return this.#sender.headersFor(audience, chain, request)
   }
 
   /** Calls `run` in the context of a call, for `currentPeer`, `currentChain`, `chainHeaders` and `asItself`. */

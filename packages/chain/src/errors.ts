@@ -15,6 +15,8 @@ export type ChainErrorCode =
   | 'unauthenticated'
   /** The audience is not the SPIFFE ID of one workload. */
   | 'invalid-audience'
+  /** The request that a token is to be bound to has no method or no target, or not as on the wire. */
+  | 'invalid-request'
   /** The chain to continue is not one that this package has verified, but a copy, say. */
   | 'invalid-chain'
   /** The option `handTo` does not name the audience: whoever receives a token may act for this service. */

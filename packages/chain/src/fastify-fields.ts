@@ -1,11 +1,21 @@
 import type { FastifyRequest } from 'fastify'
 import { CERTIFICATES_HEADER, CHAIN_HEADER, type ChainFields } from './wire/headers.ts'
+import type { RelayedRequest } from './wire/request-hash.ts'
 
 /** The lines of the two headers. Not `request.headers`, which joins them. */
 export function fieldsOf(request: FastifyRequest): ChainFields {
   return {
     chain: headerLines(request, CHAIN_HEADER),
     certificates: headerLines(request, CERTIFICATES_HEADER),
+  }
+}
+
+/** The request as it came, before Fastify's `rewriteUrl`. */
+export function relayedRequestOf(request: FastifyRequest): RelayedRequest {
+  return {
+    method: request.method,
+    target: request.originalUrl,
+    contentDigest: headerLines(request, 'content-digest').join(', '),
   }
 }
 

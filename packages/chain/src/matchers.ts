@@ -2,6 +2,7 @@ import {
   SpiffeError,
   toMatcher,
   type MatcherInput,
+  type SpiffeId,
   type SpiffeIdMatcher,
 } from '@fastify-spiffe/spiffe'
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
@@ -18,6 +19,17 @@ export function readMatchers(
   list: readonly MatcherInput[],
 ): readonly SpiffeIdMatcher[] {
   return list.map((entry, position) => readMatcher(`${key}[${position}]`, entry))
+}
+
+/** Whether any matches. One of the application that throws, or answers no boolean, matches nobody: what was sent must not throw. */
+export function isListed(matchers: readonly SpiffeIdMatcher[], id: SpiffeId): boolean {
+  return matchers.some((matcher) => {
+    try {
+      return matcher.capture(id) !== null
+    } catch {
+      return false
+    }
+  })
 }
 
 function readMatcher(key: string, entry: MatcherInput): SpiffeIdMatcher {

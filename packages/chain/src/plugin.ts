@@ -4,11 +4,12 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { fastifyPlugin } from 'fastify-plugin'
 import { Chains, type ChainsOptions } from './chains.ts'
 import { ChainError } from './errors.ts'
-import { fieldsOf } from './fastify-fields.ts'
+import { fieldsOf, relayedRequestOf } from './fastify-fields.ts'
 import { reader, withoutFastifyOptions } from './options.ts'
 import type { ChainRefusalCode } from './refusal.ts'
 import { decorateChain, FORWARDED, setChain } from './request-slot.ts'
 import type { ChainHeaders } from './send/chain-sender.ts'
+import type { RelayedRequest } from './wire/request-hash.ts'
 
 /** Options of the plugin `chain`. `source` is required. */
 export interface ChainOptions extends ChainsOptions {
@@ -23,11 +24,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /**
      * Returns the headers with which this request is continued to `audience`, the SPIFFE ID of one workload: the very one
-     * that the client demands of the server.
+     * that the client demands of the server, unless that is a relay: the headers are then made for one request.
      *
      * @throws `ChainError` rather than returning the headers of a weaker chain
      */
-    readonly chainHeaders: (audience: SpiffeId | string) => ChainHeaders
+    readonly chainHeaders: (audience: SpiffeId | string, request?: RelayedRequest) => ChainHeaders
   }
 
   interface FastifyInstance {
@@ -52,15 +53,17 @@ async function plugin(fastify: FastifyInstance, options: ChainOptions): Promise<
   const hasContext = reader.asBoolean('context', context, true)
   fastify.decorate('chains', chains)
   decorateChain(fastify)
-  fastify.decorateRequest('chainHeaders', function chainHeaders(audience) {
-    return chains.headersFor(audience, this.chain)
+  fastify.decorateRequest('chainHeaders', function chainHeaders(audience, request) {
+    return chains.headersFor(audience, this.chain, request)
   })
   addHooks(fastify, chains, hasContext)
 }
 
 function addHooks(fastify: FastifyInstance, chains: Chains, hasContext: boolean): void {
   fastify.addHook('onRequest', function spiffeChain(request, reply, done) {
-    const verification = chains.verify(fieldsOf(request), request.peer)
+    const fields = fieldsOf(request)
+    const relayed = fields.chain.length === 0 ? null : relayedRequestOf(request)
+    const verification = chains.verify(fields, request.peer, relayed)
     if (!verification.ok) {
       done(refuse(request, reply, verification.code))
       return

@@ -11,13 +11,16 @@ import type { RefusalCode } from '@fastify-spiffe/spiffe'
  * - `chain-broken`: a token does not continue the one before it;
  * - `chain-wrong-audience`: the last token is for another workload;
  * - `chain-not-yet-valid`, `chain-expired`, `chain-lifetime`: the times of a token;
- * - `chain-caller-mismatch`: the last token is not by the peer of the connection;
+ * - `chain-caller-mismatch`: the last token is not by the peer of the connection, which is no relay either;
+ * - `chain-request-mismatch`: a relay presents a token that is for another request;
  * - `chain-certificate-missing`: no certificate was sent that a token names;
  * - `chain-certificate:…`: the certificate of a hop was refused, with the code of the verifier;
  * - `chain-subject-mismatch`: the certificate of a hop names another SPIFFE ID than its token;
  * - `chain-key-unsupported`: the key of a hop is neither on P-256 nor on P-384;
  * - `chain-algorithm`: the algorithm or the size of a signature does not fit the key;
- * - `chain-signature`: a signature is not by the key of its hop.
+ * - `chain-signature`: a signature is not by the key of its hop;
+ * - `chain-replayed`: a relay presents a token again;
+ * - `chain-busy`: so many relayed tokens came within a minute that no further one can be remembered.
  */
 export type ChainRefusalCode =
   | 'chain-duplicate'
@@ -31,12 +34,15 @@ export type ChainRefusalCode =
   | 'chain-expired'
   | 'chain-lifetime'
   | 'chain-caller-mismatch'
+  | 'chain-request-mismatch'
   | 'chain-certificate-missing'
   | `chain-certificate:${RefusalCode}`
   | 'chain-subject-mismatch'
   | 'chain-key-unsupported'
   | 'chain-algorithm'
   | 'chain-signature'
+  | 'chain-replayed'
+  | 'chain-busy'
 
 /** A refused chain. */
 export interface ChainRefusal {

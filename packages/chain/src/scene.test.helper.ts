@@ -108,6 +108,7 @@ export interface Forgery {
   readonly key?: MintedCertificate
   readonly dsaEncoding?: 'der' | 'ieee-p1363'
   readonly signature?: Buffer
+  readonly singleUse?: { readonly jti?: string; readonly req?: string }
   readonly hash?: string
 }
 
@@ -135,10 +136,11 @@ function payloadOf(
   sub: string,
   aud: string,
   prv: string | null,
-  { iat = NOW_SECONDS, exp = NOW_SECONDS + 120 }: Forgery,
+  { iat = NOW_SECONDS, exp = NOW_SECONDS + 120, singleUse: { jti, req } = {} }: Forgery,
 ): string {
   const link = prv === null ? '' : `,"prv":"${prv}"`
-  return `{"sub":"${sub}","aud":"${aud}","iat":${iat},"exp":${exp}${link}}`
+  const once = [jti && `,"jti":"${jti}"`, req && `,"req":"${req}"`].filter(Boolean).join('')
+  return `{"sub":"${sub}","aud":"${aud}","iat":${iat},"exp":${exp}${link}${once}}`
 }
 
 function signatureOf(
@@ -152,4 +154,19 @@ function signatureOf(
 export function certificatesField(...minted: readonly MintedCertificate[]): string {
   const ders = new Map(minted.flatMap(({ chain }) => chain).map((der) => [sha256(der), der]))
   return [...ders.values()].map((der) => `:${der.toString('base64')}:`).join(', ')
+}
+
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+
+/** The same token with (r, n - s) in place of (r, s), which is as good a signature. */
+export function malleated(token: string): string {
+  const [header = '', payload = '', signature = ''] = token.split('.')
+  const octets = Buffer.from(signature, 'base64url')
+  const s = BigInt(`0x${octets.subarray(32).toString('hex')}`)
+  const other = Buffer.from((P256_ORDER - s).toString(16).padStart(64, '0'), 'hex')
+  return [
+    header,
+    payload,
+    Buffer.concat([octets.subarray(0, 32), other]).toString('base64url'),
+  ].join('.')
 }

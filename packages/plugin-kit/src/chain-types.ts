@@ -12,7 +12,7 @@ export interface CallChain {
   readonly origin: SpiffeId
   /** The workloads between the origin and the caller, in order. */
   readonly via: readonly SpiffeId[]
-  /** The last workload of the chain: the peer of the connection. */
+  /** The last workload of the chain: the peer of the connection, which may be a proxy or a relay. */
   readonly caller: SpiffeId
   /** `signed`: each hop has signed for the next; `forwarded`: a proxy says so, and the certificate was verified again. */
   readonly evidence: 'signed' | 'forwarded'

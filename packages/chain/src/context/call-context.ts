@@ -4,6 +4,7 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { ConnectionPeer } from '@fastify-spiffe/tls'
 import { ChainError } from '../errors.ts'
 import type { ChainHeaders, ChainSender } from '../send/chain-sender.ts'
+import type { RelayedRequest } from '../wire/request-hash.ts'
 
 /** Who calls, and for whom. It has neither the request nor a key. */
 interface CallContext {
@@ -36,13 +37,14 @@ export function currentChain(): CallChain | null {
 /**
  * Returns the headers with which the call that is being handled is continued to `audience`, as `request.chainHeaders` does.
  *
- * @param audience - the SPIFFE ID of one workload: the very one that the client demands of the server
- * @throws {@link ChainError} `no-context` outside of a call; `invalid-audience`, `not-handed-to`, `no-svid`,
+ * @param audience - the SPIFFE ID of one workload: the very one that the client demands of the server, unless that is a relay
+ * @param request - the request, if a relay stands before the audience. The headers are then good for it alone, once, and for 60 s.
+ * @throws {@link ChainError} `no-context` outside of a call; `invalid-audience`, `invalid-request`, `not-handed-to`, `no-svid`,
  *   `key-unsupported`, `chain-expired`, `chain-too-deep`, `chain-too-large`
  */
-export function chainHeaders(audience: SpiffeId | string): ChainHeaders {
+export function chainHeaders(audience: SpiffeId | string, request?: RelayedRequest): ChainHeaders {
   const context = storage.getStore()
-  if (context !== undefined) return context.sender.headersFor(audience, context.chain)
+  if (context !== undefined) return context.sender.headersFor(audience, context.chain, request)
   throw new ChainError('no-context', 'chainHeaders was called outside of a request')
 }
 

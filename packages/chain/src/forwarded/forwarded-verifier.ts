@@ -2,6 +2,7 @@ import type { CallChain } from '@fastify-spiffe/plugin-kit'
 import { Certificate, SpiffeError, type SpiffeId } from '@fastify-spiffe/spiffe'
 import { CertificateVerifier, TlsError, type VerifiedCertificate } from '@fastify-spiffe/tls'
 import { ChainError } from '../errors.ts'
+import { isListed } from '../matchers.ts'
 import { reader } from '../options.ts'
 import { thumbprintOf } from '../wire/token.ts'
 import { readClientCert } from './client-cert.ts'
@@ -76,7 +77,7 @@ function judged(
 ): ForwardedVerification {
   const { spiffeId } = verified
   if (uri !== null && uri !== spiffeId.toString()) return refuseForwarded('forwarded-uri-mismatch')
-  if (!speaksFor.some((matcher) => matcher.matches(spiffeId))) {
+  if (!isListed(speaksFor, spiffeId)) {
     return refuseForwarded('forwarded-not-spoken-for')
   }
   return Object.freeze({ ok: true, chain: new ForwardedChain(verified, peer) })

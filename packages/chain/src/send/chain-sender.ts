@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { CallChain } from '@fastify-spiffe/plugin-kit'
 import type {
   MatcherInput,
@@ -14,8 +15,10 @@ import {
   MAX_CERTIFICATES,
   MAX_CHAIN_OCTETS,
   MAX_DEPTH,
+  MAX_RELAYED_LIFETIME_SECONDS,
 } from '../wire/limits.ts'
-import { thumbprintOf, tokenHash, writeSigningInput } from '../wire/token.ts'
+import { assertRequestHash, type RelayedRequest } from '../wire/request-hash.ts'
+import { thumbprintOf, tokenHash, writeSigningInput, type SingleUseClaims } from '../wire/token.ts'
 import { readAudience, readHandTo } from './hand-to.ts'
 
 /** The two headers of a call, or the two entries of its gRPC metadata. Frozen. */
@@ -65,22 +68,48 @@ export class ChainSender {
 
   /**
    * Returns the headers of a call to `audience`. With a signed chain they continue it; without one, or with one that a proxy
-   * forwarded, they begin one of which this service is the origin.
+   * forwarded, they begin one of which this service is the origin. With a request they are for it alone, and made anew each time.
    *
    * @throws {@link ChainError} rather than returning the headers of a weaker chain
    */
-  headersFor(audience: SpiffeId | string, chain: CallChain | null): ChainHeaders {
+  headersFor(
+    audience: SpiffeId | string,
+    chain: CallChain | null,
+    request?: RelayedRequest,
+  ): ChainHeaders {
     const inbound = signedChainOf(chain)
+    if (request !== undefined) return this.#headersOnce(audience, inbound, request)
     const known = this.#sentFor(inbound)
     const sent = known.get(audience.toString())
     const [now, svid] = [this.#clock(), this.#source.svid]
     if (inbound !== null) assertHolds(inbound, now)
     if (sent !== undefined && sent.svid === svid && isReusable(sent, now)) return sent.headers
-    const next = readAudience(audience)
-    this.#assertHandedTo(next)
-    const fresh = sign(next, { svid, inbound, now, lifetimeMs: this.#lifetimeMs })
+    const next = this.#readAudience(audience)
+    const fresh = sign(next, { svid, inbound, now, lifetimeMs: this.#lifetimeMs, singleUse: null })
     remember(known, next.toString(), fresh)
     return fresh.headers
+  }
+
+  #headersOnce(
+    audience: SpiffeId | string,
+    inbound: SignedChain | null,
+    request: RelayedRequest,
+  ): ChainHeaders {
+    const singleUse = {
+      jti: randomBytes(16).toString('base64url'),
+      req: assertRequestHash(request),
+    }
+    const now = this.#clock()
+    if (inbound !== null) assertHolds(inbound, now)
+    const lifetimeMs = Math.min(this.#lifetimeMs, MAX_RELAYED_LIFETIME_SECONDS * 1000)
+    const signing = { svid: this.#source.svid, inbound, now, lifetimeMs, singleUse }
+    return sign(this.#readAudience(audience), signing).headers
+  }
+
+  #readAudience(audience: SpiffeId | string): SpiffeId {
+    const next = readAudience(audience)
+    this.#assertHandedTo(next)
+    return next
   }
 
   #sentFor(inbound: SignedChain | null): Map<string, Sent> {
@@ -91,7 +120,7 @@ export class ChainSender {
   }
 
   #assertHandedTo(audience: SpiffeId): void {
-    if (this.#handTo.some((matcher) => matcher.matches(audience))) return
+    if (this.#handTo.some((matcher) => matcher.capture(audience) !== null)) return
     const message = `handTo does not name ${audience.toString()}, who could then act for this service`
     throw new ChainError('not-handed-to', message)
   }
@@ -130,9 +159,10 @@ interface Signing {
   readonly inbound: SignedChain | null
   readonly now: number
   readonly lifetimeMs: number
+  readonly singleUse: SingleUseClaims | null
 }
 
-function sign(audience: SpiffeId, { svid, inbound, now, lifetimeMs }: Signing): Sent {
+function sign(audience: SpiffeId, { svid, inbound, now, lifetimeMs, singleUse }: Signing): Sent {
   const hops = inbound === null ? [] : SignedChain.hopsOf(inbound)
   const signer = assertSigner(svid, hops)
   const algorithm = signer.jwsAlgorithm
@@ -149,7 +179,7 @@ function sign(audience: SpiffeId, { svid, inbound, now, lifetimeMs }: Signing): 
   }
   const before = hops.at(-1)
   const prv = before === undefined ? null : tokenHash(before.text)
-  const claims = { sub: signer.spiffeId, aud: audience, iat, exp, prv }
+  const claims = { sub: signer.spiffeId, aud: audience, iat, exp, prv, singleUse }
   const input = writeSigningInput(algorithm, thumbprintOf(signer.leaf.raw), claims)
   const signature = signer.sign(Buffer.from(input, 'latin1')).toString('base64url')
   const headers = writeHeaders(hops, `${input}.${signature}`, signer)

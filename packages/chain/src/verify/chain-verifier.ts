@@ -1,6 +1,7 @@
 import type { CallChain } from '@fastify-spiffe/plugin-kit'
-import type { SpiffeId, X509MaterialSource } from '@fastify-spiffe/spiffe'
+import type { MatcherInput, SpiffeId, X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { CertificateVerifier, type CertificateVerifierOptions } from '@fastify-spiffe/tls'
+import { SignedChain } from '../call-chain.ts'
 import { refuse, type ChainRefusal } from '../refusal.ts'
 import {
   readFields,
@@ -9,9 +10,12 @@ import {
   type ReadChain,
   type SingleFields,
 } from '../wire/headers.ts'
-import { claimsRefusal, isLinked, type Presentation } from './claims.ts'
+import type { RelayedRequest } from '../wire/request-hash.ts'
+import { claimsRefusal, isBy, isLinked, type Presentation } from './claims.ts'
 import { verifyHops } from './hops.ts'
 import { ChainMemo } from './memo.ts'
+import { Relays } from './relays.ts'
+import { SingleUses } from './single-uses.ts'
 
 /** Options of {@link ChainVerifier}. `source` is required. */
 export interface ChainVerifierOptions extends Pick<
@@ -20,6 +24,11 @@ export interface ChainVerifierOptions extends Pick<
 > {
   /** Gives the own SPIFFE ID, and the bundles to verify the certificates of hops with. */
   readonly source: X509MaterialSource
+  /**
+   * Who may present tokens of others: SPIFFE IDs, patterns or matchers, each of which names its trust domains. The sender binds
+   * such a token to one request, which a relay can neither change nor repeat. Default: nobody.
+   */
+  readonly relays?: readonly MatcherInput[]
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number
 }
@@ -37,28 +46,39 @@ export class ChainVerifier {
   readonly #clock: () => number
   readonly #certificates: CertificateVerifier
   readonly #memo = new ChainMemo()
+  readonly #relays: Relays
+  readonly #singleUses = new SingleUses()
 
-  constructor({ source, clock = Date.now, ...rules }: ChainVerifierOptions) {
+  /** @throws {@link ChainError} `invalid-option`; {@link TlsError} `invalid-option` */
+  constructor({ source, clock = Date.now, relays, ...rules }: ChainVerifierOptions) {
     this.#source = source
     this.#clock = clock
+    this.#relays = new Relays(relays)
     this.#certificates = new CertificateVerifier({ source, ...rules })
   }
 
   /**
    * Verifies what a caller presents. What was sent never makes it throw.
    * @param caller - the verified peer of the connection; `null` for one without an identity
+   * @param request - for tokens that a relay presents; `null`: none does
    */
-  verify(fields: ChainFields, caller: SpiffeId | null): ChainVerification {
+  verify(
+    fields: ChainFields,
+    caller: SpiffeId | null,
+    request: RelayedRequest | null,
+  ): ChainVerification {
     const single = singleFields(fields)
     if (single === null) return NONE
     if ('ok' in single) return single
-    const presentation = { self: this.#self(), caller, now: this.#clock() }
+    const relayed = this.#relays.has(caller) ? request : null
+    const presentation = { self: this.#self(), caller, relayed, now: this.#clock() }
     return this.#remembered(single, presentation) ?? this.#afresh(single, presentation)
   }
 
   #remembered(fields: SingleFields, presentation: Presentation): ChainVerification | null {
     const entry = this.#memo.find(fields)
-    if (entry === undefined) return null
+    // What a relay presents is never taken from memory: it may come once.
+    if (entry === undefined || !isBy(entry.tokens, presentation.caller)) return null
     const code = claimsRefusal(entry.tokens, presentation)
     if (code !== null) return refuse(code)
     const chain = this.#memo.revive(fields, entry, presentation.now)
@@ -74,12 +94,21 @@ export class ChainVerifier {
     return code === null ? this.#verifyHops(fields, read, presentation) : refuse(code)
   }
 
-  #verifyHops(fields: SingleFields, read: ReadChain, { now }: Presentation): ChainVerification {
+  #verifyHops(
+    fields: SingleFields,
+    read: ReadChain,
+    { caller, now }: Presentation,
+  ): ChainVerification {
     const hops = verifyHops(read, this.#certificates, now)
     if ('ok' in hops) return hops
-    const caller = read.tokens.at(-1)!.claims.sub
-    const chain = this.#memo.store(fields, read.tokens, hops, caller)
-    return Object.freeze({ ok: true, chain })
+    if (isBy(read.tokens, caller)) {
+      const chain = this.#memo.store(fields, read.tokens, hops, caller)
+      return Object.freeze({ ok: true, chain })
+    }
+    const code = this.#singleUses.use(read.tokens.at(-1)!.claims, now)
+    return code === null
+      ? Object.freeze({ ok: true, chain: new SignedChain(hops, caller) })
+      : refuse(code)
   }
 
   #self(): SpiffeId | null {

@@ -1,7 +1,9 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { ChainRefusalCode } from '../refusal.ts'
 import { MAX_LIFETIME_SECONDS, MAX_SKEW_MS } from '../wire/limits.ts'
+import type { RelayedRequest } from '../wire/request-hash.ts'
 import { tokenHash, type HopClaims, type HopToken } from '../wire/token.ts'
+import { relayRefusal } from './relays.ts'
 
 /** Who presents a chain, and to whom. */
 export interface Presentation {
@@ -9,6 +11,8 @@ export interface Presentation {
   readonly self: SpiffeId | null
   /** The verified peer of the connection; `null` for one without an identity. */
   readonly caller: SpiffeId | null
+  /** What a caller that is a listed relay presents the chain with; `null` for any other. */
+  readonly relayed: RelayedRequest | null
   /** Milliseconds since the epoch. */
   readonly now: number
 }
@@ -16,7 +20,7 @@ export interface Presentation {
 /** Why the tokens, whoever signed them, are not a chain by this caller for us now; `null`: they are. {@link isLinked} comes before. */
 export function claimsRefusal(
   tokens: readonly HopToken[],
-  { self, caller, now }: Presentation,
+  { self, caller, relayed, now }: Presentation,
 ): ChainRefusalCode | null {
   const last = tokens.at(-1)!.claims
   if (self === null || !last.aud.equals(self)) return 'chain-wrong-audience'
@@ -24,7 +28,13 @@ export function claimsRefusal(
     const code = timeRefusal(claims, now)
     if (code !== null) return code
   }
-  return caller !== null && last.sub.equals(caller) ? null : 'chain-caller-mismatch'
+  if (isBy(tokens, caller)) return null
+  return relayed === null ? 'chain-caller-mismatch' : relayRefusal(last, relayed)
+}
+
+/** Whether the last token is by the peer itself. */
+export function isBy(tokens: readonly HopToken[], caller: SpiffeId | null): caller is SpiffeId {
+  return caller !== null && tokens.at(-1)!.claims.sub.equals(caller)
 }
 
 /** Whether each token but the first continues the one before it, and is by the workload that one was for. */

@@ -14,6 +14,16 @@ export interface HopClaims {
   readonly exp: number
   /** {@link tokenHash} of the token that the signer was called with; `null` for the origin. */
   readonly prv: string | null
+  /** For a request that passes a relay; `null`: only the signer itself presents the token. */
+  readonly singleUse: SingleUseClaims | null
+}
+
+/** What makes a token one for a single request, whoever presents it. */
+export interface SingleUseClaims {
+  /** 16 random octets, base64url. */
+  readonly jti: string
+  /** `requestHash` of the request. */
+  readonly req: string
 }
 
 /** A token as it was sent: nothing of it is proven. */
@@ -34,7 +44,7 @@ const TYP = 'svid-hop+jwt'
 const HEADER =
   /^\{"alg":"([\x21\x23-\x5b\x5d-\x7e]{1,16})","typ":"svid-hop\+jwt","x5t#S256":"([\w-]{43})"\}$/
 const PAYLOAD =
-  /^\{"sub":"([\x21\x23-\x5b\x5d-\x7e]+)","aud":"([\x21\x23-\x5b\x5d-\x7e]+)","iat":(0|[1-9]\d{0,11}),"exp":(0|[1-9]\d{0,11})(?:,"prv":"([\w-]{43})")?\}$/
+  /^\{"sub":"([\x21\x23-\x5b\x5d-\x7e]+)","aud":"([\x21\x23-\x5b\x5d-\x7e]+)","iat":(0|[1-9]\d{0,11}),"exp":(0|[1-9]\d{0,11})(?:,"prv":"([\w-]{43})")?(?:,"jti":"([\w-]{22})","req":"([\w-]{43})")?\}$/
 
 /** Writes what is signed (RFC 7515 §5.1): members in this order, without white space and escapes. */
 export function writeSigningInput(
@@ -42,7 +52,7 @@ export function writeSigningInput(
   thumbprint: string,
   claims: HopClaims,
 ): string {
-  const { sub, aud, iat, exp, prv } = claims
+  const { sub, aud, iat, exp, prv, singleUse } = claims
   const header = JSON.stringify({ alg, typ: TYP, 'x5t#S256': thumbprint })
   const payload = JSON.stringify({
     sub: sub.toString(),
@@ -50,6 +60,7 @@ export function writeSigningInput(
     iat,
     exp,
     ...(prv !== null && { prv }),
+    ...(singleUse !== null && { jti: singleUse.jti, req: singleUse.req }),
   })
   return `${encode(header)}.${encode(payload)}`
 }
@@ -65,18 +76,20 @@ export function readToken(text: string): HopToken | null {
   // Octets beyond ASCII match neither expression.
   const [, alg, thumbprint] = HEADER.exec(header.toString('latin1')) ?? []
   const claims = readClaims(payload.toString('latin1'))
-  if (alg === undefined || !isDigest(thumbprint) || claims === null) return null
+  if (alg === undefined || !isExact(thumbprint) || claims === null) return null
   const signingInput = text.slice(0, text.lastIndexOf('.'))
   return { text, signingInput, signature, alg, thumbprint, claims }
 }
 
 function readClaims(json: string): HopClaims | null {
-  const [whole, sub, aud, iat, exp, prv] = PAYLOAD.exec(json) ?? []
+  const [whole, sub, aud, iat, exp, prv, jti, req] = PAYLOAD.exec(json) ?? []
   if (whole === undefined) return null
   const [signer, next] = [readWorkload(sub), readWorkload(aud)]
   if (signer === null || next === null) return null
-  if (prv !== undefined && !isDigest(prv)) return null
-  return { sub: signer, aud: next, iat: Number(iat), exp: Number(exp), prv: prv ?? null }
+  if (![prv, jti, req].every((text) => text === undefined || isExact(text))) return null
+  const singleUse = jti === undefined || req === undefined ? null : { jti, req }
+  const times = { iat: Number(iat), exp: Number(exp) }
+  return { sub: signer, aud: next, ...times, prv: prv ?? null, singleUse }
 }
 
 /** X509-SVID §2: a workload has a path. */
@@ -85,8 +98,8 @@ function readWorkload(text: string | undefined): SpiffeId | null {
   return parsed.ok && parsed.value.path !== '' ? parsed.value : null
 }
 
-/** Whether a text of 43 characters is how SHA-256 is written: without bits that nobody reads. */
-function isDigest(text: string | undefined): text is string {
+/** Whether a text is how octets are written: without bits that nobody reads. */
+function isExact(text: string | undefined): text is string {
   return text !== undefined && decodeBase64Url(text) !== null
 }
 

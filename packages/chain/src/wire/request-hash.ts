@@ -1,0 +1,36 @@
+import { hash } from 'node:crypto'
+import { ChainError } from '../errors.ts'
+
+/** A request that passes a relay, as its receiver gets it. */
+export interface RelayedRequest {
+  /** Such as `POST`. It counts as it is written. */
+  readonly method: string
+  /** Path and query, as they are on the wire. */
+  readonly target: string
+  /** The value of the header `Content-Digest` (RFC 9530). Default: the request has none, and the relay may change its body. */
+  readonly contentDigest?: string
+}
+
+// RFC 9110 §5.6.2.
+const METHOD = /^[\w!#$%&'*+.^`|~-]+$/
+const TARGET = /^[\x21-\x7e]+$/
+const FIELD_VALUE = /^[\x20-\x7e]*$/
+
+/**
+ * Returns what a token has as `req`: SHA-256, since tokens travel on and paths hold personal data. `null` for what no request line
+ * can hold: with a line feed it could be read as another request.
+ */
+export function requestHash({ method, target, contentDigest = '' }: RelayedRequest): string | null {
+  const isRequest = METHOD.test(method) && TARGET.test(target) && FIELD_VALUE.test(contentDigest)
+  return isRequest ? hash('sha256', `${method}\n${target}\n${contentDigest}`, 'base64url') : null
+}
+
+/** @throws {@link ChainError} `invalid-request` */
+export function assertRequestHash(request: RelayedRequest): string {
+  const req = typeof request === 'object' && request !== null ? requestHash(request) : null
+  if (req !== null) return req
+  throw new ChainError(
+    'invalid-request',
+    'the request must have a method and a target as on the wire',
+  )
+}
