@@ -57,7 +57,10 @@ export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
 export {
   allOf,
   matchAny,
+  Bundle,
   BundleSet,
+  JwtAuthority,
+  JwtBundle,
   matchId,
   matchMemberOf,
   not,
@@ -65,11 +68,13 @@ export {
   anyOf,
   pathTemplate,
   matchPattern,
+  parseBundleMap,
   RevocationList,
   SpiffeError,
   SpiffeId,
   SpiffeIdMatcher,
   splitCertificates,
+  stringifyBundleMap,
   TrustDomain,
   verifyX509Svid,
   withRevocationLists,
@@ -77,13 +82,18 @@ export {
   X509Svid,
 } from '@fastify-spiffe/spiffe'
 export type {
+  BundleParts,
   Captures,
+  IgnoredKey,
+  IgnoredKeyReason,
+  JwtBundleSource,
   RevocationListSource,
   RevocationListsByTrustDomain,
   RevocationOptions,
   RevocationPolicy,
   SourceState,
   SpiffeErrorCode,
+  WitKey,
   X509MaterialSource,
 } from '@fastify-spiffe/spiffe'
 export { spiffeServer, svid, SvidPluginError } from '@fastify-spiffe/svid'

@@ -3,7 +3,7 @@ import { entry } from '../support/run-target.ts'
 import type { TargetEntry } from '../support/target.ts'
 import { openProviders } from './attribute-provider.ts'
 import { openAuthzen } from './authzen.ts'
-import { openBundles } from './bundle.ts'
+import { openBundleMaps, openBundles } from './bundle.ts'
 import { openCertificates } from './certificate.ts'
 import { openChains } from './chain.ts'
 import { openDecisionKeys } from './decision-key.ts'
@@ -15,6 +15,7 @@ import { openPem } from './pem.ts'
 import { openBoots, openPolicies } from './policy.ts'
 import { openRevocationLists } from './revocation-list.ts'
 import { openSpiffeIds, openTrustDomains } from './spiffe-id.ts'
+import { openX509Bundles } from './x509-bundle.ts'
 import { openEndpoint } from './workload-endpoint.ts'
 import { openMessages } from './workload-message.ts'
 
@@ -31,6 +32,8 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('pem', 60, openPem),
     entry('revocation-list', 60, openRevocationLists),
     entry('bundle', 40, openBundles),
+    entry('bundle-map', 20, openBundleMaps),
+    entry('x509-bundle', 40, openX509Bundles),
     entry('workload-message', 60, openMessages),
     entry('workload-endpoint', 5, openEndpoint),
     entry('policy', 30, openPolicies),

@@ -1,5 +1,6 @@
 import type { X509Svid } from '../svid/x509-svid.ts'
-import type { BundleSet } from '../x509/bundle-set.ts'
+import type { BundleSet } from '../bundle/bundle-set.ts'
+import type { JwtBundle } from '../bundle/jwt-bundle.ts'
 
 /**
  * The state of a source.
@@ -71,6 +72,11 @@ export interface X509SvidSource extends Source {
 /** A supply of the X.509 bundles to verify peers against, one for each trust domain. */
 export interface X509BundleSource extends Source {
   readonly bundles: BundleSet
+}
+
+/** A supply of the JWT bundles to verify JWT-SVIDs against, one for each trust domain. */
+export interface JwtBundleSource extends Source {
+  readonly jwtBundles: BundleSet<JwtBundle>
 }
 
 /** A supply of both, which a TLS endpoint needs. */

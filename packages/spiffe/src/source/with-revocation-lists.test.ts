@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { TrustDomain } from '../id/spiffe-id.ts'
-import { BundleSet } from '../x509/bundle-set.ts'
+import { BundleSet } from '../bundle/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { RevocationList } from '../x509/revocation-list.ts'
 import { forgeList } from '../x509/revocation-list.test.support.ts'

@@ -1,6 +1,6 @@
 import { SpiffeError } from '../errors.ts'
 import { TrustDomain } from '../id/spiffe-id.ts'
-import { BundleSet } from '../x509/bundle-set.ts'
+import { BundleSet } from '../bundle/bundle-set.ts'
 import type { X509Bundle } from '../x509/bundle.ts'
 import type { RevocationList } from '../x509/revocation-list.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { TrustDomain } from '../id/spiffe-id.ts'
 import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
-import { BundleSet } from '../x509/bundle-set.ts'
+import { BundleSet } from '../bundle/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import {
   bitString,

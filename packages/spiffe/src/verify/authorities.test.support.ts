@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync } from 'node:crypto'
 import { tlv } from '../der/der.test.support.ts'
 import { contextTag, TAG } from '../der/tags.ts'
 import { TrustDomain } from '../id/spiffe-id.ts'
-import { BundleSet } from '../x509/bundle-set.ts'
+import { BundleSet } from '../bundle/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { Certificate } from '../x509/certificate.ts'
 import {

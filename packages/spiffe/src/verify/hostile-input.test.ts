@@ -4,7 +4,7 @@ import { TrustDomain } from '../id/spiffe-id.ts'
 import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
 import { SpiffeError } from '../errors.ts'
-import { BundleSet } from '../x509/bundle-set.ts'
+import { BundleSet } from '../bundle/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { Certificate } from '../x509/certificate.ts'
 import {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import { TrustDomain } from '../id/spiffe-id.ts'
-import { BundleSet } from '../x509/bundle-set.ts'
+import { BundleSet } from '../bundle/bundle-set.ts'
 import { X509Bundle } from '../x509/bundle.ts'
 import { Certificate } from '../x509/certificate.ts'
 import { newKeyPair, type KeyPair } from '../x509/x509.test.support.ts'

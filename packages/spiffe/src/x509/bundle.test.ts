@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals'
 import { tlv } from '../der/der.test.support.ts'
 import { TAG } from '../der/tags.ts'
 import { TrustDomain } from '../id/spiffe-id.ts'
-import { BundleSet } from './bundle-set.ts'
 import { X509Bundle } from './bundle.ts'
 import { Certificate } from './certificate.ts'
 import { writePem } from './pem.ts'
@@ -92,7 +91,7 @@ describe('the revocation lists of a bundle', () => {
     expect(changed.authorities).toEqual(bundle.authorities)
   })
 
-  test('make it another bundle, and another set of bundles, when they change', () => {
+  test('make it another bundle when they change', () => {
     const bundle = bundleOf(a)
     const [one, twin] = [bundle, bundle].map((each) => each.withRevocationLists([older, newer]))
     expect(one!.equals(twin!)).toBe(true)
@@ -100,8 +99,6 @@ describe('the revocation lists of a bundle', () => {
     expect(one!.equals(bundle)).toBe(false)
     expect(bundle.equals(one!)).toBe(false)
     expect(one!.equals(bundle.withRevocationLists([older, another]))).toBe(false)
-    expect(BundleSet.of(one!).equals(BundleSet.of(twin!))).toBe(true)
-    expect(BundleSet.of(one!).equals(BundleSet.of(bundle))).toBe(false)
   })
 })
 
@@ -115,49 +112,4 @@ test('of revocation lists of the same second the one with the larger number come
   const without = RevocationList.fromDer(forgeList({ keys }))
   const bundle = X509Bundle.of(domain, [], [without, small, large])
   expect(bundle.revocationLists).toEqual([large, small, without])
-})
-
-describe('a set of bundles', () => {
-  const other = X509Bundle.of(TrustDomain.parse('other.org'), [])
-
-  test('keeps one bundle for each trust domain', () => {
-    const set = BundleSet.of(bundleOf(a), other)
-    expect(set.size).toBe(2)
-    expect(set.get(other.trustDomain)).toBe(other)
-    expect(set.get(TrustDomain.parse('third.org'))).toBeUndefined()
-    expect([...set].map(({ trustDomain }) => trustDomain.name)).toEqual([
-      'example.org',
-      'other.org',
-    ])
-    refuses('duplicate-trust-domain', () => BundleSet.of(bundleOf(a), bundleOf(b)))
-  })
-
-  test('never changes: with and without give another', () => {
-    const set = BundleSet.empty.with(bundleOf(a))
-    expect(BundleSet.empty.size).toBe(0)
-    expect(set.with(bundleOf(b)).get(domain)?.equals(bundleOf(b))).toBe(true)
-    expect(set.get(domain)?.equals(bundleOf(a))).toBe(true)
-    expect(set.without(domain).size).toBe(0)
-    expect(set.without(other.trustDomain)).toBe(set)
-    expect(set.size).toBe(1)
-  })
-
-  test('equals one with equal bundles in another order', () => {
-    expect(BundleSet.of(bundleOf(a), other).equals(BundleSet.of(other, bundleOf(a)))).toBe(true)
-    expect(BundleSet.of(bundleOf(a)).equals(BundleSet.of(other))).toBe(false)
-    expect(BundleSet.of(bundleOf(a)).equals(BundleSet.of(bundleOf(b)))).toBe(false)
-    expect(BundleSet.of(bundleOf(a)).equals(BundleSet.empty)).toBe(false)
-  })
-
-  test.each(['__proto__', 'constructor', 'tostring', 'hasownproperty'])(
-    'has nothing of the trust domain %s unless it is put there',
-    (name) => {
-      const trustDomain = TrustDomain.parse(name)
-      expect(BundleSet.empty.get(trustDomain)).toBeUndefined()
-      const bundle = X509Bundle.of(trustDomain, [])
-      const set = BundleSet.of(bundle, other)
-      expect(set.get(trustDomain)).toBe(bundle)
-      expect(set.size).toBe(2)
-    },
-  )
 })
