@@ -51,6 +51,29 @@ export const decisions: readonly Promised[] = [
     ),
   ),
   promise(
+    'A name of a certificate counts where RFC 9525 says so and a verified leaf has it: no wildcard in another place, no address as a DNS name, no cached decision stands in for it.',
+    tests(
+      'packages/spiffe/src/x509/subject-alt-names.test.ts',
+      'a DNS name (RFC 9525 §6.3)',
+      'of four octets is never one of sixteen, and the reverse',
+      'is no DNS name, and a DNS name is no address',
+    ),
+    tests(
+      'packages/policy/src/principals/alt-names.test.ts',
+      'is never met by a caller without a certificate whose names are known',
+    ),
+    tests(
+      'test/authz/san-rules.test.ts',
+      'lets in a caller whose certificate has them, and no other certificate of that caller',
+      'of an engine lets in no certificate without the name, although its SPIFFE ID is the same',
+      'refuses an application that leaves open of which trust domain the callers are',
+    ),
+    tests(
+      'packages/grpc/src/alt-names.test.ts',
+      'a method that demands a name of the certificate refuses before a message is read',
+    ),
+  ),
+  promise(
     'A rule that can name nobody does not boot, and one for a trust domain without a bundle is a warning.',
     tests(
       'packages/authz/src/integration/nobody.test.ts',

@@ -1,9 +1,9 @@
-import type { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { SpiffeId, SubjectAltNames } from '@fastify-spiffe/spiffe'
 
 /** One call of whatever transport carries it, such as a request of Fastify. Only its {@link CallReader} looks into it. */
 export type Call = object
 
-/** Who calls, proven by an X.509-SVID. */
+/** Who calls, proven. */
 export interface Caller {
   readonly spiffeId: SpiffeId
   /** Lower-case hexadecimal, without leading zeros. */
@@ -12,6 +12,11 @@ export interface Caller {
   readonly fingerprint256: string
   /** When the SVID expires, in milliseconds since the epoch. */
   readonly notAfter: number
+  /**
+   * The names of the verified certificate by which the caller was proven. Absent or `null` where there is none, or they cannot be
+   * read: the caller then meets no demand for a name.
+   */
+  readonly subjectAltNames?: SubjectAltNames | null
 }
 
 /** On whose behalf a call is made, verified. The last of the chain is the {@link Caller}. */

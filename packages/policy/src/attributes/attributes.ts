@@ -47,6 +47,10 @@ export interface Attributes {
   readonly 'chain.depth': string
   /** `signed` or `forwarded`; absent where the caller acts for itself. */
   readonly 'chain.evidence': string | undefined
+  /** The DNS names of the caller's certificate, in lower case and sorted, separated by spaces; empty where it has none. A caller without a certificate is refused. */
+  readonly 'subjectAltName.dns': string
+  /** The IP addresses of the caller's certificate, as `subjectAltName.dns`. */
+  readonly 'subjectAltName.ip': string
   /** What the pattern in `allow` captured. A caller whose pattern has no such capture is refused before the check. */
   readonly [name: `captures.${string}`]: string
 }

@@ -17,6 +17,8 @@ export interface AttributeSource {
   readonly varies: boolean
   /** Whether it is of the chain of a call, and ends with it. */
   readonly ofChain?: true
+  /** Reads it where only the caller is known, for a call that is thought up; absent where the caller does not decide it. */
+  readonly ofCaller?: (caller: Caller) => CallValue
   /** `null`: it has no single value, and the call is refused with {@link refusal}. */
   readonly read: (call: Call, id: SpiffeId) => AttributeValue | null
   readonly refusal: Refusal
@@ -88,6 +90,7 @@ const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
 const GROUPS: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
   ['captures', compileCapture],
   ['chain', compileChain],
+  ['subjectAltName', compileAltName],
 ])
 
 /**
@@ -207,6 +210,21 @@ function compileChain({ place, reader }: SourceContext, key: string, name: strin
   }
   const value = (call: Call, id: SpiffeId): CallValue => read(id, reader.chain?.(call) ?? null)
   return { read: value, refusal: AMBIGUOUS, varies: true, ofChain: true, provider: null }
+}
+
+/** The lists of names that can be read. The URI is the SPIFFE ID. */
+const ALT_NAMES = ['dns', 'ip'] as const
+
+/** Separated by spaces, which none of them has. Not known of a caller without a certificate: the call is refused. */
+function compileAltName({ place, reader }: SourceContext, key: string, name: string): Origin {
+  const list = ALT_NAMES.find((it) => it === name)
+  if (list === undefined) {
+    const why = `must be subjectAltName. and one of ${ALT_NAMES.join(', ')}`
+    return place.refuse(key, `subjectAltName.${name}`, why)
+  }
+  const ofCaller = (caller: Caller | null): CallValue =>
+    caller?.subjectAltNames?.[list].join(' ') ?? null
+  return { ...ofCall((call) => ofCaller(reader.caller(call))), ofCaller }
 }
 
 function compileCapture({ place, allow }: SourceContext, key: string, name: string): Origin {

@@ -7,7 +7,7 @@ import type { Enforcement } from './enforcement.ts'
 export interface DecisionEvent {
   readonly decision: 'allow' | 'deny'
   readonly reason: Decision['reason']
-  /** Which rule was broken, where a provider of attributes says so, such as `jwt-expired`. */
+  /** Which rule was broken, where a provider of attributes says so, such as `jwt-expired`; of `san-missing`, the kind of the name. */
   readonly detail?: string
   /** Whether what decided came from the cache. */
   readonly cached: boolean

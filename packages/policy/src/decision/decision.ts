@@ -16,6 +16,8 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
  *   it acts for itself;
  * - `via-not-allowed`: `via` does not name a workload between the two;
  * - `evidence-not-allowed`: a proxy says for whom the call is made, and the rule demands signatures;
+ * - `san-missing`: the certificate of the caller lacks a name that `subjectAltName` demands, of the kind in `detail`
+ *   (`dns`, `ip`, `uri`), or the caller has none whose names are known (`no-certificate`);
  * - `tenant-mismatch`: the request names another tenant than the caller's;
  * - `tenant-quota`: the caller's tenant has too many evaluations under way, or within a second;
  * - `no-tenant`, `no-capture`, `ambiguous-attribute`: an attribute that the condition declared has no single value;
@@ -43,6 +45,7 @@ export type DenyReason =
   | 'origin-not-allowed'
   | 'via-not-allowed'
   | 'evidence-not-allowed'
+  | 'san-missing'
   | 'tenant-mismatch'
   | 'tenant-quota'
   | 'no-tenant'
@@ -86,7 +89,7 @@ export interface Allowance extends Verdict {
 export interface Refusal extends Verdict {
   readonly allowed: false
   readonly reason: DenyReason
-  /** Which rule was broken, where a provider says so, such as `jwt-expired`. */
+  /** Which rule was broken, where a provider says so, such as `jwt-expired`; of `san-missing`, the kind of the name. */
   readonly detail?: string
   /** What was thrown, where the reason is a failure. */
   readonly error?: unknown

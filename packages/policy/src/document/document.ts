@@ -1,4 +1,5 @@
 import { describeName } from '@fastify-spiffe/spiffe/internal'
+import type { StatedAltNames } from './alt-names.ts'
 import type { Callers, RouteRule } from './route-rule.ts'
 
 /**
@@ -31,6 +32,8 @@ export interface PolicyTest {
   readonly route: string
   /** The SPIFFE ID of the caller; `null` for one without. */
   readonly as: string | null
+  /** Names of the certificate of the caller, beside its SPIFFE ID. Default: none. */
+  readonly subjectAltName?: StatedAltNames
   /** The attributes of the request that conditions read. Those that follow from caller and route are known. */
   readonly attributes?: Readonly<Record<string, string>>
   /** Engines are not asked: `allow` says that nothing before them refuses. */

@@ -1,4 +1,5 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import type { AltNameRule } from '../principals/alt-names.ts'
 import type { Comparison } from '../attributes/comparison.ts'
 import type { AttributeName } from '../attributes/attributes.ts'
 import type { Condition } from '../attributes/condition.ts'
@@ -43,6 +44,11 @@ export interface RouteRule {
    * a proxy as well. Default `signed`.
    */
   readonly evidence?: 'signed' | 'forwarded'
+  /**
+   * Names that the verified certificate of the caller must have (RFC 9525, RFC 5280 §4.2.1.6): of each kind that an object names, one; of a list
+   * of objects, what each demands. Needs `allow` or `roles` whose entries name their trust domains.
+   */
+  readonly subjectAltName?: AltNameRule | readonly AltNameRule[]
   /**
    * Where the request names a tenant: it must be that of the caller, or with the option `tenantOf` that of the origin. Needs the options `tenant` and
    * `tenants.trustDomain`. It comes before everything else.

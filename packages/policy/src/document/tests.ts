@@ -1,9 +1,10 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
 import type { RuleLocation } from '../location.ts'
+import { readAltNames } from './alt-names.ts'
 import type { PolicyTest } from './document.ts'
 
-const KEYS = ['route', 'as', 'attributes', 'expect'] as const
+const KEYS = ['route', 'as', 'subjectAltName', 'attributes', 'expect'] as const
 
 /**
  * The tests of a policy document, well-formed.
@@ -25,7 +26,25 @@ function readTest(place: RuleLocation, key: string, test: unknown): PolicyTest {
   if (as !== null && !isWorkload(as)) {
     return place.refuse(`${key}.as`, as, 'must be the SPIFFE ID of a workload or null')
   }
-  return { route, as, expect, attributes: readAttributes(place, key, members.get('attributes')) }
+  return {
+    route,
+    as,
+    expect,
+    ...readPrincipals(place, key, members),
+    attributes: readAttributes(place, key, members.get('attributes')),
+  }
+}
+
+/** What a test says of its caller beside the SPIFFE ID. */
+function readPrincipals(
+  place: RuleLocation,
+  key: string,
+  members: ReadonlyMap<string, unknown>,
+): Pick<PolicyTest, 'subjectAltName'> {
+  const [name, stated] = [`${key}.subjectAltName`, members.get('subjectAltName')]
+  if (!members.has('subjectAltName')) return {}
+  if (members.get('as') === null) place.refuse(name, stated, 'needs a caller in as')
+  return { subjectAltName: readAltNames(place, name, stated) }
 }
 
 function isWorkload(as: unknown): as is string {

@@ -67,6 +67,7 @@ class Trace {
         grant: 'public',
         denied: null,
         behalf: null,
+        altNames: null,
       },
       ...more,
     }

@@ -55,7 +55,13 @@ function ruleOf(more: Partial<CompiledRule> = {}): CompiledRule {
     requirements: [],
     mode: 'enforce',
     isEnforcedFor: () => true,
-    description: { place: PLACE, grant: 'anyAuthenticated', denied: null, behalf: null },
+    description: {
+      place: PLACE,
+      grant: 'anyAuthenticated',
+      denied: null,
+      behalf: null,
+      altNames: null,
+    },
     ...more,
   }
 }
@@ -147,7 +153,7 @@ describe('an explanation', () => {
     const matcher = { matches: fails, toString: () => 'broken' } as unknown as SpiffeIdMatcher
     const entries = { matcher, others: [matcher], entries: [matcher] }
     const unreadable = ruleOf({
-      description: { place: PLACE, grant: entries, denied: null, behalf: null },
+      description: { place: PLACE, grant: entries, denied: null, behalf: null, altNames: null },
     })
     for (const rule of [thrown, unreadable]) {
       expect(await imagined([rule])).toMatchObject(failed)
@@ -193,11 +199,12 @@ describe('the attributes of a request that is thought up', () => {
 
   test('are asked about for a caller of whom only the identity is known', async () => {
     const { spiffeId } = CALLER
-    expect((await read(sourceOf('headers.x')))[1]).toEqual({
+    expect((await read(sourceOf('headers.x')))[1]).toMatchObject({
       spiffeId,
       serialNumber: '',
       fingerprint256: '',
       notAfter: Infinity,
+      subjectAltNames: { dns: [], ip: [], uri: [WEB] },
     })
   })
 })

@@ -2,7 +2,9 @@ import { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { AttributeResolver } from '../attributes/resolver.ts'
 import type { Call, Caller, CallReader } from '../call.ts'
 import { type Decision, ruleFailure } from '../decision/decision.ts'
+import { readAltNames } from '../document/alt-names.ts'
 import { PolicyError } from '../errors.ts'
+import { RuleLocation } from '../location.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { RuleFinder, RuleTable } from '../rules/rule-table.ts'
 import { Evaluator } from './evaluator.ts'
@@ -10,16 +12,19 @@ import type { ExplainRequest, Explanation } from './explanation.ts'
 import { Findings } from './findings.ts'
 import { hypothetical, hypotheticalCaller, inspecting } from './methods.ts'
 
+/** Where what an application states is. */
+const STATED = RuleLocation.ofDocument('explain', 'request')
+
 const imagination = new Evaluator(hypothetical)
 
 /**
  * Explains a call that is thought up.
  *
- * @throws {PolicyError} `ambiguous-route`
+ * @throws {PolicyError} `ambiguous-route`, `invalid-rule` for names that no certificate has
  */
 export async function explainRequest(
   table: RuleTable,
-  { method, route, spiffeId, attributes }: ExplainRequest,
+  { method, route, spiffeId, subjectAltName, attributes }: ExplainRequest,
 ): Promise<Explanation> {
   const { active } = table
   const [found, ...others] = table.find(method, route, active)
@@ -27,7 +32,8 @@ export async function explainRequest(
     const why = `${method} ${route} is ${others.length + 1} routes, which only constraints separate`
     throw new PolicyError('ambiguous-route', `${why}: explain a request that has arrived`)
   }
-  const caller = hypotheticalCaller(spiffeId === null ? null : SpiffeId.parse(spiffeId))
+  const names = subjectAltName && readAltNames(STATED, 'subjectAltName', subjectAltName)
+  const caller = hypotheticalCaller(spiffeId === null ? null : SpiffeId.parse(spiffeId), names)
   const call = { attributes: { ...attributes, method } }
   const subject = { caller, rule: found?.rule ?? null, policyVersion: active.version }
   return explain(subject, imagination, call)

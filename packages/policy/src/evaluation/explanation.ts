@@ -1,4 +1,5 @@
 import type { AllowReason, DenyReason } from '../decision/decision.ts'
+import type { StatedAltNames } from '../document/alt-names.ts'
 import type { RuleMode } from '../document/route-rule.ts'
 
 /** The description of a request, to ask how it would be decided. */
@@ -8,6 +9,8 @@ export interface ExplainRequest {
   readonly route: string
   /** The caller's SPIFFE ID; `null` for one without. */
   readonly spiffeId: string | null
+  /** Names of the certificate of the caller, beside its SPIFFE ID. Default: none. */
+  readonly subjectAltName?: StatedAltNames
   /** The attributes of the request that conditions and engines read. What is not named is absent. */
   readonly attributes?: Readonly<Record<string, string>>
 }
@@ -26,7 +29,7 @@ export interface Explanation {
 
 /** One requirement of a rule. */
 export interface Finding {
-  /** `tenant`, `deny[0]`, `allow[2]`, `where[0]`, `engines[0]`. */
+  /** `tenant`, `deny[0]`, `allow[2]`, `onBehalfOf`, `subjectAltName`, `where[0]`, `engines[0]`. */
   readonly check: string
   /** The entry of the list, what a condition reads, or the name of an engine. */
   readonly what: string

@@ -94,18 +94,25 @@ function outcomeOf(
   return matches ? 'matches' : 'does-not-match'
 }
 
-/** `where[0]`, `engines[1]`: conditions come first. */
+/** `subjectAltName`, `where[0]`, `engines[1]`, in this order. */
 function placeOf(requirements: readonly Requirement[], position: number): string {
-  const conditions = requirements.filter(({ engine }) => engine === null).length
-  return position < conditions ? `where[${position}]` : `engines[${position - conditions}]`
+  const list = listOf(requirements[position]!)
+  if (list === 'subjectAltName') return list
+  const before = requirements.slice(0, position).filter((other) => listOf(other) === list)
+  return `${list}[${before.length}]`
+}
+
+function listOf({ engine, key }: Requirement): 'subjectAltName' | 'where' | 'engines' {
+  return key ?? (engine === null ? 'where' : 'engines')
 }
 
 function requirementFinding(
   check: string,
-  { engine, sources }: Requirement,
+  { engine, key, text, sources }: Requirement,
   decision: Decision | undefined,
 ): Finding {
-  const what = engine ?? sources.map(({ name }) => name).join(', ')
+  const read = engine ?? sources.map(({ name }) => name).join(', ')
+  const what = key === undefined ? read : (text ?? read)
   if (decision === undefined) return { check, what, outcome: 'not-asked' }
   if (decision.allowed) return { check, what, outcome: 'holds' }
   return { check, what, outcome: 'does-not-hold', reason: decision.reason }

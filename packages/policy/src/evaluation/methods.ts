@@ -1,8 +1,10 @@
+import { SubjectAltNames } from '@fastify-spiffe/spiffe'
 import type { AttributeValue } from '../attributes/attributes.ts'
 import type { AttributeResolver } from '../attributes/resolver.ts'
 import { type AttributeSource, readFromCall } from '../attributes/sources.ts'
 import type { Caller, CallReader } from '../call.ts'
 import { allow } from '../decision/decision.ts'
+import type { StatedAltNames } from '../document/alt-names.ts'
 import type { EvaluationMethod } from './evaluator.ts'
 
 /** A call that is thought up, to ask what would become of it. */
@@ -55,14 +57,26 @@ export const hypotheticalWithoutEngines: EvaluationMethod<HypotheticalCall> = {
 function readGiven(
   source: AttributeSource,
   call: HypotheticalCall,
-  { spiffeId }: Caller,
+  caller: Caller,
 ): AttributeValue | null {
   const { attributes } = call
-  if (!source.varies) return source.read(call, spiffeId)
+  if (!source.varies) return source.read(call, caller.spiffeId)
+  if (source.ofCaller !== undefined) return source.ofCaller(caller)
   return Object.hasOwn(attributes, source.name) ? attributes[source.name] : undefined
 }
 
-/** Somebody of whom only the SPIFFE ID is given. */
-export function hypotheticalCaller(spiffeId: Caller['spiffeId'] | null): Caller | null {
-  return spiffeId && { spiffeId, serialNumber: '', fingerprint256: '', notAfter: Infinity }
+/** Somebody of whom the SPIFFE ID is given, and names of its certificate beside it. */
+export function hypotheticalCaller(
+  spiffeId: Caller['spiffeId'] | null,
+  { dns = [], ip = [] }: StatedAltNames = {},
+): Caller | null {
+  if (spiffeId === null) return null
+  const subjectAltNames = SubjectAltNames.from({ dns, ip, uri: [spiffeId.toString()] })
+  return {
+    spiffeId,
+    serialNumber: '',
+    fingerprint256: '',
+    notAfter: Infinity,
+    subjectAltNames,
+  }
 }

@@ -1,5 +1,6 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
+import type { AttributeSource } from '../attributes/sources.ts'
 import { PolicyError } from '../errors.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { RuleTable, RuledRoute } from '../rules/rule-table.ts'
@@ -49,7 +50,11 @@ function readsOf({ tenant, requirements }: CompiledRule): readonly string[] {
   const conditions = requirements.filter(({ engine }) => engine === null)
   const compared = tenant === null ? [] : [tenant.source]
   const sources = [...compared, ...conditions.flatMap((condition) => condition.sources)]
-  return sources.filter(({ name, varies }) => varies && name !== 'method').map(({ name }) => name)
+  return sources.filter(isStated).map(({ name }) => name)
+}
+
+function isStated({ name, varies, ofCaller }: AttributeSource): boolean {
+  return varies && ofCaller === undefined && name !== 'method'
 }
 
 /** `failure`: the rule itself threw. */
@@ -71,12 +76,13 @@ async function decideAll(
 async function enforce(
   rule: CompiledRule,
   method: string,
-  { as, attributes }: PolicyTest,
+  { as, attributes, subjectAltName }: PolicyTest,
 ): Promise<Outcome> {
   const id = as === null ? null : SpiffeId.parse(as)
   if (!rule.isEnforcedFor(id, null)) return 'allow'
   const call = { attributes: { ...attributes, method } }
-  const { allowed, reason } = await rehearsal.decide(call, hypotheticalCaller(id), rule)
+  const caller = hypotheticalCaller(id, subjectAltName)
+  const { allowed, reason } = await rehearsal.decide(call, caller, rule)
   if (reason === 'rule-failed') return 'failure'
   return allowed ? 'allow' : 'deny'
 }

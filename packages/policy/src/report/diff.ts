@@ -31,6 +31,7 @@ const FIELDS = [
   'onBehalfOf',
   'via',
   'evidence',
+  'subjectAltName',
   'tenant',
   'where',
   'engines',

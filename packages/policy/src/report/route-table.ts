@@ -1,3 +1,4 @@
+import type { AltNameRule } from '../principals/alt-names.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { RuleTable, RuledRoute } from '../rules/rule-table.ts'
 import type { RuleMode } from '../document/route-rule.ts'
@@ -23,6 +24,8 @@ export interface RouteRow {
   readonly via?: readonly string[]
   /** How good the proof of the origin must be; absent where the rule does not say for whom. */
   readonly evidence?: 'signed' | 'forwarded'
+  /** Names that the certificate of the caller must have; absent where the rule demands none. */
+  readonly subjectAltName?: readonly AltNameRule[]
   /** Where the request names the tenant that the caller has to be of; `null`: the rule does not compare. */
   readonly tenant: string | null
   readonly where: readonly ConditionRow[]
@@ -65,6 +68,7 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
       allow: granted(description.grant),
       deny: description.denied?.entries.map(String) ?? [],
       ...behalfColumns(description.behalf),
+      ...(description.altNames !== null && { subjectAltName: description.altNames.demands }),
       tenant: tenant?.source.name ?? null,
       where: requirements.flatMap(conditionRow),
       engines: requirements.flatMap(engineRow),
@@ -88,7 +92,7 @@ function behalfColumns(
 }
 
 function conditionRow(requirement: Requirement): readonly ConditionRow[] {
-  if (requirement.engine !== null) return []
+  if (requirement.engine !== null || requirement.key !== undefined) return []
   const reads = requirement.text === null ? readsOf(requirement) : [requirement.text]
   return [{ reads, maxAgeMs: maxAgeOf(requirement) }]
 }

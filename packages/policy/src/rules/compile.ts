@@ -1,6 +1,8 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { CallChain } from '../call.ts'
 import type { RequirementContext, RequirementLocation } from './requirement-options.ts'
+import { compileAltNames, type CompiledAltNames } from '../principals/alt-names.ts'
+import { altNameRequirement } from './alt-name-requirement.ts'
 import { compileCondition } from './condition-requirement.ts'
 import { compileEngineUse } from './engine-requirement.ts'
 import type { Requirement } from './requirement.ts'
@@ -47,6 +49,7 @@ export interface RuleDescription {
   readonly grant: Grant
   readonly denied: CompiledCallers | null
   readonly behalf: CompiledBehalf | null
+  readonly altNames: CompiledAltNames | null
 }
 
 /** What rules are compiled with. */
@@ -61,6 +64,7 @@ const KEYS = [
   'roles',
   'deny',
   ...BEHALF_KEYS,
+  'subjectAltName',
   'anyAuthenticated',
   'public',
   'tenant',
@@ -82,6 +86,7 @@ export function compileRule({ rule, enclosing }: Resolution, context: RuleContex
   const enforcedEnclosing = enclosing.filter(isEnforced)
   const denied = compileDenied([rule, ...enforcedEnclosing])
   const behalf = compileBehalf(place, given, context.reader)
+  const altNames = compileAltNames(place, given, grant)
   const ruled = withSubject(context, behalf)
   return {
     identify: identifierOf(grant, denied),
@@ -90,10 +95,13 @@ export function compileRule({ rule, enclosing }: Resolution, context: RuleContex
     tenant: given.has('tenant')
       ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
       : null,
-    requirements: compileRequirements(place, given, grant, ruled),
+    requirements: [
+      ...(altNames === null ? [] : [altNameRequirement(altNames)]),
+      ...compileRequirements(place, given, grant, ruled),
+    ],
     mode,
     isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedEnclosing)),
-    description: { place, grant, denied, behalf },
+    description: { place, grant, denied, behalf, altNames },
   }
 }
 

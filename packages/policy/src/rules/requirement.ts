@@ -9,7 +9,9 @@ import type { Decision } from '../decision/decision.ts'
 export interface Requirement {
   /** The engine's name; `null` for a condition. */
   readonly engine: string | null
-  /** A comparison as JSON; `null` for a condition in code. */
+  /** The key of the rule under which it stands, where that is neither `where` nor `engines`. */
+  readonly key?: 'subjectAltName'
+  /** A demand for people; a comparison as JSON; `null` for a condition in code. */
   readonly text: string | null
   /** What it reads of the call. */
   readonly sources: readonly AttributeSource[]

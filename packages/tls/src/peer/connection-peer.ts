@@ -1,4 +1,4 @@
-import type { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
+import type { SpiffeId, SubjectAltNames, TrustDomain } from '@fastify-spiffe/spiffe'
 import type { LapseReason, TrustStatus } from './trust-status.ts'
 
 /** The verified peer of a connection. Frozen, and bound to the connection once. */
@@ -16,7 +16,18 @@ export interface ConnectionPeer {
   readonly serialNumber: string
   /** How the peer was proven. `test-kit` is no proof: it marks the peer of an injected request in a test. */
   readonly proof: 'x509-svid' | 'test-kit'
+  /**
+   * The names of the leaf certificate, which was verified with them, name constraints included. Read at the first call, and
+   * once for each certificate. They are no part of the JSON of a peer. `null`: the leaf has more than 256.
+   */
+  readonly subjectAltNames: SubjectAltNames | null
 }
+
+/** What a peer is made of. */
+export type PeerProperties = Omit<ConnectionPeer, 'trustDomain' | 'subjectAltNames'>
+
+/** Reads the names of a leaf. Called once at most. */
+export type ReadAltNames = () => SubjectAltNames | null
 
 /** The only implementation. It is private to this package, so that no other code can make a peer. */
 export class ProvenPeer implements ConnectionPeer {
@@ -27,8 +38,10 @@ export class ProvenPeer implements ConnectionPeer {
   readonly serialNumber: string
   readonly proof: 'x509-svid' | 'test-kit'
   readonly #status: TrustStatus
+  readonly #readAltNames: ReadAltNames
+  #altNames: SubjectAltNames | null | undefined
 
-  constructor(properties: Omit<ConnectionPeer, 'trustDomain'>, status: TrustStatus) {
+  constructor(properties: PeerProperties, status: TrustStatus, readAltNames: ReadAltNames) {
     this.spiffeId = properties.spiffeId
     this.trustDomain = properties.spiffeId.trustDomain
     this.notAfter = properties.notAfter
@@ -36,7 +49,13 @@ export class ProvenPeer implements ConnectionPeer {
     this.serialNumber = properties.serialNumber
     this.proof = properties.proof
     this.#status = status
+    this.#readAltNames = readAltNames
     Object.freeze(this)
+  }
+
+  get subjectAltNames(): SubjectAltNames | null {
+    if (this.#altNames === undefined) this.#altNames = this.#readAltNames()
+    return this.#altNames
   }
 
   static isCurrent(peer: ConnectionPeer, now: number): boolean {

@@ -1,5 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import {
+  Certificate,
+  SubjectAltNames,
   verifyX509Svid,
   type RevocationPolicies,
   type X509BundleSource,
@@ -7,7 +9,7 @@ import {
 import { FairCache } from '@fastify-spiffe/spiffe/internal'
 import { BundleVersions } from './bundle-versions.ts'
 import { RevalidatedChain } from './revalidated-chain.ts'
-import { isCurrent, ProvenPeer } from './connection-peer.ts'
+import { isCurrent, ProvenPeer, type ReadAltNames } from './connection-peer.ts'
 import type { Rejection } from '../rejection.ts'
 import { presentedChain } from './presented-chain.ts'
 
@@ -122,7 +124,13 @@ export class PeerVerifier {
       peer: new ProvenPeer(
         properties,
         new RevalidatedChain(this.#versions, rules, certificates, version, svid),
+        altNamesOf(certificates[0]!),
       ),
     }
   }
+}
+
+/** Of the DER, which is kept anyway: what was read for the verification is not. */
+function altNamesOf(leaf: Buffer): ReadAltNames {
+  return () => SubjectAltNames.of(Certificate.fromDer(leaf))
 }

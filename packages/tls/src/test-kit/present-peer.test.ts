@@ -62,6 +62,7 @@ test('an object that only looks like a peer is never current', () => {
     fingerprint256: '',
     serialNumber: '',
     proof: 'x509-svid',
+    subjectAltNames: null,
   }
   expect(isCurrent(forged, 0)).toBe(false)
   const peer = presentPeer({}, { spiffeId: ID })!

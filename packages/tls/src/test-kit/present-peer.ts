@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { Socket } from 'node:net'
-import { SpiffeId } from '@fastify-spiffe/spiffe'
+import { SpiffeId, SubjectAltNames, type AltNameTexts } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
 import { bindPeer } from '../peer/binding.ts'
-import { ProvenPeer, type ConnectionPeer } from '../peer/connection-peer.ts'
+import { ProvenPeer, type ConnectionPeer, type PeerProperties } from '../peer/connection-peer.ts'
 import type { TrustStatus } from '../peer/trust-status.ts'
 
 const HOUR_MS = 3_600_000
@@ -17,6 +17,8 @@ export interface PresentedPeer {
   readonly fingerprint256?: string
   /** Default `1`. */
   readonly serialNumber?: string
+  /** DNS names and IP addresses of its certificate, beside the SPIFFE ID. Default: none. */
+  readonly subjectAltNames?: Pick<AltNameTexts, 'dns' | 'ip'>
 }
 
 const untilExpiry: TrustStatus = {
@@ -42,13 +44,20 @@ export function presentPeer(socket: object, peer: PresentedPeer | null): Connect
   if (socket instanceof Socket) {
     throw new TlsError('test-kit-refused', 'a real connection proves its peer by its handshake')
   }
-  const bound = peer === null ? null : new ProvenPeer(propertiesOf(peer), untilExpiry)
+  const bound = peer && provenPeerOf(peer)
   bindPeer(socket, bound)
   return bound
 }
 
-function propertiesOf(peer: PresentedPeer): Omit<ConnectionPeer, 'trustDomain'> {
+function provenPeerOf(peer: PresentedPeer): ProvenPeer {
   const spiffeId = typeof peer.spiffeId === 'string' ? SpiffeId.parse(peer.spiffeId) : peer.spiffeId
+  const { dns = [], ip = [] } = peer.subjectAltNames ?? {}
+  return new ProvenPeer(propertiesOf(peer, spiffeId), untilExpiry, () =>
+    SubjectAltNames.from({ dns, ip, uri: [spiffeId.toString()] }),
+  )
+}
+
+function propertiesOf(peer: PresentedPeer, spiffeId: SpiffeId): PeerProperties {
   return {
     spiffeId,
     notAfter: peer.notAfter ?? Date.now() + HOUR_MS,

@@ -1,0 +1,45 @@
+import { canonicalIpAddress, presentedDnsName } from '@fastify-spiffe/spiffe/internal'
+import type { RuleLocation } from '../location.ts'
+
+/** Names of a certificate beside its SPIFFE ID, of a caller that is thought up. */
+export interface StatedAltNames {
+  /** DNS names, with wildcards as certificates may have them. Default: none. */
+  readonly dns?: readonly string[]
+  /** IP addresses. Default: none. */
+  readonly ip?: readonly string[]
+}
+
+const CANONICAL = { dns: presentedDnsName, ip: canonicalIpAddress } as const
+const KINDS = ['dns', 'ip'] as const
+/** As many as are read of a certificate, with its SPIFFE ID. */
+const MAX_NAMES = 255
+
+/**
+ * Reads such names. One that could match nothing is refused: what is said of a caller with it would prove nothing.
+ *
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function readAltNames(place: RuleLocation, key: string, value: unknown): StatedAltNames {
+  const members = place.members(key, value, KINDS)
+  const stated: { -readonly [K in keyof StatedAltNames]: StatedAltNames[K] } = {}
+  for (const kind of KINDS) {
+    if (members.has(kind))
+      stated[kind] = readNames(place, `${key}.${kind}`, members.get(kind), kind)
+  }
+  const { dns = [], ip = [] } = stated
+  if (dns.length + ip.length > MAX_NAMES) place.fail(key, `has more than ${MAX_NAMES} names`)
+  return stated
+}
+
+function readNames(
+  place: RuleLocation,
+  key: string,
+  list: unknown,
+  kind: keyof typeof CANONICAL,
+): readonly string[] {
+  if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
+  return list.map((text: unknown, index) => {
+    const name = typeof text === 'string' ? CANONICAL[kind](text) : undefined
+    return name ?? place.refuse(`${key}[${index}]`, text, `is no ${kind} name that can match`)
+  })
+}
