@@ -10,6 +10,23 @@ export interface GoodChain {
   readonly authority: Buffer
 }
 
+/** A call whose chain of callers is good. */
+export interface GoodCall {
+  /** The SPIFFE ID of the receiver. */
+  readonly self: string
+  /** The peer of the connection: the last hop, or a relay. */
+  readonly caller: string
+  /** What a relay passes on; `null`: none stands between. */
+  readonly request: { readonly method: string; readonly target: string } | null
+  /** Who has signed, in order, joined by a space. */
+  readonly path: string
+  readonly authority: Buffer
+  /** `Svid-Chain`. */
+  readonly chain: string
+  /** `Svid-Chain-Certs`. */
+  readonly certificates: string
+}
+
 /** Good material, from which inputs are made. It is kept in a file so that a seed gives the same inputs each time. */
 export interface Corpus {
   readonly chains: readonly GoodChain[]
@@ -20,6 +37,7 @@ export interface Corpus {
   readonly bundlesMessages: readonly Buffer[]
   /** PEM of certificates, of revocation lists, and of keys. */
   readonly pems: readonly Buffer[]
+  readonly calls: readonly GoodCall[]
 }
 
 /** Where the file is, seen from the compiled code. */

@@ -5,6 +5,7 @@ import { loadSync } from '@grpc/proto-loader'
 import type { ServiceDefinition } from '@grpc/proto-loader'
 import { NOW } from '../../support/verdict.ts'
 import { svidFields } from '@fastify-spiffe-test/kit/workload-messages'
+import { goodCalls } from './calls.ts'
 import { CORPUS_FILE, corpusText, type Corpus, type GoodChain } from './corpus.ts'
 
 // Writes the corpus anew: `node test/dist/fuzz/corpus/write.js`. The keys in it are for nothing else.
@@ -65,6 +66,7 @@ async function corpus(): Promise<Corpus> {
       Buffer.from(minted.privateKeyPem),
       pemOf('X509 CRL', lists[0]!),
     ],
+    calls: await goodCalls(),
   }
 }
 

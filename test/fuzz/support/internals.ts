@@ -25,3 +25,6 @@ export type PolicyModule = typeof import('../../../packages/policy/src/document/
 export type KeyModule = typeof import('../../../packages/policy/src/rules/decision-key.ts')
 export type NetworksModule = typeof import('../../../packages/policy/src/attributes/addresses.ts')
 export type AddressModule = typeof import('../../../packages/authz/src/call/address.ts')
+export type HopTokenModule = typeof import('../../../packages/chain/src/wire/token.ts')
+export type ForwardedModule =
+  typeof import('../../../packages/chain/src/forwarded/forwarded-verifier.ts')

@@ -4,11 +4,14 @@ import type { TargetEntry } from '../support/target.ts'
 import { openProviders } from './attribute-provider.ts'
 import { openAuthzen } from './authzen.ts'
 import { openBundleMaps, openBundles } from './bundle.ts'
+import { openCallChains } from './call-chain.ts'
 import { openCertificates } from './certificate.ts'
 import { openChains } from './chain.ts'
 import { openDecisionKeys } from './decision-key.ts'
 import { openDer } from './der.ts'
 import { openForwardedFor } from './forwarded-for.ts'
+import { openClientCert, openXfcc } from './forwarded.ts'
+import { openHopTokens } from './hop-token.ts'
 import { openJson } from './json.ts'
 import { openPatterns } from './pattern.ts'
 import { openPem } from './pem.ts'
@@ -42,6 +45,10 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('forwarded-for', 40, openForwardedFor),
     entry('attribute-provider', 10, openProviders),
     entry('authzen', 10, openAuthzen),
+    entry('hop-token', 100, openHopTokens),
+    entry('call-chain', 40, openCallChains),
+    entry('xfcc', 40, openXfcc),
+    entry('client-cert', 40, openClientCert),
   ]
 }
 
