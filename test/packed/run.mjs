@@ -4,6 +4,7 @@ import { cpSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkBundles } from './bundles.mjs'
 import { checkGettingStarted } from './getting-started.mjs'
+import { checkGrpcMinors } from './grpc-minors.mjs'
 import { checkIsolated } from './isolated.mjs'
 import { checkLayouts, checkReplicas, NEIGHBOURS } from './layouts.mjs'
 import {
@@ -59,6 +60,7 @@ try {
   await step('a service installed by npm', () => checkSize(tarballs))
   await step('docs/getting-started.md, followed', () => checkGettingStarted(tarballs))
   await step('fastify-spiffe alone, by pnpm', () => checkIsolated(tarballs))
+  await step('gRPC, on the oldest and the newest grpc-js', () => checkGrpcMinors(tarballs))
   const app = project('app')
   await step('all installed by npm', () =>
     npmInstall(app, [
