@@ -133,6 +133,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     rooms: [
       'caller-types.ts',
       'chain-types.ts',
+      'presented-chain.ts',
       'fastify-option-names.ts',
       'outermost.ts',
       'refusal-log.ts',
@@ -232,6 +233,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'plugin.ts',
       'forwarded-plugin.ts',
       'index.ts',
+      'test-kit',
     ],
   },
   authz: {

@@ -1,4 +1,4 @@
-import type { CallActor, CallChain } from '@fastify-spiffe/plugin-kit'
+import { actorView, type CallActor, type CallChain } from '@fastify-spiffe/plugin-kit'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { VerifiedCertificate } from '@fastify-spiffe/tls'
 
@@ -60,11 +60,4 @@ export function endOf(hops: readonly VerifiedHop[]): number {
   return Math.min(
     ...hops.map(({ expiresAt, certificate }) => Math.min(expiresAt, certificate.currentUntil)),
   )
-}
-
-/** RFC 8693 §4.1: the subject, the current actor, and within it those before. */
-function actorView([origin, ...actors]: readonly SpiffeId[]): CallActor {
-  let act: CallActor | undefined
-  for (const actor of actors) act = Object.freeze({ sub: actor.toString(), ...(act && { act }) })
-  return Object.freeze({ sub: origin!.toString(), ...(act && { act }) })
 }

@@ -31,6 +31,8 @@ export type ChainErrorCode =
   | 'chain-too-deep'
   /** The headers would be larger than receivers accept. */
   | 'chain-too-large'
+  /** The test kit was used in production. */
+  | 'test-kit-refused'
   /** There is no call: `chainHeaders` was called outside of a request. */
   | 'no-context'
 

@@ -1,4 +1,4 @@
-import { logOnce } from '@fastify-spiffe/plugin-kit'
+import { logOnce, presentedChainOf } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { ChainError } from './errors.ts'
@@ -33,7 +33,8 @@ async function plugin(fastify: FastifyInstance, options: ForwardedOptions): Prom
       done(error)
       return
     }
-    if (verification.chain !== null) setChain(request, verification.chain)
+    const client = verification.chain ?? presentedChainOf(peer, 'forwarded')
+    if (client !== null) setChain(request, client)
     done()
   })
 }

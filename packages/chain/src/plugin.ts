@@ -1,4 +1,4 @@
-import { logOnce } from '@fastify-spiffe/plugin-kit'
+import { logOnce, presentedChainOf } from '@fastify-spiffe/plugin-kit'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
@@ -68,8 +68,9 @@ function addHooks(fastify: FastifyInstance, chains: Chains, hasContext: boolean)
       done(refuse(request, reply, verification.code))
       return
     }
-    setChain(request, verification.chain)
-    if (hasContext) chains.run(request.peer, verification.chain, done)
+    const found = verification.chain ?? presentedChainOf(request.peer, 'signed')
+    setChain(request, found)
+    if (hasContext) chains.run(request.peer, found, done)
     else done()
   })
   if (!hasContext) return

@@ -1,4 +1,4 @@
-import type { CallActor, CallChain } from '@fastify-spiffe/plugin-kit'
+import { actorView, type CallActor, type CallChain } from '@fastify-spiffe/plugin-kit'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { VerifiedCertificate } from '@fastify-spiffe/tls'
 
@@ -16,8 +16,7 @@ export class ForwardedChain implements CallChain {
     this.origin = client.spiffeId
     this.caller = proxy
     this.validUntil = client.currentUntil
-    const act = Object.freeze({ sub: proxy.toString() })
-    this.act = Object.freeze({ sub: client.spiffeId.toString(), act })
+    this.act = actorView([client.spiffeId, proxy])
     Object.freeze(this)
   }
 

@@ -1,2 +1,3 @@
 export { injectAs } from './inject-as.ts'
-export type { Caller, InjectableApplication } from './inject-as.ts'
+export type { PresentedChain } from '@fastify-spiffe/plugin-kit'
+export type { Caller, InjectableApplication, PresentedCaller } from './inject-as.ts'

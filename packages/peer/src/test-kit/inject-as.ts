@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { presentChain, readPresentedChain, type PresentedChain } from '@fastify-spiffe/plugin-kit'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { presentPeer, type PresentedPeer } from '@fastify-spiffe/tls/test-kit'
 import inject, { type InjectOptions, type Response } from 'light-my-request'
@@ -10,8 +11,17 @@ export interface InjectableApplication {
   routing(request: never, response: never): void
 }
 
-/** The caller: a SPIFFE ID, or a peer with details of its proof, or `null` for one without a certificate. */
-export type Caller = SpiffeId | string | PresentedPeer | null
+/** A caller with details of its proof, and of the chain of callers before it. */
+export interface PresentedCaller extends PresentedPeer {
+  /**
+   * For whom it calls: `request.chain` of an application with the plugin `chain` (or `forwarded`) of `@fastify-spiffe/chain`.
+   * It was signed by nobody, so that `chainHeaders` cannot continue it. Default: it acts for itself.
+   */
+  readonly chain?: PresentedChain
+}
+
+/** The caller: a SPIFFE ID, or one with details of its proof, or `null` for one without a certificate. */
+export type Caller = SpiffeId | string | PresentedCaller | null
 
 /**
  * Works like `app.inject(options)`, with a proven caller: `request.peer` has `proof: 'test-kit'`, and is
@@ -32,9 +42,11 @@ export async function injectAs(
     throw new PeerError('test-kit-refused', 'injectAs does not work when NODE_ENV is production')
   }
   const presented = presentedBy(caller)
+  const chain = presented?.chain && readPresentedChain(presented.chain)
   await app.ready()
   return inject((request: IncomingMessage, response: ServerResponse) => {
-    presentPeer(request.socket, presented)
+    const peer = presentPeer(request.socket, presented)
+    if (peer !== null && chain !== undefined) presentChain(peer, chain)
     // An HTTP/2 application accepts it as well: Fastify's own inject passes the same.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     app.routing(request as never, response as never)
@@ -42,7 +54,7 @@ export async function injectAs(
 }
 
 // Parsed here: an error while a request is dispatched would reject no promise.
-function presentedBy(caller: Caller): PresentedPeer | null {
+function presentedBy(caller: Caller): PresentedCaller | null {
   if (caller === null) return null
   if (typeof caller === 'string') return { spiffeId: SpiffeId.parse(caller) }
   return 'spiffeId' in caller ? caller : { spiffeId: caller }
