@@ -30,6 +30,11 @@ const STATUS = {
   'too-many-requests': 429,
 } as const
 
+/** Whether nothing is to be done but to let the request pass, as for most. */
+export function isPlainAdmission({ decision: { allowed, reason } }: Outcome): boolean {
+  return allowed && reason !== 'stale'
+}
+
 /** Lets the request pass, or hands the refusal to the application's error handler. Tells the log why, and not the caller. */
 export function enforce(context: HookContext, outcome: Outcome, options: ResponseOptions): void {
   const { decision } = outcome

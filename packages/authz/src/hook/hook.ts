@@ -5,7 +5,7 @@ import type {
   HookHandlerDoneFunction,
   onRequestHookHandler,
 } from 'fastify'
-import { enforce, type ResponseOptions } from './enforce.ts'
+import { enforce, isPlainAdmission, type ResponseOptions } from './enforce.ts'
 
 /** The `onRequest` hook that every request of the instance passes. */
 export class AuthorizationHook {
@@ -18,7 +18,10 @@ export class AuthorizationHook {
     this.#point = point
     this.#options = options
     this.handler = (request, reply, done) =>
-      point.decide(request, (outcome) => enforce({ request, reply, done }, outcome, options))
+      point.decide(request, (outcome) => {
+        if (isPlainAdmission(outcome)) done()
+        else enforce({ request, reply, done }, outcome, options)
+      })
     Object.defineProperty(this.handler, 'name', { value: name })
   }
 

@@ -22,8 +22,8 @@ export interface NotedRoute {
 interface BoundRoute {
   readonly methods: readonly string[]
   readonly url: string
-  /** What `request.routeOptions.config.url` may be. */
-  readonly configUrls: readonly string[]
+  /** What else than `url` `request.routeOptions.config.url` may be; `null`: nothing. */
+  readonly slashedUrl: string | null
 }
 
 /**
@@ -54,7 +54,7 @@ export class RouteBinding implements RuleFinder<FastifyRequest> {
     markHasRoutes(instance)
     const methods = [method].flat()
     const entry = this.#add(
-      { methods, url, configUrls: configUrlsOf(options) },
+      { methods, url, slashedUrl: slashedUrlOf(options) },
       {
         documentUrl: this.#documentUrlOf(options),
         own: config?.spiffe,
@@ -73,7 +73,7 @@ export class RouteBinding implements RuleFinder<FastifyRequest> {
    */
   adopt(methods: readonly string[], url: string): boolean {
     if (!this.#table.isNamed(methods, url)) return false
-    const { index } = this.#add({ methods, url, configUrls: [url] }, { scope: null })
+    const { index } = this.#add({ methods, url, slashedUrl: null }, { scope: null })
     for (const method of methods) this.#adopted.set(this.#keyOf(method, url), index)
     return true
   }
@@ -88,7 +88,7 @@ export class RouteBinding implements RuleFinder<FastifyRequest> {
       return this.#table.ruleAt(this.#adoptedBy(request), method, rules)
     }
     // Whoever copies configurations while the application runs copies the number.
-    const isSame = this.#routes[index]?.configUrls.includes(config.url) === true
+    const isSame = isUrlOf(this.#routes[index], config.url)
     return isSame ? this.#table.ruleAt(index, method, rules) : null
   }
 
@@ -126,6 +126,10 @@ export class RouteBinding implements RuleFinder<FastifyRequest> {
 }
 
 /** Older releases of Fastify write the slash, which they add to the path of a prefix, into the configuration. */
-function configUrlsOf({ url, prefix, routePath }: ToldRoute): readonly string[] {
-  return prefix !== '' && routePath === '' ? [url, `${url}/`] : [url]
+function slashedUrlOf({ url, prefix, routePath }: ToldRoute): string | null {
+  return prefix !== '' && routePath === '' ? `${url}/` : null
+}
+
+function isUrlOf(route: BoundRoute | undefined, url: string): boolean {
+  return route !== undefined && (route.url === url || route.slashedUrl === url)
 }

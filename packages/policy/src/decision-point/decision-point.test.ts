@@ -27,7 +27,7 @@ const rulesOf = (version: string): RuleSet => ({ version, rules: [], notFound: n
 
 /** A rule that is enforced for some, or for nobody. */
 const ruleFor = (isEnforcedFor: CompiledRule['isEnforcedFor']): CompiledRule =>
-  ({ isEnforcedFor }) as CompiledRule
+  ({ mode: 'shadow', isEnforcedFor }) as CompiledRule
 const ENFORCED = ruleFor(() => true)
 const SHADOW = ruleFor(() => false)
 

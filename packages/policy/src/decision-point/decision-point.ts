@@ -155,7 +155,7 @@ export class DecisionPoint<C extends Call = Call> {
     decision: Decision,
   ): Outcome {
     const isShadow =
-      rule !== null && !rule.isEnforcedFor(caller?.spiffeId ?? null, this.#chainOf(call))
+      rule?.mode === 'shadow' && !rule.isEnforcedFor(caller?.spiffeId ?? null, this.#chainOf(call))
     const outcome = outcomeOf(decision, caller, rules.version, isShadow)
     this.#note(call, caller, outcome)
     publishDecision(this.#parts.reader, call, decision, outcome)

@@ -4,6 +4,7 @@ import type { Call, CallChain, Caller } from '../call.ts'
 import { type Decision, deny, type Refusal, ruleFailure } from '../decision/decision.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
+import type { RouteTenant } from '../rules/route-tenant.ts'
 
 /** How an evaluator finds what rules ask for. */
 export interface EvaluationMethod<C extends Call = Call> {
@@ -57,14 +58,7 @@ export class Evaluator<C extends Call = Call> {
     try {
       const chain = this.#method.chain(call)
       if (caller === null) return rule.identify(null, chain)
-      // The tenant, the identity, whom it calls for, then each requirement: the first that refuses decides.
-      if (!this.#isOwnTenant(call, caller, rule, observer)) return TENANT_MISMATCH
-      const decision = rule.identify(caller.spiffeId, chain)
-      if (!decision.allowed) return decision
-      const refusal = behalfRefusal(rule, caller, chain, observer)
-      if (refusal !== null) return refusal
-      const outcome = this.#require(rule.requirements, 0, decision, call, caller, observer)
-      return outcome instanceof Promise ? outcome.catch(ruleFailure) : outcome
+      return this.#decideFor(call, caller, rule, chain, observer)
     } catch (error) {
       return ruleFailure(error)
     }
@@ -75,13 +69,38 @@ export class Evaluator<C extends Call = Call> {
     return this.#method.chain(call)
   }
 
+  /** The tenant, the identity, whom it calls for, then each requirement: the first that refuses decides. */
+  #decideFor(
+    call: C,
+    caller: Caller,
+    rule: CompiledRule,
+    chain: CallChain | null,
+    observer: EvaluationObserver | null,
+  ): Decision | Promise<Decision> {
+    // What a rule does not ask for costs no call.
+    const { tenant, behalf, requirements } = rule
+    if (tenant !== null && !this.#isOwnTenant(call, caller, tenant, rule, observer)) {
+      return TENANT_MISMATCH
+    }
+    const decision = rule.identify(caller.spiffeId, chain)
+    if (!decision.allowed) return decision
+    if (behalf !== null) {
+      const refusal = behalf(caller.spiffeId, chain)
+      observer?.onBehalf(refusal)
+      if (refusal !== null) return refusal
+    }
+    if (requirements.length === 0) return decision
+    const outcome = this.#require(requirements, 0, decision, call, caller, observer)
+    return outcome instanceof Promise ? outcome.catch(ruleFailure) : outcome
+  }
+
   #isOwnTenant(
     call: C,
     caller: Caller,
-    { tenant, tenantSubject }: CompiledRule,
+    tenant: RouteTenant,
+    { tenantSubject }: CompiledRule,
     observer: EvaluationObserver | null,
   ): boolean {
-    if (tenant === null) return true
     const subject = tenantSubject(call, caller)
     const isOwn = tenant.admits(subject, this.#method.read(tenant.source, call, caller))
     observer?.onTenant(isOwn)
@@ -115,18 +134,6 @@ export class Evaluator<C extends Call = Call> {
     }
     return decision
   }
-}
-
-function behalfRefusal(
-  { behalf }: CompiledRule,
-  { spiffeId }: Caller,
-  chain: CallChain | null,
-  observer: EvaluationObserver | null,
-): Refusal | null {
-  if (behalf === null) return null
-  const refusal = behalf(spiffeId, chain)
-  observer?.onBehalf(refusal)
-  return refusal
 }
 
 /** The later decision wins, except that an earlier stale allow stays visible as the reason. */

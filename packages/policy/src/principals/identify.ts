@@ -4,8 +4,9 @@ import type { CallChain } from '../call.ts'
 import { namesInChain } from './behalf.ts'
 import type { CompiledCallers } from './callers.ts'
 import type { Grant } from './grant.ts'
+import { remembering } from './remembering.ts'
 
-/** What the identity alone decides, and whom the call is made for. Allocates nothing. */
+/** What the identity alone decides, and whom the call is made for. */
 export type Identify = (id: SpiffeId | null, chain: CallChain | null) => Decision
 
 const PUBLIC = allow('public')
@@ -22,14 +23,21 @@ export function identifierOf(grant: Grant, callersDenied: CompiledCallers | null
     if (callersDenied === null) return () => PUBLIC
     return (id, chain) => (isDenied(callersDenied, id, chain) ? DENIED : PUBLIC)
   }
-  const allowed = grant === 'anyAuthenticated' ? null : grant.matcher
+  const list = grant === 'anyAuthenticated' ? null : grant
+  const allowed = list && list.matcher
   const granted = allowed === null ? ANY_AUTHENTICATED : ALLOWED
-  return (id, chain) => {
+  const identify: Identify = (id, chain) => {
     if (id === null) return NO_IDENTITY
     if (isDenied(callersDenied, id, chain)) return DENIED
     if (allowed !== null && !allowed.matches(id)) return NOT_ALLOWED
     return granted
   }
+  const lists = [callersDenied, list].filter((each) => each !== null)
+  // A matcher of the application's own may answer differently each time.
+  if (lists.length === 0 || !lists.every(({ matcher }) => matcher.isFixed)) return identify
+  const identifyForItself = remembering((id) => identify(id, null))
+  return (id, chain) =>
+    id === null || chain !== null ? identify(id, chain) : identifyForItself(id)
 }
 
 /** A workload that is denied is denied in every seat: as the caller, as the origin, and between them. */

@@ -39,6 +39,7 @@ export interface CompiledRule {
    * around it denies.
    */
   readonly mode: RuleMode
+  /** Always so in the mode `enforce`. */
   readonly isEnforcedFor: (id: SpiffeId | null, chain: CallChain | null) => boolean
   /** What the rule says, for those who read it. */
   readonly description: RuleDescription

@@ -76,6 +76,10 @@ class AllOf extends SpiffeIdMatcher {
     return new Set([...first].filter((name) => others.every((each) => each.has(name))))
   }
 
+  override get isFixed(): boolean {
+    return this.#matchers.every(({ isFixed }) => isFixed)
+  }
+
   toString(): string {
     return `allOf(${this.#matchers.join(', ')})`
   }
@@ -127,6 +131,10 @@ class AnyOf extends SpiffeIdMatcher {
     return all
   }
 
+  override get isFixed(): boolean {
+    return this.#matchers.every(({ isFixed }) => isFixed)
+  }
+
   toString(): string {
     return `anyOf(${this.#matchers.join(', ')})`
   }
@@ -142,6 +150,10 @@ class Not extends SpiffeIdMatcher {
 
   matches(id: SpiffeId): boolean {
     return !answerOf(this.#matcher, id)
+  }
+
+  override get isFixed(): boolean {
+    return this.#matcher.isFixed
   }
 
   toString(): string {

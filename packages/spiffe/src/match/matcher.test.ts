@@ -42,6 +42,29 @@ function codeOf(build: () => unknown): string {
   return 'built'
 }
 
+class Even extends SpiffeIdMatcher {
+  matches({ path }: SpiffeId): boolean {
+    return path.length % 2 === 0
+  }
+
+  toString(): string {
+    return 'Even'
+  }
+}
+
+describe('isFixed', () => {
+  test('holds for every matcher of this package', () => {
+    const composed = [anyOf(...simple), allOf(...simple), not(simple[0]!)]
+    for (const matcher of [...simple, ...composed]) expect(matcher.isFixed).toBe(true)
+  })
+
+  test('does not hold for another class, nor for what one is inside of', () => {
+    const even = new Even()
+    const composed = [anyOf(matchAny(), even), allOf(even, matchAny()), not(even), not(anyOf(even))]
+    for (const matcher of [even, ...composed]) expect(matcher.isFixed).toBe(false)
+  })
+})
+
 describe('sets', () => {
   test('matchAny matches all', () => {
     expect(matched(matchAny())).toEqual(ids.map(String))

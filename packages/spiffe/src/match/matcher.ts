@@ -36,6 +36,14 @@ export abstract class SpiffeIdMatcher {
     return null
   }
 
+  /**
+   * Whether the set never changes, so that an answer may be remembered: so with all of this package, unless one of
+   * another class is inside. `false` by default for a class of your own, which is asked each time.
+   */
+  get isFixed(): boolean {
+    return false
+  }
+
   /** The source text that builds this matcher. */
   abstract toString(): string
 

@@ -61,6 +61,10 @@ export class Pattern extends SpiffeIdMatcher {
     return this.#path.capture(candidate.segments)
   }
 
+  override get isFixed(): boolean {
+    return true
+  }
+
   override get trustDomains(): ReadonlySet<string> {
     return new Set(this.#path.isEmpty ? [] : [this.#trustDomain])
   }

@@ -37,6 +37,10 @@ class Anyone extends SpiffeIdMatcher {
     return true
   }
 
+  override get isFixed(): boolean {
+    return true
+  }
+
   toString(): string {
     return 'matchAny()'
   }
@@ -55,6 +59,10 @@ export abstract class ExactMatcher extends SpiffeIdMatcher {
 
   matches(candidate: SpiffeId): boolean {
     return this.#expected.has(candidate.toString())
+  }
+
+  override get isFixed(): boolean {
+    return true
   }
 
   override get trustDomains(): ReadonlySet<string> {
@@ -85,6 +93,10 @@ class MemberOf extends SpiffeIdMatcher {
 
   matches(candidate: SpiffeId): boolean {
     return this.#trustDomain.equals(candidate.trustDomain)
+  }
+
+  override get isFixed(): boolean {
+    return true
   }
 
   override get trustDomains(): ReadonlySet<string> {
