@@ -53,6 +53,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'errors.ts',
       'deadline.ts',
       'call.ts',
+      'hypothetical-call.ts',
       'location.ts',
       'option-readers.ts',
       'version-counter.ts',

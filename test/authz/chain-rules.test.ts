@@ -1,12 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { authz, type AuthzOptions, type RouteRule, where } from '@fastify-spiffe/authz'
-import { type CallChain, chain, type ChainHeaders, Chains, forwarded } from '@fastify-spiffe/chain'
+import { chain, forwarded } from '@fastify-spiffe/chain'
 import { peer } from '@fastify-spiffe/peer'
 import { injectAs } from '@fastify-spiffe/peer/test-kit'
-import { presentPeer } from '@fastify-spiffe/tls/test-kit'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { chainHeadersOf } from './support/chain-headers.ts'
 
 const ID = (path: string): string => `spiffe://example.org/${path}`
 const [WEB, BATCH, OTHER] = [ID('acme/web'), ID('acme/batch'), ID('globex/web')]
@@ -29,23 +29,8 @@ afterEach(async () => {
 
 afterAll(() => authority.close())
 
-/** The headers with which the last of the workloads calls for the first; one alone calls for itself. */
-function headersOf(path: readonly string[]): Record<string, string> {
-  let headers: ChainHeaders | undefined
-  for (const [index, id] of path.entries()) {
-    const chains = new Chains({ source: sources.get(id)!, handTo: ['spiffe://example.org/**'] })
-    const inbound = headers === undefined ? null : verified(chains, headers, path[index - 1]!)
-    headers = chains.headersFor(path[index + 1] ?? LEDGER, inbound)
-  }
-  return { ...headers }
-}
-
-function verified(chains: Chains, headers: ChainHeaders, caller: string): CallChain | null {
-  const fields = { chain: [headers['svid-chain']], certificates: [headers['svid-chain-certs']] }
-  const verification = chains.verify(fields, presentPeer({}, { spiffeId: caller }))
-  if (!verification.ok) throw new Error(verification.code)
-  return verification.chain
-}
+const headersOf = (path: readonly string[]): Record<string, string> =>
+  chainHeadersOf(sources, path, LEDGER)
 
 async function appWith(rule: RouteRule, options: AuthzOptions = {}): Promise<FastifyInstance> {
   const app = Fastify()

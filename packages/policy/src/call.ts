@@ -31,6 +31,11 @@ export interface CallChain {
   readonly validUntil: number
 }
 
+/** How many workloads a call has come from, the caller included. A caller that acts for itself may have said so by a chain. */
+export function chainDepth(caller: SpiffeId, { origin, via }: CallChain): number {
+  return via.length + (via.length === 0 && origin.equals(caller) ? 1 : 2)
+}
+
 /**
  * The value of an attribute of a call: `undefined` where the call has none; `null` where it has no single value, or one
  * that two readers could understand differently. Such a call is refused.

@@ -32,6 +32,7 @@ export type { AllowReason, Allowance, Decision, DenyReason, Refusal } from './de
 export type { DecisionEvent } from './decision/decision-event.ts'
 export type { RefusalKind } from './decision/refusal-kind.ts'
 export type { StatedAltNames } from './document/alt-names.ts'
+export type { StatedCall, StatedChain } from './document/stated-call.ts'
 export type { PolicyDocument, PolicyTest } from './document/document.ts'
 export type { RoutePattern } from './document/route-pattern.ts'
 export type { Callers, EngineUse, RouteRule, RuleMode } from './document/route-rule.ts'
@@ -41,7 +42,12 @@ export type { Engine, EngineCost, EngineRequest } from './engines/engine.ts'
 export type { EngineEvent } from './engines/events.ts'
 export { PolicyError } from './errors.ts'
 export type { PolicyErrorCode, RouteWithoutRule } from './errors.ts'
-export type { Explanation, ExplainRequest, Finding } from './evaluation/explanation.ts'
+export type {
+  ExplainedChain,
+  Explanation,
+  ExplainRequest,
+  Finding,
+} from './evaluation/explanation.ts'
 export type { AltNameRule } from './principals/alt-names.ts'
 export type { MatcherObject } from './principals/matcher.ts'
 export { tenantOfSlug, tenantSlug } from './principals/slug.ts'

@@ -89,6 +89,7 @@ describe('an explanation', () => {
       reason: 'engine-denied',
       policyVersion: 'code',
       mode: 'enforce',
+      chain: null,
       source: 'GET /orders/:id: config.spiffe',
       findings: [
         { check: 'deny[0]', what: "matchMemberOf('other.org')", outcome: 'does-not-match' },

@@ -1,6 +1,14 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
-import type { Call, CallChain, Caller, CallReader, CallValue } from '../call.ts'
+import {
+  type Call,
+  type CallChain,
+  chainDepth,
+  type Caller,
+  type CallReader,
+  type CallValue,
+} from '../call.ts'
 import { deny, type Refusal } from '../decision/decision.ts'
+import { callerOf, chainOf } from '../hypothetical-call.ts'
 import type { RuleLocation } from '../location.ts'
 import type { TenantSubject } from '../principals/behalf.ts'
 import type { Tenant, TenantResolver } from '../principals/tenant.ts'
@@ -17,8 +25,8 @@ export interface AttributeSource {
   readonly varies: boolean
   /** Whether it is of the chain of a call, and ends with it. */
   readonly ofChain?: true
-  /** Reads it where only the caller is known, for a call that is thought up; absent where the caller does not decide it. */
-  readonly ofCaller?: (caller: Caller) => CallValue
+  /** Whether it follows from what proves the caller. */
+  readonly ofCaller?: true
   /** `null`: it has no single value, and the call is refused with {@link refusal}. */
   readonly read: (call: Call, id: SpiffeId) => AttributeValue | null
   readonly refusal: Refusal
@@ -188,13 +196,9 @@ const OF_CHAIN: ReadonlyMap<string, (id: SpiffeId, chain: CallChain | null) => C
   ['origin', (id, chain) => (chain?.origin ?? id).toString()],
   ['originTrustDomain', (id, chain) => (chain?.origin ?? id).trustDomain.name],
   ['via', (_id, chain) => (chain === null ? '' : chain.via.join(' '))],
-  ['depth', (id, chain) => String(chain === null ? 1 : depthOf(id, chain))],
+  ['depth', (id, chain) => String(chain === null ? 1 : chainDepth(id, chain))],
   ['evidence', (_id, chain) => chain?.evidence],
 ])
-
-function depthOf(caller: SpiffeId, { origin, via }: CallChain): number {
-  return via.length + (via.length === 0 && origin.equals(caller) ? 1 : 2)
-}
 
 function compileChain({ place, reader }: SourceContext, key: string, name: string): Origin {
   const attribute = `chain.${name}`
@@ -208,7 +212,7 @@ function compileChain({ place, reader }: SourceContext, key: string, name: strin
       `must be chain. and one of ${[...OF_CHAIN.keys()].join(', ')}`,
     )
   }
-  const value = (call: Call, id: SpiffeId): CallValue => read(id, reader.chain?.(call) ?? null)
+  const value = (call: Call, id: SpiffeId): CallValue => read(id, chainOf(reader, call))
   return { read: value, refusal: AMBIGUOUS, varies: true, ofChain: true, provider: null }
 }
 
@@ -222,9 +226,9 @@ function compileAltName({ place, reader }: SourceContext, key: string, name: str
     const why = `must be subjectAltName. and one of ${ALT_NAMES.join(', ')}`
     return place.refuse(key, `subjectAltName.${name}`, why)
   }
-  const ofCaller = (caller: Caller | null): CallValue =>
-    caller?.subjectAltNames?.[list].join(' ') ?? null
-  return { ...ofCall((call) => ofCaller(reader.caller(call))), ofCaller }
+  const read = (call: Call): CallValue =>
+    callerOf(reader, call)?.subjectAltNames?.[list].join(' ') ?? null
+  return { ...ofCall(read), ofCaller: true }
 }
 
 function compileCapture({ place, allow }: SourceContext, key: string, name: string): Origin {

@@ -1,9 +1,10 @@
 import type { SetTimer } from '@fastify-spiffe/spiffe'
 import { setReferencedTimer } from '@fastify-spiffe/spiffe/internal'
-import type { Call, Caller, CallReader } from '../call.ts'
+import type { Call, CallReader } from '../call.ts'
 import type { Decision } from '../decision/decision.ts'
 import type { Enforcement } from '../decision/enforcement.ts'
 import type { TenantResolver } from '../principals/tenant.ts'
+import { chainRecordOf } from './chain-record.ts'
 import { type DecisionRecord, eventOf } from './event.ts'
 import type { DecisionLogSettings } from './options.ts'
 import { WaitingRecords } from './waiting-records.ts'
@@ -39,7 +40,7 @@ export interface LostDecisions {
   readonly underWay: number
 }
 
-const NOBODY = Object.freeze({ spiffeId: null, trustDomain: null, tenant: null })
+const NOBODY = Object.freeze({ spiffeId: null, trustDomain: null, tenant: null, chain: null })
 
 /**
  * Keeps a compact record of each decision while the request waits, and makes and writes the events later: an event costs
@@ -69,7 +70,7 @@ export class DecisionLog {
       time: clock(),
       method: reader.method(call),
       route: reader.route(call),
-      ...this.#principalOf(reader.caller(call)),
+      ...this.#principalsOf(call),
       remoteAddress: reader.remoteAddress(call),
       requestId: reader.id(call),
       policyVersion,
@@ -129,13 +130,17 @@ export class DecisionLog {
     }
   }
 
-  #principalOf(caller: Caller | null): Pick<DecisionRecord, 'spiffeId' | 'trustDomain' | 'tenant'> {
+  #principalsOf(call: Call): Pick<DecisionRecord, keyof typeof NOBODY> {
+    const { reader } = this.#parts
+    const caller = reader.caller(call)
     if (caller === null) return NOBODY
     const { spiffeId } = caller
+    const chain = reader.chain?.(call) ?? null
     return {
       spiffeId: spiffeId.toString(),
       trustDomain: spiffeId.trustDomain.name,
       tenant: this.#parts.tenantOf?.(spiffeId)?.name ?? null,
+      chain: chain && chainRecordOf(spiffeId, chain),
     }
   }
 }

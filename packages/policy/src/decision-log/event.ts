@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { ChainRecord } from './chain-record.ts'
 import { type Decision, deny } from '../decision/decision.ts'
 
 /** What is kept of a decision until it is written: what is cheap to keep. */
@@ -11,6 +12,8 @@ export interface DecisionRecord {
   readonly spiffeId: string | null
   readonly trustDomain: string | null
   readonly tenant: string | null
+  /** `null`: the caller acts for itself. */
+  readonly chain: ChainRecord | null
   readonly remoteAddress: string
   readonly requestId: string
   readonly policyVersion: string
@@ -40,7 +43,7 @@ export function eventOf(
   labels: Readonly<Record<string, string>>,
   mask: readonly string[],
 ): DecisionLogEvent {
-  const { decision, time, method, route, spiffeId, trustDomain, tenant, mode } = record
+  const { decision, time, method, route, spiffeId, trustDomain, tenant, chain, mode } = record
   const { allowed, reason, cached, engine = null } = decision
   const detail = decision.allowed ? undefined : decision.detail
   const event = {
@@ -48,7 +51,8 @@ export function eventOf(
     // A copy: what is masked here is not masked everywhere.
     labels: { ...labels },
     path: 'spiffe/authz/allow',
-    input: { method, route, spiffe_id: spiffeId, trust_domain: trustDomain, tenant },
+    // Without the chain where the caller acts for itself.
+    input: { method, route, spiffe_id: spiffeId, trust_domain: trustDomain, tenant, ...chain },
     result: {
       allow: allowed,
       reason,
@@ -80,6 +84,7 @@ const SAMPLE: DecisionRecord = {
   spiffeId: null,
   trustDomain: null,
   tenant: null,
+  chain: { origin: '', via: [], evidence: 'signed', chain_depth: 2 },
   remoteAddress: '',
   requestId: '',
   policyVersion: '',

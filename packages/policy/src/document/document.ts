@@ -1,6 +1,6 @@
 import { describeName } from '@fastify-spiffe/spiffe/internal'
-import type { StatedAltNames } from './alt-names.ts'
 import type { Callers, RouteRule } from './route-rule.ts'
+import type { StatedCall } from './stated-call.ts'
 
 /**
  * The rules of an application beside its code: plain data that a JSON file can hold. It can be replaced while the
@@ -26,16 +26,15 @@ export function describeRoute(key: string): string {
   return /^[A-Z][A-Z-]{1,30} [/*][\x21-\x7e]{0,200}$/.test(key) ? key : describeName(key)
 }
 
-/** One expectation of a document about itself. */
-export interface PolicyTest {
+/**
+ * One expectation of a document about itself. The attributes that follow from caller and route are known; one that no condition of the
+ * route reads is an error.
+ */
+export interface PolicyTest extends StatedCall {
   /** Method and pattern: `GET /orders/:id`. Where several routes have these, it must come out for each of them. */
   readonly route: string
   /** The SPIFFE ID of the caller; `null` for one without. */
   readonly as: string | null
-  /** Names of the certificate of the caller, beside its SPIFFE ID. Default: none. */
-  readonly subjectAltName?: StatedAltNames
-  /** The attributes of the request that conditions read. Those that follow from caller and route are known. */
-  readonly attributes?: Readonly<Record<string, string>>
   /** Engines are not asked: `allow` says that nothing before them refuses. */
   readonly expect: 'allow' | 'deny'
 }

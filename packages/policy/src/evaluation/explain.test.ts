@@ -107,6 +107,7 @@ const NO_RULE = {
   decision: 'deny',
   mode: 'enforce',
   policyVersion: 'v1',
+  chain: null,
   source: null,
   findings: [],
 }
@@ -118,6 +119,7 @@ describe('an explanation', () => {
       reason: 'allowed',
       policyVersion: 'v1',
       mode: 'enforce',
+      chain: null,
       source: PLACE.toString(),
       findings: [],
     }

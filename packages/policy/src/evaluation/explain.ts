@@ -1,16 +1,17 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { AttributeResolver } from '../attributes/resolver.ts'
-import type { Call, Caller, CallReader } from '../call.ts'
+import type { Call, CallChain, Caller, CallReader } from '../call.ts'
 import { type Decision, ruleFailure } from '../decision/decision.ts'
-import { readAltNames } from '../document/alt-names.ts'
+import { readStatedCall, type StatedCall } from '../document/stated-call.ts'
 import { PolicyError } from '../errors.ts'
 import { RuleLocation } from '../location.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { RuleFinder, RuleTable } from '../rules/rule-table.ts'
 import { Evaluator } from './evaluator.ts'
-import type { ExplainRequest, Explanation } from './explanation.ts'
+import type { ExplainedChain, ExplainRequest, Explanation } from './explanation.ts'
 import { Findings } from './findings.ts'
-import { hypothetical, hypotheticalCaller, inspecting } from './methods.ts'
+import { hypothetical, inspecting } from './methods.ts'
+import { thinkUp } from './think-up.ts'
 
 /** Where what an application states is. */
 const STATED = RuleLocation.ofDocument('explain', 'request')
@@ -20,23 +21,30 @@ const imagination = new Evaluator(hypothetical)
 /**
  * Explains a call that is thought up.
  *
- * @throws {PolicyError} `ambiguous-route`, `invalid-rule` for names that no certificate has
+ * @throws {PolicyError} `ambiguous-route`, `invalid-rule` for what no call can be, such as one with a chain where calls carry none
  */
 export async function explainRequest(
   table: RuleTable,
-  { method, route, spiffeId, subjectAltName, attributes }: ExplainRequest,
+  about: ExplainRequest,
 ): Promise<Explanation> {
+  const { method, route, spiffeId } = about
   const { active } = table
   const [found, ...others] = table.find(method, route, active)
   if (others.length > 0) {
     const why = `${method} ${route} is ${others.length + 1} routes, which only constraints separate`
     throw new PolicyError('ambiguous-route', `${why}: explain a request that has arrived`)
   }
-  const names = subjectAltName && readAltNames(STATED, 'subjectAltName', subjectAltName)
-  const caller = hypotheticalCaller(spiffeId === null ? null : SpiffeId.parse(spiffeId), names)
-  const call = { attributes: { ...attributes, method } }
-  const subject = { caller, rule: found?.rule ?? null, policyVersion: active.version }
+  const id = spiffeId === null ? null : SpiffeId.parse(spiffeId)
+  const call = thinkUp(id, readAbout(table, about), method)
+  const subject = { caller: call.caller, rule: found?.rule ?? null, policyVersion: active.version }
   return explain(subject, imagination, call)
+}
+
+function readAbout(table: RuleTable, about: ExplainRequest): StatedCall {
+  const members = new Map(Object.entries(about).filter(([, value]) => value !== undefined))
+  const stated = readStatedCall(STATED, '', members, about.spiffeId !== null)
+  if (stated.chain === undefined || table.hasChains) return stated
+  return STATED.refuse('chain', about.chain, 'needs calls that carry a chain')
 }
 
 /** What a call that has arrived is explained with. */
@@ -76,16 +84,24 @@ async function explain<C extends Call>(
   call: C,
 ): Promise<Explanation> {
   const id = idOf(caller)
-  const findings = rule && new Findings(rule, id)
+  const chain = evaluator.chainOf(call)
+  const findings = rule && new Findings(rule, id, chain)
   const decision = await observed(evaluator.decide(call, caller, rule, findings), findings)
   return {
     decision: decision.allowed ? 'allow' : 'deny',
     reason: decision.reason,
     policyVersion,
-    mode: rule === null || rule.isEnforcedFor(id, evaluator.chainOf(call)) ? 'enforce' : 'shadow',
+    mode: rule === null || rule.isEnforcedFor(id, chain) ? 'enforce' : 'shadow',
+    chain: explainedChain(chain),
     source: rule?.description.place.toString() ?? null,
     findings: decision.reason === 'rule-failed' ? [] : (findings?.list() ?? []),
   }
+}
+
+function explainedChain(chain: CallChain | null): ExplainedChain | null {
+  if (chain === null) return null
+  const { origin, via, evidence } = chain
+  return { origin: origin.toString(), via: via.map(String), evidence }
 }
 
 function idOf(caller: Caller | null): SpiffeId | null {

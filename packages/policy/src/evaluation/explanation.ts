@@ -1,19 +1,18 @@
 import type { AllowReason, DenyReason } from '../decision/decision.ts'
-import type { StatedAltNames } from '../document/alt-names.ts'
 import type { RuleMode } from '../document/route-rule.ts'
+import type { StatedCall, StatedChain } from '../document/stated-call.ts'
 
 /** The description of a request, to ask how it would be decided. */
-export interface ExplainRequest {
+export interface ExplainRequest extends StatedCall {
   readonly method: string
   /** The URL pattern of the route. One that several routes have with this method is ambiguous. */
   readonly route: string
   /** The caller's SPIFFE ID; `null` for one without. */
   readonly spiffeId: string | null
-  /** Names of the certificate of the caller, beside its SPIFFE ID. Default: none. */
-  readonly subjectAltName?: StatedAltNames
-  /** The attributes of the request that conditions and engines read. What is not named is absent. */
-  readonly attributes?: Readonly<Record<string, string>>
 }
+
+/** On whose behalf a call is made, as SPIFFE IDs. */
+export type ExplainedChain = Required<StatedChain>
 
 /** The decision for a request, and its reasons. Plain data. */
 export interface Explanation {
@@ -21,6 +20,8 @@ export interface Explanation {
   readonly reason: AllowReason | DenyReason
   readonly policyVersion: string
   readonly mode: RuleMode
+  /** On whose behalf the call is made; `null`: the caller acts for itself. */
+  readonly chain: ExplainedChain | null
   /** Where the rule is; `null`: there is none. */
   readonly source: string | null
   /** Everything that the rule requires, in order, and its outcome. */

@@ -1,4 +1,5 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { CallChain } from '../call.ts'
 import type { Decision, Refusal } from '../decision/decision.ts'
 import type { CompiledBehalf } from '../principals/behalf.ts'
 import type { CompiledCallers } from '../principals/callers.ts'
@@ -11,13 +12,15 @@ import type { Finding } from './explanation.ts'
 export class Findings implements EvaluationObserver {
   readonly #rule: CompiledRule
   readonly #id: SpiffeId | null
+  readonly #chain: CallChain | null
   #isOwnTenant: boolean | null = null
   #behalf: Refusal | null | undefined
   readonly #decisions: Decision[] = []
 
-  constructor(rule: CompiledRule, id: SpiffeId | null) {
+  constructor(rule: CompiledRule, id: SpiffeId | null, chain: CallChain | null = null) {
     this.#rule = rule
     this.#id = id
+    this.#chain = chain
   }
 
   onTenant(isOwn: boolean): void {
@@ -38,8 +41,9 @@ export class Findings implements EvaluationObserver {
     const { denied, grant } = description
     return [
       ...this.#ofTenant(),
-      ...listFindings('deny', denied, this.#id),
-      ...(typeof grant === 'string' ? [] : listFindings('allow', grant, this.#id)),
+      // Whom `deny` names it names in every seat.
+      ...listFindings('deny', denied, seatsOf(this.#id, this.#chain)),
+      ...(typeof grant === 'string' ? [] : listFindings('allow', grant, seatsOf(this.#id, null))),
       ...this.#ofBehalf(),
       ...requirements.map((requirement, position) => {
         const place = placeOf(requirements, position)
@@ -73,24 +77,32 @@ function behalfText({ origins, via, evidence }: CompiledBehalf): string {
   return `${origins.entries.join(', ')}${between} (${evidence})`
 }
 
+/** The caller, and those on whose behalf it calls. */
+function seatsOf(id: SpiffeId | null, chain: CallChain | null): readonly SpiffeId[] {
+  const others = chain === null ? [] : [chain.origin, ...chain.via]
+  return id === null ? others : [id, ...others]
+}
+
 function listFindings(
   list: 'allow' | 'deny',
   callers: CompiledCallers | null,
-  id: SpiffeId | null,
+  seats: readonly SpiffeId[],
 ): Finding[] {
   return (callers?.entries ?? []).map((entry, position) => ({
     check: `${list}[${position}]`,
     what: entry.toString(),
-    outcome: outcomeOf(entry, id),
+    outcome: outcomeOf(entry, seats),
   }))
 }
 
 function outcomeOf(
   entry: CompiledCallers['entries'][number],
-  id: SpiffeId | null,
+  seats: readonly SpiffeId[],
 ): Finding['outcome'] {
-  if (id === null) return 'not-asked'
-  const matches = entry instanceof SpiffeId ? entry.equals(id) : entry.matches(id)
+  if (seats.length === 0) return 'not-asked'
+  const matches = seats.some((id) =>
+    entry instanceof SpiffeId ? entry.equals(id) : entry.matches(id),
+  )
   return matches ? 'matches' : 'does-not-match'
 }
 

@@ -1,17 +1,10 @@
-import { SubjectAltNames } from '@fastify-spiffe/spiffe'
 import type { AttributeValue } from '../attributes/attributes.ts'
 import type { AttributeResolver } from '../attributes/resolver.ts'
 import { type AttributeSource, readFromCall } from '../attributes/sources.ts'
 import type { Caller, CallReader } from '../call.ts'
 import { allow } from '../decision/decision.ts'
-import type { StatedAltNames } from '../document/alt-names.ts'
+import type { HypotheticalCall } from '../hypothetical-call.ts'
 import type { EvaluationMethod } from './evaluator.ts'
-
-/** A call that is thought up, to ask what would become of it. */
-export interface HypotheticalCall {
-  /** Its attributes, those of providers included. What is not named is absent. */
-  readonly attributes: Readonly<Record<string, string>>
-}
 
 /** Enforces: each requirement is decided through the cache and the quota that its rule was compiled with. */
 export function enforcing(reader: CallReader): EvaluationMethod {
@@ -37,8 +30,7 @@ export const hypothetical: EvaluationMethod<HypotheticalCall> & {
   readonly decide: AskRequirement
 } = {
   isUnmatched: () => false,
-  // Whoever is thought up acts for itself.
-  chain: () => null,
+  chain: ({ chain }) => chain,
   read: readGiven,
   decide: ({ ask }, call, caller) => ask(call, caller, (source) => readGiven(source, call, caller)),
 }
@@ -60,23 +52,11 @@ function readGiven(
   caller: Caller,
 ): AttributeValue | null {
   const { attributes } = call
-  if (!source.varies) return source.read(call, caller.spiffeId)
-  if (source.ofCaller !== undefined) return source.ofCaller(caller)
+  if (!isOfRequest(source)) return source.read(call, caller.spiffeId)
   return Object.hasOwn(attributes, source.name) ? attributes[source.name] : undefined
 }
 
-/** Somebody of whom the SPIFFE ID is given, and names of its certificate beside it. */
-export function hypotheticalCaller(
-  spiffeId: Caller['spiffeId'] | null,
-  { dns = [], ip = [] }: StatedAltNames = {},
-): Caller | null {
-  if (spiffeId === null) return null
-  const subjectAltNames = SubjectAltNames.from({ dns, ip, uri: [spiffeId.toString()] })
-  return {
-    spiffeId,
-    serialNumber: '',
-    fingerprint256: '',
-    notAfter: Infinity,
-    subjectAltNames,
-  }
+/** Whether an attribute is that of the request: it does not follow from the route, from the caller or from its chain. */
+export function isOfRequest({ varies, ofCaller, ofChain }: AttributeSource): boolean {
+  return varies && ofCaller === undefined && ofChain === undefined
 }

@@ -8,7 +8,8 @@ import type { RuleSet } from '../rules/rule-set.ts'
 import { describeRoute, type PolicyTest } from '../document/document.ts'
 import type { Policy } from '../document/policy.ts'
 import { Evaluator } from './evaluator.ts'
-import { hypotheticalCaller, hypotheticalWithoutEngines } from './methods.ts'
+import { hypotheticalWithoutEngines, isOfRequest } from './methods.ts'
+import { describeChain, thinkUp } from './think-up.ts'
 
 const rehearsal = new Evaluator(hypotheticalWithoutEngines)
 
@@ -30,7 +31,9 @@ export async function runTests(policy: Policy, routes: RuleTable, rules: RuleSet
       const place = `${policy.source}: tests[${position}]`
       throw new PolicyError('policy-test-failed', `${place}: ${describeRoute(route)} ${what}`)
     }
-    if (other !== undefined) fail(`as ${as ?? 'nobody'}: expected ${expect}, got ${other}`)
+    if (test.chain !== undefined && !routes.hasChains) fail('has a chain, and calls carry none')
+    const who = `${as ?? 'nobody'}${describeChain(test)}`
+    if (other !== undefined) fail(`as ${who}: expected ${expect}, got ${other}`)
     const unread = unreadAttribute(test, tested)
     if (unread !== undefined) fail(`reads no attribute "${describeName(unread)}"`)
   }
@@ -53,8 +56,8 @@ function readsOf({ tenant, requirements }: CompiledRule): readonly string[] {
   return sources.filter(isStated).map(({ name }) => name)
 }
 
-function isStated({ name, varies, ofCaller }: AttributeSource): boolean {
-  return varies && ofCaller === undefined && name !== 'method'
+function isStated(source: AttributeSource): boolean {
+  return isOfRequest(source) && source.name !== 'method'
 }
 
 /** `failure`: the rule itself threw. */
@@ -73,16 +76,11 @@ async function decideAll(
   )
 }
 
-async function enforce(
-  rule: CompiledRule,
-  method: string,
-  { as, attributes, subjectAltName }: PolicyTest,
-): Promise<Outcome> {
-  const id = as === null ? null : SpiffeId.parse(as)
-  if (!rule.isEnforcedFor(id, null)) return 'allow'
-  const call = { attributes: { ...attributes, method } }
-  const caller = hypotheticalCaller(id, subjectAltName)
-  const { allowed, reason } = await rehearsal.decide(call, caller, rule)
+async function enforce(rule: CompiledRule, method: string, test: PolicyTest): Promise<Outcome> {
+  const id = test.as === null ? null : SpiffeId.parse(test.as)
+  const call = thinkUp(id, test, method)
+  if (!rule.isEnforcedFor(id, call.chain)) return 'allow'
+  const { allowed, reason } = await rehearsal.decide(call, call.caller, rule)
   if (reason === 'rule-failed') return 'failure'
   return allowed ? 'allow' : 'deny'
 }

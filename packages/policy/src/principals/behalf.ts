@@ -1,6 +1,7 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Call, CallChain, CallReader } from '../call.ts'
 import { deny, type Refusal } from '../decision/decision.ts'
+import { chainOf } from '../hypothetical-call.ts'
 import type { RuleLocation } from '../location.ts'
 import { compileCallers, type CompiledCallers } from './callers.ts'
 
@@ -105,7 +106,7 @@ export const callerAsSubject: TenantSubject = (_call, { spiffeId }) => spiffeId
 export function originAsSubject(reader: CallReader, behalf: CompiledBehalf | null): TenantSubject {
   const acceptsForwarded = behalf?.evidence === 'forwarded'
   return (call, { spiffeId }) => {
-    const chain = reader.chain?.(call) ?? null
+    const chain = chainOf(reader, call)
     if (chain === null || (chain.evidence !== 'signed' && !acceptsForwarded)) return spiffeId
     return chain.origin
   }

@@ -74,6 +74,11 @@ export class RuleTable {
     this.#active = { version: policy.version, rules: [], notFound: this.#compileNotFound(policy) }
   }
 
+  /** Whether calls can be made on behalf of others. */
+  get hasChains(): boolean {
+    return this.#context.reader.chain !== undefined
+  }
+
   /** The rules that calls meet now. */
   get active(): RuleSet {
     return this.#active
