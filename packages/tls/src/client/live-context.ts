@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type {
   BundleSet,
@@ -48,7 +48,9 @@ export class LiveContext implements SecureContext {
     if (this.#made?.svid !== svid || this.#made.bundles !== bundles) {
       this.#made = { svid, bundles, context: this.#make(svid, bundles) }
     }
-    return this.#made.context.context
+    const { context }: { readonly context?: unknown } = this.#made.context
+    refuseFormerSessions(context)
+    return context
   }
 
   #read<T>(read: (source: X509MaterialSource) => T): T | null {
@@ -82,6 +84,18 @@ function anchors(bundles: BundleSet, { trustDomains }: SpiffeIdMatcher): string[
   return trusted.flatMap(({ authorities }) =>
     authorities.map(({ raw }) => new X509Certificate(raw).toString()),
   )
+}
+
+/**
+ * Lets no connection resume a session of an earlier one. Node would verify nothing in it, and clients that keep sessions
+ * offer them by themselves. OpenSSL aborts a handshake in which the server resumes a session of another session ID context,
+ * and each connection takes the name that its context has when the connection is made.
+ */
+function refuseFormerSessions(context: unknown): void {
+  if (typeof context !== 'object' || context === null) return
+  // A method of the native context, which Node itself calls for the option `sessionIdContext`.
+  const rename: unknown = Reflect.get(context, 'setSessionIdContext')
+  if (typeof rename === 'function') rename.call(context, randomBytes(16).toString('hex'))
 }
 
 /** An authority of a bundle may be an intermediate (X509-SVID §4.1). */

@@ -5,7 +5,14 @@ import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { matchAny, type X509Svid } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { tlsOptions } from '../index.ts'
-import { bundlesOf, HeldSource, Loopback, portOf, record } from '../loopback.test.helper.ts'
+import {
+  bundlesOf,
+  callInSession,
+  HeldSource,
+  Loopback,
+  portOf,
+  record,
+} from '../loopback.test.helper.ts'
 
 const SERVER_ID = 'spiffe://example.org/database'
 const WEB_ID = 'spiffe://example.org/acme/web'
@@ -142,6 +149,26 @@ describe('TLS options', () => {
     expect((await ask(loopback.port, options)).error).toBeInstanceOf(Error)
     expect(loopback.requests).toBe(0)
     isBroken = false
+    expect((await ask(loopback.port, options)).body).toContain(WEB_ID)
+  })
+
+  test('refuse to resume a session, also one that a client has kept by itself', async () => {
+    await using loopback = await Loopback.serve(database, { sessionTicketLifetimeMs: 60_000 })
+    const options = tlsOptions({ source: web, server: SERVER_ID })
+    const sessions: Buffer[] = []
+    const first = tls.connect({ host: '127.0.0.1', port: loopback.port, ...options })
+    first.on('session', (session: Buffer) => sessions.push(session)).end(REQUEST)
+    expect(await text(first)).toContain(WEB_ID)
+    // The control: the server lets other clients resume theirs.
+    const { issued } = await callInSession(loopback.port, web.svid)
+    const resumed = await callInSession(loopback.port, web.svid, { session: issued[0]! })
+    expect(resumed.isResumed).toBe(true)
+    const { requests } = loopback
+    for (const session of [sessions[0]!, issued[0]!]) {
+      const { error } = await ask(loopback.port, { ...options, session })
+      expect(String(error)).toMatch(/attempt to reuse session in different context/)
+    }
+    expect(loopback.requests).toBe(requests)
     expect((await ask(loopback.port, options)).body).toContain(WEB_ID)
   })
 

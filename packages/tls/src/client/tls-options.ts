@@ -44,8 +44,10 @@ const NAMES: ReadonlySet<string> = new Set(tlsOptionNames)
  *
  * The options can be used for any number of connections, for as long as the source is open. While the source has no SVID,
  * every handshake fails. `peerOf` does not know the connections, and nothing ends them: let the client's pool end them
- * within the lifetime of an SVID. They must not be combined with the option `session` of `tls.connect`: Node verifies
- * nothing in a session that is resumed.
+ * within the lifetime of an SVID.
+ *
+ * Node verifies nothing in a session that is resumed, so that none is: with the option `session` of `tls.connect`, and with
+ * agents that keep sessions, a connection fails whose server takes up the session. Let agents keep none.
  *
  * A handshake fails with a {@link TlsError} `server-refused` or `server-not-allowed`, or with the error of Node where OpenSSL
  * finds no authority of a bundle in the chain.

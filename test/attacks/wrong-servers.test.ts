@@ -1,0 +1,6 @@
+import { httpClients } from '../support/wrong-servers/http-clients.ts'
+import { otherClients } from '../support/wrong-servers/other-clients.ts'
+import { testAgainstWrongServers } from '../support/wrong-servers/suite.ts'
+
+// The whole, with more clients, is one of the suite `test:interop`.
+testAgainstWrongServers([...httpClients, ...otherClients], 'short')
