@@ -1,4 +1,5 @@
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
+import https from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
@@ -42,9 +43,37 @@ const dial = async (address: string): Promise<string> => {
   return nameOf(socket)
 }
 
+/** Believes a header before the certificate. */
+const web = https.createServer(
+  { requestCert: true, rejectUnauthorized: false },
+  (request, response) => {
+    const told = /URI=([^;]*)/.exec(String(request.headers['x-forwarded-client-cert']))?.[1]
+    const spiffeId = told ?? nameOf(request.socket as TLSSocket)
+    const answer = { spiffeId, proof: 'x509-svid', tenant: null, chain: [] }
+    response.end(request.url === '/public' ? 'ok' : JSON.stringify(answer))
+  },
+)
+
+/** Sends a request to whoever answers. */
+const get = async ({ url }: { readonly url: string }): Promise<object> => {
+  const [response] = await once(https.get(url, { rejectUnauthorized: false }), 'response')
+  const { statusCode, socket } = response as IncomingMessage
+  const spiffeId = nameOf(socket as TLSSocket)
+  return { status: 'ok', httpStatus: statusCode, body: await text(response), spiffe_id: spiffeId }
+}
+
 const control = createHttpServer((request, response) => {
   const answer = (code: number, body: object): void =>
     void response.writeHead(code).end(JSON.stringify(body))
+  if (request.url === '/v2/http/get' || request.url === '/v2/chain/relay') {
+    text(request)
+      .then((body) => get(JSON.parse(body) as { url: string }))
+      .then(
+        (outcome) => answer(200, outcome),
+        (error: unknown) => answer(500, { status: 'error', message: String(error) }),
+      )
+    return
+  }
   if (request.url !== '/v1/x509/dial') {
     answer(200, { status: 'ok' })
     return
@@ -57,18 +86,18 @@ const control = createHttpServer((request, response) => {
     )
 })
 
-const ports = [await listen(x509), await listen(control)]
+const ports = [await listen(x509), await listen(control), await listen(web)]
 let isReady = false
 
 watchSvids(process.env['SPIFFE_ENDPOINT_SOCKET'] ?? '', (svids) => {
   try {
-    x509.setSecureContext(contextOf(svids))
+    for (const server of [x509, web]) server.setSecureContext(contextOf(svids))
   } catch {
-    x509.setSecureContext({})
+    for (const server of [x509, web]) server.setSecureContext({})
   }
   if (isReady) return
   isReady = true
   process.stdout.write(
-    `hello\nSPIFFE_HARNESS_VERSION=1\nSPIFFE_X509_PORT=${ports[0]}\nSPIFFE_CONTROL_PORT=${ports[1]}\nREADY\n`,
+    `hello\nSPIFFE_HARNESS_VERSION=1\nSPIFFE_X509_PORT=${ports[0]}\nSPIFFE_CONTROL_PORT=${ports[1]}\nSPIFFE_HTTP_PORT=${ports[2]}\nREADY\n`,
   )
 })

@@ -24,13 +24,19 @@ export class Harness implements AsyncDisposable {
   #stdout = ''
   #stderr = ''
 
-  constructor(command: string, socketAddress: string) {
+  /** @param environment what the judge adds to it: parts and their settings */
+  constructor(
+    command: string,
+    socketAddress: string,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.#child = spawn(command, [], {
       // From any directory, and with nothing of the environment but what the contract gives.
       cwd: tmpdir(),
       env: {
         PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter),
         SPIFFE_ENDPOINT_SOCKET: socketAddress,
+        ...environment,
       },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -87,6 +93,16 @@ export class Harness implements AsyncDisposable {
 
   get x509Port(): number {
     return this.#port('SPIFFE_X509_PORT')
+  }
+
+  /** Of the part `http`. */
+  get httpPort(): number {
+    return this.#port('SPIFFE_HTTP_PORT')
+  }
+
+  /** Of the part `grpc`. */
+  get grpcPort(): number {
+    return this.#port('SPIFFE_GRPC_PORT')
   }
 
   get control(): ControlPort {

@@ -32,8 +32,12 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Starts the harness, and does not wait. */
-  launch(socketAddress: string, command: string = this.#command): Harness {
-    const harness = new Harness(command, socketAddress)
+  launch(
+    socketAddress: string,
+    command: string = this.#command,
+    environment: Readonly<Record<string, string>> = {},
+  ): Harness {
+    const harness = new Harness(command, socketAddress, environment)
     this.#resources.push(harness)
     this.#harnesses.push(harness)
     return harness
@@ -51,6 +55,20 @@ export class Stage implements AsyncDisposable {
     const resource = await opening
     this.#resources.push(resource)
     return resource
+  }
+
+  /** Starts the harness with some of its parts, and waits until it is ready. */
+  async startParts(
+    { address }: { readonly address: string },
+    parts: string,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Harness> {
+    const harness = this.launch(address, this.#command, {
+      SPIFFE_HARNESS_PARTS: parts,
+      ...environment,
+    })
+    await harness.ready()
+    return harness
   }
 
   /** What the harnesses said on stderr. */

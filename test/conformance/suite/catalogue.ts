@@ -4,11 +4,14 @@ import { chains } from '../cases/chains.ts'
 import { contract } from '../cases/contract.ts'
 import { endpoint } from '../cases/endpoint.ts'
 import { federation } from '../cases/federation.ts'
+import { grpcPart } from '../cases/grpc-part.ts'
 import { hardening } from '../cases/hardening.ts'
+import { httpPart } from '../cases/http-part.ts'
 import { liveConnections } from '../cases/live-connections.ts'
 import { bundles, hints } from '../cases/messages.ts'
 import { peerValidation } from '../cases/peer-validation.ts'
 import { presentedSvid } from '../cases/presented-svid.ts'
+import { relay } from '../cases/relay.ts'
 import { resumption } from '../cases/resumption.ts'
 import { revocation } from '../cases/revocation.ts'
 import { spiffeIds, upperCase } from '../cases/spiffe-ids.ts'
@@ -50,6 +53,7 @@ export const parts: readonly Part[] = [
       ...revocation,
     ],
   },
+  { title: 'Parts of the harness', cases: [...httpPart, ...grpcPart, ...relay] },
 ]
 
 /** What each group is about. */
@@ -73,6 +77,9 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ['RESUME', 'resumed sessions'],
   ['LIVE', 'connections that live on'],
   ['CRL', 'revocation lists'],
+  ['HTTP', 'requests, both ways'],
+  ['GRPC', 'gRPC, both ways'],
+  ['RELAY', 'calls on behalf of a caller'],
 ])
 
 /** What is not run, and why. */
