@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { refusalCodes } from '@fastify-spiffe/spiffe'
+import { jwtRefusalCodes } from '@fastify-spiffe/spiffe/jwt-svid'
 import { describe, expect, test } from '@jest/globals'
 import { documentPaths } from '../support/readme-examples.ts'
 import { sourceFiles } from '../support/source-files.ts'
@@ -75,8 +76,8 @@ describe('the documents and READMEs mention', () => {
     expect(texts.filter((text) => !isShown(text))).toEqual([])
   })
 
-  test('every refusal code of the verifier', () => {
-    expect(refusalCodes.filter((code) => !isShown(code))).toEqual([])
+  test('every refusal code of the verifiers', () => {
+    expect([...refusalCodes, ...jwtRefusalCodes].filter((code) => !isShown(code))).toEqual([])
   })
 
   test('every diagnostics channel', () => {

@@ -39,6 +39,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'x509',
       'bundle',
       'verify',
+      'jwt-svid',
       'svid',
       'source',
       'internal.ts',

@@ -3,12 +3,15 @@
  * @internal
  * @module
  */
+export { decodeBase64, decodeBase64Url } from './base64.ts'
 export { FairCache } from './cache/fair-cache.ts'
 export type { FairCacheOptions } from './cache/fair-cache.ts'
 export { CodedError } from './coded-error.ts'
 export { describeCause, describeName, describeValue } from './describe.ts'
 export { parseJson } from './json/parse-json.ts'
 export type { JsonLimits } from './json/parse-json.ts'
+export { readCompactJwt } from './jwt-svid/compact-jwt.ts'
+export type { CompactJwt } from './jwt-svid/compact-jwt.ts'
 export { singleIdOf } from './match/sets.ts'
 export { OptionReader, unknownOption } from './option-reader.ts'
 export type { OptionErrorClass, OptionErrorCode } from './option-reader.ts'

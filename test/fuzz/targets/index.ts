@@ -18,6 +18,7 @@ import { openPem } from './pem.ts'
 import { openBoots, openPolicies } from './policy.ts'
 import { openRevocationLists } from './revocation-list.ts'
 import { openSpiffeIds, openTrustDomains } from './spiffe-id.ts'
+import { openJwts } from './jwt.ts'
 import { openX509Bundles } from './x509-bundle.ts'
 import { openEndpoint } from './workload-endpoint.ts'
 import { openMessages } from './workload-message.ts'
@@ -36,6 +37,7 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('revocation-list', 60, openRevocationLists),
     entry('bundle', 40, openBundles),
     entry('bundle-map', 20, openBundleMaps),
+    entry('jwt', 40, openJwts),
     entry('x509-bundle', 40, openX509Bundles),
     entry('workload-message', 60, openMessages),
     entry('workload-endpoint', 5, openEndpoint),

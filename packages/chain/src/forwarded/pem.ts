@@ -1,4 +1,4 @@
-import { decodeBase64 } from '../wire/base64.ts'
+import { decodeBase64 } from '@fastify-spiffe/spiffe/internal'
 import { isOneElement } from '../wire/der.ts'
 
 /** How many certificates `Chain` has at most. */

@@ -1,5 +1,5 @@
+import { decodeBase64 } from '@fastify-spiffe/spiffe/internal'
 import { refuse, type ChainRefusal } from '../refusal.ts'
-import { decodeBase64 } from './base64.ts'
 import { isOneElement } from './der.ts'
 import { MAX_CERTIFICATE_OCTETS, MAX_CERTIFICATES, MAX_CHAIN_OCTETS, MAX_DEPTH } from './limits.ts'
 import { readToken, thumbprintOf, type HopToken } from './token.ts'

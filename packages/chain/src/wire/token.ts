@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { SpiffeId, type JwsAlgorithm } from '@fastify-spiffe/spiffe'
-import { decodeBase64Url } from './base64.ts'
+import { decodeBase64Url } from '@fastify-spiffe/spiffe/internal'
 
 /** What one hop says: `sub` made the call, `aud` may act for it, until `exp`. */
 export interface HopClaims {

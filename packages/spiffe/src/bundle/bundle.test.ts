@@ -161,7 +161,7 @@ describe('a SPIFFE bundle is read', () => {
     ['something after it', '{"keys":[]}{}'],
     ['a byte order mark', '\ufeff{"keys":[]}'],
     ['too many levels', `{"keys":[],"x":${'['.repeat(16)}${']'.repeat(16)}}`],
-    ['too many keys', `{"keys":[${'{},'.repeat(10_000)}{}]}`],
+    ['too many keys', `{"keys":[${'{},'.repeat(1000)}{}]}`],
     ['too many octets', `{"keys":[],"x":"${' '.repeat(4 * 1024 * 1024)}"}`],
   ])('with %s it is refused', (_, text) => {
     refuses('invalid-bundle', () => Bundle.parse(domain, text))
@@ -193,7 +193,7 @@ describe('a JWT authority', () => {
     const bundle = parse([jwk])
     expect(bundle.jwt.find('1')?.publicKey.equals(keyPairOf(`${kind}/one`).publicKey)).toBe(true)
     expect(bundle.jwt.find('1')?.curve).toBe(kind === 'RSA2048' ? undefined : kind)
-    expect(bundle.jwt.authorities[0]?.toJwk()).toEqual({ ...jwk, use: undefined })
+    expect(bundle.jwt.authorities[0]?.jwk).toEqual({ ...jwk, use: undefined })
   })
 
   const rsa = jwtJwk('1', {}, 'RSA2048/one')
@@ -286,6 +286,16 @@ describe('a bundle', () => {
     expect(again.ignored).toEqual([])
     expect(again.x509.authorities).toEqual([a, b])
     expect(Bundle.of(domain, {}).stringify()).toBe('{"keys":[]}')
+  })
+
+  test('cannot be written with a key that is off its curve', () => {
+    const der = Buffer.from(a.raw)
+    const { spki } = a.publicKey
+    const point = der.indexOf(spki.subarray(-64))
+    der.writeUInt8(der.readUInt8(point) ^ 1, point)
+    const bundle = parse([{ kty: 'EC', use: 'x509-svid', x5c: [der.toString('base64')] }])
+    expect(bundle.x509.authorities).toHaveLength(1)
+    refuses('invalid-certificate', () => bundle.stringify())
   })
 
   test('rule 46: replaces what is held unless its sequence is lower', () => {

@@ -83,7 +83,7 @@ export class Bundle {
   }
 
   /**
-   * Reads the SPIFFE bundle format: a JSON Web Key Set of at most 4 MiB and 10,000 keys. Keys whose `use` or `kty` is
+   * Reads the SPIFFE bundle format: a JSON Web Key Set of at most 4 MiB and 1000 keys. Keys whose `use` or `kty` is
    * absent or unknown, and those that are not usable, are {@link ignored}.
    *
    * @throws {@link SpiffeError} `invalid-bundle`, with the reason as its cause: for what is not a JSON Web Key Set, a
@@ -128,7 +128,10 @@ export class Bundle {
     )
   }
 
-  /** Writes the SPIFFE bundle format. Revocation lists have no place in it. */
+  /**
+   * Writes the SPIFFE bundle format. Revocation lists have no place in it.
+   * @throws {@link SpiffeError} `invalid-certificate` for an authority whose key OpenSSL does not take
+   */
   stringify(): string {
     return writeBundle(this)
   }

@@ -7,7 +7,7 @@ import type { Jwk } from './jwk.ts'
 /** Octets of one bundle. */
 export const MAX_BUNDLE_BYTES: number = 4 * 1024 * 1024
 /** Keys of one bundle, those that are ignored included. */
-const MAX_KEYS = 10_000
+const MAX_KEYS = 1000
 /** A member of a key that nobody here knows may be nested. */
 export const MAX_DEPTH = 16
 

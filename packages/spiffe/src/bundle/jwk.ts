@@ -1,6 +1,6 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
 import { decodeBase64Url } from '../base64.ts'
 import type { CurveName } from '../x509/public-key.ts'
+import { curveOfPoint } from './curve-point.ts'
 
 /** A JSON Web Key (RFC 7517 §4) as it was read. */
 export type Jwk = Readonly<Record<string, unknown>>
@@ -26,22 +26,17 @@ export type IgnoredKeyReason =
 
 /** A public key that JWT-SVIDs can be signed with. */
 export interface VerificationKey {
-  readonly publicKey: KeyObject
   readonly type: 'ec' | 'rsa'
   /** Of a key of type `ec`. */
   readonly curve: CurveName | undefined
-  /** The members that make the key. Two keys are the same if this is. */
-  readonly members: Readonly<Record<string, string>>
+  /** The members that make the key. Two keys are the same if these are. */
+  readonly members: KeyMembers
 }
 
-const CURVE_OCTETS: ReadonlyMap<unknown, readonly [CurveName, number]> = new Map<
-  unknown,
-  readonly [CurveName, number]
->([
-  ['P-256', ['P-256', 32]],
-  ['P-384', ['P-384', 48]],
-  ['P-521', ['P-521', 66]],
-])
+/** RFC 7518 §6.2.1, §6.3.1. */
+export type KeyMembers =
+  | { readonly kty: 'EC'; readonly crv: CurveName; readonly x: string; readonly y: string }
+  | { readonly kty: 'RSA'; readonly n: string; readonly e: string }
 
 // RFC 7518 §6.2.2, §6.3.2, §6.4: of elliptic curves, of RSA, and of symmetric keys.
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
@@ -69,18 +64,14 @@ export function readVerificationKey(jwk: Jwk): VerificationKey | IgnoredKeyReaso
 }
 
 function readEc({ crv, x, y }: Jwk): VerificationKey | IgnoredKeyReason {
-  const [curve, octets] = CURVE_OCTETS.get(crv) ?? []
-  const isPoint = octetsOf(x)?.length === octets && octetsOf(y)?.length === octets
-  if (curve === undefined || !isPoint) return 'unsupported-key'
-  return create('ec', curve, { kty: 'EC', crv: curve, x: String(x), y: String(y) })
+  const curve = curveOfPoint(crv, octetsOf(x), octetsOf(y))
+  if (curve === undefined) return 'unsupported-key'
+  return { type: 'ec', curve, members: { kty: 'EC', crv: curve, x: String(x), y: String(y) } }
 }
 
 function readRsa({ n, e }: Jwk): VerificationKey | IgnoredKeyReason {
-  const [modulus, exponent] = [octetsOf(n), octetsOf(e)]
-  if (!modulus || !exponent || !isSoundModulus(modulus) || !isSoundExponent(exponent)) {
-    return 'unsupported-key'
-  }
-  return create('rsa', undefined, { kty: 'RSA', n: String(n), e: String(e) })
+  if (!isSoundModulus(octetsOf(n)) || !isSoundExponent(octetsOf(e))) return 'unsupported-key'
+  return { type: 'rsa', curve: undefined, members: { kty: 'RSA', n: String(n), e: String(e) } }
 }
 
 /** RFC 7518 §6.3.1.1: without leading zero octets, so that one key has one text. */
@@ -92,7 +83,7 @@ function isSoundModulus(modulus: Buffer): boolean {
 
 /** Odd and at least 3. */
 function isSoundExponent(exponent: Buffer): boolean {
-  if (exponent.length > RSA_MAX_EXPONENT_OCTETS || exponent[0] === 0) return false
+  if (exponent.length > RSA_MAX_EXPONENT_OCTETS || (exponent[0] ?? 0) === 0) return false
   return isOdd(exponent) && (exponent.length > 1 || exponent[0] !== 1)
 }
 
@@ -100,22 +91,7 @@ function isOdd(integer: Buffer): boolean {
   return ((integer.at(-1) ?? 0) & 1) === 1
 }
 
-function create(
-  type: 'ec' | 'rsa',
-  curve: CurveName | undefined,
-  members: Readonly<Record<string, string>>,
-): VerificationKey | IgnoredKeyReason {
-  try {
-    // OpenSSL refuses a point that is not on its curve.
-    const publicKey = createPublicKey({ key: members, format: 'jwk' })
-    return { publicKey, type, curve, members: Object.freeze(members) }
-  } catch {
-    return 'unsupported-key'
-  }
-}
-
-function octetsOf(value: unknown): Buffer | undefined {
-  return typeof value === 'string' && value !== ''
-    ? (decodeBase64Url(value) ?? undefined)
-    : undefined
+/** No octets for what is not exact base64url. */
+export function octetsOf(value: unknown): Buffer {
+  return (typeof value === 'string' ? decodeBase64Url(value) : null) ?? Buffer.alloc(0)
 }

@@ -1,12 +1,16 @@
-import type { KeyObject } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { SpiffeError } from '../errors.ts'
 import type { CurveName } from '../x509/public-key.ts'
 import {
   readVerificationKey,
   type IgnoredKeyReason,
   type Jwk,
+  type KeyMembers,
   type VerificationKey,
 } from './jwk.ts'
+
+/** What a {@link JwtAuthority} is as a JSON Web Key (RFC 7517 §4). */
+export type JwtAuthorityJwk = KeyMembers & { readonly kid: string; readonly alg?: string }
 
 /**
  * A key that signs the JWT-SVIDs of a trust domain (SPIFFE Trust Domain and Bundle §4.2.2). Its public half; RSA of 2048
@@ -15,20 +19,23 @@ import {
 export class JwtAuthority {
   /** The `kid` by which tokens name it. */
   readonly keyId: string
-  readonly publicKey: KeyObject
   readonly type: 'ec' | 'rsa'
   /** The curve of a key of type `ec`. */
   readonly curve: CurveName | undefined
   /** The only algorithm that the key is for (RFC 7517 §4.4), if the bundle says so. */
   readonly algorithm: string | undefined
-  readonly #members: Readonly<Record<string, string>>
+  /** As a JSON Web Key, with `kid`, with `alg` if it is limited to one, and without `use`. Frozen. */
+  readonly jwk: JwtAuthorityJwk
+  readonly #members: KeyMembers
+  #publicKey: KeyObject | undefined
 
   private constructor(keyId: string, key: VerificationKey, algorithm: string | undefined) {
     this.keyId = keyId
-    this.publicKey = key.publicKey
     this.type = key.type
     this.curve = key.curve
     this.algorithm = algorithm
+    const limit = algorithm === undefined ? {} : { alg: algorithm }
+    this.jwk = Object.freeze({ ...key.members, kid: keyId, ...limit })
     this.#members = key.members
     Object.freeze(this)
   }
@@ -53,24 +60,29 @@ export class JwtAuthority {
     return isForVerification(jwk) ? new JwtAuthority(kid, key, alg) : 'unsupported-key'
   }
 
+  /** The key for `node:crypto`, made at the first call: up to a millisecond. */
+  get publicKey(): KeyObject {
+    return (this.#publicKey ??= createPublicKey({ key: { ...this.#members }, format: 'jwk' }))
+  }
+
   /** Whether both have the same key ID, key and algorithm. */
   equals(other: JwtAuthority): boolean {
     if (this === other) return true
     if (this.keyId !== other.keyId || this.algorithm !== other.algorithm) return false
-    const [own, others] = [this.#members, other.#members]
-    return Object.keys(own).every((name) => own[name] === others[name])
-  }
-
-  /** As a JSON Web Key, without `use`. */
-  toJwk(): Readonly<Record<string, string>> {
-    const { keyId, algorithm } = this
-    return { ...this.#members, kid: keyId, ...(algorithm !== undefined && { alg: algorithm }) }
+    return isSameKey(this.#members, other.#members)
   }
 
   toJSON(): Record<string, unknown> {
     const { keyId, type, curve } = this
     return { keyId, type, curve }
   }
+}
+
+function isSameKey(one: KeyMembers, other: KeyMembers): boolean {
+  if (one.kty === 'EC') {
+    return other.kty === 'EC' && one.crv === other.crv && one.x === other.x && one.y === other.y
+  }
+  return other.kty === 'RSA' && one.n === other.n && one.e === other.e
 }
 
 function readAuthority(jwk: unknown): JwtAuthority | IgnoredKeyReason {

@@ -37,7 +37,7 @@ export class JwtBundle {
   }
 
   /**
-   * Reads a JSON Web Key Set as the Workload API sends it (`JWTBundlesResponse.bundles`), of at most 4 MiB. There keys
+   * Reads a JSON Web Key Set as the Workload API sends it (`JWTBundlesResponse.bundles`), of at most 4 MiB and 1000 keys. There keys
    * need not have a `use`, and SPIRE sends none; a `use` other than `jwt-svid` makes the key ignored. So do a `kty`, a
    * curve or a size that is not allowed, and an absent `kid`. For the SPIFFE bundle format: `Bundle.parse`.
    *
@@ -73,7 +73,7 @@ export class JwtBundle {
 
   /** The JSON Web Key Set as SPIRE sends it: without `use`. */
   toJwks(): string {
-    return JSON.stringify({ keys: this.authorities.map((authority) => authority.toJwk()) })
+    return JSON.stringify({ keys: this.authorities.map(({ jwk }) => jwk) })
   }
 
   toJSON(): Record<string, unknown> {

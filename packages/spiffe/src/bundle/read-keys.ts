@@ -2,7 +2,9 @@ import { createPublicKey } from 'node:crypto'
 import { decodeBase64 } from '../base64.ts'
 import { sameBytes } from '../x509/bytes.ts'
 import { Certificate } from '../x509/certificate.ts'
-import { hasPrivatePart, type IgnoredKeyReason, type Jwk } from './jwk.ts'
+import type { SubjectPublicKey } from '../x509/public-key.ts'
+import { curveOfPoint } from './curve-point.ts'
+import { hasPrivatePart, octetsOf, type IgnoredKeyReason, type Jwk } from './jwk.ts'
 import { JwtAuthority } from './jwt-authority.ts'
 
 /** A key of a bundle that was passed over, and counts for nothing. */
@@ -80,17 +82,28 @@ function readCertificate(value: unknown): Certificate | null {
 }
 
 /** RFC 7517 §4.7: the other members are the key of the certificate, if they are there. */
-function isKeyOf(certificate: Certificate, key: Jwk): boolean {
+function isKeyOf({ publicKey }: Certificate, key: Jwk): boolean {
   const given = KEY_MEMBERS.filter((name) => key[name] !== undefined)
   if (given.length === 0) return true
-  const members = Object.fromEntries(given.map((name) => [name, key[name]]))
+  return key['kty'] === 'EC' ? isPointOf(publicKey, key) : isImportedAs(publicKey, given, key)
+}
+
+/** OpenSSL takes a millisecond to import such a key; its point ends what the certificate says. */
+function isPointOf({ spki, curve }: SubjectPublicKey, key: Jwk): boolean {
+  const [x, y] = [octetsOf(key['x']), octetsOf(key['y'])]
+  const named = curveOfPoint(key['crv'], x, y)
+  if (named === undefined || named !== curve) return false
+  return sameBytes(Buffer.concat([x, y]), spki.subarray(-2 * x.length))
+}
+
+function isImportedAs({ spki }: SubjectPublicKey, names: readonly string[], key: Jwk): boolean {
+  const members = Object.fromEntries(names.map((name) => [name, key[name]]))
   try {
-    const jwk = { ...members, kty: String(key['kty']) }
-    const spki = createPublicKey({ key: jwk, format: 'jwk' }).export({
-      format: 'der',
-      type: 'spki',
+    const imported = createPublicKey({
+      key: { ...members, kty: String(key['kty']) },
+      format: 'jwk',
     })
-    return sameBytes(spki, certificate.publicKey.spki)
+    return sameBytes(imported.export({ format: 'der', type: 'spki' }), spki)
   } catch {
     return false
   }

@@ -1,3 +1,5 @@
+import type { JsonWebKey } from 'node:crypto'
+import { SpiffeError } from '../errors.ts'
 import type { X509Bundle } from '../x509/bundle.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { JwtAuthority } from './jwt-authority.ts'
@@ -24,15 +26,25 @@ export function writeBundle(bundle: WritableBundle): string {
   return `{${members.join(',')}}`
 }
 
-function jwtJwk(authority: JwtAuthority): Record<string, unknown> {
-  return { ...authority.toJwk(), use: 'jwt-svid' }
+function jwtJwk({ jwk }: JwtAuthority): Record<string, unknown> {
+  return { ...jwk, use: 'jwt-svid' }
 }
 
 // Trust Domain and Bundle §4.2.2: with one certificate, and without a key ID.
 function x509Jwk(certificate: Certificate): Record<string, unknown> {
   return {
-    ...certificate.x509.publicKey.export({ format: 'jwk' }),
+    ...publicJwk(certificate),
     use: 'x509-svid',
     x5c: [certificate.raw.toString('base64')],
+  }
+}
+
+function publicJwk(certificate: Certificate): JsonWebKey {
+  try {
+    return certificate.x509.publicKey.export({ format: 'jwk' })
+  } catch (cause) {
+    // Such as a point that is not on its curve, which our reader does not look for.
+    const message = 'OpenSSL does not take the key of an authority'
+    throw new SpiffeError('invalid-certificate', message, { cause })
   }
 }

@@ -1,0 +1,11 @@
+/**
+ * Validation of JWT-SVIDs. Needs the package `jose`, which nothing else in this package loads.
+ * @module
+ */
+export type { JwtVerifyOptions } from './options.ts'
+export { jwtRefusalCodes } from './refusal.ts'
+export type { JwtRefusal, JwtRefusalCode } from './refusal.ts'
+export type { JwtClaims, JwtVerification, VerifiedJwtSvid } from './verification.ts'
+export { JwtSvidVerifier } from './verifier.ts'
+export type { JwtBundleHolder, JwtSvidVerifierOptions } from './verifier.ts'
+export { verifyJwtSvid } from './verify-jwt-svid.ts'

@@ -1,0 +1,75 @@
+import { compactVerify } from 'jose'
+import type { BundleSet } from '../bundle/bundle-set.ts'
+import type { JwtAuthority } from '../bundle/jwt-authority.ts'
+import type { JwtBundle } from '../bundle/jwt-bundle.ts'
+import type { JwtSvidAlgorithm } from './algorithms.ts'
+import { candidatesFor } from './candidates.ts'
+import { readClaims } from './claims.ts'
+import { readCompactJwt } from './compact-jwt.ts'
+import { readHeader } from './header.ts'
+import type { JwtSettings } from './options.ts'
+import { refuse } from './refusal.ts'
+import type { JwtVerification } from './verification.ts'
+
+/** Verifies one token (JWT-SVID §4), cheap before dear. Never rejects because of the token. */
+export async function verifyToken(
+  token: string,
+  bundles: BundleSet<JwtBundle>,
+  settings: JwtSettings,
+): Promise<JwtVerification> {
+  if (typeof token !== 'string') return refuse('malformed', 'it is not a string')
+  if (token.length > settings.maxTokenBytes) {
+    return refuse('too-long', `it has more than ${settings.maxTokenBytes} octets`)
+  }
+  const jwt = readCompactJwt(token)
+  if (typeof jwt === 'string') return refuse('malformed', jwt)
+  const header = readHeader(jwt.header)
+  if (!header.ok) return header
+  const claims = readClaims(jwt.claims, settings, settings.clock())
+  if (!claims.ok) return claims
+  const candidates = candidatesFor(header, claims.spiffeId, bundles)
+  if (!candidates.ok) return candidates
+  const authority = await signerAmong(candidates.authorities, token, header.algorithm)
+  if (authority === undefined) {
+    return refuse('bad-signature', 'no key of the bundle made the signature', claims.spiffeId)
+  }
+  const { spiffeId, audience, expiresAt } = claims
+  const validUntil = expiresAt + settings.clockSkewMs
+  const all = deepFrozen(jwt.claims)
+  const svid = { spiffeId, audience, expiresAt, validUntil, claims: all, authority }
+  return Object.freeze({ ok: true, svid: Object.freeze(svid) })
+}
+
+async function signerAmong(
+  candidates: readonly JwtAuthority[],
+  token: string,
+  algorithm: JwtSvidAlgorithm,
+): Promise<JwtAuthority | undefined> {
+  for (const authority of candidates) {
+    // oxlint-disable-next-line no-await-in-loop -- the first that fits ends it
+    if (await isSignedBy(authority, token, algorithm)) return authority
+  }
+  return undefined
+}
+
+async function isSignedBy(
+  { jwk }: JwtAuthority,
+  token: string,
+  algorithm: JwtSvidAlgorithm,
+): Promise<boolean> {
+  try {
+    // `jose` keeps the imported key for as long as this object lives.
+    await compactVerify(token, jwk, { algorithms: [algorithm] })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What was read from JSON: as deep as the reader allows, and without cycles. */
+function deepFrozen<T extends object>(value: T): T {
+  for (const member of Object.values(value) as unknown[]) {
+    if (typeof member === 'object' && member !== null) deepFrozen(member)
+  }
+  return Object.freeze(value)
+}
