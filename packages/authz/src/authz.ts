@@ -17,7 +17,7 @@ export interface Authz extends Omit<PolicyControls<FastifyRequest>, 'explain' | 
    * A description names its route by method and pattern. If several routes have these, because only
    * constraints separate them, only a real request can be explained.
    *
-   * @throws {PolicyError} `ambiguous-route`
+   * @throws {PolicyError} `ambiguous-route`; `invalid-rule` for what no call can be, such as one with a chain where calls carry none
    * @throws {SpiffeError} `invalid-spiffe-id`
    */
   explain(about: FastifyRequest | ExplainRequest): Promise<Explanation>

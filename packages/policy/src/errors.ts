@@ -25,7 +25,7 @@ export interface RouteWithoutRule {
 
 /**
  * Everything this package throws. `unknown-option`, `invalid-option`, `invalid-rule`, `uncovered-routes`, `invalid-policy` and
- * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` one of `explain`,
+ * `policy-test-failed` fail the boot or a reload, `invalid-tenant` a call of `invalidate`, `ambiguous-route` and `invalid-rule` one of `explain`,
  * `undeclared-attribute` a check, `engine-unreachable` and `invalid-answer` an engine's decision, and `keys-unavailable` the
  * claims of a token.
  */

@@ -73,7 +73,7 @@ export interface PolicyControls<C extends Call = Call> {
    * It names its route by method and pattern. Where several routes have these, and constraints tell them apart, only a call
    * that has arrived can be explained.
    *
-   * @throws {PolicyError} `ambiguous-route`
+   * @throws {PolicyError} `ambiguous-route`; `invalid-rule` for what no call can be, such as one with a chain where calls carry none
    * @throws {SpiffeError} `invalid-spiffe-id`
    */
   explain(about: ExplainRequest): Promise<Explanation>

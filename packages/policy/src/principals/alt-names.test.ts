@@ -115,7 +115,7 @@ describe('a demand that can never be met, or be read in two ways, does not boot:
     ['an address with an interface', { ip: ['fe80::1%eth0'] }, 'must be one IPv4 or IPv6 address'],
     ['a mapped address', { ip: ['::ffff:192.0.2.1'] }, 'write the IPv4 address'],
     ['a URI that is no SPIFFE ID', { uri: ['https://example.org/'] }, 'can never match'],
-    ['the SPIFFE ID of no workload', { uri: ['spiffe://example.org'] }, 'can never match'],
+    ['the SPIFFE ID of no workload', { uri: ['spiffe://example.org'] }, 'the only URI'],
     ['a pattern', { uri: ['spiffe://example.org/*'] }, 'patterns belong under allow'],
     ['a SPIFFE ID that allow does not name', { uri: [API] }, 'allow does not name it'],
     ['one in a list', [{ dns: ['a.test'] }, { ip: ['x'] }], 'subjectAltName[1].ip[0]'],
