@@ -232,6 +232,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'forwarded',
       'fastify-fields.ts',
       'request-slot.ts',
+      'relayed-body.ts',
       'plugin.ts',
       'forwarded-plugin.ts',
       'index.ts',

@@ -55,13 +55,18 @@ export const chains: readonly Promised[] = [
     ),
   ),
   promise(
-    'A relay cannot change the method or the target of a call that it passes on, nor repeat it to the same process; and it cannot invent one.',
+    'A relay cannot change the method, the target or the body of a call that it passes on, nor repeat it to the same process; and it cannot invent one.',
     tests(
       'packages/chain/src/relays.test.ts',
       'a peer that is not listed presents the token',
       'the token is for no request, also when it is known from its signer',
       'the request has %s',
       'the token comes again, also with another signature that is as good',
+    ),
+    tests(
+      'test/e2e/chain-relay.test.ts',
+      'is refused when it is another, has more or less, or none is left',
+      'is refused when nobody has digested it',
     ),
   ),
   promise(

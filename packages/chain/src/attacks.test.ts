@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import type { MintedCertificate } from '@fastify-spiffe/authority'
 import { BundleSet, RevocationList, X509Bundle } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -214,9 +215,12 @@ describe('hops can be neither dropped, added, exchanged nor repeated:', () => {
     expect(verdict({ tokens: [one, flipLast(two)] })).toBe('chain-signature')
   })
 
-  test('a signature that is as good as another changes nothing: (r, n - s) of the last is accepted', () => {
+  test('a signature that is as good as another changes nothing: (r, n - s) is accepted, where the next hop continues it', () => {
     const [one, two] = good()
     expect(verdict({ tokens: [one, malleated(two)] })).toBe('accepted')
+    const other = malleated(one)
+    expect(verdict({ tokens: [other, forgeToken(b!, B, C, other)] })).toBe('accepted')
+    expect(verdict({ tokens: [other, two] })).toBe('chain-broken')
   })
 })
 
@@ -229,6 +233,17 @@ function flipLast(token: string): string {
 }
 
 describe('the key alone says how it signs:', () => {
+  test('HS256 with the public key as the secret', () => {
+    const secret = b!.keyPair.publicKey.export({ type: 'spki', format: 'pem' })
+    const one = forgeToken(a!, A, B, null)
+    const unsigned = forgeToken(b!, B, C, one, { alg: 'HS256' })
+    const input = unsigned.slice(0, unsigned.lastIndexOf('.'))
+    const signature = createHmac('sha256', secret).update(input).digest()
+    expect(verdict({ tokens: [one, `${input}.${signature.toString('base64url')}`] })).toBe(
+      'chain-algorithm',
+    )
+  })
+
   test.each(['none', 'HS256', 'ES384', 'es256', 'PS256'])('alg %s with a key on P-256', (alg) => {
     expect(verdict({ tokens: good({}, { alg }) })).toBe('chain-algorithm')
     expect(verdict({ tokens: good({ alg }) })).toBe('chain-algorithm')

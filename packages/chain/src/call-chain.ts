@@ -22,6 +22,7 @@ export class SignedChain implements CallChain {
   readonly validUntil: number
   readonly act: CallActor
   readonly #hops: readonly VerifiedHop[]
+  readonly #isRelayed: boolean
 
   /**
    * @param hops - origin first, and at least one
@@ -29,6 +30,7 @@ export class SignedChain implements CallChain {
    */
   constructor(hops: readonly VerifiedHop[], relay: SpiffeId | null = null) {
     this.#hops = hops
+    this.#isRelayed = relay !== null
     const subjects = hops.map(({ sub }) => sub)
     if (relay !== null) subjects.push(relay)
     this.origin = subjects[0]!
@@ -43,6 +45,11 @@ export class SignedChain implements CallChain {
   /** Whether a chain was verified here, and is no copy. */
   static is(chain: CallChain): chain is SignedChain {
     return #hops in chain
+  }
+
+  /** Whether a relay presented it. */
+  static isRelayed(chain: CallChain | null): boolean {
+    return chain !== null && SignedChain.is(chain) && chain.#isRelayed
   }
 
   static hopsOf(chain: SignedChain): readonly VerifiedHop[] {

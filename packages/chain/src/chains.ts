@@ -5,7 +5,7 @@ import type { ConnectionPeer } from '@fastify-spiffe/tls'
 import { TlsError } from '@fastify-spiffe/tls'
 import { runInContext } from './context/call-context.ts'
 import { ChainError } from './errors.ts'
-import { chainRefused, type ChainRefusedEvent } from './events.ts'
+import { publishRefusal } from './events.ts'
 import { reader } from './options.ts'
 import { ChainSender, type ChainHeaders } from './send/chain-sender.ts'
 import {
@@ -76,9 +76,7 @@ export class Chains {
     request: RelayedRequest | null = null,
   ): ChainVerification {
     const verification = this.#verifier.verify(fields, peer?.spiffeId ?? null, request)
-    if (!verification.ok && chainRefused.hasSubscribers) {
-      chainRefused.publish(Object.freeze<ChainRefusedEvent>({ code: verification.code, peer }))
-    }
+    if (!verification.ok) publishRefusal(verification.code, peer)
     return verification
   }
 

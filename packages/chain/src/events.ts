@@ -9,7 +9,13 @@ export interface ChainRefusedEvent {
   readonly peer: ConnectionPeer | null
 }
 
-export const chainRefused: Channel = channel('spiffe:chain:refused')
+const chainRefused: Channel = channel('spiffe:chain:refused')
+
+/** Publishes on `spiffe:chain:refused`, if anybody listens. */
+export function publishRefusal(code: ChainRefusalCode, peer: ConnectionPeer | null): void {
+  if (!chainRefused.hasSubscribers) return
+  chainRefused.publish(Object.freeze<ChainRefusedEvent>({ code, peer }))
+}
 
 /** `spiffe:forwarded:refused`: a listed proxy forwarded a client that is not valid, and its call was refused. */
 export interface ForwardedRefusedEvent {

@@ -3,12 +3,16 @@ import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { Chains, type ChainsOptions } from './chains.ts'
+import { SignedChain } from './call-chain.ts'
 import { ChainError } from './errors.ts'
+import { publishRefusal } from './events.ts'
 import { fieldsOf, relayedRequestOf } from './fastify-fields.ts'
 import { reader, withoutFastifyOptions } from './options.ts'
 import type { ChainRefusalCode } from './refusal.ts'
+import { relayedBody } from './relayed-body.ts'
 import { decorateChain, FORWARDED, setChain } from './request-slot.ts'
 import type { ChainHeaders } from './send/chain-sender.ts'
+import { readContentDigest } from './wire/content-digest.ts'
 import type { RelayedRequest } from './wire/request-hash.ts'
 
 /** Options of the plugin `chain`. `source` is required. */
@@ -57,6 +61,7 @@ async function plugin(fastify: FastifyInstance, options: ChainOptions): Promise<
     return chains.headersFor(audience, this.chain, request)
   })
   addHooks(fastify, chains, hasContext)
+  if (others.relays !== undefined) addBodyHook(fastify)
 }
 
 function addHooks(fastify: FastifyInstance, chains: Chains, hasContext: boolean): void {
@@ -77,6 +82,22 @@ function addHooks(fastify: FastifyInstance, chains: Chains, hasContext: boolean)
   // A body is read by events of the connection, which began before the request did.
   fastify.addHook('preValidation', function spiffeChainContext({ peer, chain }, _reply, done) {
     chains.run(peer, chain, done)
+  })
+}
+
+/** A relay can change neither the body: it is compared as it is read. */
+function addBodyHook(fastify: FastifyInstance): void {
+  fastify.addHook('preParsing', function spiffeRelayedBody(request, reply, payload, done) {
+    if (!SignedChain.isRelayed(request.chain)) {
+      done(null, payload)
+      return
+    }
+    const { contentDigest = '' } = relayedRequestOf(request)
+    const body = relayedBody(payload, readContentDigest(contentDigest), () => {
+      publishRefusal('chain-request-mismatch', request.peer)
+      return refuse(request, reply, 'chain-request-mismatch')
+    })
+    done(null, body)
   })
 }
 

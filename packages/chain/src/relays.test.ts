@@ -25,6 +25,7 @@ import {
 } from './scene.test.helper.ts'
 import type { ChainHeaders } from './send/chain-sender.ts'
 import { SingleUses } from './verify/single-uses.ts'
+import { contentDigest } from './wire/content-digest.ts'
 import type { RelayedRequest } from './wire/request-hash.ts'
 import { readToken, type HopClaims } from './wire/token.ts'
 
@@ -94,6 +95,12 @@ function forged(forgery: Forgery): ChainHeaders {
   }
 }
 
+const DIGEST = contentDigest('{"amount":1}')
+// Of 32 octets the last character has two bits that count nothing.
+const spoiltDigest = DIGEST.replace(
+  /.=:$/,
+  (end) => `${String.fromCharCode(end.charCodeAt(0) + 1)}=:`,
+)
 const JTI = 'A'.repeat(22)
 const REQ = sha256('POST\n/entries?book=1\n')
 
@@ -107,9 +114,9 @@ describe('a token for one request', () => {
     expect(one!.singleUse?.req).toBe(REQ)
     expect(Buffer.from(one!.singleUse!.jti, 'base64url')).toHaveLength(16)
     expect(one!.singleUse!.jti).not.toBe(other!.singleUse!.jti)
-    const digest = { ...REQUEST, contentDigest: 'sha-256=:AA==:' }
+    const digest = { ...REQUEST, contentDigest: DIGEST }
     const token = readToken(bound(digest)['svid-chain'])!
-    expect(token.claims.singleUse?.req).toBe(sha256('POST\n/entries?book=1\nsha-256=:AA==:'))
+    expect(token.claims.singleUse?.req).toBe(sha256(`POST\n/entries?book=1\n${DIGEST}`))
   })
 
   test('is accepted from a listed relay, which is the caller, and names its signer as the origin', () => {
@@ -184,7 +191,7 @@ describe('a relay can do nothing but pass a request on, once:', () => {
     ['another path', { ...REQUEST, target: '/entries/1?book=1' }],
     ['another query', { ...REQUEST, target: '/entries?book=2' }],
     ['an encoded path', { ...REQUEST, target: '/%65ntries?book=1' }],
-    ['a digest', { ...REQUEST, contentDigest: 'sha-256=:AA==:' }],
+    ['a digest', { ...REQUEST, contentDigest: DIGEST }],
     ['a line feed that moves the bounds', { method: 'POST', target: '/entries?book=1\n' }],
   ])('the request has %s', (_, request) => {
     const to = serviceOf(C)
@@ -293,7 +300,13 @@ test.each<[string, unknown]>([
   ['a method with a space', { method: 'GET /', target: '/' }],
   ['a target with a line feed', { method: 'GET', target: '/\n' }],
   ['no target', { method: 'GET', target: '' }],
-  ['a digest with a line feed', { ...REQUEST, contentDigest: 'a\nb' }],
+  ['no method', { target: '/' }],
+  ['a method that is no text', { method: ['GET'], target: '/' }],
+  ['a digest with a line feed', { ...REQUEST, contentDigest: `${DIGEST}\n` }],
+  ['two digests', { ...REQUEST, contentDigest: `${DIGEST}, ${DIGEST}` }],
+  ['a digest of another length', { ...REQUEST, contentDigest: 'sha-256=:AA==:' }],
+  ['a digest by another algorithm', { ...REQUEST, contentDigest: DIGEST.replace('256', '1') }],
+  ['a digest with bits that nobody reads', { ...REQUEST, contentDigest: spoiltDigest }],
   ['null', null],
   ['a text', 'GET /'],
 ])('no headers are made for %s as the request', (_, request) => {

@@ -38,6 +38,7 @@ export {
   ChainError,
   chainHeaders,
   Chains,
+  contentDigest,
   currentChain,
   currentPeer,
   forwarded,
@@ -51,6 +52,7 @@ export type {
   ForwardedOptions,
   ForwardedRefusalCode,
   ForwardingProxy,
+  RelayedRequest,
 } from '@fastify-spiffe/chain'
 export { peer, PeerError } from '@fastify-spiffe/peer'
 export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
