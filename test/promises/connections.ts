@@ -198,6 +198,25 @@ export const connections: readonly Promised[] = [
       'is that of the moment for new calls, while a running stream goes on',
       'changes under load without a failed call',
     ),
+    tests(
+      'packages/grpc/src/wrong-peers.test.ts',
+      '%s gets no call, and no session is resumed with it',
+      'whose authority goes gets no call on the connection that is kept',
+    ),
+  ),
+  promise(
+    'A gRPC server, also one that shares the port of an application, runs no handler for a caller that is not proven, whatever that sends with its handshake.',
+    tests(
+      'packages/grpc/src/wrong-peers.test.ts',
+      '%s reaches no handler by what it sends with its handshake',
+      'any more resumes no session that it got before',
+    ),
+    tests(
+      'packages/grpc/src/server/shared-port.test.ts',
+      'refuses a peer %s on both, and runs nothing',
+      'hands HTTP/2 to gRPC alone: other requests over it reach no handler',
+      'hands HTTP/1.1 to the application alone, whatever follows the handshake',
+    ),
   ),
   promise(
     'Outgoing HTTP sends nothing to a wrong server, nor over a connection whose proof or own SVID has been replaced, and loses no request to a rotation.',
