@@ -11,6 +11,8 @@ export type AuthorityErrorCode =
   | 'authority-not-prepared'
   | 'authority-active'
   | 'own-trust-domain'
+  | 'no-identity'
+  | 'unavailable'
   | 'invalid-socket-path'
   | 'socket-in-use'
   | 'closed'

@@ -1,10 +1,5 @@
-import {
-  X509Bundle,
-  type SpiffeId,
-  type TrustDomain,
-  type WaitOptions,
-  type X509Svid,
-} from '@fastify-spiffe/spiffe'
+import type { Bundle, SpiffeId, TrustDomain, WaitOptions } from '@fastify-spiffe/spiffe'
+import type { X509Bundle, X509Svid } from '@fastify-spiffe/spiffe'
 import { TaskQueue, Updates } from '@fastify-spiffe/spiffe/internal'
 import { readEndpointOptions, type WorkloadEndpointOptions } from '../endpoint/options.ts'
 import type { WorkloadEndpoint } from '../endpoint/workload-endpoint.ts'
@@ -16,7 +11,9 @@ import { InProcessSource } from '../source/in-process-source.ts'
 import { Federation, type BundlePublisher } from './federation.ts'
 import { readIdentity, readWorkloadId, type IdentityOptions } from '../workload/identity.ts'
 import { createSigningChain, issueIdentity, mintWith } from './issuance.ts'
-import { LocalAuthorities, type LocalAuthority, type SigningChain } from './local-authorities.ts'
+import { JwtAuthorities } from './jwt-authorities.ts'
+import { JwtIssuer } from './jwt-issuer.ts'
+import { LocalAuthorities, type LocalAuthority } from './local-authorities.ts'
 import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
 import { readSettings, type AuthorityOptions, type AuthoritySettings } from './settings.ts'
@@ -27,12 +24,14 @@ import { Workloads } from './workloads.ts'
  * A SPIFFE authority inside the process, **for development and tests only**: its keys exist in memory
  * alone, and every process that opens its socket gets an identity, without attestation.
  *
- * It issues X.509-SVIDs as SPIRE does, renews them at half of their life, and hands them out in
- * process ({@link source}) or over the Workload API ({@link serve}). Every change reaches all of
- * them as a complete state. After {@link close}, every method refuses with `closed`.
+ * It issues X.509-SVIDs and JWT-SVIDs as SPIRE does, renews the former at half of their life, and hands
+ * them out in process ({@link source}) or over the Workload API ({@link serve}). Every change reaches all
+ * of them as a complete state. After {@link close}, every method refuses with `closed`.
  */
 export class Authority implements AsyncDisposable {
   readonly trustDomain: TrustDomain
+  /** Issues JWT-SVIDs, with keys of its own. */
+  readonly jwt: JwtIssuer
   readonly #settings: AuthoritySettings
   readonly #authorities: LocalAuthorities
   readonly #federation: Federation
@@ -44,26 +43,28 @@ export class Authority implements AsyncDisposable {
   #bundle: X509Bundle
   #closed = false
 
-  private constructor(settings: AuthoritySettings, first: SigningChain) {
+  private constructor(
+    settings: AuthoritySettings,
+    authorities: LocalAuthorities,
+    jwtAuthorities: JwtAuthorities,
+  ) {
+    const change = <T>(make: () => Promise<T>): Promise<T> => this.#change(make)
     this.trustDomain = settings.trustDomain
     this.#settings = settings
-    this.#authorities = new LocalAuthorities(first)
-    this.#bundle = X509Bundle.of(this.trustDomain, [first.anchor.certificate])
+    this.#authorities = authorities
+    this.#bundle = authorities.bundle()
     this.#federation = new Federation(this.trustDomain, () => this.#publish())
+    this.jwt = new JwtIssuer(settings, jwtAuthorities, change, () => this.#assertOpen())
     this.#workloads = new Workloads({
-      issue: (identity) => issueIdentity(identity, this.#authorities, settings),
-      bundles: () => ({ bundle: this.#bundle, federatedBundles: this.#federation.bundles }),
+      issue: (identity) => issueIdentity(identity, authorities, settings),
+      signJwtSvid: ({ spiffeId }, audience) => this.jwt.mint(spiffeId, { audience }),
+      bundles: () => this.#federation.withOwn(this.#bundle, this.jwt.bundle),
       assign: (workload, identities) =>
-        this.#change(() => this.#workloads.reassign(workload, identities)),
+        change(() => this.#workloads.reassign(workload, identities)),
     })
-    this.#revocations = new Revocations(settings, this.#authorities)
-    this.#renewal = new Renewal(
-      settings,
-      this.#authorities,
-      this.#workloads,
-      this.#revocations,
-      (renew) => this.#change(renew),
-    )
+    this.#revocations = new Revocations(settings, authorities)
+    const renewed = [authorities, jwtAuthorities, this.#workloads, this.#revocations] as const
+    this.#renewal = new Renewal(settings, renewed, change)
     this.#renewal.arm()
   }
 
@@ -74,7 +75,11 @@ export class Authority implements AsyncDisposable {
    */
   static async create(options: AuthorityOptions): Promise<Authority> {
     const settings = readSettings(options)
-    const authority = new Authority(settings, await createSigningChain(settings))
+    const authority = new Authority(
+      settings,
+      new LocalAuthorities(settings.trustDomain, await createSigningChain(settings)),
+      new JwtAuthorities(settings, await JwtAuthorities.createSigner(settings)),
+    )
     if (settings.revocationListTtlMs !== undefined) await authority.#change(async () => {})
     return authority
   }
@@ -124,8 +129,7 @@ export class Authority implements AsyncDisposable {
    * @throws {@link SpiffeError} `invalid-spiffe-id`, or what the template breaks
    */
   async issueX509Svid(id: SpiffeId | string, template: SvidTemplate = {}): Promise<X509Svid> {
-    const spiffeId = readWorkloadId(this.trustDomain, id)
-    const minted = await this.mint(spiffeId, template)
+    const minted = await this.mint(readWorkloadId(this.trustDomain, id), template)
     return minted.toX509Svid({ clock: this.#settings.clock })
   }
 
@@ -222,17 +226,17 @@ export class Authority implements AsyncDisposable {
   }
 
   /**
-   * Gives all workloads the bundle of another trust domain, and follows it when it comes from an
+   * Gives all workloads the bundles of another trust domain, and follows them when they come from an
    * `Authority`. One direction only: the other has to federate as well.
    * @throws {@link AuthorityError} `own-trust-domain`
    */
-  federate(other: BundlePublisher | X509Bundle): void {
+  federate(other: BundlePublisher | X509Bundle | Bundle): void {
     this.#assertOpen()
     this.#federation.add(other)
   }
 
   /**
-   * Takes the bundle of another trust domain away from all workloads.
+   * Takes the bundles of another trust domain away from all workloads.
    * @throws {@link AuthorityError} `closed`
    */
   unfederate(other: TrustDomain | { readonly trustDomain: TrustDomain }): void {
@@ -250,8 +254,8 @@ export class Authority implements AsyncDisposable {
     await this.#changes.run(() => this.#workloads.close())
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   #admit<T extends WorkloadServer>(
@@ -285,11 +289,7 @@ export class Authority implements AsyncDisposable {
   }
 
   #publish(): void {
-    this.#bundle = X509Bundle.of(
-      this.trustDomain,
-      this.#authorities.list().map(({ certificate }) => certificate),
-      this.#revocations.lists,
-    )
+    this.#bundle = this.#authorities.bundle(this.#revocations.lists)
     this.#workloads.publish()
     this.#updates.notify()
   }

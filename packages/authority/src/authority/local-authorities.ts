@@ -1,15 +1,6 @@
-import type { Certificate } from '@fastify-spiffe/spiffe'
-import { AuthorityError } from '../errors.ts'
+import { X509Bundle, type Certificate, type TrustDomain } from '@fastify-spiffe/spiffe'
 import type { MintedCa } from '../minting/minted-ca.ts'
-
-/**
- * The state of a local authority, in SPIRE's words.
- *
- * - `prepared`: in the bundle, does not sign yet.
- * - `active`: signs. There is always exactly one.
- * - `old`: signs no more, still in the bundle.
- */
-export type LocalAuthorityState = 'prepared' | 'active' | 'old'
+import { AuthorityStates, type LocalAuthorityState, type Signer } from './authority-states.ts'
 
 /** One of the authorities of a trust domain. */
 export interface LocalAuthority {
@@ -31,105 +22,76 @@ export interface SigningChain {
   readonly signer: MintedCa
 }
 
-interface Entry extends SigningChain {
-  state: LocalAuthorityState
+interface ChainSigner extends Signer {
+  readonly chain: SigningChain
 }
 
-/** The authorities of one trust domain, oldest first, and the transitions between their states. */
+/** The authorities of one trust domain that issue X.509-SVIDs, oldest first. */
 export class LocalAuthorities {
-  readonly #entries = new Map<string, Entry>()
+  readonly #trustDomain: TrustDomain
+  readonly #states: AuthorityStates<ChainSigner>
 
-  constructor(active: SigningChain) {
-    this.#entries.set(idOf(active), { ...active, state: 'active' })
+  constructor(trustDomain: TrustDomain, active: SigningChain) {
+    this.#trustDomain = trustDomain
+    this.#states = new AuthorityStates(signerOf(active))
   }
 
   get active(): SigningChain {
-    return this.#first('active')![1]
+    return this.#states.active.chain
   }
 
   get activeId(): string {
-    return this.#first('active')![0]
+    return this.#states.active.id
   }
 
   /** All CAs that have signed or may sign: the authorities and the intermediates below them. */
   get signers(): MintedCa[] {
-    return [...this.#entries.values()].flatMap(({ signer }) => upwards(signer))
+    return this.#states.list().flatMap(({ signer }) => upwards(signer.chain.signer))
   }
 
   list(): LocalAuthority[] {
-    return [...this.#entries].map(([id, { anchor, state }]) => {
-      const { certificate } = anchor
-      const { notBefore, notAfter } = certificate
+    return this.#states.list().map(({ signer, state }) => {
+      const { id, notBefore, notAfter, chain } = signer
+      const { certificate } = chain.anchor
       return Object.freeze({ id, state, certificate, notBefore, notAfter })
     })
   }
 
+  /** The bundle of the trust domain, with the revocation lists that go with it. */
+  bundle(lists: X509Bundle['revocationLists'] = []): X509Bundle {
+    const authorities = this.list().map(({ certificate }) => certificate)
+    return X509Bundle.of(this.#trustDomain, authorities, lists)
+  }
+
   /** Adds an authority that does not sign yet. Returns its ID. */
   prepare(chain: SigningChain): string {
-    const id = idOf(chain)
-    this.#entries.set(id, { ...chain, state: 'prepared' })
-    return id
+    return this.#states.prepare(signerOf(chain))
   }
 
-  /**
-   * Makes a prepared authority the one that signs; by default the oldest prepared one. The one that
-   * signed until now is old.
-   * @throws {@link AuthorityError} `unknown-authority`, `authority-not-prepared`
-   */
+  /** @throws {@link AuthorityError} as {@link AuthorityStates.activate} */
   activate(id?: string): void {
-    const next = this.#find(id, 'prepared')
-    if (next.state !== 'prepared') {
-      throw new AuthorityError(
-        'authority-not-prepared',
-        `only a prepared authority can be activated; ${id} is ${next.state}`,
-      )
-    }
-    this.#first('active')![1].state = 'old'
-    next.state = 'active'
+    this.#states.activate(id)
   }
 
-  /**
-   * Removes an authority from the bundle; by default the oldest old one. Returns its ID.
-   * @throws {@link AuthorityError} `unknown-authority`, `authority-active`
-   */
+  /** @throws {@link AuthorityError} as {@link AuthorityStates.remove} */
   remove(id?: string): string {
-    const entry = this.#find(id, 'old')
-    if (entry.state === 'active') {
-      throw new AuthorityError(
-        'authority-active',
-        `authority ${id} signs; activate another before it is removed`,
-      )
-    }
-    const removed = idOf(entry)
-    this.#entries.delete(removed)
-    return removed
+    return this.#states.remove(id)
   }
 
-  /** Removes the old authorities whose certificates have expired. */
-  removeExpired(now: number): void {
-    for (const [id, { anchor, state }] of this.#entries) {
-      if (state === 'old' && anchor.certificate.notAfter < now) this.#entries.delete(id)
-    }
+  get nextDue(): number {
+    return this.#states.nextDue
   }
 
-  #first(state: LocalAuthorityState): [string, Entry] | undefined {
-    return [...this.#entries].find(([, entry]) => entry.state === state)
+  renew(now: number, create: () => Promise<SigningChain>): Promise<void> {
+    return this.#states.renew(now, async () => signerOf(await create()))
   }
+}
 
-  #find(id: string | undefined, otherwise: LocalAuthorityState): Entry {
-    const entry = id === undefined ? this.#first(otherwise)?.[1] : this.#entries.get(id)
-    if (entry === undefined) {
-      const what = id === undefined ? `authority is ${otherwise}` : 'authority has this ID'
-      throw new AuthorityError('unknown-authority', `no ${what}`)
-    }
-    return entry
-  }
+function signerOf(chain: SigningChain): ChainSigner {
+  const { fingerprint256: id, notBefore, notAfter } = chain.anchor.certificate
+  return { id, notBefore, notAfter, chain }
 }
 
 function upwards(ca: MintedCa): MintedCa[] {
   return ca.parent === undefined ? [ca] : [ca, ...upwards(ca.parent)]
-}
-
-function idOf({ anchor }: SigningChain): string {
-  return anchor.certificate.fingerprint256
 }

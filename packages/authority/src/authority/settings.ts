@@ -1,7 +1,8 @@
 import { TrustDomain, type SetTimer } from '@fastify-spiffe/spiffe'
 import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { AuthorityError } from '../errors.ts'
-import { AUTHORITY_TTL_MS, SVID_TTL_MS } from '../minting/defaults.ts'
+import { AUTHORITY_TTL_MS, JWT_SVID_TTL_MS, SVID_TTL_MS } from '../minting/defaults.ts'
+import { JWT_KEY_TYPES, type JwtKeyType } from '../minting/jwt-signer.ts'
 import type { KeyType } from '../minting/key-pair.ts'
 import { reader } from '../options.ts'
 
@@ -13,8 +14,12 @@ export interface AuthorityOptions {
   readonly svidTtlMs?: number
   /** How long a local authority lives, in ms. Default 24 hours; at least 60,000. */
   readonly authorityTtlMs?: number
-  /** The type of all keys. Default `ec-p256`. */
+  /** The type of the keys of certificates. Default `ec-p256`. */
   readonly keyType?: KeyType
+  /** How long a JWT-SVID is valid, in ms. Default five minutes; at least 1,000. */
+  readonly jwtSvidTtlMs?: number
+  /** The type of the keys that sign JWT-SVIDs. Default `ec-p256`, which signs ES256. */
+  readonly jwtKeyType?: JwtKeyType
   /** How many intermediates stand between an authority and its SVIDs. Default 0, at most 8. */
   readonly intermediates?: number
   /**
@@ -36,6 +41,8 @@ export interface AuthoritySettings {
   readonly svidTtlMs: number
   readonly authorityTtlMs: number
   readonly keyType: KeyType
+  readonly jwtSvidTtlMs: number
+  readonly jwtKeyType: JwtKeyType
   readonly intermediates: number
   readonly revocationListTtlMs: number | undefined
   readonly clock: () => number
@@ -47,6 +54,8 @@ const OPTIONS = [
   'svidTtlMs',
   'authorityTtlMs',
   'keyType',
+  'jwtSvidTtlMs',
+  'jwtKeyType',
   'intermediates',
   'revocationListTtlMs',
   'allowProduction',
@@ -78,6 +87,7 @@ export function readSettings(options: AuthorityOptions): AuthoritySettings {
   return {
     trustDomain: trustDomain instanceof TrustDomain ? trustDomain : TrustDomain.parse(trustDomain),
     keyType,
+    jwtKeyType: reader.asOneOf('jwtKeyType', options.jwtKeyType, JWT_KEY_TYPES, 'ec-p256'),
     clock,
     setTimer,
     ...readTimes(options),
@@ -89,10 +99,19 @@ export function readSettings(options: AuthorityOptions): AuthoritySettings {
   }
 }
 
-type Times = Pick<AuthoritySettings, 'svidTtlMs' | 'authorityTtlMs' | 'revocationListTtlMs'>
+type Times = Pick<
+  AuthoritySettings,
+  'svidTtlMs' | 'jwtSvidTtlMs' | 'authorityTtlMs' | 'revocationListTtlMs'
+>
 
-function readTimes({ svidTtlMs, authorityTtlMs, revocationListTtlMs }: AuthorityOptions): Times {
+function readTimes(options: AuthorityOptions): Times {
+  const { svidTtlMs, jwtSvidTtlMs, authorityTtlMs, revocationListTtlMs } = options
   return {
+    jwtSvidTtlMs: reader.asInteger('jwtSvidTtlMs', jwtSvidTtlMs, {
+      min: MIN_SVID_TTL_MS,
+      max: MAX_TTL_MS,
+      defaultValue: JWT_SVID_TTL_MS,
+    }),
     svidTtlMs: reader.asInteger('svidTtlMs', svidTtlMs, {
       min: MIN_SVID_TTL_MS,
       max: MAX_TTL_MS,

@@ -11,6 +11,7 @@ export interface WorkloadsHost {
   readonly issue: (identity: Identity) => Promise<IssuedIdentity>
   readonly bundles: () => Bundles
   readonly assign: WorkloadHost['assign']
+  readonly signJwtSvid: WorkloadHost['signJwtSvid']
 }
 
 /** All workloads of an authority: what is issued for them, and how it is published. */
@@ -33,10 +34,10 @@ export class Workloads {
   /** Takes up a workload. */
   async admit(identities: readonly Identity[]): Promise<Workload> {
     const issued = await Promise.all(identities.map(this.#host.issue))
-    const { assign } = this.#host
+    const { assign, signJwtSvid } = this.#host
     const release = (workload: Workload): void => void this.#issued.delete(workload)
     const workload = new Workload(
-      { assign, release },
+      { assign, signJwtSvid, release },
       { identities: issued, ...this.#host.bundles() },
     )
     this.#issued.set(workload, issued)

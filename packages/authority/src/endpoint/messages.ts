@@ -1,10 +1,17 @@
 import type { X509Bundle } from '@fastify-spiffe/spiffe'
 import type { IssuedIdentity, WorkloadState } from '../workload/workload.ts'
-import type { WorkloadApiMessage, WorkloadApiMethod } from './service.ts'
+import type { StreamMethod, WorkloadApiMessage } from './service.ts'
 
 /** The complete state of a workload as a response of `method`. */
-export function messageOf(method: WorkloadApiMethod, state: WorkloadState): WorkloadApiMessage {
+export function messageOf(method: StreamMethod, state: WorkloadState): WorkloadApiMessage {
   const { identities, bundle, federatedBundles } = state
+  if (method === 'FetchJWTBundles') {
+    const bundles = [...state.jwtBundles].map((each) => [
+      each.trustDomain.id.toString(),
+      Buffer.from(each.toJwks()),
+    ])
+    return { bundles: Object.fromEntries(bundles) }
+  }
   if (method === 'FetchX509Bundles') {
     return {
       crl: revocationLists(state),
@@ -43,8 +50,8 @@ function bundleBytes({ authorities }: X509Bundle): Buffer {
   return Buffer.concat(authorities.map(({ raw }) => raw))
 }
 
-// As SPIRE does it: of several identities with one hint, the first is served.
-function withoutRepeatedHints(identities: readonly IssuedIdentity[]): IssuedIdentity[] {
+/** As SPIRE does it: of several identities with one hint, the first is served. */
+export function withoutRepeatedHints(identities: readonly IssuedIdentity[]): IssuedIdentity[] {
   return identities.filter(
     ({ hint }, index) =>
       hint === '' || identities.findIndex((other) => other.hint === hint) === index,

@@ -6,10 +6,26 @@ import {
 } from '@grpc/proto-loader'
 import { DESCRIPTOR } from './workload-descriptor.ts'
 
-/** The methods that an endpoint serves. The others answer UNIMPLEMENTED. */
-export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles'
+/** The methods whose responses are a stream. */
+export type StreamMethod = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles'
 
-export const METHODS: readonly WorkloadApiMethod[] = ['FetchX509SVID', 'FetchX509Bundles']
+/** The methods that are answered once. */
+export type UnaryMethod = 'FetchJWTSVID' | 'ValidateJWTSVID'
+
+/** The methods that an endpoint serves. The others answer UNIMPLEMENTED. */
+export type WorkloadApiMethod = StreamMethod | UnaryMethod
+
+export const STREAM_METHODS: readonly StreamMethod[] = [
+  'FetchX509SVID',
+  'FetchX509Bundles',
+  'FetchJWTBundles',
+]
+
+export const METHODS: readonly WorkloadApiMethod[] = [
+  ...STREAM_METHODS,
+  'FetchJWTSVID',
+  'ValidateJWTSVID',
+]
 
 /** A response: an object in the field names of `workload.proto`, or the bytes of one. */
 export type WorkloadApiMessage = Uint8Array | Readonly<Record<string, unknown>>

@@ -1,8 +1,8 @@
-import { type BundleSet, type WaitOptions } from '@fastify-spiffe/spiffe'
+import type { BundleSet, JwtBundle, WaitOptions } from '@fastify-spiffe/spiffe'
 import { Updates } from '@fastify-spiffe/spiffe/internal'
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import { methodsOf } from './faults.ts'
-import type { WorkloadApiMessage, WorkloadApiMethod } from './service.ts'
+import type { StreamMethod, WorkloadApiMessage, WorkloadApiMethod } from './service.ts'
 import type { CallStatus } from './status.ts'
 
 /** A call whose responses are a stream. */
@@ -10,10 +10,12 @@ export type ServerStream = ServerWritableStream<object, WorkloadApiMessage>
 
 /** A stream that is open. */
 export interface OpenStream {
-  readonly method: WorkloadApiMethod
+  readonly method: StreamMethod
   readonly call: ServerStream
-  /** The bundles that were sent last. */
+  /** The X.509 bundles that were sent last. */
   bundles?: BundleSet
+  /** The JWT bundles that were sent last. */
+  jwtBundles?: BundleSet<JwtBundle>
   /** Whether a state waits for the client to read what was sent before. */
   waiting?: boolean
 }
@@ -23,7 +25,7 @@ export class Streams {
   readonly #open = new Set<OpenStream>()
   readonly #updates = new Updates()
 
-  add(method: WorkloadApiMethod, call: ServerStream): OpenStream {
+  add(method: StreamMethod, call: ServerStream): OpenStream {
     const stream: OpenStream = { method, call }
     this.#open.add(stream)
     const forget = (): void => {

@@ -354,14 +354,11 @@ describe('FetchX509Bundles', () => {
   })
 })
 
-describe('the methods for JWT-SVIDs', () => {
-  test.each(['FetchJWTBundles', 'FetchJWTSVID', 'ValidateJWTSVID'])(
-    '%s is not implemented',
-    async (method) => {
-      const { client } = await serve()
-      expect(await client.open(method).ended).toMatchObject({ code: status.UNIMPLEMENTED })
-    },
-  )
+describe('the methods for WIT-SVIDs', () => {
+  test.each(['FetchWITSVID', 'FetchWITBundles'])('%s is not implemented', async (method) => {
+    const { client } = await serve()
+    expect(await client.open(method).ended).toMatchObject({ code: status.UNIMPLEMENTED })
+  })
 })
 
 describe('a call is refused', () => {

@@ -1,20 +1,24 @@
 import { BundleSet, type WaitOptions } from '@fastify-spiffe/spiffe'
 import { Server, ServerCredentials, type Metadata } from '@grpc/grpc-js'
+import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
 import { readIdentity, type IdentityOptions } from '../workload/identity.ts'
 import type { Workload } from '../workload/workload.ts'
 import { AuthorityError } from '../errors.ts'
 import { Calls, type WorkloadApiCall } from './calls.ts'
-import { Faults } from './faults.ts'
+import { Faults, type Treatment } from './faults.ts'
+import { answer, type JwtRequest } from './jwt-calls.ts'
 import { openListener, type Listener } from './listener.ts'
 import { messageOf } from './messages.ts'
 import type { ListenAddress } from './options.ts'
-import { METHODS, SERVICE, type WorkloadApiMessage, type WorkloadApiMethod } from './service.ts'
-import { callStatus, NO_IDENTITY, NO_SECURITY_HEADER, type StatusName } from './status.ts'
+import { SERVICE, STREAM_METHODS, type StreamMethod, type UnaryMethod } from './service.ts'
+import type { WorkloadApiMessage, WorkloadApiMethod } from './service.ts'
+import { callStatus, NO_IDENTITY, NO_SECURITY_HEADER } from './status.ts'
+import type { StatusName } from './status.ts'
 import { endWith, Streams, type OpenStream, type ServerStream } from './streams.ts'
 
-/** Narrows a fault or a wait to one method; both by default. */
+/** Narrows a fault or a wait to one method; all by default. */
 export interface MethodOptions {
-  /** The method. Default: both. */
+  /** The method. Default: all. */
   readonly method?: WorkloadApiMethod
 }
 
@@ -32,6 +36,15 @@ export interface DropOptions extends MethodOptions {
   readonly status?: StatusName
 }
 
+type UnaryCall = ServerUnaryCall<JwtRequest, WorkloadApiMessage>
+type Reply = sendUnaryData<WorkloadApiMessage>
+
+/** A stream for {@link WorkloadEndpoint.send}. */
+export interface SendOptions {
+  /** The method whose streams get it. Default `FetchX509SVID`. */
+  readonly method?: StreamMethod
+}
+
 const SECURITY_HEADER = 'workload.spiffe.io'
 
 /**
@@ -45,6 +58,7 @@ export class WorkloadEndpoint implements AsyncDisposable {
   readonly #calls: Calls
   readonly #streams = new Streams()
   readonly #faults = new Faults()
+  readonly #clock: () => number
   #closing: Promise<void> | undefined
 
   private constructor(workload: Workload, server: Server, listener: Listener, clock: () => number) {
@@ -52,13 +66,18 @@ export class WorkloadEndpoint implements AsyncDisposable {
     this.#server = server
     this.#listener = listener
     this.#calls = new Calls(clock)
+    this.#clock = clock
     workload.onUpdate(() => this.#deliver())
-    server.addService(
-      SERVICE,
-      Object.fromEntries(
-        METHODS.map((method) => [method, (call: ServerStream) => this.#serve(method, call)]),
-      ),
-    )
+    const streams = STREAM_METHODS.map((method) => [
+      method,
+      (call: ServerStream) => this.#serve(method, call),
+    ])
+    server.addService(SERVICE, {
+      ...Object.fromEntries(streams),
+      FetchJWTSVID: (call: UnaryCall, reply: Reply) => this.#answer('FetchJWTSVID', call, reply),
+      ValidateJWTSVID: (call: UnaryCall, reply: Reply) =>
+        this.#answer('ValidateJWTSVID', call, reply),
+    })
   }
 
   /**
@@ -144,7 +163,7 @@ export class WorkloadEndpoint implements AsyncDisposable {
    * Sends a response of the caller's making to the streams that are open: an object in the field
    * names of `workload.proto`, or any bytes. Bytes of a size or a content that no client takes, too.
    */
-  send(message: WorkloadApiMessage, { method = 'FetchX509SVID' }: MethodOptions = {}): void {
+  send(message: WorkloadApiMessage, { method = 'FetchX509SVID' }: SendOptions = {}): void {
     for (const { call } of this.#streams.of(method)) call.write(message)
   }
 
@@ -203,14 +222,28 @@ export class WorkloadEndpoint implements AsyncDisposable {
     this.#calls.close()
   }
 
-  #serve(method: WorkloadApiMethod, call: ServerStream): void {
-    this.#calls.record(method, call.metadata)
-    // Workload Endpoint §3: every call carries the header. SPIRE wants it exactly once.
-    if (!hasSecurityHeader(call.metadata)) return endWith(call, NO_SECURITY_HEADER)
-    const treatment = this.#faults.treat(method)
+  #serve(method: StreamMethod, call: ServerStream): void {
+    const treatment = this.#treat(method, call.metadata)
     if (typeof treatment === 'object') return endWith(call, treatment)
     const stream = this.#streams.add(method, call)
     if (treatment === 'answer') this.#send(stream)
+  }
+
+  #answer(method: UnaryMethod, { metadata, request }: UnaryCall, reply: Reply): void {
+    const treatment = this.#treat(method, metadata)
+    if (typeof treatment === 'object') return reply(treatment)
+    if (treatment === 'hang') return
+    answer(method, request, this.#workload, this.#clock).then(
+      (answered) =>
+        answered.status === null ? reply(null, answered.message) : reply(answered.status),
+      () => reply(callStatus('UNAVAILABLE', 'the authority cannot answer')),
+    )
+  }
+
+  #treat(method: WorkloadApiMethod, metadata: Metadata): Treatment {
+    this.#calls.record(method, metadata)
+    // Workload Endpoint §3: every call carries the header. SPIRE wants it exactly once.
+    return hasSecurityHeader(metadata) ? this.#faults.treat(method) : NO_SECURITY_HEADER
   }
 
   #deliver(): void {
@@ -228,7 +261,11 @@ export class WorkloadEndpoint implements AsyncDisposable {
     const bundles = BundleSet.of(state.bundle, ...state.federatedBundles)
     // As SPIRE does it: a stream of bundles repeats nothing.
     if (stream.method === 'FetchX509Bundles' && stream.bundles?.equals(bundles) === true) return
+    const { jwtBundles } = state
+    const isRepeated = stream.jwtBundles?.equals(jwtBundles) === true
+    if (stream.method === 'FetchJWTBundles' && isRepeated) return
     stream.bundles = bundles
+    stream.jwtBundles = jwtBundles
     stream.call.write(messageOf(stream.method, state))
   }
 

@@ -9,6 +9,9 @@ const BACK_DATING_MS = 10_000
 /** How long an SVID lives after it was issued. */
 export const SVID_TTL_MS = 3_600_000
 
+/** How long a JWT-SVID is valid after it was issued. */
+export const JWT_SVID_TTL_MS = 300_000
+
 /** How long an authority lives after it was made. */
 export const AUTHORITY_TTL_MS = 86_400_000
 

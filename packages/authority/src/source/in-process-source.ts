@@ -1,12 +1,18 @@
 import {
   BundleSet,
+  JwtSvid,
+  type JwtBundle,
+  type JwtMaterialSource,
+  type JwtSvidRequest,
   type SetTimer,
   type SourceState,
   type WaitOptions,
   type X509MaterialSource,
   type X509Svid,
 } from '@fastify-spiffe/spiffe'
-import { Updates } from '@fastify-spiffe/spiffe/internal'
+import { readAudience, Updates } from '@fastify-spiffe/spiffe/internal'
+import { AuthorityError } from '../errors.ts'
+import { reader } from '../options.ts'
 import { Schedule } from '../schedule.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
@@ -14,6 +20,7 @@ import type { MintedCertificate } from '../minting/minted-certificate.ts'
 interface Held {
   readonly minted: MintedCertificate
   readonly bundles: BundleSet
+  readonly jwtBundles: BundleSet<JwtBundle>
   /** The SVID to present; `null` while there has been none that is valid. */
   readonly svid: X509Svid | null
   /** What was issued last, while it is not valid yet. */
@@ -26,10 +33,10 @@ interface SourceTimes {
 }
 
 /**
- * A source of X.509 material inside the process: it follows the rotations and the federation of its
+ * A source of X.509 and JWT material inside the process: it follows the rotations and the federation of its
  * authority, without a socket. A test can make it fail in the ways of a real source.
  */
-export class InProcessSource implements X509MaterialSource {
+export class InProcessSource implements X509MaterialSource, JwtMaterialSource {
   readonly #workload: Workload
   readonly #clock: () => number
   readonly #updates = new Updates()
@@ -71,6 +78,10 @@ export class InProcessSource implements X509MaterialSource {
     return this.#held.bundles
   }
 
+  get jwtBundles(): BundleSet<JwtBundle> {
+    return this.#held.jwtBundles
+  }
+
   get subscriptions(): number {
     return this.#updates.size
   }
@@ -81,6 +92,29 @@ export class InProcessSource implements X509MaterialSource {
 
   nextUpdate(options?: WaitOptions): Promise<void> {
     return this.#updates.nextUpdate(options)
+  }
+
+  /**
+   * Issues a JWT-SVID: a new one for each call.
+   * @throws {@link AuthorityError} `no-identity` after {@link deny} and for an identity or hint of another workload,
+   * `unavailable` after {@link interrupt}, `unknown-option`, `invalid-option`, `closed`
+   */
+  async fetchJwtSvid(request: JwtSvidRequest): Promise<JwtSvid> {
+    reader.assertKnown('a fetch', request, ['audience', 'spiffeId', 'hint', 'signal', 'timeoutMs'])
+    request.signal?.throwIfAborted()
+    const audience = readAudience(reader, request.audience)
+    if (this.#closed) throw new AuthorityError('closed', 'the source is closed')
+    if (this.#interrupted) throw new AuthorityError('unavailable', 'the source is interrupted')
+    const identity = this.#workload.state.identities[0]!
+    const { spiffeId, hint } = identity
+    const isAsked =
+      (request.spiffeId ?? spiffeId).toString() === spiffeId.toString() &&
+      (request.hint ?? hint) === hint
+    if (this.#denied || !isAsked) {
+      throw new AuthorityError('no-identity', 'this workload does not have the identity')
+    }
+    const token = this.#workload.signJwtSvid(identity, audience)
+    return JwtSvid.parse(token, { audience, hint, clock: this.#clock })
   }
 
   /** Takes the identity away, as an authority does that has none for this workload. The state is `denied`. */
@@ -127,7 +161,7 @@ export class InProcessSource implements X509MaterialSource {
       this.#held = this.#read(this.#held)
     } catch {
       // A template with its own times has expired: the last good SVID stays.
-      this.#held = { ...this.#held, bundles: this.#bundlesOfState() }
+      this.#held = { ...this.#held, ...this.#bundlesOfState() }
     }
     this.#await()
     this.#updates.notify()
@@ -153,17 +187,18 @@ export class InProcessSource implements X509MaterialSource {
   #read(held?: Held): Held {
     const { minted, hint } = this.#workload.state.identities[0]!
     const bundles = this.#bundlesOfState()
-    if (held?.minted === minted) return { ...held, bundles }
+    if (held?.minted === minted) return { ...held, ...bundles }
     const issued = minted.toX509Svid({ hint, clock: this.#clock })
-    if (validFrom(issued) <= this.#clock()) return { minted, svid: issued, waiting: null, bundles }
+    if (validFrom(issued) <= this.#clock())
+      return { minted, svid: issued, waiting: null, ...bundles }
     // As X509Source does: the last SVID of the same SPIFFE ID stays in use.
     const last = held?.svid?.spiffeId.equals(issued.spiffeId) === true ? held.svid : null
-    return { minted, svid: last, waiting: issued, bundles }
+    return { minted, svid: last, waiting: issued, ...bundles }
   }
 
-  #bundlesOfState(): BundleSet {
-    const { bundle, federatedBundles } = this.#workload.state
-    return BundleSet.of(bundle, ...federatedBundles)
+  #bundlesOfState(): Pick<Held, 'bundles' | 'jwtBundles'> {
+    const { bundle, federatedBundles, jwtBundles } = this.#workload.state
+    return { bundles: BundleSet.of(bundle, ...federatedBundles), jwtBundles }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type SpiffeId, type X509Bundle } from '@fastify-spiffe/spiffe'
+import type { BundleSet, JwtBundle, SpiffeId, X509Bundle } from '@fastify-spiffe/spiffe'
 import { Updates } from '@fastify-spiffe/spiffe/internal'
 import type { MintedCertificate } from '../minting/minted-certificate.ts'
 import type { SvidTemplate } from '../minting/template.ts'
@@ -24,6 +24,8 @@ export interface IssuedIdentity extends Identity {
 export interface Bundles {
   readonly bundle: X509Bundle
   readonly federatedBundles: readonly X509Bundle[]
+  /** The JWT bundles, the own one among them. */
+  readonly jwtBundles: BundleSet<JwtBundle>
 }
 
 /** What one workload knows at a time. It is replaced as a whole. */
@@ -34,6 +36,8 @@ export interface WorkloadState extends Bundles {
 
 /** What a workload can ask of those who look after it. */
 export interface WorkloadHost {
+  /** Signs a token; throws {@link AuthorityError} `invalid-option`, `closed`. */
+  signJwtSvid(identity: Identity, audience: readonly string[]): string
   assign(workload: Workload, identities: readonly Identity[]): Promise<void>
   release(workload: Workload): void
 }
@@ -72,6 +76,14 @@ export class Workload {
   /** Asks for other identities. */
   assign(identities: readonly Identity[]): Promise<void> {
     return this.#host.assign(this, identities)
+  }
+
+  /**
+   * Signs a token for one of the identities.
+   * @throws {@link AuthorityError} `invalid-option`, `closed`
+   */
+  signJwtSvid(identity: Identity, audience: readonly string[]): string {
+    return this.#host.signJwtSvid(identity, audience)
   }
 
   /** Opens what serves the workload; when that fails, the workload is given up. */

@@ -41,7 +41,7 @@ const MAX_NAMES = 64
 /** @throws {@link SpiffeError} `invalid-option` */
 export function readVerifyOptions(given: JwtVerifyOptions): JwtSettings {
   return {
-    audience: readNames(given.audience),
+    audience: readAudience(options, given.audience),
     clock: options.asFunction('clock', given.clock, Date.now),
     clockSkewMs: options.asInteger('clockSkewMs', given.clockSkewMs, {
       min: 0,
@@ -56,11 +56,15 @@ export function readVerifyOptions(given: JwtVerifyOptions): JwtSettings {
   }
 }
 
-function readNames(audience: unknown): readonly string[] {
+/**
+ * Reads the option `audience` of a package: one name, or a list of them.
+ * @throws `invalid-option`
+ */
+export function readAudience(reader: OptionReader, audience: unknown): readonly string[] {
   const names: unknown = typeof audience === 'string' ? [audience] : audience
   if (isNames(names)) return Object.freeze([...names])
   const rule = `must be a string that is not empty, or a list of 1 to ${MAX_NAMES} of them`
-  return options.refuse('audience', audience, rule)
+  return reader.refuse('audience', audience, rule)
 }
 
 function isNames(value: unknown): value is readonly string[] {

@@ -1,3 +1,5 @@
+import type { SpiffeId } from '../id/spiffe-id.ts'
+import type { JwtSvid } from '../svid/jwt-svid.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
 import type { BundleSet } from '../bundle/bundle-set.ts'
 import type { JwtBundle } from '../bundle/jwt-bundle.ts'
@@ -78,6 +80,27 @@ export interface X509BundleSource extends Source {
 export interface JwtBundleSource extends Source {
   readonly jwtBundles: BundleSet<JwtBundle>
 }
+
+/** Which JWT-SVID is asked for. */
+export interface JwtSvidRequest extends WaitOptions {
+  /** Who is to accept the token: one name, or a list of at most 64. Give each service a token of its own. */
+  readonly audience: string | readonly string[]
+  /** Which identity of this workload to ask for. Default: the first that the supply gives. */
+  readonly spiffeId?: SpiffeId | string
+  /** Which identity to take, by the operator's word for it (Workload API §6.2.1). Default: the first. */
+  readonly hint?: string
+  /** The longest wait, in milliseconds; default 30,000. */
+  readonly timeoutMs?: number
+}
+
+/** A supply of the workload's own JWT-SVIDs, for those who are called. */
+export interface JwtSvidSource extends Source {
+  /** Resolves with a token that is valid now. Rejects with an error that has a `code` when there is none. */
+  fetchJwtSvid(request: JwtSvidRequest): Promise<JwtSvid>
+}
+
+/** A supply of both: the own tokens, and what the tokens of others are verified with. */
+export interface JwtMaterialSource extends JwtSvidSource, JwtBundleSource {}
 
 /** A supply of both, which a TLS endpoint needs. */
 export interface X509MaterialSource extends X509SvidSource, X509BundleSource {}
