@@ -1,4 +1,5 @@
 import { isIP, type LookupFunction } from 'node:net'
+import type { Duplex } from 'node:stream'
 import {
   SpiffeError,
   toMatcher,
@@ -75,6 +76,12 @@ export interface ConnectOptions {
   readonly localAddress?: string
   /** As in `net.connect`. Default `dns.lookup`. */
   readonly lookup?: LookupFunction
+  /**
+   * A connection to the server that exists already, without TLS of the server: through a proxy, or one on which both have
+   * agreed to begin with TLS. `host` and `port` then connect nothing and only name the server. The TLS connection owns it:
+   * it is destroyed when that ends or fails. Default: a new TCP connection.
+   */
+  readonly socket?: Duplex
   /** The time in ms since the epoch. Default `Date.now`. */
   readonly clock?: () => number
 }
@@ -110,6 +117,7 @@ const connectOptionNames: ReadonlySet<string> = new Set([
   'family',
   'localAddress',
   'lookup',
+  'socket',
   'clock',
 ] satisfies (keyof ConnectOptions)[])
 
@@ -184,6 +192,23 @@ export function assertConnectOptions(options: ConnectOptions): void {
   if (lookup !== undefined && typeof lookup !== 'function') {
     reader.refuse('lookup', lookup, 'must be a function')
   }
+  if (options.socket !== undefined) assertGivenSocket(options)
+}
+
+function assertGivenSocket({ socket, ...others }: ConnectOptions): void {
+  if (!isDuplex(socket)) reader.refuse('socket', socket, 'must be a duplex stream')
+  for (const name of ['family', 'localAddress', 'lookup'] as const) {
+    if (others[name] === undefined) continue
+    throw new TlsError('invalid-option', `${name} has no meaning for a socket that is given`)
+  }
+}
+
+/** Not by its class: tunnels may be made of streams that are not Node's own. */
+function isDuplex(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return ['read', 'write', 'on', 'destroy'].every(
+    (name) => typeof Reflect.get(value, name) === 'function',
+  )
 }
 
 /** Checks the characters only. Whether the host exists is found out by its resolution. */

@@ -1,7 +1,14 @@
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { TlsError } from '../errors.ts'
-import { assertConnectOptions, readServer, type ConnectOptions } from './connect-options.ts'
+import {
+  assertConnectOptions,
+  readServer,
+  type Connector,
+  type ConnectOptions,
+} from './connect-options.ts'
 import { dial, type ConnectionTarget } from './dial.ts'
+import { connectFailure } from './handshake.ts'
 
 /**
  * Opens a TLS connection with the current SVID of `source` to a server that proves a SPIFFE ID which
@@ -10,6 +17,9 @@ import { dial, type ConnectionTarget } from './dial.ts'
  *
  * The promise resolves after the proof, so that nothing is written to another server.
  * `peerOf(socket)` returns the server's identity. Sessions are never resumed.
+ *
+ * With `socket`, TLS begins on a connection that exists already, such as a tunnel through a proxy. What comes of it before the
+ * handshake is no part of what the server has proven, and is never read as if it were.
  *
  * @throws {@link TlsError} `no-svid`, `invalid-material`, `connect-failed`, `connect-timeout`,
  *   `server-refused` (no proof; see `rejection`, or `cause` with `webPki()`), `server-not-allowed`
@@ -20,9 +30,30 @@ export async function connect(options: ConnectOptions): Promise<TLSSocket> {
   assertConnectOptions(options)
   options.signal?.throwIfAborted()
   const connector = { ...options, server: readServer(options.server) }
-  const socket = dial(connector, targetOf(options))
+  const socket =
+    options.socket === undefined
+      ? dial(connector, targetOf(options))
+      : dialOver(options.socket, connector, targetOf(options))
   await waitForProof(socket, options.signal)
   return socket
+}
+
+/** Starts TLS on a connection that was given, which does not outlive it. */
+function dialOver(given: Duplex, connector: Connector, target: ConnectionTarget): TLSSocket {
+  // Whatever becomes of it, its errors are those of the TLS connection.
+  given.on('error', () => undefined)
+  try {
+    if (given.destroyed || !given.readable || !given.writable) {
+      throw new TlsError('connect-failed', 'the given socket is closed')
+    }
+    const socket = dial(connector, { ...target, socket: given })
+    given.once('error', (error: Error) => socket.destroy(error))
+    given.once('close', () => socket.destroy())
+    return socket.once('close', () => given.destroy())
+  } catch (error) {
+    given.destroy()
+    throw error
+  }
 }
 
 function targetOf(options: ConnectOptions): ConnectionTarget {
@@ -35,7 +66,7 @@ function waitForProof(socket: TLSSocket, signal: AbortSignal | undefined): Promi
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       signal?.removeEventListener('abort', onAbort)
-      socket.off('secureConnect', onSecureConnect).off('close', onClose).off('error', fail)
+      socket.off('secureConnect', onSecureConnect).off('close', onClose).off('error', onError)
     }
     const fail = (reason: unknown): void => {
       settle()
@@ -52,8 +83,9 @@ function waitForProof(socket: TLSSocket, signal: AbortSignal | undefined): Promi
     }
     const onClose = (): void =>
       fail(new TlsError('connect-failed', 'the server closed the connection during the handshake'))
+    const onError = (error: unknown): void => fail(connectFailure(error))
     const onAbort = (): void => fail(signal?.reason)
-    socket.on('secureConnect', onSecureConnect).on('close', onClose).on('error', fail)
+    socket.on('secureConnect', onSecureConnect).on('close', onClose).on('error', onError)
     signal?.addEventListener('abort', onAbort)
   })
 }

@@ -14,7 +14,7 @@ const TIMEOUT_MS = 10_000
 /** Where to connect, with options for Node's socket. */
 export interface ConnectionTarget
   extends
-    Pick<ConnectionOptions, 'ALPNProtocols' | 'lookup' | 'servername' | 'timeout'>,
+    Pick<ConnectionOptions, 'ALPNProtocols' | 'lookup' | 'servername' | 'socket' | 'timeout'>,
     SocketOptions {
   readonly host: string
   readonly port: number
