@@ -240,7 +240,7 @@ describe('attributes of the chain', () => {
 })
 
 describe('explanations and tables', () => {
-  test('say for whom a call may be made', async () => {
+  test('say on whose behalf a call may be made', async () => {
     const app = await appWith({ allow: [CHECKOUT], onBehalfOf: [WEB], via: [RELAY] })
     const [row] = app.authz.table().routes
     expect(row).toMatchObject({ onBehalfOf: [WEB], via: [RELAY], evidence: 'signed' })

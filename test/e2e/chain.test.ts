@@ -34,7 +34,7 @@ async function fetched(dispatcher: SvidDispatcher, port: number): Promise<[numbe
   return [response.status, await response.text()]
 }
 
-/** Serves a service that passes each call on to the next one; the last says for whom it was called. */
+/** Serves a service that passes each call on to the next one; the last says on whose behalf it was called. */
 async function serve(id: string, next: { id: string; port: number } | null): Promise<number> {
   const source = sources.get(id)!
   const app = Fastify(spiffeServer(source))

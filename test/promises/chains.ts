@@ -49,7 +49,7 @@ export const chains: readonly Promised[] = [
     'Nobody receives a token whom `handTo` does not name, and nothing is sent in place of a chain that cannot be continued.',
     tests(
       'packages/chain/src/send/chain-sender.test.ts',
-      'for whom handTo does not name, which is everybody by default',
+      'for an audience that handTo does not name, which is everybody by default',
       'for a chain that ends within 5 s, or that is not trusted any more, whether or not it was continued before',
       'for a copy of a chain, which has none of its tokens',
     ),

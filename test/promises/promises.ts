@@ -15,6 +15,6 @@ export const sections: readonly Section[] = [
   { title: 'What a peer has to prove', promises: proofs },
   { title: 'Connections', promises: connections },
   { title: 'Who may call what', promises: decisions },
-  { title: 'For whom a call is made', promises: chains },
+  { title: 'On whose behalf a call is made', promises: chains },
   { title: 'The own SVID, and whoever it comes from', promises: sources },
 ]

@@ -4,7 +4,7 @@ import { authz, peer, spiffeServer, svid, type X509MaterialSource } from 'fastif
 import { chain } from 'fastify-spiffe/chain'
 
 /**
- * An application that knows for whom it is called.
+ * An application that knows on whose behalf it is called.
  *
  * @param handTo - who receives tokens, and may so act for whoever calls this service
  */

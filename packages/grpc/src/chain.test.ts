@@ -27,7 +27,7 @@ async function sourceOf(id: string): Promise<ScriptedSource> {
 const named = (): string =>
   `${String(currentPeer()?.spiffeId)} for ${String(currentChain()?.origin)}`
 
-/** A server whose handlers tell who calls for whom, from the context alone. */
+/** A server whose handlers tell who calls, and on whose behalf, from the context alone. */
 async function serve(): Promise<{ port: number; server: GrpcServer }> {
   const chains = new Chains({ source: stage.source })
   const server = await stage.open({ chains })

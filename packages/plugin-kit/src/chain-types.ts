@@ -28,7 +28,7 @@ export interface CallChain {
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * For whom the call is made; `null` where the caller acts for itself. Of the plugins of
+     * On whose behalf the call is made; `null` where the caller acts for itself. Of the plugins of
      * `@fastify-spiffe/chain`: `undefined` where none is registered.
      */
     readonly chain: CallChain | null

@@ -60,8 +60,8 @@ export interface CallReader<C extends Call = Call> {
   /** Who calls; `null` for a caller without identity. The same object for all calls of a connection. */
   caller(call: C): Caller | null
   /**
-   * For whom the call is made; `null`: the caller acts for itself. Absent where calls carry no chain: no rule can then name
-   * an origin.
+   * On whose behalf the call is made; `null`: the caller acts for itself. Absent where calls carry no chain: no rule can
+   * then name an origin.
    */
   chain?(call: C): CallChain | null
   method(call: C): string

@@ -6,7 +6,7 @@ import { ChainError } from '../errors.ts'
 import type { ChainHeaders, ChainSender } from '../send/chain-sender.ts'
 import type { RelayedRequest } from '../wire/request-hash.ts'
 
-/** Who calls, and for whom. It has neither the request nor a key. */
+/** Who calls, and on whose behalf. It has neither the request nor a key. */
 interface CallContext {
   readonly peer: ConnectionPeer | null
   readonly chain: CallChain | null

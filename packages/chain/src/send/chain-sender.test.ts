@@ -165,7 +165,7 @@ describe('a token', () => {
 })
 
 describe('no headers are made', () => {
-  test('for whom handTo does not name, which is everybody by default', () => {
+  test('for an audience that handTo does not name, which is everybody by default', () => {
     const a = serviceOf(A, { handTo: [B, 'spiffe://example.org/acme/led*'] })
     expect(a.chains.headersFor(B, null)).toBeDefined()
     expect(a.chains.headersFor(C, null)).toBeDefined()

@@ -26,7 +26,7 @@ afterEach(() => {
   else process.env['NODE_ENV'] = environment
 })
 
-/** An application of C, which says for whom it was called, and hands tokens to D. */
+/** An application of C, which says on whose behalf it was called, and hands tokens to D. */
 async function appOfC(relays: readonly string[] = []): Promise<FastifyInstance> {
   const source = sources.get(C)!
   const app = Fastify()

@@ -70,7 +70,7 @@ export class GrpcCallReader implements CallReader<GrpcCall> {
   }
 }
 
-/** The same of a server that verifies chains, so that rules may name for whom a call is made. */
+/** The same of a server that verifies chains, so that rules may name on whose behalf a call is made. */
 export class ChainedCallReader extends GrpcCallReader {
   chain({ chain }: GrpcCall): CallChain | null {
     return chain

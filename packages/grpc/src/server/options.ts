@@ -30,8 +30,8 @@ export interface GrpcServerOptions extends Omit<PolicyOptions<GrpcCall>, 'notFou
    */
   readonly health?: RouteRule | string | false
   /**
-   * Verifies for whom calls are made, and lets `currentPeer`, `currentChain` and `chainHeaders` work in handlers: `Chains` of
-   * `@fastify-spiffe/chain`. Default: chains that callers present are ignored, and no rule may name an origin.
+   * Verifies on whose behalf calls are made, and lets `currentPeer`, `currentChain` and `chainHeaders` work in handlers:
+   * `Chains` of `@fastify-spiffe/chain`. Default: chains that callers present are ignored, and no rule may name an origin.
    */
   readonly chains?: GrpcChains
   /** Where refusals and faults are logged, such as a logger of pino. Default: nowhere. */

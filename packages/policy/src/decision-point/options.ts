@@ -34,8 +34,8 @@ export interface PolicyOptions<C extends Call = Call> {
    */
   readonly tenant?: TenantTemplate
   /**
-   * Whose tenant a call is about: that of the `caller`, or of the `origin` for whom it calls, for services that work for
-   * several tenants. What a proxy says of an origin counts only for rules with `evidence: 'forwarded'`. Default `caller`.
+   * Whose tenant a call is about: that of the `caller`, or of the `origin` on whose behalf it calls, for services
+   * that work for several tenants. What a proxy says of an origin counts only for rules with `evidence: 'forwarded'`. Default `caller`.
    */
   readonly tenantOf?: 'caller' | 'origin'
   /** How tenants are kept apart. Default: that of each of its options. */

@@ -22,7 +22,7 @@ export interface DecisionEvent {
   readonly route: string | null
   /** The caller, for logs and never for the labels of metrics; `null` for one without identity. */
   readonly spiffeId: string | null
-  /** For whom the call is made, as {@link spiffeId}; absent where the caller acts for itself. */
+  /** On whose behalf the call is made, as {@link spiffeId}; absent where the caller acts for itself. */
   readonly origin?: string
 }
 

@@ -15,7 +15,7 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
  * - `origin-not-allowed`: `onBehalfOf` does not name the workload that the call is made for, which is the caller where
  *   it acts for itself;
  * - `via-not-allowed`: `via` does not name a workload between the two;
- * - `evidence-not-allowed`: a proxy says for whom the call is made, and the rule demands signatures;
+ * - `evidence-not-allowed`: a proxy says on whose behalf the call is made, and the rule demands signatures;
  * - `san-missing`: the certificate of the caller lacks a name that `subjectAltName` demands, of the kind in `detail`
  *   (`dns`, `ip`, `uri`), or the caller has none whose names are known (`no-certificate`);
  * - `tenant-mismatch`: the request names another tenant than the caller's;

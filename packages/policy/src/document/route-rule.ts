@@ -23,8 +23,8 @@ export interface RouteRule {
   /** Callers who may as well: those with one of these roles of the policy document. */
   readonly roles?: readonly string[]
   /**
-   * Callers who may not, although `allow`, `roles` or `anyAuthenticated` would let them in, and for whom nobody may call: it names
-   * the caller, the origin of the call and all between them.
+   * Callers who may not, although `allow`, `roles` or `anyAuthenticated` would let them in, and on whose behalf nobody may
+   * call: it names the caller, the origin of the call and all between them.
    */
   readonly deny?: Callers
   /** Every caller with a verified identity, of any trust domain that the service trusts. */

@@ -10,7 +10,7 @@ import type { RouteTenant } from '../rules/route-tenant.ts'
 export interface EvaluationMethod<C extends Call = Call> {
   /** Whether the call matches no route at all. */
   isUnmatched(call: C): boolean
-  /** For whom the call is made; `null`: the caller acts for itself. */
+  /** On whose behalf the call is made; `null`: the caller acts for itself. */
   chain(call: C): CallChain | null
   /** Reads the attribute by which the call names a tenant. */
   read(source: AttributeSource, call: C, caller: Caller): AttributeValue | null
@@ -24,7 +24,7 @@ export interface EvaluationMethod<C extends Call = Call> {
 export interface EvaluationObserver {
   /** Whether the call is about the data of the caller's own tenant. */
   onTenant(isOwn: boolean): void
-  /** For whom the call is made. `refusal`: `null` where it may. */
+  /** On whose behalf the call is made. `refusal`: `null` where it may. */
   onBehalf(refusal: Refusal | null): void
   /** @param position - of the requirement in the rule */
   onRequirement(position: number, decision: Decision): void
@@ -64,7 +64,7 @@ export class Evaluator<C extends Call = Call> {
     }
   }
 
-  /** For whom a call is made; `null`: the caller acts for itself. */
+  /** On whose behalf a call is made; `null`: the caller acts for itself. */
   chainOf(call: C): CallChain | null {
     return this.#method.chain(call)
   }

@@ -20,9 +20,9 @@ export interface RouteRow {
   readonly deny: readonly string[]
   /** For whom those callers may call, or `itself`; absent where the rule does not say. */
   readonly onBehalfOf?: readonly string[]
-  /** Who may stand between the two; absent where the rule does not say for whom. */
+  /** Who may stand between the two; absent where the rule does not say on whose behalf. */
   readonly via?: readonly string[]
-  /** How good the proof of the origin must be; absent where the rule does not say for whom. */
+  /** How good the proof of the origin must be; absent where the rule does not say on whose behalf. */
   readonly evidence?: 'signed' | 'forwarded'
   /** Names that the certificate of the caller must have; absent where the rule demands none. */
   readonly subjectAltName?: readonly AltNameRule[]

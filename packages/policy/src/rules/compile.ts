@@ -26,7 +26,7 @@ import type { RuleMode } from '../document/route-rule.ts'
 /** A rule as requests meet it. */
 export interface CompiledRule {
   readonly identify: Identify
-  /** Checks for whom the call is made; `null`: the rule does not look at that. */
+  /** Checks on whose behalf the call is made; `null`: the rule does not look at that. */
   readonly behalf: CheckBehalf | null
   /** Whose tenant a call is about. */
   readonly tenantSubject: TenantSubject

@@ -35,7 +35,7 @@ export interface CompositionContext {
   readonly quotas: TenantQuotas
   /** Whose tenant a call is about. */
   readonly tenantSubject: TenantSubject
-  /** For whom calls are made. */
+  /** On whose behalf calls are made. */
   readonly reader: CallReader
   /** The key of the tenant of an identity. */
   readonly tenantKeyOf: (id: Caller['spiffeId']) => string
