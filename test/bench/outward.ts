@@ -19,13 +19,13 @@ else print()
 
 function print(): void {
   console.log(`node ${process.version}, ours / bare, medians of paired rounds`)
-  for (const { name, unit, goal, isMet, cpuRatio, speedRatio, cpuUs } of results) {
+  for (const { name, unit, goals, cpuRatio, speedRatio, cpuUs } of results) {
     console.log(`\n${name}`)
     console.log(
       `  client CPU per ${unit}   ${ratio(cpuRatio)}    ${cpuUs.ours.toFixed(0)} / ${cpuUs.bare.toFixed(0)} µs`,
     )
     console.log(`  ${unit}s per second   ${ratio(speedRatio)}`)
-    console.log(`  goal: ${goal}: ${isMet ? 'met' : 'missed'}`)
+    for (const { text, isMet } of goals) console.log(`  goal: ${text}: ${isMet ? 'met' : 'missed'}`)
   }
 }
 

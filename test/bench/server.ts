@@ -9,7 +9,13 @@ export type ServerRole =
       readonly address: string
       readonly sessionTicketLifetimeMs?: number
     }
-  | { readonly kind: 'bare'; readonly cert: string; readonly key: string; readonly ca: string }
+  | {
+      readonly kind: 'bare'
+      readonly cert: string
+      readonly key: string
+      readonly ca: string
+      readonly http2?: boolean
+    }
 
 /** Messages to the parent. */
 export type ServerReport =
@@ -17,10 +23,13 @@ export type ServerReport =
   | { readonly kind: 'cpu'; readonly cpuMs: number }
 
 function bare(role: ServerRole & { kind: 'bare' }): FastifyInstance {
-  const { cert, key, ca } = role
-  const app = Fastify({ https: { cert, key, ca, requestCert: true, rejectUnauthorized: true } })
-  app.get('/orders', () => 'orders')
-  return app
+  const { cert, key, ca, http2 = false } = role
+  const https = { cert, key, ca, requestCert: true, rejectUnauthorized: true }
+  const app = http2 ? Fastify({ http2, https }) : Fastify({ https })
+  // The two differ in the types of their requests only.
+  const service = app as FastifyInstance
+  service.get('/orders', () => 'orders')
+  return service
 }
 
 async function withPlugins(role: ServerRole & { kind: 'plugins' }): Promise<FastifyInstance> {

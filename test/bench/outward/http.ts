@@ -1,5 +1,6 @@
 import { Authority } from '@fastify-spiffe/authority'
-import { createDispatcher } from '@fastify-spiffe/fetch'
+import { createDispatcher, type DispatcherOptions } from '@fastify-spiffe/fetch'
+import type { X509MaterialSource, X509Svid } from '@fastify-spiffe/spiffe'
 import { Agent, request, type Dispatcher } from 'undici'
 import { MeasuredServer } from '../measured-server.ts'
 import { compare, type Comparison } from './paired.ts'
@@ -7,6 +8,7 @@ import { compare, type Comparison } from './paired.ts'
 const SERVER = 'spiffe://example.org/acme/orders'
 const WORKERS = 20
 const ROUNDS = 14
+const GOAL = 0.97
 
 type Send = (dispatcher: Dispatcher, url: string) => Promise<void>
 
@@ -28,6 +30,13 @@ async function byNewConnection(dispatcher: Dispatcher, url: string): Promise<voi
   await body.text()
 }
 
+/** What both clients and the server are made of. */
+interface Scene {
+  readonly material: { readonly cert: string; readonly key: string; readonly ca: string }
+  readonly web: X509Svid
+  readonly source: X509MaterialSource
+}
+
 /** Requests of undici by our dispatcher, and by an `Agent` with static certificates and Node's verification. */
 export async function compareHttp(): Promise<Comparison[]> {
   await using authority = await Authority.create({ trustDomain: 'example.org' })
@@ -36,22 +45,52 @@ export async function compareHttp(): Promise<Comparison[]> {
     authority.issueX509Svid('spiffe://example.org/acme/web'),
   ])
   const ca = authority.bundle.authorities.map(({ x509 }) => x509.toString()).join('')
-  const cert = orders.exportCertificatesPem()
-  const server = await MeasuredServer.start({
-    kind: 'bare',
-    cert,
-    key: orders.exportPrivateKeyPem(),
-    ca,
-  })
+  const material = { cert: orders.exportCertificatesPem(), key: orders.exportPrivateKeyPem(), ca }
   const source = await authority.source(web.spiffeId)
+  const scene = { material, web, source }
+  const results = [...(await overHttp1(scene)), ...(await overHttp2(scene))]
+  await source.close()
+  return results
+}
+
+function overHttp1(scene: Scene): Promise<Comparison[]> {
+  const options = { http2: false, ours: { connections: WORKERS }, bare: { connections: WORKERS } }
+  return compareClients(scene, options, [
+    [byRequest, 'undici request, kept-alive connections', 'request', 4000],
+    [byFetch, 'built-in fetch, kept-alive connections', 'request', 1000],
+    [byNewConnection, 'undici request, a new connection each', 'connection', 200],
+  ])
+}
+
+/** The dispatcher lets requests share a connection by itself; undici 7 has to be told. */
+function overHttp2(scene: Scene): Promise<Comparison[]> {
+  const one = { connections: 1 }
+  const bare = { ...one, pipelining: 100, allowH2: true }
+  return compareClients(scene, { http2: true, ours: one, bare }, [
+    [byRequest, 'undici request, HTTP/2', 'request', 2000],
+    [byFetch, 'built-in fetch, HTTP/2', 'request', 1000],
+  ])
+}
+
+interface ClientOptions {
+  readonly http2: boolean
+  readonly ours: DispatcherOptions['pool'] & object
+  readonly bare: Agent.Options
+}
+
+async function compareClients(
+  { material, web, source }: Scene,
+  { http2, ours, bare }: ClientOptions,
+  all: readonly (readonly [Send, string, string, number])[],
+): Promise<Comparison[]> {
+  const server = await MeasuredServer.start({ kind: 'bare', ...material, http2 })
   const url = `https://127.0.0.1:${server.port}/orders`
-  const pool = { connections: WORKERS }
   const dispatchers = {
-    ours: createDispatcher({ source, server: SERVER, pool }),
+    ours: createDispatcher({ source, server: SERVER, http2, pool: ours }),
     bare: new Agent({
-      ...pool,
+      ...bare,
       connect: {
-        ca,
+        ca: material.ca,
         cert: web.exportCertificatesPem(),
         key: web.exportPrivateKeyPem(),
         // The authority is all that is verified: an SVID has no host name.
@@ -66,33 +105,13 @@ export async function compareHttp(): Promise<Comparison[]> {
     }
     await Promise.all(Array.from({ length: WORKERS }, worker))
   }
-  const pairOf = (send: Send, units: number) => ({
-    ours: work('ours', send, units),
-    bare: work('bare', send, units),
-  })
-  const common = { rounds: ROUNDS, goal: 0.97 }
-  const results = [
-    await compare(pairOf(byRequest, 4000), {
-      ...common,
-      name: 'undici request, kept-alive connections',
-      unit: 'request',
-      units: 4000,
-    }),
-    await compare(pairOf(byFetch, 1000), {
-      ...common,
-      name: 'built-in fetch, kept-alive connections',
-      unit: 'request',
-      units: 1000,
-    }),
-    await compare(pairOf(byNewConnection, 200), {
-      ...common,
-      name: 'undici request, a new connection each',
-      unit: 'connection',
-      units: 200,
-    }),
-  ]
+  const results: Comparison[] = []
+  for (const [send, name, unit, units] of all) {
+    const pair = { ours: work('ours', send, units), bare: work('bare', send, units) }
+    const about = { name, unit, units, rounds: ROUNDS, goal: GOAL, speedGoal: GOAL }
+    results.push(await compare(pair, about))
+  }
   await Promise.all([dispatchers.ours.destroy(), dispatchers.bare.destroy()])
-  await source.close()
   await server.stop()
   return results
 }
