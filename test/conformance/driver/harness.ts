@@ -105,6 +105,11 @@ export class Harness implements AsyncDisposable {
     return this.#port('SPIFFE_GRPC_PORT')
   }
 
+  /** Of the part `bundle`. */
+  get bundlePort(): number {
+    return this.#port('SPIFFE_BUNDLE_PORT')
+  }
+
   get control(): ControlPort {
     return new ControlPort(this.#port('SPIFFE_CONTROL_PORT'))
   }

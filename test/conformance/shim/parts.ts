@@ -1,4 +1,5 @@
 import type { X509Source } from '@fastify-spiffe/workload-api'
+import { openBundlePart } from './bundle-part.ts'
 import { openGrpcPort } from './grpc-port.ts'
 import { openHttpPart } from './http-part.ts'
 
@@ -7,6 +8,7 @@ type OpenPart = (source: X509Source) => Promise<number>
 
 /** By the name of a part: the line that announces its port, and what opens it. */
 const PARTS: ReadonlyMap<string, readonly [string, OpenPart]> = new Map([
+  ['bundle', ['SPIFFE_BUNDLE_PORT', openBundlePart]],
   ['grpc', ['SPIFFE_GRPC_PORT', openGrpcPort]],
   ['http', ['SPIFFE_HTTP_PORT', openHttpPart]],
 ])

@@ -1,4 +1,5 @@
 import { addresses } from '../cases/addresses.ts'
+import { bundlePart } from '../cases/bundle-part.ts'
 import { certificateProfile } from '../cases/certificate-profile.ts'
 import { chains } from '../cases/chains.ts'
 import { contract } from '../cases/contract.ts'
@@ -53,7 +54,7 @@ export const parts: readonly Part[] = [
       ...revocation,
     ],
   },
-  { title: 'Parts of the harness', cases: [...httpPart, ...grpcPart, ...relay] },
+  { title: 'Parts of the harness', cases: [...httpPart, ...grpcPart, ...relay, ...bundlePart] },
 ]
 
 /** What each group is about. */
@@ -79,6 +80,7 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ['CRL', 'revocation lists'],
   ['HTTP', 'requests, both ways'],
   ['GRPC', 'gRPC, both ways'],
+  ['BND', 'the bundle endpoint'],
   ['RELAY', 'calls on behalf of a caller'],
 ])
 
