@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mintRootCa } from '@fastify-spiffe/authority'
 import type { MintedCa, SvidTemplate } from '@fastify-spiffe/authority'
 import { TrustDomain } from '@fastify-spiffe/spiffe'
@@ -32,6 +33,10 @@ const OTHER = 'spiffe://other.test'
 
 const own = TrustDomain.parse('example.org')
 const other = TrustDomain.parse('other.test')
+
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k1' }
+const JWKS = Buffer.from(JSON.stringify({ keys: [jwk] }))
 
 let authority: MintedCa
 let foreign: MintedCa
@@ -465,6 +470,44 @@ describe('bundles without an SVID', () => {
     })
     expect((await second).value?.size).toBe(2)
     expect(problems.map(({ code }) => code)).toEqual(['invalid-message'])
+    await watch.return()
+  })
+
+  test('rule 76: JWT bundles are fetched apart from those for X.509-SVIDs', async () => {
+    await using client = new WorkloadApiClient({ address: agent.address })
+    const fetching = client.fetchJwtBundles()
+    const fetched = await agent.nextCall()
+    expect(fetched.method).toBe('FetchJWTBundles')
+    const bundles = { 'spiffe://example.org': JWKS, [OTHER]: Buffer.from('{"keys":[]}') }
+    fetched.send({ bundles })
+    const set = await fetching
+    expect(set.get(own)?.authorities.map(({ keyId }) => keyId)).toEqual(['k1'])
+    expect(set.get(other)?.authorities).toEqual([])
+    await fetched.cancelled
+  })
+
+  test('rule 67: a watch of JWT bundles keeps nothing of a former message, and goes on after a bad one', async () => {
+    await using client = new WorkloadApiClient({ address: agent.address, backoff: BACKOFF })
+    const problems: WorkloadApiError[] = []
+    const watch = client.watchJwtBundles({ onProblem: (problem) => problems.push(problem) })
+    const first = watch.next()
+    const stream = await agent.nextCall()
+    stream.send({ bundles: { 'spiffe://example.org': JWKS, [OTHER]: JWKS } })
+    expect((await first).value?.size).toBe(2)
+    const second = watch.next()
+    stream.send({ bundles: {} })
+    stream.send({ bundles: { 'spiffe://example.org': Buffer.from('{}') } })
+    stream.send({ bundles: { 'spiffe://example.org/web': JWKS } })
+    stream.send({ bundles: { 'spiffe://example.org': JWKS, [OTHER]: Buffer.from('{') } })
+    const { value: bundles } = await second
+    expect(bundles?.size).toBe(1)
+    expect(bundles?.get(own)?.find('k1')).toBeDefined()
+    expect(problems.map(({ code }) => code)).toEqual([
+      'invalid-message',
+      'invalid-message',
+      'invalid-message',
+      'invalid-bundle',
+    ])
     await watch.return()
   })
 

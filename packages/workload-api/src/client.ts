@@ -1,4 +1,4 @@
-import type { BundleSet } from '@fastify-spiffe/spiffe'
+import type { BundleSet, JwtBundle } from '@fastify-spiffe/spiffe'
 
 import { Channel } from './channel/channel.ts'
 import { findEndpointAddress } from './endpoint/address.ts'
@@ -11,7 +11,12 @@ import { CallScope } from './watch/call-scope.ts'
 import { RetryPolicy } from './watch/retry-policy.ts'
 import type { BackoffOptions } from './watch/retry-policy.ts'
 import { reviewed } from './watch/reviewed.ts'
-import { receiveX509Bundles, receiveX509Contexts, receiveX509Reviews } from './watch/streams.ts'
+import {
+  receiveJwtBundles,
+  receiveX509Bundles,
+  receiveX509Contexts,
+  receiveX509Reviews,
+} from './watch/streams.ts'
 import { watch } from './watch/watch.ts'
 import type { Received } from './watch/watch.ts'
 
@@ -109,6 +114,22 @@ export class WorkloadApiClient implements AsyncDisposable {
     return this.#watch(this.#openX509Bundles, options)
   }
 
+  /**
+   * Fetches the JWT bundles to verify JWT-SVIDs against. One call, like `fetchX509Context`.
+   * @throws {@link WorkloadApiError} as `fetchX509Context`
+   */
+  fetchJwtBundles(options: FetchOptions = {}): Promise<BundleSet<JwtBundle>> {
+    return this.#fetch(this.#openJwtBundles, options)
+  }
+
+  /**
+   * Yields the JWT bundles now and after each change, like `watchX509Context`.
+   * @throws {@link WorkloadApiError}
+   */
+  watchJwtBundles(options: ClientWatchOptions = {}): AsyncGenerator<BundleSet<JwtBundle>, void> {
+    return this.#watch(this.#openJwtBundles, options)
+  }
+
   /** Ends all calls with `closed`, and the connection with them. Safe to call twice. */
   async close(): Promise<void> {
     this.#closing.abort(new WorkloadApiError('closed', 'the client is closed'))
@@ -123,6 +144,9 @@ export class WorkloadApiClient implements AsyncDisposable {
     receiveX509Contexts(this.#channel, this.#clock, signal)
 
   readonly #openX509Bundles: Open<BundleSet> = (signal) => receiveX509Bundles(this.#channel, signal)
+
+  readonly #openJwtBundles: Open<BundleSet<JwtBundle>> = (signal) =>
+    receiveJwtBundles(this.#channel, signal)
 
   async #fetch<T>(open: Open<T>, options: FetchOptions): Promise<T> {
     reader.assertKnown('a fetch', options, ['signal', 'timeoutMs'])

@@ -1,8 +1,10 @@
 import { mintRootCa } from '@fastify-spiffe/authority'
 import { TrustDomain } from '@fastify-spiffe/spiffe'
-import { HARNESS_ID } from '../driver/agent.ts'
+import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
 import { entry, federated } from '../driver/scripted-agent.ts'
 import { expectEqual, type ConformanceCase } from '../suite/case.ts'
+import { Signer } from '../driver/signer.ts'
+import { TokenScene } from './jwt-case.ts'
 import { inBothRoles, PEER_ID } from './peer-case.ts'
 
 /** What is wrong with an ID, and the rule that says so. */
@@ -106,7 +108,31 @@ export const upperCase: readonly ConformanceCase[] = [
   }),
 ]
 
+/** The same for tokens, whose keys are of the trust domain that the name is of, if it is of any. */
+const asToken = (
+  [variant, id, title, rule]: Invalid | Valid,
+  verdict: 'accepted' | 'rejected',
+): ConformanceCase => ({
+  name: `ID-${verdict === 'accepted' ? 2 : 1}/${variant}/token`,
+  level: 'core',
+  title: `a token whose SPIFFE ID ${title} is ${verdict}`,
+  rule: `SPIFFE-ID ${rule}`,
+  run: async (stage) => {
+    const own = new Signer('own')
+    const named = TrustDomain.safeParse(id.split('/')[2])
+    const trustDomain = named.ok ? named.value.name : TRUST_DOMAIN
+    const state = { [TRUST_DOMAIN]: [own], [trustDomain]: [own] }
+    const scene = await TokenScene.start(stage, state)
+    await scene.accepts(own.token())
+    const token = own.token({ claims: { sub: id } })
+    if (verdict === 'accepted') await scene.accepts(token, id)
+    else await scene.rejects(token)
+  },
+})
+
 export const spiffeIds: readonly ConformanceCase[] = [
   ...[...invalid, ...sampled].flatMap(refused),
   ...valid.map(accepted),
+  ...invalid.map((each) => asToken(each, 'rejected')),
+  ...valid.map((each) => asToken(each, 'accepted')),
 ]

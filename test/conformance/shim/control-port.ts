@@ -7,32 +7,40 @@ import { dial } from './dial.ts'
 import { callGrpc } from './grpc-call.ts'
 import { httpGet, relay } from './http-get.ts'
 import { httpMany } from './http-many.ts'
+import { type JwtBundles, validateJwt } from './jwt-validate.ts'
 import { listen } from './listen.ts'
 import { state } from './state.ts'
 
 /** Opens the port by which the suite makes the library act. */
-export function openControlPort(source: X509Source): Promise<number> {
-  const server = createServer((request, response) => void reply(source, request, response))
+export function openControlPort(source: X509Source, jwtBundles: JwtBundles): Promise<number> {
+  const held = { source, jwtBundles }
+  const server = createServer((request, response) => void reply(held, request, response))
   return listen(server)
 }
 
+/** What the commands act on. */
+interface Held {
+  readonly source: X509Source
+  readonly jwtBundles: JwtBundles
+}
+
 async function reply(
-  source: X509Source,
+  held: Held,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { code, body } = await answer(source, request).catch(failed)
+  const { code, body } = await answer(held, request).catch(failed)
   response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
-type Command = (source: X509Source, body: never) => Answer | Promise<Answer>
+type Command = (source: X509Source, body: never, held: Held) => Answer | Promise<Answer>
 
 /** The commands of the contract, by method and path. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['GET /v1/info', info],
   ['POST /v1/x509/dial', (source, body) => dial(source, addressOf(body))],
-  ['POST /v1/jwt/validate', () => unsupported('JWT-SVIDs are not supported')],
-  ['POST /v1/jwt/fetch', () => unsupported('JWT-SVIDs are not supported')],
+  ['POST /v1/jwt/validate', (_source, body, { jwtBundles }) => validateJwt(jwtBundles, body)],
+  ['POST /v1/jwt/fetch', () => unsupported('JWT-SVIDs are not fetched')],
   ['POST /v2/http/get', httpGet],
   ['POST /v2/http/many', httpMany],
   ['POST /v2/chain/relay', relay],
@@ -40,12 +48,12 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['GET /v2/state', state],
 ])
 
-async function answer(source: X509Source, request: IncomingMessage): Promise<Answer> {
+async function answer(held: Held, request: IncomingMessage): Promise<Answer> {
   const call = `${request.method} ${request.url}`
   const command = COMMANDS.get(call)
   if (command !== undefined) {
     const body = await text(request)
-    return command(source, (body === '' ? undefined : JSON.parse(body)) as never)
+    return command(held.source, (body === '' ? undefined : JSON.parse(body)) as never, held)
   }
   if (request.url?.startsWith('/v2/') === true) return unsupported(`${call} is not supported`)
   return { code: 404, body: { status: 'error', message: `${call} is not in the contract` } }

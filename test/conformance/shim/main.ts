@@ -1,12 +1,14 @@
 import { X509Source } from '@fastify-spiffe/workload-api'
+import { JwtBundles } from './jwt-validate.ts'
 import { openControlPort } from './control-port.ts'
 import { openParts } from './parts.ts'
 import { openX509Port } from './x509-port.ts'
 
 // No address, no options: discovery, retry and validation are the library's, and so is what it throws.
+const jwtBundles = new JwtBundles()
 const source = await X509Source.open()
 const x509Port = await openX509Port(source)
-const controlPort = await openControlPort(source)
+const controlPort = await openControlPort(source, jwtBundles)
 const partLines = await openParts(source)
 
 process.stdout.write(

@@ -8,6 +8,8 @@ import { federation } from '../cases/federation.ts'
 import { grpcPart } from '../cases/grpc-part.ts'
 import { hardening } from '../cases/hardening.ts'
 import { httpPart } from '../cases/http-part.ts'
+import { jwtBundles } from '../cases/jwt-bundles.ts'
+import { jwtValidation } from '../cases/jwt-validation.ts'
 import { liveConnections } from '../cases/live-connections.ts'
 import { bundles, hints } from '../cases/messages.ts'
 import { peerValidation } from '../cases/peer-validation.ts'
@@ -35,6 +37,8 @@ export const parts: readonly Part[] = [
       ...presentedSvid,
       ...peerValidation,
       ...federation,
+      ...jwtValidation,
+      ...jwtBundles,
       ...spiffeIds,
       ...hardening,
     ],
@@ -64,7 +68,9 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ['XS', 'the SVID presented'],
   ['XV', 'peer validation'],
   ['XF', 'federation'],
-  ['ID', 'SPIFFE IDs of peers'],
+  ['JV', 'JWT-SVIDs'],
+  ['JB', 'JWT bundles'],
+  ['ID', 'SPIFFE IDs of peers, and of tokens'],
   ['HX', 'own SVIDs that are not good'],
   ['HARNESS', 'the contract itself'],
   ['ADDR', 'malformed addresses'],
@@ -86,7 +92,11 @@ export const groups: ReadonlyMap<string, string> = new Map([
 
 /** What is not run, and why. */
 export const leftOut: readonly (readonly [what: string, why: string])[] = [
-  ['JV, JB, JF', 'the library has no JWT-SVIDs; its harness answers 501 (HARNESS-5)'],
+  ['JF', 'the library fetches no JWT-SVIDs; its harness answers 501 (HARNESS-5)'],
+  [
+    'JB-5 with `use` missing',
+    'optional; SPIRE leaves `use` out of the JWT bundles of the Workload API, so that such keys have to count',
+  ],
   [
     'FetchX509Bundles as a source of trust',
     'the harness holds an X509Source, which takes its bundles from FetchX509SVID; see test/rules/workload-api.test.ts',

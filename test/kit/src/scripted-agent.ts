@@ -124,6 +124,7 @@ export class ScriptedAgent implements AsyncDisposable {
     return {
       FetchX509SVID: handle('FetchX509SVID'),
       FetchX509Bundles: handle('FetchX509Bundles'),
+      FetchJWTBundles: handle('FetchJWTBundles'),
     }
   }
 }

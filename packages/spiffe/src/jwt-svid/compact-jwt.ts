@@ -1,4 +1,4 @@
-import { decodeBase64Url } from '../base64.ts'
+import { isUtf8 } from 'node:buffer'
 import { SpiffeError } from '../errors.ts'
 import { parseJson } from '../json/parse-json.ts'
 
@@ -12,8 +12,9 @@ export interface CompactJwt {
 
 /** RFC 7515 §3.1, §7.1: three parts in base64url, without padding. */
 const COMPACT = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/
-const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const MAX_DEPTH = 32
+/** RFC 4648 §3.5: digits whose last two, or four, bits are zero; they belong to no octet. */
+const [ENDS_WITH_TWO_BITS, ENDS_WITH_FOUR_BITS] = ['AEIMQUYcgkosw048', 'AQgw']
 
 /**
  * Reads a JWT in compact serialization, or says what is wrong with it. It refuses what two readers could understand
@@ -25,21 +26,38 @@ export function readCompactJwt(token: string): CompactJwt | string {
   if (header === undefined || claims === undefined || signature === undefined) {
     return 'it is not a JWT in compact serialization'
   }
+  if (!isExact(signature)) return 'the signature is not exact base64url'
   const [readHeader, readClaims] = [objectIn(header), objectIn(claims)]
   if (typeof readHeader === 'string') return `the header ${readHeader}`
   if (typeof readClaims === 'string') return `the part with the claims ${readClaims}`
-  if (decodeBase64Url(signature) === null) return 'the signature is not exact base64url'
   return { header: readHeader, claims: readClaims }
 }
 
 function objectIn(part: string): JsonObject | string {
-  const octets = decodeBase64Url(part)
-  if (octets === null) return 'is not exact base64url'
+  if (!isExact(part)) return 'is not exact base64url'
+  const octets = Buffer.from(part, 'base64url')
+  if (!isUtf8(octets)) return 'is not UTF-8'
   try {
-    const value = parseJson(UTF_8.decode(octets), { maxDepth: MAX_DEPTH, hidesKeys: true })
+    const value = parseJson(octets.toString(), { maxDepth: MAX_DEPTH, hidesKeys: true })
     return isObject(value) ? value : 'is not a JSON object'
   } catch (error) {
-    return error instanceof SpiffeError ? `is refused: ${error.message}` : 'is not UTF-8'
+    if (error instanceof SpiffeError) return `is refused: ${error.message}`
+    throw error
+  }
+}
+
+/** Whether digits of base64url are what encoding some octets gives. */
+function isExact(part: string): boolean {
+  const last = part.at(-1) ?? ''
+  switch (part.length % 4) {
+    case 0:
+      return true
+    case 2:
+      return ENDS_WITH_FOUR_BITS.includes(last)
+    case 3:
+      return ENDS_WITH_TWO_BITS.includes(last)
+    default:
+      return false
   }
 }
 

@@ -6,7 +6,7 @@ import { DESCRIPTOR } from './workload-descriptor.ts'
 /** A method of the Workload API. */
 export type Method = MethodDefinition<object, object>
 
-export type MethodName = 'FetchX509SVID' | 'FetchX509Bundles'
+export type MethodName = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles'
 
 let service: ServiceDefinition | undefined
 

@@ -49,8 +49,11 @@ export function parseBundles(
   return good
 }
 
-// Workload API §5.2: bundles are keyed by the SPIFFE ID of their trust domain.
-function parseName(name: string): TrustDomain {
+/**
+ * Workload API §5.2, §6.2.3: bundles are keyed by the SPIFFE ID of their trust domain.
+ * @throws {@link WorkloadApiError} `invalid-bundle`, or {@link SpiffeError} `invalid-trust-domain`
+ */
+export function parseName(name: string): TrustDomain {
   const trustDomain = TrustDomain.parse(name)
   if (trustDomain.id.toString() === name) return trustDomain
   throw new WorkloadApiError('invalid-bundle', 'its name is not the SPIFFE ID of a trust domain')

@@ -23,6 +23,12 @@ export interface RawX509BundlesResponse {
   readonly bundles: ReadonlyMap<string, Buffer>
 }
 
+/** `JWTBundlesResponse`, as it came. */
+export interface RawJwtBundlesResponse {
+  /** JSON Web Key Sets, by the SPIFFE ID of their trust domain. */
+  readonly bundles: ReadonlyMap<string, Buffer>
+}
+
 type Decode = (message: Buffer) => unknown
 
 /** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */
@@ -39,6 +45,11 @@ export function decodeX509SvidResponse(message: Buffer, decode: Decode): RawX509
 export function decodeX509BundlesResponse(message: Buffer, decode: Decode): RawX509BundlesResponse {
   const fields = decodeFields(message, decode)
   return { crl: list(fields['crl']).map(bytes), bundles: bytesByName(fields['bundles']) }
+}
+
+/** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */
+export function decodeJwtBundlesResponse(message: Buffer, decode: Decode): RawJwtBundlesResponse {
+  return { bundles: bytesByName(decodeFields(message, decode)['bundles']) }
 }
 
 function decodeFields(message: Buffer, decode: Decode): Record<string, unknown> {

@@ -1,11 +1,16 @@
-import type { BundleSet } from '@fastify-spiffe/spiffe'
+import type { BundleSet, JwtBundle } from '@fastify-spiffe/spiffe'
 
 import { workloadApiMethod } from '../channel/definition.ts'
 import type { MethodName } from '../channel/definition.ts'
 import type { Channel } from '../channel/channel.ts'
 import { toWorkloadApiError } from '../errors.ts'
 import { parseX509Bundles } from '../messages/bundles.ts'
-import { decodeX509BundlesResponse, decodeX509SvidResponse } from '../messages/decode.ts'
+import {
+  decodeJwtBundlesResponse,
+  decodeX509BundlesResponse,
+  decodeX509SvidResponse,
+} from '../messages/decode.ts'
+import { parseJwtBundles } from '../messages/jwt-bundles.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
 import { parseX509Context } from '../messages/x509-context.ts'
 import type { X509Context } from '../messages/x509-context.ts'
@@ -50,6 +55,16 @@ export function receiveX509Bundles(
 ): AsyncGenerator<Received<BundleSet>, void> {
   return receive(channel, 'FetchX509Bundles', signal, (message, decode) =>
     parseX509Bundles(decodeX509BundlesResponse(message, decode)),
+  )
+}
+
+/** One stream of `FetchJWTBundles`. */
+export function receiveJwtBundles(
+  channel: Channel,
+  signal: AbortSignal,
+): AsyncGenerator<Received<BundleSet<JwtBundle>>, void> {
+  return receive(channel, 'FetchJWTBundles', signal, (message, decode) =>
+    parseJwtBundles(decodeJwtBundlesResponse(message, decode)),
   )
 }
 
