@@ -152,6 +152,22 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'index.ts',
     ],
   },
+  federation: {
+    floor: 3,
+    imports: [spiffe, 'tls'],
+    rooms: [
+      'errors.ts',
+      'endpoint',
+      'status.ts',
+      'events.ts',
+      'store',
+      'follow',
+      'options.ts',
+      'federated-bundles.ts',
+      'federation.ts',
+      'index.ts',
+    ],
+  },
   svid: {
     floor: 3,
     imports: [spiffe, 'tls', 'plugin-kit'],
@@ -242,7 +258,17 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
 
   'fastify-spiffe': {
     floor: 4,
-    imports: [spiffe, 'policy', 'workload-api', 'tls', 'grpc', 'fetch', ...plugins, 'chain'],
+    imports: [
+      spiffe,
+      'policy',
+      'workload-api',
+      'tls',
+      'grpc',
+      'fetch',
+      'federation',
+      ...plugins,
+      'chain',
+    ],
     rooms: ['plugin.ts', 'index.ts', 'reexports'],
   },
   cli: {

@@ -1,5 +1,4 @@
 import { subscribe } from 'node:diagnostics_channel'
-import { once } from 'node:events'
 import type { ClientRequest } from 'node:http'
 import { Server, Socket } from 'node:net'
 import { dirname } from 'node:path'
@@ -71,7 +70,9 @@ const hasPort = (value: unknown): value is { port: unknown } =>
 // A program has finished when its module has been evaluated and its requests have been answered.
 const requests: Promise<unknown>[] = []
 subscribe('http.client.request.start', (message) => {
-  requests.push(once((message as { request: ClientRequest }).request, 'close'))
+  const { request } = message as { request: ClientRequest }
+  // Without its `error`, which is the program's to handle.
+  requests.push(new Promise((resolve) => request.once('close', resolve)))
 })
 
 // What a program throws is its own fault, and the next one runs all the same.

@@ -54,6 +54,16 @@ export type {
   ForwardingProxy,
   RelayedRequest,
 } from '@fastify-spiffe/chain'
+export { Federation, FederationError } from '@fastify-spiffe/federation'
+export type {
+  FederationErrorCode,
+  FederationFailedEvent,
+  FederationOptions,
+  FederationRecoveredEvent,
+  FederationUpdatedEvent,
+  FollowedTrustDomain,
+  FollowOptions,
+} from '@fastify-spiffe/federation'
 export { peer, PeerError } from '@fastify-spiffe/peer'
 export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
 export {
@@ -79,11 +89,14 @@ export {
   stringifyBundleMap,
   TrustDomain,
   verifyX509Svid,
+  withFallbackBundles,
+  withFallbackJwtBundles,
   withRevocationLists,
   X509Bundle,
   X509Svid,
 } from '@fastify-spiffe/spiffe'
 export type {
+  BundleConflictEvent,
   BundleParts,
   Captures,
   IgnoredKey,

@@ -55,6 +55,14 @@ export class BundleSet<B extends TrustDomainBundle = X509Bundle> implements Iter
     return bundles.delete(trustDomain.name) ? new BundleSet(bundles) : this
   }
 
+  /** This set, with those bundles of `fallback` whose trust domains have none here. */
+  orElse(fallback: BundleSet<B>): BundleSet<B> {
+    if (fallback.size === 0) return this
+    const bundles = new Map(fallback.#bundles)
+    for (const [name, bundle] of this.#bundles) bundles.set(name, bundle)
+    return new BundleSet(bundles)
+  }
+
   [Symbol.iterator](): Iterator<B> {
     return this.#bundles.values()
   }

@@ -16,3 +16,14 @@ export function sourceFault(value: unknown): string | undefined {
   if (missing === undefined) return undefined
   return `must be a source of X.509-SVIDs and bundles, and has no '${missing}'`
 }
+
+/** Why a value is not a source of bundles of one kind, as the end of a sentence; `undefined` when it looks like one. */
+export function bundleSourceFault(
+  value: unknown,
+  member: 'bundles' | 'jwtBundles',
+): string | undefined {
+  if (typeof value !== 'object' || value === null) return 'must be a source of bundles'
+  if ('then' in value && typeof value.then === 'function') return 'is a promise: await it'
+  const missing = [member, ...MEMBERS].find((name) => !(name in value))
+  return missing && `must be a source of bundles, and has no '${missing}'`
+}
