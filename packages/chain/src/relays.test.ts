@@ -266,6 +266,10 @@ function claims(jti: number, exp = NOW_SECONDS + 60): HopClaims {
   return readToken(token)!.claims
 }
 
+function claimsOfB(jti: number): HopClaims {
+  return { ...claims(jti, NOW_SECONDS + 2), sub: peerNamed(B).spiffeId }
+}
+
 describe('what is remembered of relayed tokens', () => {
   test('has a bound, at which further ones are refused until one has ended', () => {
     const uses = new SingleUses(2)
@@ -277,6 +281,21 @@ describe('what is remembered of relayed tokens', () => {
     expect(uses.use(claims(2, NOW_SECONDS + 2), NOW)).toBe('chain-replayed')
     expect(uses.use(claims(3, NOW_SECONDS + 3), NOW + 1000)).toBeNull()
     expect(uses.use(claims(4, NOW_SECONDS + 4), NOW + 1000)).toBe('chain-busy')
+  })
+
+  test('has a bound for each signer, so that one who sends many keeps nobody else out', () => {
+    const uses = new SingleUses(4, 2)
+    const many = [1, 2, 3].map((jti) => uses.use(claims(jti, NOW_SECONDS + jti), NOW))
+    expect(many).toEqual([null, null, 'chain-busy'])
+    expect([1, 2, 3].map((jti) => uses.use(claimsOfB(jti), NOW))).toEqual([
+      null,
+      null,
+      'chain-busy',
+    ])
+    // One of the two has ended.
+    const later = [4, 5].map((jti) => uses.use(claims(jti, NOW_SECONDS + 9), NOW + 1000))
+    expect(later).toEqual([null, 'chain-busy'])
+    expect(uses.use(claimsOfB(4), NOW + 1000)).toBe('chain-busy')
   })
 
   test('is a number of one signer: another may have the same', () => {

@@ -1,7 +1,12 @@
 import { hash } from 'node:crypto'
 import type { ChainRefusalCode } from '../refusal.ts'
-import { MAX_SINGLE_USES } from '../wire/limits.ts'
+import { MAX_SINGLE_USES, MAX_SINGLE_USES_OF_ONE } from '../wire/limits.ts'
 import type { HopClaims } from '../wire/token.ts'
+
+interface SingleUse {
+  readonly key: string
+  readonly signer: string
+}
 
 /**
  * Remembers the tokens that relays presented, until each has ended. What it may have forgotten counts as ended, also when the
@@ -9,27 +14,34 @@ import type { HopClaims } from '../wire/token.ts'
  */
 export class SingleUses {
   readonly #seen = new Set<string>()
-  /** The keys in {@link #seen}, by the second in which their tokens end. */
-  readonly #byEnd = new Map<number, string[]>()
+  /** What is in {@link #seen}, by the second in which the tokens end. */
+  readonly #byEnd = new Map<number, SingleUse[]>()
+  /** How many are of each signer. */
+  readonly #counts = new Map<string, number>()
   readonly #max: number
+  readonly #maxOfOne: number
   /** Seconds since the epoch: the latest that the clock has shown. Tokens that ended before are forgotten. */
   #horizon = 0
 
-  constructor(max: number = MAX_SINGLE_USES) {
+  constructor(max: number = MAX_SINGLE_USES, maxOfOne: number = MAX_SINGLE_USES_OF_ONE) {
     this.#max = max
+    this.#maxOfOne = maxOfOne
   }
 
   /** Takes a token whose signature holds, or says why not. */
   use({ sub, exp, singleUse }: HopClaims, now: number): ChainRefusalCode | null {
     this.#forget(Math.floor(now / 1000))
     if (singleUse === null || !(exp > this.#horizon)) return 'chain-expired'
+    const signer = sub.toString()
     // As long for any SPIFFE ID.
-    const key = hash('sha256', `${sub.toString()} ${singleUse.jti}`, 'base64url')
+    const key = hash('sha256', `${signer} ${singleUse.jti}`, 'base64url')
     if (this.#seen.has(key)) return 'chain-replayed'
-    if (this.#seen.size >= this.#max) return 'chain-busy'
+    const count = this.#counts.get(signer) ?? 0
+    if (count >= this.#maxOfOne || this.#seen.size >= this.#max) return 'chain-busy'
     this.#seen.add(key)
+    this.#counts.set(signer, count + 1)
     const together = this.#byEnd.get(exp) ?? []
-    together.push(key)
+    together.push({ key, signer })
     this.#byEnd.set(exp, together)
     return null
   }
@@ -38,10 +50,17 @@ export class SingleUses {
   #forget(seconds: number): void {
     if (!(seconds > this.#horizon)) return
     this.#horizon = seconds
-    for (const [end, keys] of this.#byEnd) {
+    for (const [end, together] of this.#byEnd) {
       if (end > seconds) continue
-      for (const key of keys) this.#seen.delete(key)
+      for (const use of together) this.#remove(use)
       this.#byEnd.delete(end)
     }
+  }
+
+  #remove({ key, signer }: SingleUse): void {
+    this.#seen.delete(key)
+    const count = this.#counts.get(signer)! - 1
+    if (count === 0) this.#counts.delete(signer)
+    else this.#counts.set(signer, count)
   }
 }

@@ -11,5 +11,7 @@ export const MAX_LIFETIME_SECONDS = 300
 export const MAX_RELAYED_LIFETIME_SECONDS = 60
 /** How many tokens for relayed requests are remembered, all of which can still be presented again. */
 export const MAX_SINGLE_USES = 100_000
+/** How many of them may be of one signer, so that one cannot keep the others out. */
+export const MAX_SINGLE_USES_OF_ONE = 10_000
 /** How far ahead of our clock that of a sender may be, in milliseconds. */
 export const MAX_SKEW_MS = 30_000
