@@ -50,6 +50,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'channel',
       'options.ts',
       'watch',
+      'tokens',
       'client.ts',
       'source',
       'index.ts',

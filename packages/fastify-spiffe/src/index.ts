@@ -136,8 +136,14 @@ export type {
   TlsErrorCode,
   TlsOptionsOptions,
 } from '@fastify-spiffe/tls'
-export { WorkloadApiClient, WorkloadApiError, X509Source } from '@fastify-spiffe/workload-api'
+export {
+  JwtSource,
+  WorkloadApiClient,
+  WorkloadApiError,
+  X509Source,
+} from '@fastify-spiffe/workload-api'
 export type {
+  JwtSourceOptions,
   SourceStateEvent,
   WorkloadApiErrorCode,
   X509SourceOptions,

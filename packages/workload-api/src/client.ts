@@ -1,12 +1,18 @@
-import type { BundleSet, JwtBundle } from '@fastify-spiffe/spiffe'
+import type { BundleSet, JwtBundle, JwtSvid, JwtSvidRequest } from '@fastify-spiffe/spiffe'
 
 import { Channel } from './channel/channel.ts'
 import { findEndpointAddress } from './endpoint/address.ts'
 import type { EndpointAddress } from './endpoint/address.ts'
 import { WorkloadApiError, toWorkloadApiError } from './errors.ts'
+import { JwtBundleReader } from './messages/jwt-bundles.ts'
+import type { AgentJwtVerdict } from './messages/jwt-validation.ts'
 import { presentContext } from './messages/x509-context.ts'
 import type { X509Context } from './messages/x509-context.ts'
 import { reader } from './options.ts'
+import { fetchJwtSvids } from './tokens/fetch-jwt-svids.ts'
+import { readTokenRequest } from './tokens/token-request.ts'
+import { askAgent } from './tokens/validate-by-agent.ts'
+import type { AgentValidationOptions } from './tokens/validate-by-agent.ts'
 import { CallScope } from './watch/call-scope.ts'
 import { RetryPolicy } from './watch/retry-policy.ts'
 import type { BackoffOptions } from './watch/retry-policy.ts'
@@ -115,11 +121,29 @@ export class WorkloadApiClient implements AsyncDisposable {
   }
 
   /**
+   * Fetches JWT-SVIDs: of the identity that is named, or of all; the first is the default identity. One call, and
+   * nothing is kept: `JwtSource` caches and renews.
+   * @throws {@link WorkloadApiError} as `fetchX509Context`
+   */
+  async fetchJwtSvids(request: Omit<JwtSvidRequest, 'hint'>): Promise<readonly JwtSvid[]> {
+    const wanted = readTokenRequest(request)
+    const { signal, timeoutMs = 30_000 } = request
+    const scope = new CallScope({ signal, owner: this.#closing.signal, timeoutMs })
+    try {
+      return (await fetchJwtSvids(this.#channel, wanted, this.#clock, scope.signal)).value
+    } catch (error) {
+      throw toWorkloadApiError(error)
+    } finally {
+      scope.release()
+    }
+  }
+
+  /**
    * Fetches the JWT bundles to verify JWT-SVIDs against. One call, like `fetchX509Context`.
    * @throws {@link WorkloadApiError} as `fetchX509Context`
    */
   fetchJwtBundles(options: FetchOptions = {}): Promise<BundleSet<JwtBundle>> {
-    return this.#fetch(this.#openJwtBundles, options)
+    return this.#fetch(this.#openJwtBundles(), options)
   }
 
   /**
@@ -127,7 +151,17 @@ export class WorkloadApiClient implements AsyncDisposable {
    * @throws {@link WorkloadApiError}
    */
   watchJwtBundles(options: ClientWatchOptions = {}): AsyncGenerator<BundleSet<JwtBundle>, void> {
-    return this.#watch(this.#openJwtBundles, options)
+    return this.#watch(this.#openJwtBundles(), options)
+  }
+
+  /**
+   * Asks the agent whether it accepts a token of somebody else. **It is the agent that decides**: nothing is verified in
+   * this process. To do that: `JwtSvidVerifier` of `@fastify-spiffe/spiffe/jwt-svid`.
+   * @throws {@link WorkloadApiError} `unknown-option`, `invalid-option`, `closed`, `aborted`, `timeout`, or why there was no
+   *   answer; a token that the agent refuses is a verdict
+   */
+  validateJwtSvidByAgent(token: string, options: AgentValidationOptions): Promise<AgentJwtVerdict> {
+    return askAgent(this.#channel, this.#closing.signal, token, options)
   }
 
   /** Ends all calls with `closed`, and the connection with them. Safe to call twice. */
@@ -145,8 +179,10 @@ export class WorkloadApiClient implements AsyncDisposable {
 
   readonly #openX509Bundles: Open<BundleSet> = (signal) => receiveX509Bundles(this.#channel, signal)
 
-  readonly #openJwtBundles: Open<BundleSet<JwtBundle>> = (signal) =>
-    receiveJwtBundles(this.#channel, signal)
+  #openJwtBundles(): Open<BundleSet<JwtBundle>> {
+    const bundles = new JwtBundleReader()
+    return (signal) => receiveJwtBundles(this.#channel, bundles, signal)
+  }
 
   async #fetch<T>(open: Open<T>, options: FetchOptions): Promise<T> {
     reader.assertKnown('a fetch', options, ['signal', 'timeoutMs'])

@@ -18,12 +18,13 @@ import { CodedError } from '@fastify-spiffe/spiffe/internal'
  * - `unavailable`: the endpoint cannot answer now (any status without a code of its own here).
  * - `no-identity`: `PermissionDenied`: no registration entry matches this workload.
  * - `invalid-request`: `InvalidArgument`: the endpoint calls the request itself invalid. Never retried.
- * - `unimplemented`: a gRPC server, but not one of the Workload API.
+ * - `unimplemented`: a gRPC server, but not one of the Workload API, or not of this part of it.
  *
  * What is wrong with a message; it was not used, and the last good state is kept:
  * - `invalid-message`: it cannot be decoded, or a mandatory field is empty.
  * - `limit-exceeded`: it is larger than the limits allow.
- * - `invalid-svid`: an SVID is malformed, has expired, or is not what its `spiffe_id` field says.
+ * - `invalid-svid`: an SVID is malformed, has expired, or is not what its `spiffe_id` field says; a JWT-SVID is not for
+ *   those that it was asked for.
  * - `not-yet-valid`: an SVID is good in all but its time, or the time of its issuers. It waits, and is
  *   used when its time has come; the rest of its message counts at once.
  * - `key-mismatch`: a private key does not belong to its SVID.
@@ -32,7 +33,7 @@ import { CodedError } from '@fastify-spiffe/spiffe/internal'
  * - `invalid-revocation-list`: a revocation list is malformed, of an unsupported kind, or not
  *   signed by a known authority.
  * - `conflicting-bundles`: two SVIDs of one trust domain came with different bundles.
- * - `no-match`: the message is good, but `pick` finds no SVID in it.
+ * - `no-match`: the message is good, but `pick` or the hint finds no SVID in it.
  *
  * About this package:
  * - `internal`: something failed that is not an answer of the endpoint, such as a damaged

@@ -4,6 +4,7 @@ export { parseEndpointAddress } from './endpoint/address.ts'
 export type { EndpointAddress } from './endpoint/address.ts'
 export { WorkloadApiError } from './errors.ts'
 export type { WorkloadApiErrorCode } from './errors.ts'
+export type { AgentJwtVerdict } from './messages/jwt-validation.ts'
 export { LIMITS } from './messages/limits.ts'
 export type { X509Context } from './messages/x509-context.ts'
 export type {
@@ -13,7 +14,11 @@ export type {
   SourceStateEvent,
   SvidUpdatedEvent,
 } from './source/events.ts'
+export type { JwtSvidFetchFailedEvent, JwtSvidUpdatedEvent } from './source/jwt-events.ts'
+export type { JwtSourceOptions } from './source/jwt-options.ts'
+export { JwtSource } from './source/jwt-source.ts'
 export type { X509SourceOptions } from './source/options.ts'
 export type { X509SvidPick } from './source/pick.ts'
 export { X509Source } from './source/x509-source.ts'
+export type { AgentValidationOptions } from './tokens/validate-by-agent.ts'
 export type { BackoffOptions } from './watch/retry-policy.ts'

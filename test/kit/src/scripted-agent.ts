@@ -4,41 +4,67 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js'
-import type { ServerWritableStream, UntypedServiceImplementation, status } from '@grpc/grpc-js'
+import type {
+  sendUnaryData,
+  ServerUnaryCall,
+  ServerWritableStream,
+  status,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import type { MethodDefinition, ServiceDefinition } from '@grpc/proto-loader'
 
 /** A message as an object of the proto, or as the bytes to put on the wire. */
 export type Reply = object | Buffer
 
+type Stream = ServerWritableStream<object, Reply>
+type Unary = ServerUnaryCall<object, Reply>
+
+interface Failure {
+  readonly code: status
+  readonly details: string
+  readonly metadata: Metadata
+}
+
+/** How a call is answered: a stream by messages, the other methods once. */
+interface Answers {
+  send(reply: Reply): void
+  end(): void
+  fail(failure: Failure): void
+}
+
 /** One call of a client, answered by the test line by line. */
 export class AgentCall {
   readonly method: string
+  /** What the client asks for. */
+  readonly request: object
   /** All values of the security header, as they came. */
   readonly header: readonly unknown[]
   /** When it came, in milliseconds of the monotonic clock. */
   readonly at: number = performance.now()
   /** Settles when the client cancels the call. */
   readonly cancelled: Promise<void>
-  readonly #stream: ServerWritableStream<object, Reply>
+  readonly #answers: Answers
 
-  constructor(method: string, stream: ServerWritableStream<object, Reply>) {
+  constructor(method: string, call: Stream | Unary, answers: Answers) {
     this.method = method
-    this.header = stream.metadata.get('workload.spiffe.io')
-    this.#stream = stream
-    this.cancelled = new Promise((resolve) => stream.on('cancelled', resolve))
+    this.request = call.request
+    this.header = call.metadata.get('workload.spiffe.io')
+    this.cancelled = new Promise((resolve) => call.on('cancelled', resolve))
+    this.#answers = answers
   }
 
+  /** Sends a message, or the answer of a method that has one alone. */
   send(reply: Reply): void {
-    this.#stream.write(reply)
+    this.#answers.send(reply)
   }
 
   end(): void {
-    this.#stream.end()
+    this.#answers.end()
   }
 
   fail(code: status, details = 'as the test says'): void {
-    this.#stream.emit('error', { code, details, metadata: new Metadata() })
+    this.#answers.fail({ code, details, metadata: new Metadata() })
   }
 }
 
@@ -46,9 +72,9 @@ export class AgentCall {
 export class ScriptedAgent implements AsyncDisposable {
   readonly #directory: string
   readonly #calls: AgentCall[] = []
+  readonly #untaken = new Set<AgentCall>()
   readonly #arrived = new EventTarget()
   #server: Server | undefined
-  #taken = 0
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -77,12 +103,12 @@ export class ScriptedAgent implements AsyncDisposable {
     return this.#calls
   }
 
-  /** The next call that no test has taken yet. */
-  async nextCall(): Promise<AgentCall> {
+  /** The next call that no test has taken yet, of one method or of any. */
+  async nextCall(method?: string): Promise<AgentCall> {
     for (;;) {
-      const call = this.#calls[this.#taken]
-      if (call !== undefined) {
-        this.#taken += 1
+      for (const call of this.#untaken) {
+        if (method !== undefined && call.method !== method) continue
+        this.#untaken.delete(call)
         return call
       }
       await new Promise((resolve) => {
@@ -117,15 +143,35 @@ export class ScriptedAgent implements AsyncDisposable {
   }
 
   #handlers(): UntypedServiceImplementation {
-    const handle = (method: string) => (stream: ServerWritableStream<object, Reply>) => {
-      this.#calls.push(new AgentCall(method, stream))
-      this.#arrived.dispatchEvent(new Event('call'))
-    }
+    const streaming = (method: string) => (stream: Stream) =>
+      this.#add(
+        new AgentCall(method, stream, {
+          send: (reply) => void stream.write(reply),
+          end: () => void stream.end(),
+          fail: (failure) => void stream.emit('error', failure),
+        }),
+      )
+    const unary = (method: string) => (call: Unary, answer: sendUnaryData<Reply>) =>
+      this.#add(
+        new AgentCall(method, call, {
+          send: (reply) => answer(null, reply),
+          end: () => {},
+          fail: (failure) => answer(failure),
+        }),
+      )
     return {
-      FetchX509SVID: handle('FetchX509SVID'),
-      FetchX509Bundles: handle('FetchX509Bundles'),
-      FetchJWTBundles: handle('FetchJWTBundles'),
+      FetchX509SVID: streaming('FetchX509SVID'),
+      FetchX509Bundles: streaming('FetchX509Bundles'),
+      FetchJWTSVID: unary('FetchJWTSVID'),
+      FetchJWTBundles: streaming('FetchJWTBundles'),
+      ValidateJWTSVID: unary('ValidateJWTSVID'),
     }
+  }
+
+  #add(call: AgentCall): void {
+    this.#calls.push(call)
+    this.#untaken.add(call)
+    this.#arrived.dispatchEvent(new Event('call'))
   }
 }
 
@@ -138,10 +184,10 @@ function workloadApi(): ServiceDefinition {
   return loadSync(file)['SpiffeWorkloadAPI'] as ServiceDefinition
 }
 
-/** The streams of the service, which send bytes as they are. */
+/** The service, which sends bytes as they are. */
 function passThrough(service: ServiceDefinition): ServiceDefinition {
-  const streams = Object.entries(service).filter(([, { responseStream }]) => responseStream)
-  return Object.fromEntries(streams.map(([name, method]) => [name, sendingBytes(method)]))
+  const methods = Object.entries(service)
+  return Object.fromEntries(methods.map(([name, method]) => [name, sendingBytes(method)]))
 }
 
 function sendingBytes(method: MethodDefinition<object, object>): MethodDefinition<object, object> {

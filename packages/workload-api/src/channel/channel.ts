@@ -8,6 +8,8 @@ import type { Method } from './definition.ts'
 import { addSecurityHeader } from './security-header.ts'
 import { fromStatus } from './status.ts'
 
+const NOTHING = Buffer.alloc(0)
+
 const OPTIONS: ClientOptions = {
   interceptors: [addSecurityHeader],
   'grpc.max_receive_message_length': LIMITS.messageBytes,
@@ -24,6 +26,13 @@ const OPTIONS: ClientOptions = {
   // The endpoint is local: a proxy of the environment must never see private keys.
   'grpc.enable_http_proxy': 0,
   'grpc.enable_channelz': 0,
+}
+
+/** How a call that is answered once is made. */
+export interface UnaryCallOptions {
+  readonly signal: AbortSignal
+  /** Whether an error leaves out what the endpoint said: it may quote what was sent. Default: no. */
+  readonly hidesDetails?: boolean
 }
 
 /** The connection to one Workload API. It connects at the first call, and again whenever it must. */
@@ -66,6 +75,43 @@ export class Channel {
     } finally {
       for (const end of [signal, renewal]) end.removeEventListener('abort', cancel)
       call.cancel()
+    }
+  }
+
+  /**
+   * Calls a method that is answered once, and resolves with its answer undecoded.
+   * @throws as {@link receive}
+   */
+  async call(
+    method: Method,
+    request: object,
+    { signal, hidesDetails = false }: UnaryCallOptions,
+  ): Promise<Buffer> {
+    signal.throwIfAborted()
+    const renewal = this.#renewal.signal
+    let cancel: (() => void) | undefined
+    try {
+      return await new Promise<Buffer>((resolve, reject) => {
+        const call = this.#client.makeUnaryRequest<object, Buffer>(
+          method.path,
+          method.requestSerialize,
+          (message) => message,
+          request,
+          new Metadata(),
+          (error, answer) => (error === null ? resolve(answer ?? NOTHING) : reject(error)),
+        )
+        const end = (cancel = () => call.cancel())
+        for (const each of [signal, renewal]) each.addEventListener('abort', end, { once: true })
+      })
+    } catch (error) {
+      signal.throwIfAborted()
+      renewal.throwIfAborted()
+      const connected = this.#isConnected()
+      throw fromStatus({ endpoint: this.address.uri, error, connected, hidesDetails })
+    } finally {
+      if (cancel !== undefined) {
+        for (const end of [signal, renewal]) end.removeEventListener('abort', cancel)
+      }
     }
   }
 

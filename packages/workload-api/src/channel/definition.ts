@@ -6,7 +6,12 @@ import { DESCRIPTOR } from './workload-descriptor.ts'
 /** A method of the Workload API. */
 export type Method = MethodDefinition<object, object>
 
-export type MethodName = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles'
+export type MethodName =
+  | 'FetchX509SVID'
+  | 'FetchX509Bundles'
+  | 'FetchJWTSVID'
+  | 'FetchJWTBundles'
+  | 'ValidateJWTSVID'
 
 let service: ServiceDefinition | undefined
 

@@ -9,6 +9,8 @@ export interface FailedCall {
   readonly error: unknown
   /** Whether the channel still had a connection afterwards. */
   readonly connected: boolean
+  /** Whether to leave out what the endpoint said. Default: no. */
+  readonly hidesDetails?: boolean
 }
 
 type Meaning = readonly [code: WorkloadApiErrorCode, text: string, cure?: string]
@@ -28,7 +30,7 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
     status.UNIMPLEMENTED,
     [
       'unimplemented',
-      'there is a gRPC server, but no Workload API',
+      'there is a gRPC server, but it does not offer this part of the Workload API',
       'give the address of the agent, not of another server',
     ],
   ],
@@ -44,7 +46,12 @@ const NO_CONNECTION: Meaning = [
 ]
 
 /** The error of this package for a failed call: `internal` when it failed without a status. */
-export function fromStatus({ endpoint, error, connected }: FailedCall): WorkloadApiError {
+export function fromStatus({
+  endpoint,
+  error,
+  connected,
+  hidesDetails = false,
+}: FailedCall): WorkloadApiError {
   if (!isStatus(error)) return toWorkloadApiError(error)
   const { code, details } = error
   const other: Meaning = ['unavailable', `the Workload API failed (${status[code] ?? code})`]
@@ -52,6 +59,7 @@ export function fromStatus({ endpoint, error, connected }: FailedCall): Workload
   const lost = !connected && meaning[0] === 'unavailable'
   const [ours, text, cure] = lost ? NO_CONNECTION : meaning
   const advice = cure === undefined ? '' : `; ${cure}`
+  if (hidesDetails) return new WorkloadApiError(ours, `${text} at ${endpoint}${advice}`)
   const message = `${text} at ${endpoint}: ${details.slice(0, 300)}${advice}`
   return new WorkloadApiError(ours, message, { cause: error })
 }

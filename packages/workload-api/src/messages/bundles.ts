@@ -50,8 +50,9 @@ export function parseBundles(
 }
 
 /**
- * Workload API §5.2, §6.2.3: bundles are keyed by the SPIFFE ID of their trust domain.
- * @throws {@link WorkloadApiError} `invalid-bundle`, or {@link SpiffeError} `invalid-trust-domain`
+ * Workload API §5.2, §6.2: bundles are keyed by the SPIFFE ID of their trust domain.
+ * @throws {@link WorkloadApiError} `invalid-bundle`
+ * @throws {@link SpiffeError} `invalid-trust-domain`
  */
 export function parseName(name: string): TrustDomain {
   const trustDomain = TrustDomain.parse(name)

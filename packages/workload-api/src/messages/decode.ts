@@ -23,13 +23,8 @@ export interface RawX509BundlesResponse {
   readonly bundles: ReadonlyMap<string, Buffer>
 }
 
-/** `JWTBundlesResponse`, as it came. */
-export interface RawJwtBundlesResponse {
-  /** JSON Web Key Sets, by the SPIFFE ID of their trust domain. */
-  readonly bundles: ReadonlyMap<string, Buffer>
-}
-
-type Decode = (message: Buffer) => unknown
+/** Turns a message into an object, whatever it is. */
+export type Decode = (message: Buffer) => unknown
 
 /** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */
 export function decodeX509SvidResponse(message: Buffer, decode: Decode): RawX509SvidResponse {
@@ -48,11 +43,7 @@ export function decodeX509BundlesResponse(message: Buffer, decode: Decode): RawX
 }
 
 /** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */
-export function decodeJwtBundlesResponse(message: Buffer, decode: Decode): RawJwtBundlesResponse {
-  return { bundles: bytesByName(decodeFields(message, decode)['bundles']) }
-}
-
-function decodeFields(message: Buffer, decode: Decode): Record<string, unknown> {
+export function decodeFields(message: Buffer, decode: Decode): Record<string, unknown> {
   checkFieldCount(message)
   let decoded: unknown
   try {
@@ -77,22 +68,22 @@ function rawX509Svid(value: unknown): RawX509Svid {
   }
 }
 
-function record(value: unknown): Record<string, unknown> {
+export function record(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) throw unexpected('a message')
   return Object.fromEntries(Object.entries(value))
 }
 
-function bytesByName(value: unknown): ReadonlyMap<string, Buffer> {
+export function bytesByName(value: unknown): ReadonlyMap<string, Buffer> {
   if (typeof value !== 'object' || value === null) throw unexpected('a map')
   return new Map(Object.entries(value).map(([name, entry]) => [name, bytes(entry)]))
 }
 
-function list(value: unknown): readonly unknown[] {
+export function list(value: unknown): readonly unknown[] {
   if (!Array.isArray(value)) throw unexpected('a list')
   return value
 }
 
-function text(value: unknown): string {
+export function text(value: unknown): string {
   if (typeof value !== 'string') throw unexpected('a string')
   return value
 }

@@ -1,41 +1,61 @@
+import { createHash } from 'node:crypto'
 import { BundleSet, JwtBundle } from '@fastify-spiffe/spiffe'
 
 import { WorkloadApiError, quote, refusal } from '../errors.ts'
 import { parseName } from './bundles.ts'
-import type { RawJwtBundlesResponse } from './decode.ts'
 import { LIMITS, checkLimit } from './limits.ts'
 import type { ParsedMessage, Problem } from './parsed-message.ts'
 
+interface Known {
+  /** Of the bytes. They themselves would keep the whole message in memory. */
+  readonly digest: string
+  readonly bundle: JwtBundle
+}
+
 /**
- * Turns a message of `FetchJWTBundles` into a set of bundles, or refuses it whole. A bad bundle is left out, so that
- * the tokens of its trust domain are not accepted, and is reported. An empty one is good: it withdraws all authorities.
- * @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded`
+ * Reads the messages of `FetchJWTBundles`. A bundle whose bytes have not changed is not read again: among thousands of
+ * trust domains one changes at a time.
  */
-export function parseJwtBundles(
-  message: RawJwtBundlesResponse,
-): ParsedMessage<BundleSet<JwtBundle>> {
-  // Workload API §6.2.3: bundles is mandatory.
-  if (message.bundles.size === 0) {
-    throw new WorkloadApiError('invalid-message', 'a message has no bundle')
-  }
-  checkLimit('bundles', message.bundles.size, LIMITS.bundles)
-  for (const jwks of message.bundles.values()) {
-    checkLimit('bytes of a bundle', jwks.length, LIMITS.bundleBytes)
-  }
-  const problems: Problem[] = []
-  const bundles: JwtBundle[] = []
-  for (const [name, jwks] of message.bundles) {
-    try {
-      bundles.push(JwtBundle.fromJwks(parseName(name), jwks))
-    } catch (cause) {
-      const reason = `the JWT bundle of ${quote(name)} is refused`
-      problems.push({ part: 'bundle', error: refusal('invalid-bundle', reason, cause) })
+export class JwtBundleReader {
+  #known: ReadonlyMap<string, Known> = new Map()
+
+  /**
+   * Turns a message into a set of bundles, or refuses it whole. A bad bundle is left out, so that no JWT-SVID of its
+   * trust domain is accepted, and is reported.
+   * @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded`
+   */
+  parse(bundles: ReadonlyMap<string, Buffer>): ParsedMessage<BundleSet<JwtBundle>> {
+    // Workload API §6.2.2: there is at least the bundle of the server's own trust domain.
+    if (bundles.size === 0) throw new WorkloadApiError('invalid-message', 'a message has no bundle')
+    checkLimit('bundles', bundles.size, LIMITS.bundles)
+    for (const jwks of bundles.values()) {
+      checkLimit('bytes of a bundle', jwks.length, LIMITS.bundleBytes)
     }
+    const problems: Problem[] = []
+    const read = new Map<string, Known>()
+    for (const [name, jwks] of bundles) {
+      try {
+        read.set(name, this.#read(name, jwks))
+      } catch (cause) {
+        const message = `the JWT bundle of ${quote(name)} is refused`
+        problems.push({ part: 'bundle', error: refusal('invalid-bundle', message, cause) })
+      }
+    }
+    if (read.size === 0) {
+      throw new WorkloadApiError('invalid-message', 'no bundle of a message is good', {
+        cause: problems[0]?.error,
+      })
+    }
+    this.#known = read
+    const value = BundleSet.of(...Array.from(read.values(), ({ bundle }) => bundle))
+    return { value, problems }
   }
-  if (bundles.length === 0) {
-    throw new WorkloadApiError('invalid-message', 'no bundle of a message is good', {
-      cause: problems[0]?.error,
-    })
+
+  #read(name: string, jwks: Buffer): Known {
+    const trustDomain = parseName(name)
+    const digest = createHash('sha256').update(jwks).digest('base64')
+    const known = this.#known.get(name)
+    if (known?.digest === digest) return known
+    return { digest, bundle: JwtBundle.fromJwks(trustDomain, jwks) }
   }
-  return { value: BundleSet.of(...bundles), problems }
 }

@@ -3,7 +3,7 @@ import type { Verification, X509Bundle } from '@fastify-spiffe/spiffe'
 
 import { WorkloadApiError, quote } from '../errors.ts'
 import type { RawX509Svid } from './decode.ts'
-import { LIMITS } from './limits.ts'
+import { checkHint } from './hints.ts'
 
 /** An SVID of the workload with the bundle that came inside it. */
 export interface OwnSvid {
@@ -91,12 +91,7 @@ function beforeAllTimes(): number {
 }
 
 function fromDer({ spiffeId, x509Svid, x509SvidKey, hint }: RawX509Svid): X509Svid {
-  if (Buffer.byteLength(hint) > LIMITS.hintBytes) {
-    throw new WorkloadApiError(
-      'invalid-svid',
-      `the hint of an SVID is longer than ${LIMITS.hintBytes} bytes`,
-    )
-  }
+  checkHint({ hint })
   try {
     return X509Svid.fromDer({
       certificates: x509Svid,

@@ -1,7 +1,8 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 
 import { WorkloadApiError } from '../errors.ts'
-import type { RawX509Svid, RawX509SvidResponse } from './decode.ts'
+import type { RawX509SvidResponse } from './decode.ts'
+import { withoutRepeatedHints } from './hints.ts'
 import { LIMITS, checkLimit } from './limits.ts'
 import { OwnBundles } from './own-bundles.ts'
 import { readOwnSvid } from './own-svid.ts'
@@ -69,16 +70,6 @@ function checkComplete({ svids, federatedBundles }: RawX509SvidResponse): void {
   for (const bundle of federatedBundles.values()) {
     checkLimit('bytes of a bundle', bundle.length, LIMITS.bundleBytes)
   }
-}
-
-// Workload API §5.2: of SVIDs with the same hint the first is used, the others are ignored.
-function withoutRepeatedHints(svids: readonly RawX509Svid[]): readonly RawX509Svid[] {
-  const hints = new Set<string>()
-  return svids.filter(({ hint }) => {
-    const repeated = hints.has(hint)
-    if (hint !== '') hints.add(hint)
-    return !repeated
-  })
 }
 
 /** The federated bundles without those of the own trust domains, which come inside the SVIDs only. */

@@ -1,6 +1,6 @@
+import type { SourceState } from '@fastify-spiffe/spiffe'
+
 import { WorkloadApiError } from '../errors.ts'
-import { publishProblem } from './events.ts'
-import type { Snapshot } from './snapshot.ts'
 
 /** A source that opens and gets no answer for this long reports that it waits. */
 const QUIET_MS = 5_000
@@ -9,8 +9,18 @@ export type OnProblem = (problem: WorkloadApiError) => void
 
 export interface ProblemsOptions {
   readonly endpoint: string
+  /** The class of the source, for warnings. */
+  readonly name: string
+  /** Puts a problem on a diagnostics channel. */
+  readonly publish: (endpoint: string, state: SourceState, problem: WorkloadApiError) => void
   /** Default: `process.emitWarning` while the source opens, and nothing later. */
   readonly onProblem: OnProblem | undefined
+}
+
+/** What is known of a state of the source. */
+interface Progress {
+  readonly state: SourceState
+  readonly error: WorkloadApiError | null
 }
 
 /**
@@ -36,26 +46,26 @@ export class Problems {
   }
 
   /** Called with every state of the source. */
-  onSnapshot({ state, error }: Snapshot): void {
+  onSnapshot({ state, error }: Progress): void {
     if (state === 'ready' || state === 'closed') this.#reported.clear()
     else if (error !== null) this.#report(state, error)
   }
 
-  /** Called when the wait for the first SVID has ended, with or without one. */
+  /** Called when the wait for the first SVID or bundles has ended, with or without success. */
   opened(): void {
     clearTimeout(this.#timer)
     this.#isOpening = false
   }
 
-  #report(state: Snapshot['state'], error: WorkloadApiError): void {
+  #report(state: SourceState, error: WorkloadApiError): void {
     if (this.#reported.has(error.code)) return
     this.#reported.add(error.code)
-    const { endpoint, onProblem } = this.#options
-    publishProblem(endpoint, state, error)
+    const { endpoint, name, publish, onProblem } = this.#options
+    publish(endpoint, state, error)
     if (onProblem !== undefined) onProblem(error)
     else if (this.#isOpening) {
       const { code, message } = error
-      process.emitWarning(`X509Source.open() waits: ${message}`, {
+      process.emitWarning(`${name}.open() waits: ${message}`, {
         type: 'WorkloadApiWarning',
         code,
       })

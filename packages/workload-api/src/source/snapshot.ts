@@ -4,6 +4,7 @@ import type { SourceState, X509Svid } from '@fastify-spiffe/spiffe'
 import { WorkloadApiError } from '../errors.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
 import type { JudgedContext, JudgedSvid, Wait } from '../messages/x509-context.ts'
+import { keepEqual } from './keep-equal.ts'
 import { FIRST } from './pick.ts'
 import type { X509SvidPicker } from './pick.ts'
 
@@ -92,16 +93,6 @@ function choose(identities: readonly Identity[], pick: X509SvidPicker): Identity
   if (waiting.length === 0) return undefined
   const later = pick(waiting.map(({ svid }) => svid))
   return waiting.find(({ svid }) => svid === later)
-}
-
-/** The new bundles, where each equal one keeps its object, so that no peer is verified again for it. */
-function keepEqual(held: BundleSet, bundles: BundleSet): BundleSet {
-  if (held.equals(bundles)) return held
-  const kept = [...bundles].map((bundle) => {
-    const known = held.get(bundle.trustDomain)
-    return known?.equals(bundle) === true ? known : bundle
-  })
-  return BundleSet.of(...kept)
 }
 
 /** After a discarded message or an ended stream, everything stays, but the state may be old. */

@@ -18,7 +18,7 @@ import { reviewed } from '../watch/reviewed.ts'
 import type { ReviewedEvent } from '../watch/reviewed.ts'
 import { receiveX509Reviews } from '../watch/streams.ts'
 import { watch } from '../watch/watch.ts'
-import { publishChanges, publishRejection } from './events.ts'
+import { publishChanges, publishProblem, publishRejection } from './events.ts'
 import { InitialSync } from './initial-sync.ts'
 import { checkX509SourceOptions } from './options.ts'
 import type { X509SourceOptions } from './options.ts'
@@ -44,7 +44,7 @@ export class X509Source implements X509MaterialSource {
   readonly #updates = new Updates()
   readonly #closing = new AbortController()
   readonly #expiryMonitor: ExpiryMonitor
-  readonly #initialSync = new InitialSync()
+  readonly #initialSync = new InitialSync('an X.509-SVID')
   readonly #problems: Problems
   #held: Snapshot = STARTING
   /** The snapshot that listeners know. */
@@ -58,7 +58,12 @@ export class X509Source implements X509MaterialSource {
     this.#pick = toPicker(options.pick)
     this.#retry = new RetryPolicy(options.backoff, options.random)
     this.#channel = new Channel(findEndpointAddress(options.address))
-    this.#problems = new Problems({ endpoint: this.endpoint, onProblem: options.onProblem })
+    this.#problems = new Problems({
+      endpoint: this.endpoint,
+      name: 'X509Source',
+      publish: publishProblem,
+      onProblem: options.onProblem,
+    })
     this.#expiryMonitor = new ExpiryMonitor({
       clock: this.#clock,
       onTick: () => this.#publish(),
@@ -217,7 +222,7 @@ export class X509Source implements X509MaterialSource {
     const before = this.#published
     const present = this.#present
     this.#published = present
-    this.#initialSync.onSnapshot(present)
+    this.#initialSync.onSnapshot({ isUsable: present.svid !== null, error: present.error })
     publishChanges(this.endpoint, before, present)
     if (Object.values(compare(before, present)).includes(true)) this.#updates.notify()
     this.#problems.onSnapshot(present)

@@ -35,6 +35,22 @@ export class CallScope {
     return this.#controller.signal
   }
 
+  /** Settles as the promise does, unless the signal aborts before: then it rejects with its reason. */
+  async orEnd<T>(promise: Promise<T>): Promise<T> {
+    const { signal } = this
+    signal.throwIfAborted()
+    const settled = new AbortController()
+    const ended = new Promise<never>((_resolve, reject) => {
+      const options = { once: true, signal: settled.signal }
+      signal.addEventListener('abort', () => reject(signal.reason), options)
+    })
+    try {
+      return await Promise.race([promise, ended])
+    } finally {
+      settled.abort()
+    }
+  }
+
   release(): void {
     for (const cleanup of this.#cleanups.splice(0)) cleanup()
   }

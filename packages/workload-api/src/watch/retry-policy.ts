@@ -3,6 +3,7 @@ import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 import type { WorkloadApiError } from '../errors.ts'
 import { reader } from '../options.ts'
 import { Backoff } from './backoff.ts'
+import type { BackoffBounds } from './backoff.ts'
 
 /** How long to wait before a failed call is made again. All in milliseconds. */
 export interface BackoffOptions {
@@ -27,7 +28,8 @@ const UNREACHABLE_MAX_MS = 500
  * outage says nothing about an agent that has come back and is still busy.
  */
 export class RetryPolicy {
-  readonly #initialMs: number
+  /** The waits after failures of the endpoint. */
+  readonly bounds: BackoffBounds
   readonly #unreachable: Backoff
   readonly #unavailable: Backoff
   readonly #denied: Backoff
@@ -36,7 +38,7 @@ export class RetryPolicy {
   constructor(options: BackoffOptions = {}, random: () => number = Math.random) {
     const { initialMs, maxMs, deniedInitialMs, deniedMaxMs } = readBackoff(options)
     const unreachableMaxMs = Math.min(maxMs, Math.max(UNREACHABLE_MAX_MS, initialMs))
-    this.#initialMs = initialMs
+    this.bounds = { initialMs, maxMs }
     this.#unreachable = new Backoff({ initialMs, maxMs: unreachableMaxMs }, random)
     this.#unavailable = new Backoff({ initialMs, maxMs }, random)
     this.#denied = new Backoff({ initialMs: deniedInitialMs, maxMs: deniedMaxMs }, random)
@@ -53,7 +55,7 @@ export class RetryPolicy {
 
   /** The wait after a stream that ended cleanly: none, unless it lived too briefly. */
   afterCleanEnd(livedMs: number): number {
-    return Math.max(0, this.#initialMs - livedMs)
+    return Math.max(0, this.bounds.initialMs - livedMs)
   }
 
   /** Starts over, as after a good message. */

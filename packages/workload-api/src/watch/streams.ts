@@ -5,12 +5,9 @@ import type { MethodName } from '../channel/definition.ts'
 import type { Channel } from '../channel/channel.ts'
 import { toWorkloadApiError } from '../errors.ts'
 import { parseX509Bundles } from '../messages/bundles.ts'
-import {
-  decodeJwtBundlesResponse,
-  decodeX509BundlesResponse,
-  decodeX509SvidResponse,
-} from '../messages/decode.ts'
-import { parseJwtBundles } from '../messages/jwt-bundles.ts'
+import { decodeX509BundlesResponse, decodeX509SvidResponse } from '../messages/decode.ts'
+import { decodeJwtBundlesResponse } from '../messages/decode-jwt.ts'
+import type { JwtBundleReader } from '../messages/jwt-bundles.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
 import { parseX509Context } from '../messages/x509-context.ts'
 import type { X509Context } from '../messages/x509-context.ts'
@@ -58,13 +55,14 @@ export function receiveX509Bundles(
   )
 }
 
-/** One stream of `FetchJWTBundles`. */
+/** One stream of `FetchJWTBundles`. The reader knows the bundles of the streams before it. */
 export function receiveJwtBundles(
   channel: Channel,
+  reader: JwtBundleReader,
   signal: AbortSignal,
 ): AsyncGenerator<Received<BundleSet<JwtBundle>>, void> {
   return receive(channel, 'FetchJWTBundles', signal, (message, decode) =>
-    parseJwtBundles(decodeJwtBundlesResponse(message, decode)),
+    reader.parse(decodeJwtBundlesResponse(message, decode)),
   )
 }
 
