@@ -19,3 +19,11 @@ export function failed(reason: unknown): Answer {
 export function unsupported(message: string): Answer {
   return { code: 501, body: { status: 'unsupported', message } }
 }
+
+/** As JSON, with each bigint as the number that it is: JavaScript has no number for a large sequence. */
+export function toJson(body: Answer['body']): string {
+  const marked = JSON.stringify(body, (_key, value: unknown) =>
+    typeof value === 'bigint' ? `\u0000${value}` : value,
+  )
+  return marked.replaceAll(/"\\u0000(?<digits>\d+)"/g, '$<digits>')
+}

@@ -1,10 +1,10 @@
 import { bundleEndpoint } from '@fastify-spiffe/bundle-endpoint'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import Fastify from 'fastify'
 
 /** Opens the part `bundle`: the bundle endpoint of the own trust domain, profile `https_spiffe`. */
-export async function openBundlePart(source: X509Source): Promise<number> {
+export async function openBundlePart(source: X509MaterialSource): Promise<number> {
   const options = { http2: true, allowHTTP1: true, clientCertificate: 'optional' } as const
   const app = Fastify(spiffeServer(source, options))
   await app.register(svid, { source })

@@ -6,7 +6,7 @@ import {
   type ChainFields,
 } from '@fastify-spiffe/chain'
 import { presentPeer } from '@fastify-spiffe/tls/test-kit'
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { rejected, type Answer } from './answer.ts'
 import type { OutgoingCall } from './outgoing.ts'
 
@@ -24,7 +24,7 @@ type Relayed =
 
 /** The headers of a call to `server` that continues what came in, or why there are none. */
 export function relayed(
-  source: X509Source,
+  source: X509MaterialSource,
   {
     token,
     peer,

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { text } from 'node:stream/consumers'
-import type { X509Source } from '@fastify-spiffe/workload-api'
-import { failed, unsupported, type Answer } from './answer.ts'
+import type { Federation } from '@fastify-spiffe/federation'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import { failed, toJson, unsupported, type Answer } from './answer.ts'
 import { dial } from './dial.ts'
+import { follow, refresh, stop } from './federation-part.ts'
 import { callGrpc } from './grpc-call.ts'
 import { httpGet, relay } from './http-get.ts'
 import { httpMany } from './http-many.ts'
@@ -11,17 +13,17 @@ import { type JwtBundles, validateJwt } from './jwt-validate.ts'
 import { listen } from './listen.ts'
 import { state } from './state.ts'
 
-/** Opens the port by which the suite makes the library act. */
-export function openControlPort(source: X509Source, jwtBundles: JwtBundles): Promise<number> {
-  const held = { source, jwtBundles }
-  const server = createServer((request, response) => void reply(held, request, response))
-  return listen(server)
-}
-
 /** What the commands act on. */
 interface Held {
-  readonly source: X509Source
+  readonly source: X509MaterialSource
+  readonly federation: Federation
   readonly jwtBundles: JwtBundles
+}
+
+/** Opens the port by which the suite makes the library act. */
+export function openControlPort(held: Held): Promise<number> {
+  const server = createServer((request, response) => void reply(held, request, response))
+  return listen(server)
 }
 
 async function reply(
@@ -30,10 +32,10 @@ async function reply(
   response: ServerResponse,
 ): Promise<void> {
   const { code, body } = await answer(held, request).catch(failed)
-  response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  response.writeHead(code, { 'content-type': 'application/json' }).end(toJson(body))
 }
 
-type Command = (source: X509Source, body: never, held: Held) => Answer | Promise<Answer>
+type Command = (source: X509MaterialSource, body: never, held: Held) => Answer | Promise<Answer>
 
 /** The commands of the contract, by method and path. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
@@ -45,7 +47,10 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['POST /v2/http/many', httpMany],
   ['POST /v2/chain/relay', relay],
   ['POST /v2/grpc/call', callGrpc],
-  ['GET /v2/state', state],
+  ['POST /v2/federation/follow', (_source, body, { federation }) => follow(federation, body)],
+  ['POST /v2/federation/refresh', (_source, body, { federation }) => refresh(federation, body)],
+  ['POST /v2/federation/stop', (_source, body, { federation }) => stop(federation, body)],
+  ['GET /v2/state', (_source, _body, held) => state(held)],
 ])
 
 async function answer(held: Held, request: IncomingMessage): Promise<Answer> {

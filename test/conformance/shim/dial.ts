@@ -1,10 +1,10 @@
 import { matchAny } from '@fastify-spiffe/spiffe'
 import { connect, peerOf, TlsError } from '@fastify-spiffe/tls'
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { rejected, type Answer } from './answer.ts'
 
 /** Says who serves at an address, `host:port`. */
-export async function dial(source: X509Source, address: string): Promise<Answer> {
+export async function dial(source: X509MaterialSource, address: string): Promise<Answer> {
   const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(address) ?? []
   if (host === undefined) throw new TypeError(`${JSON.stringify(address)} is not host:port`)
   try {

@@ -1,7 +1,7 @@
 import { Client, type ServiceDefinition, type ServiceError, type StatusObject } from '@grpc/grpc-js'
 import { createGrpcClient, healthDefinition, SvidChannel } from '@fastify-spiffe/grpc'
 import { TlsError } from '@fastify-spiffe/tls'
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { rejected, unsupported, type Answer } from './answer.ts'
 import { identityDefinition, type Text } from './grpc-service.ts'
 import { codeOf, matcherOf, type ServerNotation } from './outgoing.ts'
@@ -27,7 +27,7 @@ const DEFAULT_SECONDS = 5
 const definitions: ServiceDefinition = { ...identityDefinition, Check: healthDefinition.Check }
 
 /** Calls a method of a server, and answers with its status and messages. */
-export async function callGrpc(source: X509Source, call: GrpcCall): Promise<Answer> {
+export async function callGrpc(source: X509MaterialSource, call: GrpcCall): Promise<Answer> {
   if (call.audience !== undefined) return unsupported('JWT-SVIDs are not supported')
   const target = call.address
   const client = createGrpcClient(Client, { target, source, server: matcherOf(call.server) })

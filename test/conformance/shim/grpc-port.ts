@@ -1,6 +1,6 @@
 import { GrpcError, GrpcServer } from '@fastify-spiffe/grpc'
 import type { RouteRule } from '@fastify-spiffe/policy'
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { ServiceDefinition } from '@grpc/grpc-js'
 import { identityDefinition, identityService } from './grpc-service.ts'
 
@@ -10,7 +10,7 @@ const UNCOVERED = 3
 const METHODS = ['Who', 'Ticks', 'Sum', 'Echo'] as const
 
 /** Opens the port of the gRPC server on the live SVID. */
-export async function openGrpcPort(source: X509Source): Promise<number> {
+export async function openGrpcPort(source: X509MaterialSource): Promise<number> {
   const server = await GrpcServer.open({ source })
   server.addService(definition(), identityService, {
     methods: Object.fromEntries(METHODS.map((name) => [name, rule()])),

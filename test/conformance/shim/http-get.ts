@@ -1,4 +1,4 @@
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { unsupported, type Answer } from './answer.ts'
 import { relayed, type IncomingChain } from './chain-relay.ts'
 import { observePeers, failure, withDispatcher, type OutgoingCall } from './outgoing.ts'
@@ -11,14 +11,14 @@ interface GetCall extends OutgoingCall, IncomingChain {
 }
 
 /** `POST /v2/http/get`: one request, with a client of its own. */
-export async function httpGet(source: X509Source, call: GetCall): Promise<Answer> {
+export async function httpGet(source: X509MaterialSource, call: GetCall): Promise<Answer> {
   if (call.audience !== undefined) return unsupported('JWT-SVIDs are not supported')
   if (call.onBehalfOfCurrent === true) return relay(source, call)
   return send(source, call)
 }
 
 /** Sends one request, and says who answered. */
-async function send(source: X509Source, call: GetCall): Promise<Answer> {
+async function send(source: X509MaterialSource, call: GetCall): Promise<Answer> {
   const servers = new Map<string, string>()
   const observed = observePeers((origin, { spiffeId }) => {
     servers.set(origin, spiffeId.toString())
@@ -48,7 +48,7 @@ async function send(source: X509Source, call: GetCall): Promise<Answer> {
 }
 
 /** `POST /v2/chain/relay`: the same, on behalf of the caller of a call that the judge describes. */
-export async function relay(source: X509Source, call: GetCall): Promise<Answer> {
+export async function relay(source: X509MaterialSource, call: GetCall): Promise<Answer> {
   const made = relayed(source, call)
   return made.ok ? send(source, { ...call, headers: made.headers }) : made.answer
 }

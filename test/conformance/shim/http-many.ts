@@ -1,4 +1,4 @@
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { Answer } from './answer.ts'
 import { codeOf, observePeers, withDispatcher, type OutgoingCall } from './outgoing.ts'
 
@@ -8,7 +8,7 @@ interface ManyCall extends OutgoingCall {
 }
 
 /** `POST /v2/http/many`: requests for some time, over one client. */
-export async function httpMany(source: X509Source, call: ManyCall): Promise<Answer> {
+export async function httpMany(source: X509MaterialSource, call: ManyCall): Promise<Answer> {
   const { url, seconds, concurrency } = call
   const { origin } = new URL(url)
   const serverSerials = new Set<string>()

@@ -3,11 +3,11 @@ import { chain, type CallChain } from '@fastify-spiffe/chain'
 import { peer } from '@fastify-spiffe/peer'
 import { matchAny } from '@fastify-spiffe/spiffe'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import Fastify, { type FastifyRequest } from 'fastify'
 
 /** Opens the part `http`: Fastify with the three plugins, over HTTP/2 and HTTP/1.1. */
-export async function openHttpPart(source: X509Source): Promise<number> {
+export async function openHttpPart(source: X509MaterialSource): Promise<number> {
   // Optional, so that a caller without an identity gets its 401.
   const options = { http2: true, allowHTTP1: true, clientCertificate: 'optional' } as const
   const app = Fastify(spiffeServer(source, options))

@@ -1,4 +1,9 @@
-import { BundleSet, SpiffeError, type JwtBundle } from '@fastify-spiffe/spiffe'
+import {
+  BundleSet,
+  SpiffeError,
+  type JwtBundle,
+  type JwtBundleSource,
+} from '@fastify-spiffe/spiffe'
 import { verifyJwtSvid } from '@fastify-spiffe/spiffe/jwt-svid'
 import { WorkloadApiClient } from '@fastify-spiffe/workload-api'
 import { rejected, type Answer } from './answer.ts'
@@ -10,9 +15,17 @@ const FIRST_BUNDLES_MS = 10_000
 export class JwtBundles {
   #current: BundleSet<JwtBundle> | undefined
   readonly #first: Promise<void>
+  readonly #followed: JwtBundleSource
 
-  constructor() {
+  /** @param followed gives the bundles of trust domains that the watch has none of */
+  constructor(followed: JwtBundleSource) {
+    this.#followed = followed
     this.#first = new Promise((resolve) => void this.#follow(resolve))
+  }
+
+  /** What there is, if anything has come. */
+  get held(): BundleSet<JwtBundle> | undefined {
+    return this.#current?.orElse(this.#followed.jwtBundles)
   }
 
   /** @throws Error when none have come in time */
@@ -23,8 +36,9 @@ export class JwtBundles {
         new Promise((resolve) => setTimeout(resolve, FIRST_BUNDLES_MS).unref()),
       ])
     }
-    if (this.#current === undefined) throw new Error('no JWT bundles have come')
-    return this.#current
+    const { held } = this
+    if (held === undefined) throw new Error('no JWT bundles have come')
+    return held
   }
 
   async #follow(onFirst: () => void): Promise<void> {

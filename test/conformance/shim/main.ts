@@ -1,3 +1,5 @@
+import { Federation } from '@fastify-spiffe/federation'
+import { withFallbackBundles } from '@fastify-spiffe/spiffe'
 import { X509Source } from '@fastify-spiffe/workload-api'
 import { JwtBundles } from './jwt-validate.ts'
 import { openControlPort } from './control-port.ts'
@@ -5,10 +7,12 @@ import { openParts } from './parts.ts'
 import { openX509Port } from './x509-port.ts'
 
 // No address, no options: discovery, retry and validation are the library's, and so is what it throws.
-const jwtBundles = new JwtBundles()
-const source = await X509Source.open()
+const workload = await X509Source.open()
+const federation = await Federation.open({ source: workload })
+const source = withFallbackBundles(workload, federation)
+const jwtBundles = new JwtBundles(federation)
 const x509Port = await openX509Port(source)
-const controlPort = await openControlPort(source, jwtBundles)
+const controlPort = await openControlPort({ source, federation, jwtBundles })
 const partLines = await openParts(source)
 
 process.stdout.write(

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { codedErrorOf, createDispatcher, type SvidDispatcher } from '@fastify-spiffe/fetch'
 import { matchAny, matchMemberOf, type MatcherInput } from '@fastify-spiffe/spiffe'
 import { peerOf, TlsError, type ConnectionPeer } from '@fastify-spiffe/tls'
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { failed, rejected, type Answer } from './answer.ts'
 import { isRefusal } from './dial.ts'
 
@@ -29,7 +29,7 @@ export function matcherOf({ id, trustDomain, any }: ServerNotation): MatcherInpu
 
 /** Makes a client for one command, and ends it. */
 export async function withDispatcher<T>(
-  source: X509Source,
+  source: X509MaterialSource,
   { server, http2 = false }: OutgoingCall,
   use: (dispatcher: SvidDispatcher) => Promise<T>,
 ): Promise<T> {

@@ -1,10 +1,10 @@
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { openBundlePart } from './bundle-part.ts'
 import { openGrpcPort } from './grpc-port.ts'
 import { openHttpPart } from './http-part.ts'
 
 /** Opens a listener, and resolves with its port. */
-type OpenPart = (source: X509Source) => Promise<number>
+type OpenPart = (source: X509MaterialSource) => Promise<number>
 
 /** By the name of a part: the line that announces its port, and what opens it. */
 const PARTS: ReadonlyMap<string, readonly [string, OpenPart]> = new Map([
@@ -14,7 +14,7 @@ const PARTS: ReadonlyMap<string, readonly [string, OpenPart]> = new Map([
 ])
 
 /** Opens the listeners that `SPIFFE_HARNESS_PARTS` names, and returns the lines that announce them. A part that does not exist has none. */
-export async function openParts(source: X509Source): Promise<string[]> {
+export async function openParts(source: X509MaterialSource): Promise<string[]> {
   const names = (process.env['SPIFFE_HARNESS_PARTS'] ?? '').split(',')
   return Promise.all(
     names.flatMap((name) => {

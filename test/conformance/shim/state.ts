@@ -1,13 +1,25 @@
-import type { X509Source } from '@fastify-spiffe/workload-api'
+import type { Federation } from '@fastify-spiffe/federation'
+import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { Answer } from './answer.ts'
+import type { JwtBundles } from './jwt-validate.ts'
 
-/** `GET /v2/state`: what the source holds. */
-export function state(source: X509Source): Answer {
+interface Sources {
+  readonly source: X509MaterialSource
+  readonly federation: Federation
+  readonly jwtBundles: JwtBundles
+}
+
+/** `GET /v2/state`: what the sources hold. */
+export function state({ source, federation, jwtBundles }: Sources): Answer {
   const { svid } = source
-  // The Workload API tells no sequence numbers.
   const counts = [...source.bundles].map(({ trustDomain, authorities }) => [
     trustDomain.name,
-    { sequence: null, x509: authorities.length, jwt: 0 },
+    {
+      // The Workload API tells no sequence numbers.
+      sequence: federation.status(trustDomain)?.sequence ?? null,
+      x509: authorities.length,
+      jwt: jwtBundles.held?.get(trustDomain)?.authorities.length ?? 0,
+    },
   ])
   return {
     code: 200,

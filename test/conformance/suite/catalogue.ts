@@ -5,6 +5,8 @@ import { chains } from '../cases/chains.ts'
 import { contract } from '../cases/contract.ts'
 import { endpoint } from '../cases/endpoint.ts'
 import { federation } from '../cases/federation.ts'
+import { followedBundles } from '../cases/followed-bundles.ts'
+import { followedEndpoints } from '../cases/followed-endpoints.ts'
 import { grpcPart } from '../cases/grpc-part.ts'
 import { hardening } from '../cases/hardening.ts'
 import { httpPart } from '../cases/http-part.ts'
@@ -58,7 +60,17 @@ export const parts: readonly Part[] = [
       ...revocation,
     ],
   },
-  { title: 'Parts of the harness', cases: [...httpPart, ...grpcPart, ...relay, ...bundlePart] },
+  {
+    title: 'Parts of the harness',
+    cases: [
+      ...httpPart,
+      ...grpcPart,
+      ...relay,
+      ...bundlePart,
+      ...followedEndpoints,
+      ...followedBundles,
+    ],
+  },
 ]
 
 /** What each group is about. */
@@ -87,6 +99,7 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ['HTTP', 'requests, both ways'],
   ['GRPC', 'gRPC, both ways'],
   ['BND', 'the bundle endpoint'],
+  ['FOL', 'endpoints that are followed'],
   ['RELAY', 'calls on behalf of a caller'],
 ])
 
