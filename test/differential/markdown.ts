@@ -44,6 +44,7 @@ function section({ title, judges, codes, rule, right, why, refuses }: Explanatio
   ]
 }
 
-function wrap(text: string): string {
+/** Breaks lines between words. */
+export function wrap(text: string): string {
   return text.replaceAll(new RegExp(`(?=.{${WIDTH}})(.{1,${WIDTH}}) `, 'g'), '$1\n')
 }

@@ -20,6 +20,8 @@ export interface PeerProgram {
   readonly version: string
   readonly client: ClientRole | string
   readonly server: ServerRole | string
+  /** Absent where it knows no JWT-SVIDs. */
+  readonly tokens?: TokenRole
 }
 
 export interface ClientRole {
@@ -71,4 +73,45 @@ export interface ServerOptions {
 /** Answers every request with `{ "caller": … }`: the SPIFFE ID of the caller, or null where it cannot tell. */
 export interface PeerServer extends AsyncDisposable {
   readonly port: number
+}
+
+export interface TokenRole {
+  /** @param address of the Workload API, for the questions that need it */
+  readonly start: (address?: string) => TokenPeer
+}
+
+/** What a {@link TokenPeer} is asked. Bundles are JSON Web Key Sets, by the name of their trust domain. */
+export type TokenQuestion =
+  | {
+      readonly do: 'verify'
+      readonly token: string
+      readonly audience: string
+      readonly bundles: Readonly<Record<string, string>>
+    }
+  | { readonly do: 'read'; readonly trustDomain: string; readonly bundle: string }
+  /** A token for the audience, from the Workload API. */
+  | { readonly do: 'fetch'; readonly audience: string }
+  /** Like `verify`, by the bundles that the Workload API has. */
+  | { readonly do: 'check'; readonly token: string; readonly audience: string }
+
+/** Of a good answer, what was asked for; of a refusal, the error alone. */
+export interface TokenAnswer {
+  /** Why not, in the peer's own words. */
+  readonly error?: string
+  /** The SPIFFE ID that a token proves. */
+  readonly id?: string
+  readonly token?: string
+  /** The names of the JWT authorities of a bundle, sorted. */
+  readonly jwt?: readonly string[]
+  /** The X.509 authorities of a bundle, DER in base64. */
+  readonly x509?: readonly string[]
+  /** In decimal digits. */
+  readonly sequence?: string
+  /** In seconds. */
+  readonly refreshHint?: number
+}
+
+/** Verifies and fetches JWT-SVIDs, and reads bundles. */
+export interface TokenPeer extends AsyncDisposable {
+  ask(question: TokenQuestion): Promise<TokenAnswer>
 }

@@ -27,6 +27,9 @@ func main() {
 }
 
 func run(arguments []string) error {
+	if len(arguments) == 1 && arguments[0] == "tokens" {
+		return tokens(os.Stdin, os.Stdout)
+	}
 	source, err := workloadapi.NewX509Source(context.Background())
 	if err != nil {
 		return err
@@ -38,7 +41,7 @@ func run(arguments []string) error {
 	case len(arguments) > 1 && arguments[0] == "server":
 		return server(source, arguments[1:])
 	default:
-		return errors.New("usage: client <address> <SPIFFE ID> | server <SPIFFE ID>...")
+		return errors.New("usage: client <address> <SPIFFE ID> | server <SPIFFE ID>... | tokens")
 	}
 }
 

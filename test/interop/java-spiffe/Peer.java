@@ -40,8 +40,12 @@ public final class Peer {
       case "server":
         server(contextFor(rest));
         break;
+      case "tokens":
+        Tokens.run();
+        break;
       default:
-        throw new IllegalArgumentException("client <address> <SPIFFE ID> | server <SPIFFE ID>...");
+        throw new IllegalArgumentException(
+            "client <address> <SPIFFE ID> | server <SPIFFE ID>... | tokens");
     }
     System.exit(0);
   }

@@ -20,7 +20,15 @@ export const javaSpiffe: Peer = {
         'dependency:copy-dependencies',
         `-DoutputDirectory=${output}`,
       ],
-      compile: (output) => ['javac', '-cp', join(output, '*'), '-d', output, 'Peer.java'],
+      compile: (output) => [
+        'javac',
+        '-cp',
+        join(output, '*'),
+        '-d',
+        output,
+        'Peer.java',
+        'Tokens.java',
+      ],
     })
     const version = await pinned(
       NAME,

@@ -11,19 +11,23 @@ from spiffe import SpiffeId, X509Source
 from spiffetls import create_ssl_context, dial
 from spiffetls.tlsconfig.authorize import authorize_id, authorize_one_of
 
+from tokens import tokens
+
 Authorize = Callable[[crypto.X509], bool]
 
 REQUEST = b"GET /orders HTTP/1.1\r\nHost: orders.a.test\r\nConnection: close\r\n\r\n"
 
 
 def main(role: str, arguments: list[str]) -> None:
+    if role == "tokens":
+        return tokens()
     source = X509Source()
     if role == "client":
         client(source, *arguments)
     elif role == "server":
         server(source, arguments)
     else:
-        raise SystemExit("usage: client <address> <SPIFFE ID> | server <SPIFFE ID>...")
+        raise SystemExit("usage: client <address> <SPIFFE ID> | server <SPIFFE ID>... | tokens")
 
 
 def client(source: X509Source, address: str, server_id: str) -> None:

@@ -26,6 +26,8 @@ export const pySpiffe: Peer = {
     })
     const version = await pinned(NAME, 'requirements.txt', /^spiffe==(\S+)/m)
     const program = join(sourcesOf(NAME), 'peer.py')
-    return { version, ...sdkRoles(['python3', program], { env: { PYTHONPATH: folder } }) }
+    // What it compiled would lie among its sources.
+    const env = { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' }
+    return { version, ...sdkRoles(['python3', program], { env }) }
   },
 }

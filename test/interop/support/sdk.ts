@@ -1,4 +1,4 @@
-import type { ClientRole, PeerAnswer, ServerRole } from '../peer.ts'
+import type { ClientRole, PeerAnswer, ServerRole, TokenAnswer, TokenRole } from '../peer.ts'
 import type { Command } from './build.ts'
 import { LineProgram } from './line-program.ts'
 
@@ -9,15 +9,20 @@ export interface SdkOptions {
   readonly keepsConnections?: boolean
 }
 
-/** The two roles of a program which is written on an SDK, and talks as `test/interop/README.md` says. */
+/** The roles of a program which is written on an SDK, and talks as `test/interop/README.md` says. */
 export function sdkRoles(
   command: Command,
   { env = {}, keepsConnections = false }: SdkOptions = {},
 ): {
   readonly client: ClientRole
   readonly server: ServerRole
+  readonly tokens: TokenRole
 } {
-  return { client: clientRole(command, env, keepsConnections), server: serverRole(command, env) }
+  return {
+    client: clientRole(command, env, keepsConnections),
+    server: serverRole(command, env),
+    tokens: tokenRole(command, env),
+  }
 }
 
 function clientRole(
@@ -56,6 +61,24 @@ function serverRole(command: Command, env: NodeJS.ProcessEnv): ServerRole {
       return { port: Number(port), [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() }
     },
   }
+}
+
+function tokenRole(command: Command, env: NodeJS.ProcessEnv): TokenRole {
+  return {
+    start: (address = '') => {
+      const all = { ...env, SPIFFE_ENDPOINT_SOCKET: address }
+      const program = new LineProgram([...command, 'tokens'], all)
+      return {
+        ask: async (question) => asAnswer(await program.ask(JSON.stringify(question))),
+        [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+      }
+    },
+  }
+}
+
+function asAnswer(line: string): TokenAnswer {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the programs write it
+  return JSON.parse(line) as TokenAnswer
 }
 
 async function expectLine(program: LineProgram, pattern: RegExp): Promise<RegExpExecArray> {

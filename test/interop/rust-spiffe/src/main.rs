@@ -1,5 +1,7 @@
 //! rust-spiffe as a peer. How it is talked to stands in ../README.md.
 
+mod tokens;
+
 use std::error::Error;
 use std::sync::Arc;
 
@@ -15,11 +17,14 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments == ["tokens"] {
+        return tokens::tokens().await;
+    }
     let source = X509Source::new().await?;
     match arguments.split_first() {
         Some((role, rest)) if role == "client" => client(source, rest).await,
         Some((role, rest)) if role == "server" => server(source, rest).await,
-        _ => Err("usage: client <address> <SPIFFE ID> | server <SPIFFE ID>...".into()),
+        _ => Err("usage: client <address> <SPIFFE ID> | server <SPIFFE ID>... | tokens".into()),
     }
 }
 
