@@ -91,6 +91,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     floor: 3,
     imports: [spiffe, 'tls'],
     rooms: [
+      'bearer-challenge.ts',
       'caller-types.ts',
       'chain-types.ts',
       'presented-chain.ts',
@@ -180,6 +181,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     rooms: [
       'errors.ts',
       'request',
+      'token',
       'gate',
       'options.ts',
       'registrations.ts',
@@ -212,6 +214,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     imports: [spiffe, 'tls', 'plugin-kit'],
     rooms: [
       'errors.ts',
+      'certified-id.ts',
       'refusal.ts',
       'events.ts',
       'options.ts',

@@ -29,7 +29,9 @@ test('a request has a SPIFFE ID and a peer, or null', () => {
 
 test('an instance says who is served, and disconnects the peers that a predicate names', () => {
   holds<Equals<FastifyInstance['svid']['spiffeId'], SpiffeId | null>>()
-  holds<Equals<Parameters<FastifyInstance['disconnectPeers']>, [(peer: Peer) => boolean]>>()
+  holds<
+    Equals<Parameters<FastifyInstance['disconnectPeers']>, [(peer: ConnectionPeer) => boolean]>
+  >()
   holds<Equals<ReturnType<FastifyInstance['disconnectPeers']>, number>>()
 })
 

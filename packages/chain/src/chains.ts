@@ -1,10 +1,10 @@
-import type { CallChain } from '@fastify-spiffe/plugin-kit'
+import type { CallChain, Peer } from '@fastify-spiffe/plugin-kit'
 import type { MatcherInput, SpiffeId } from '@fastify-spiffe/spiffe'
 import { sourceFault } from '@fastify-spiffe/spiffe/internal'
-import type { ConnectionPeer } from '@fastify-spiffe/tls'
 import { TlsError } from '@fastify-spiffe/tls'
 import { runInContext } from './context/call-context.ts'
 import { ChainError } from './errors.ts'
+import { certifiedIdOf } from './certified-id.ts'
 import { publishRefusal } from './events.ts'
 import { reader } from './options.ts'
 import { ChainSender, type ChainHeaders } from './send/chain-sender.ts'
@@ -67,15 +67,16 @@ export class Chains {
    * it throw.
    *
    * @param fields - the values of `Svid-Chain` and `Svid-Chain-Certs`, one for each field line
-   * @param peer - the verified peer of the connection; `null` for one without an identity
+   * @param peer - the verified peer of the connection; `null` for one without an identity. A chain is signed with the key of a
+   *   certificate: a caller that a token has proven can present none.
    * @param request - what a relay has to present unchanged. Default: relays present nothing.
    */
   verify(
     fields: ChainFields,
-    peer: ConnectionPeer | null,
+    peer: Peer | null,
     request: RelayedRequest | null = null,
   ): ChainVerification {
-    const verification = this.#verifier.verify(fields, peer?.spiffeId ?? null, request)
+    const verification = this.#verifier.verify(fields, certifiedIdOf(peer), request)
     if (!verification.ok) publishRefusal(verification.code, peer)
     return verification
   }
@@ -99,7 +100,7 @@ export class Chains {
   }
 
   /** Calls `run` in the context of a call, for `currentPeer`, `currentChain`, `chainHeaders` and `asItself`. */
-  run<T>(peer: ConnectionPeer | null, chain: CallChain | null, run: () => T): T {
+  run<T>(peer: Peer | null, chain: CallChain | null, run: () => T): T {
     return runInContext({ peer, chain, sender: this.#sender }, run)
   }
 }

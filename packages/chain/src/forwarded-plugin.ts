@@ -2,6 +2,7 @@ import { logOnce, presentedChainOf } from '@fastify-spiffe/plugin-kit'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
 import { ChainError } from './errors.ts'
+import { certifiedIdOf } from './certified-id.ts'
 import { forwardedRefused, type ForwardedRefusedEvent } from './events.ts'
 import { headerLines } from './fastify-fields.ts'
 import { ForwardedVerifier, type ForwardedVerification } from './forwarded/forwarded-verifier.ts'
@@ -17,7 +18,7 @@ async function plugin(fastify: FastifyInstance, options: ForwardedOptions): Prom
   decorateChain(fastify)
   fastify.addHook('onRequest', function spiffeForwarded(request, reply, done) {
     const { peer, chain } = request
-    const found = verifier.verify((name) => headerLines(request, name), peer?.spiffeId ?? null)
+    const found = verifier.verify((name) => headerLines(request, name), certifiedIdOf(peer))
     const verification = unlessSigned(found, chain !== null)
     if (!verification.ok) {
       const { code } = verification

@@ -65,7 +65,13 @@ export type {
   FollowOptions,
 } from '@fastify-spiffe/federation'
 export { peer, PeerError } from '@fastify-spiffe/peer'
-export type { Peer, PeerErrorCode, PeerOptions } from '@fastify-spiffe/peer'
+export type {
+  Peer,
+  PeerErrorCode,
+  PeerJwtOptions,
+  PeerOptions,
+  TokenPeer,
+} from '@fastify-spiffe/peer'
 export {
   allOf,
   matchAny,

@@ -9,11 +9,12 @@ export interface FastifySpiffeOptions extends SvidOptions, PeerOptions, AuthzOpt
 
 async function plugin(fastify: FastifyInstance, options: FastifySpiffeOptions): Promise<void> {
   // What the first two do not know goes to the third, which refuses what it does not know either.
-  const { source, closeSource, logSpiffeId, ...rules } = options
+  const { source, closeSource, logSpiffeId, jwt, ...rules } = options
   const { clock } = rules
   await fastify.register(svid, { source, ...(closeSource !== undefined && { closeSource }) })
   await fastify.register(peer, {
     ...(logSpiffeId !== undefined && { logSpiffeId }),
+    ...(jwt !== undefined && { jwt }),
     ...(clock !== undefined && { clock }),
   })
   await fastify.register(authz, rules)

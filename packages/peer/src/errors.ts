@@ -13,9 +13,11 @@ export type PeerErrorCode =
   | 'unenforced-rules'
   /** `listen()` was called on a server that was not made by `spiffeServer`, and so proves no peer. */
   | 'not-a-spiffe-server'
+  /** `listen()` was called on plain HTTP, where everybody on the way can read and use the tokens of callers. */
+  | 'plaintext-server'
   /** The test kit was used in production. */
   | 'test-kit-refused'
-  /** A request on a connection whose peer is not proven, or no longer. Status 401. */
+  /** A request whose caller is not proven, or no longer, or that has a token which is not good. Status 401. */
   | 'unauthenticated'
 
 /**

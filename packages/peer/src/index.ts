@@ -1,5 +1,7 @@
 export { PeerError } from './errors.ts'
 export type { PeerErrorCode } from './errors.ts'
 export type { PeerOptions } from './options.ts'
+export type { DecidingProof, PeerJwtOptions } from './token/options.ts'
+export type { TokenRefusalCode } from './token/token-proof.ts'
 export { peer, peer as default } from './plugin.ts'
-export type { Peer } from '@fastify-spiffe/plugin-kit'
+export type { Peer, TokenPeer } from '@fastify-spiffe/plugin-kit'

@@ -1,5 +1,6 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { ConnectionPeer } from '@fastify-spiffe/tls'
+import type { Peer } from './caller-types.ts'
 import type { CallActor, CallChain } from './chain-types.ts'
 
 /** For whom a caller that the test kit presents makes its call. */
@@ -44,7 +45,7 @@ export function presentChain(peer: ConnectionPeer, presented: ReadPresentedChain
 
 /** The chain with which the test kit has presented a peer; `null` for any other. */
 export function presentedChainOf(
-  peer: ConnectionPeer | null,
+  peer: Peer | null,
   evidence: CallChain['evidence'],
 ): CallChain | null {
   if (peer?.proof !== 'test-kit') return null

@@ -6,10 +6,10 @@ export type Call = object
 /** Who calls, proven. */
 export interface Caller {
   readonly spiffeId: SpiffeId
-  /** Lower-case hexadecimal, without leading zeros. */
-  readonly serialNumber: string
-  /** SHA-256 of the certificate, as `node:crypto` writes it. */
-  readonly fingerprint256: string
+  /** Of the certificate: lower-case hexadecimal, without leading zeros. `null` where a token has proven who calls. */
+  readonly serialNumber: string | null
+  /** SHA-256 of the certificate, as `node:crypto` writes it. `null` where a token has proven who calls. */
+  readonly fingerprint256: string | null
   /** When the SVID expires, in milliseconds since the epoch. */
   readonly notAfter: number
   /**

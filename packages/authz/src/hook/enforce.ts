@@ -1,4 +1,4 @@
-import { logOnce } from '@fastify-spiffe/plugin-kit'
+import { bearerChallengeOf, logOnce } from '@fastify-spiffe/plugin-kit'
 import type { Outcome, RefusalKind } from '@fastify-spiffe/policy'
 import { isFault, type Refusal } from '@fastify-spiffe/policy/internal'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
@@ -45,8 +45,16 @@ export function enforce(context: HookContext, outcome: Outcome, options: Respons
     return
   }
   const error = AuthzError.refusal(statusOf(outcome.kind, options))
+  if (error.statusCode === 401) challenge(context)
   logOnce(context.reply, error)
   context.done(error)
+}
+
+/** A caller that has proven nothing is told that a token would help (RFC 6750 §3), where that is so. */
+function challenge({ request, reply }: HookContext): void {
+  const value = bearerChallengeOf(request.server.server)
+  if (value !== null && !reply.hasHeader('www-authenticate'))
+    reply.header('www-authenticate', value)
 }
 
 /** An engine failed, and what it has said before was used. */

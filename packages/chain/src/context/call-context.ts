@@ -1,14 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { CallChain } from '@fastify-spiffe/plugin-kit'
+import type { CallChain, Peer } from '@fastify-spiffe/plugin-kit'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
-import type { ConnectionPeer } from '@fastify-spiffe/tls'
 import { ChainError } from '../errors.ts'
 import type { ChainHeaders, ChainSender } from '../send/chain-sender.ts'
 import type { RelayedRequest } from '../wire/request-hash.ts'
 
 /** Who calls, and on whose behalf. It has neither the request nor a key. */
 interface CallContext {
-  readonly peer: ConnectionPeer | null
+  readonly peer: Peer | null
   readonly chain: CallChain | null
   readonly sender: ChainSender
 }
@@ -25,7 +24,7 @@ export function runInContext<T>(context: CallContext, run: () => T): T {
  * Returns the verified peer of the call that is being handled, in any function that its handler has called or scheduled;
  * `null` outside of one, and for a caller without an identity.
  */
-export function currentPeer(): ConnectionPeer | null {
+export function currentPeer(): Peer | null {
   return storage.getStore()?.peer ?? null
 }
 

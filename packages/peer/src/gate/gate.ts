@@ -1,9 +1,7 @@
-import { logOnce } from '@fastify-spiffe/plugin-kit'
 import { isCurrent, peerOf, type ConnectionPeer } from '@fastify-spiffe/tls'
-import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
-import { PeerError } from '../errors.ts'
+import type { onRequestHookHandler } from 'fastify'
 import { fillSlot } from '../request/slot.ts'
-import { endConnection } from './end-connection.ts'
+import { refuse, type UnprovenReason } from './refuse.ts'
 
 /**
  * Refuses requests without a valid proof, after the acceptor has rejected connections without one: it
@@ -23,20 +21,10 @@ export function gate(clock: () => number): onRequestHookHandler {
   }
 }
 
-type UnprovenReason = 'not-accepted' | 'lapsed'
-
-function unprovenReasonOf(
+export function unprovenReasonOf(
   peer: ConnectionPeer | null | undefined,
   clock: () => number,
 ): UnprovenReason | null {
   if (peer === undefined) return 'not-accepted'
   return peer === null || isCurrent(peer, clock()) ? null : 'lapsed'
-}
-
-function refuse(request: FastifyRequest, reply: FastifyReply, reason: UnprovenReason): PeerError {
-  const error = PeerError.unauthenticated()
-  endConnection(request, reply)
-  request.log.info({ reason, statusCode: 401 }, 'request refused: the caller is not proven')
-  logOnce(reply, error)
-  return error
 }

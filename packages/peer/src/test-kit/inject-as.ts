@@ -1,9 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { presentChain, readPresentedChain, type PresentedChain } from '@fastify-spiffe/plugin-kit'
+import {
+  presentChain,
+  readPresentedChain,
+  type PresentedChain,
+  type TokenPeer,
+} from '@fastify-spiffe/plugin-kit'
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { presentPeer, type PresentedPeer } from '@fastify-spiffe/tls/test-kit'
 import inject, { type InjectOptions, type Response } from 'light-my-request'
 import { PeerError } from '../errors.ts'
+import { presentToken } from '../request/presented-token.ts'
+import { makeTokenPeer } from '../token/token-peer.ts'
 
 /** The part of a Fastify instance that {@link injectAs} needs. */
 export interface InjectableApplication {
@@ -18,6 +25,13 @@ export interface PresentedCaller extends PresentedPeer {
    * It was signed by nobody, so that `chainHeaders` cannot continue it. Default: it acts for itself.
    */
   readonly chain?: PresentedChain
+  /**
+   * By which proof it calls: `'jwt-svid'` for a token, of an application with the option `jwt`. `request.peer` has `proof: 'jwt-svid'` then. Any
+   * other application sees a caller without identity. Default: a certificate.
+   */
+  readonly proof?: 'x509-svid' | 'jwt-svid'
+  /** Claims of the token, beside `sub`. Default: none. */
+  readonly claims?: Readonly<Record<string, unknown>>
 }
 
 /** The caller: a SPIFFE ID, or one with details of its proof, or `null` for one without a certificate. */
@@ -45,12 +59,25 @@ export async function injectAs(
   const chain = presented?.chain && readPresentedChain(presented.chain)
   await app.ready()
   return inject((request: IncomingMessage, response: ServerResponse) => {
-    const peer = presentPeer(request.socket, presented)
+    if (presented?.proof === 'jwt-svid') presentToken(request.socket, tokenPeerFrom(presented))
+    const peer = presentPeer(request.socket, presented?.proof === 'jwt-svid' ? null : presented)
     if (peer !== null && chain !== undefined) presentChain(peer, chain)
     // An HTTP/2 application accepts it as well: Fastify's own inject passes the same.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     app.routing(request as never, response as never)
   }, options)
+}
+
+const HOUR_MS = 3_600_000
+
+function tokenPeerFrom({ spiffeId, notAfter, claims = {} }: PresentedCaller): TokenPeer {
+  const id = typeof spiffeId === 'string' ? SpiffeId.parse(spiffeId) : spiffeId
+  return makeTokenPeer({
+    spiffeId: id,
+    notAfter: notAfter ?? Date.now() + HOUR_MS,
+    audience: [],
+    claims: { ...claims, sub: id.toString() },
+  })
 }
 
 // Parsed here: an error while a request is dispatched would reject no promise.

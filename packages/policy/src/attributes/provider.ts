@@ -21,7 +21,7 @@ export interface AttributeProvider<C extends Call = Call> {
 export interface AttributeCaller {
   readonly spiffeId: SpiffeId
   readonly tenant: Tenant | null
-  /** SHA-256 of the caller's certificate, as `node:crypto` writes it. */
+  /** SHA-256 of the caller's certificate, as `node:crypto` writes it; `null` where a token has proven who calls. */
   readonly fingerprint256: Caller['fingerprint256']
   /**
    * Reads an attribute that the call carries by itself: `attribute('headers', 'authorization')`. `undefined`: it carries

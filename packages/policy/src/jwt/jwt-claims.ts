@@ -104,7 +104,7 @@ function refused(code: TokenFault): RefusedAttributes {
 
 /** RFC 8705 §3.1: `x5t#S256` is the SHA-256 digest of the caller's certificate. */
 function isBoundTo({ cnf }: JWTPayload, { fingerprint256 }: AttributeCaller): boolean {
-  if (typeof cnf !== 'object' || cnf === null) return false
+  if (typeof cnf !== 'object' || cnf === null || fingerprint256 === null) return false
   const fingerprint = Buffer.from(fingerprint256.replaceAll(':', ''), 'hex')
   // What is not a digest binds nothing, whatever the token says.
   if (fingerprint.length !== DIGEST_BYTES) return false

@@ -50,6 +50,8 @@ export class SeenSvids {
       this.#tenants.set(tenant, svids)
     }
     const { spiffeId, serialNumber, fingerprint256, notAfter } = caller
+    // A token is no X.509-SVID.
+    if (serialNumber === null || fingerprint256 === null) return
     const svid = Object.freeze<SeenSvid>({ spiffeId, serialNumber, fingerprint256, notAfter })
     svids.set(serialNumber, svid)
     svids.set(fingerprint256, svid)
