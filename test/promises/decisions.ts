@@ -74,6 +74,29 @@ export const decisions: readonly Promised[] = [
     ),
   ),
   promise(
+    'A token proves a caller only if it is good, alone in its header and for this service: a bad one is refused beside any certificate, one that names another workload than the certificate too, and no decision outlives it.',
+    tests(
+      'packages/peer/src/token/token.test.ts',
+      'is refused with %s',
+      'is refused where the verifier says %s',
+      'is refused once the token has expired, and once its key has left the bundle',
+      'is seen by no handler and no log, although the log writes headers',
+    ),
+    tests(
+      'packages/peer/src/token/both-proofs.test.ts',
+      'of different ones is refused, unless an option names which decides',
+      'is refused for a bad token, whatever decides: %s',
+      'is good over a connection with that certificate, and over no other',
+    ),
+    tests(
+      'test/authz/jwt-callers.test.ts',
+      'that an engine has made ends with the token, and the next is made anew',
+      'is a refusal if the token has expired while the engine was asked',
+      'is asked at each call, whatever an engine has decided for the other proof',
+      'can continue no chain of calls, although it is its own',
+    ),
+  ),
+  promise(
     'A rule that can name nobody does not boot, and one for a trust domain without a bundle is a warning.',
     tests(
       'packages/authz/src/integration/nobody.test.ts',

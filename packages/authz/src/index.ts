@@ -13,6 +13,7 @@ export type {
   AttributeCaller,
   AttributeName,
   AltNameRule,
+  CallerProof,
   Attributes,
   BreakerOptions,
   BreakerState,

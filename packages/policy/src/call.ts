@@ -3,6 +3,9 @@ import type { SpiffeId, SubjectAltNames } from '@fastify-spiffe/spiffe'
 /** One call of whatever transport carries it, such as a request of Fastify. Only its {@link CallReader} looks into it. */
 export type Call = object
 
+/** How a caller is proven: by the certificate of its connection, or by a token that whoever has it can use. */
+export type CallerProof = 'x509-svid' | 'jwt-svid'
+
 /** Who calls, proven. */
 export interface Caller {
   readonly spiffeId: SpiffeId
@@ -10,6 +13,8 @@ export interface Caller {
   readonly serialNumber: string | null
   /** SHA-256 of the certificate, as `node:crypto` writes it. `null` where a token has proven who calls. */
   readonly fingerprint256: string | null
+  /** How; absent where that is not known, and no demand for a proof is met. `test-kit` stands for a certificate, in tests. */
+  readonly proof?: CallerProof | 'test-kit'
   /** When the SVID expires, in milliseconds since the epoch. */
   readonly notAfter: number
   /**

@@ -48,6 +48,7 @@ export type {
   ExplainRequest,
   Finding,
 } from './evaluation/explanation.ts'
+export type { CallerProof } from './call.ts'
 export type { AltNameRule } from './principals/alt-names.ts'
 export type { MatcherObject } from './principals/matcher.ts'
 export { tenantOfSlug, tenantSlug } from './principals/slug.ts'

@@ -1,7 +1,7 @@
 import { isCurrent, peerOf, type ConnectionPeer } from '@fastify-spiffe/tls'
 import type { onRequestHookHandler } from 'fastify'
 import { fillSlot } from '../request/slot.ts'
-import { refuse, type UnprovenReason } from './refuse.ts'
+import { refuse } from './refuse.ts'
 
 /**
  * Refuses requests without a valid proof, after the acceptor has rejected connections without one: it
@@ -24,7 +24,7 @@ export function gate(clock: () => number): onRequestHookHandler {
 export function unprovenReasonOf(
   peer: ConnectionPeer | null | undefined,
   clock: () => number,
-): UnprovenReason | null {
+): Parameters<typeof refuse>[2] | null {
   if (peer === undefined) return 'not-accepted'
   return peer === null || isCurrent(peer, clock()) ? null : 'lapsed'
 }

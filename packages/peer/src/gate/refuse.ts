@@ -4,14 +4,11 @@ import { PeerError } from '../errors.ts'
 import type { TokenRefusal } from '../token/token-proof.ts'
 import { endConnection } from './end-connection.ts'
 
-/** What is wrong with the connection of a request. */
-export type UnprovenReason = 'not-accepted' | 'lapsed'
-
 /** Refuses a request on a connection whose peer is not proven, or no longer, and ends the connection. */
 export function refuse(
   request: FastifyRequest,
   reply: FastifyReply,
-  reason: UnprovenReason,
+  reason: 'not-accepted' | 'lapsed',
 ): PeerError {
   const error = PeerError.unauthenticated()
   endConnection(request, reply)

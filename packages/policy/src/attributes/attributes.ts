@@ -19,6 +19,8 @@ export interface Attributes {
   readonly network: string
   /** When the caller's SVID expires, in milliseconds since the epoch, as a decimal number. */
   readonly notAfter: string
+  /** How the caller is proven: `x509-svid` or `jwt-svid`. */
+  readonly proof: string
   /** The hour of the day in UTC, `00` to `23`. */
   readonly 'time.hour': string
   /** The day of the week in UTC: `Sun`, `Mon`, `Tue`, `Wed`, `Thu`, `Fri`, `Sat`. */

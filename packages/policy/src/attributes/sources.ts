@@ -11,6 +11,7 @@ import { deny, type Refusal } from '../decision/decision.ts'
 import { callerOf, chainOf } from '../hypothetical-call.ts'
 import type { RuleLocation } from '../location.ts'
 import type { TenantSubject } from '../principals/behalf.ts'
+import { proofOf } from '../principals/proof.ts'
 import type { Tenant, TenantResolver } from '../principals/tenant.ts'
 import { isWithin } from './addresses.ts'
 import type { NetworkClasses } from './networks.ts'
@@ -87,6 +88,7 @@ const SINGLE: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
   ['method', compileMethod],
   ['network', compileNetwork],
   ['notAfter', ({ reader }) => ofCall((call) => expiryText(reader, call))],
+  ['proof', ({ reader }) => ({ ...ofCall((call) => proofText(reader, call)), ofCaller: true })],
   ['time.hour', compileTime((time) => time.slice(11, 13))],
   ['time.weekday', compileTime((time) => WEEKDAYS[new Date(time).getUTCDay()])],
   ['route', ({ place }) => ofIdentity(() => place.url)],
@@ -214,6 +216,12 @@ function compileChain({ place, reader }: SourceContext, key: string, name: strin
   }
   const value = (call: Call, id: SpiffeId): CallValue => read(id, chainOf(reader, call))
   return { read: value, refusal: AMBIGUOUS, varies: true, ofChain: true, provider: null }
+}
+
+/** Not known of a caller of a transport that does not say: the call is refused. */
+function proofText(reader: CallReader, call: Call): CallValue {
+  const caller = callerOf(reader, call)
+  return caller && proofOf(caller)
 }
 
 /** The lists of names that can be read. The URI is the SPIFFE ID. */

@@ -40,7 +40,13 @@ export interface LostDecisions {
   readonly underWay: number
 }
 
-const NOBODY = Object.freeze({ spiffeId: null, trustDomain: null, tenant: null, chain: null })
+const NOBODY = Object.freeze({
+  spiffeId: null,
+  trustDomain: null,
+  tenant: null,
+  proof: null,
+  chain: null,
+})
 
 /**
  * Keeps a compact record of each decision while the request waits, and makes and writes the events later: an event costs
@@ -140,6 +146,7 @@ export class DecisionLog {
       spiffeId: spiffeId.toString(),
       trustDomain: spiffeId.trustDomain.name,
       tenant: this.#parts.tenantOf?.(spiffeId)?.name ?? null,
+      proof: caller.proof === 'jwt-svid' ? caller.proof : null,
       chain: chain && chainRecordOf(spiffeId, chain),
     }
   }

@@ -12,6 +12,8 @@ export interface DecisionRecord {
   readonly spiffeId: string | null
   readonly trustDomain: string | null
   readonly tenant: string | null
+  /** `null`: a certificate, or nobody. */
+  readonly proof: 'jwt-svid' | null
   /** `null`: the caller acts for itself. */
   readonly chain: ChainRecord | null
   readonly remoteAddress: string
@@ -43,7 +45,7 @@ export function eventOf(
   labels: Readonly<Record<string, string>>,
   mask: readonly string[],
 ): DecisionLogEvent {
-  const { decision, time, method, route, spiffeId, trustDomain, tenant, chain, mode } = record
+  const { decision, time, mode } = record
   const { allowed, reason, cached, engine = null } = decision
   const detail = decision.allowed ? undefined : decision.detail
   const event = {
@@ -51,8 +53,7 @@ export function eventOf(
     // A copy: what is masked here is not masked everywhere.
     labels: { ...labels },
     path: 'spiffe/authz/allow',
-    // Without the chain where the caller acts for itself.
-    input: { method, route, spiffe_id: spiffeId, trust_domain: trustDomain, tenant, ...chain },
+    input: inputOf(record),
     result: {
       allow: allowed,
       reason,
@@ -70,6 +71,19 @@ export function eventOf(
   return erased.length === 0 ? event : { ...event, erased }
 }
 
+/** Without the proof where it is a certificate, and without the chain where the caller acts for itself. */
+function inputOf({ method, route, spiffeId, trustDomain, tenant, proof, chain }: DecisionRecord) {
+  return {
+    method,
+    route,
+    spiffe_id: spiffeId,
+    trust_domain: trustDomain,
+    tenant,
+    ...(proof !== null && { proof }),
+    ...chain,
+  }
+}
+
 /** Whether a JSON Pointer names something that events have. */
 export function isInEvents(pointer: string, labels: Readonly<Record<string, string>>): boolean {
   const { erased } = eventOf(SAMPLE, labels, [pointer])
@@ -84,6 +98,7 @@ const SAMPLE: DecisionRecord = {
   spiffeId: null,
   trustDomain: null,
   tenant: null,
+  proof: 'jwt-svid',
   chain: { origin: '', via: [], evidence: 'signed', chain_depth: 2 },
   remoteAddress: '',
   requestId: '',

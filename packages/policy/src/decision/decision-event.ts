@@ -1,5 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
-import type { Call, CallReader } from '../call.ts'
+import type { Call, Caller, CallReader } from '../call.ts'
 import type { Decision } from './decision.ts'
 import type { Enforcement } from './enforcement.ts'
 
@@ -22,6 +22,8 @@ export interface DecisionEvent {
   readonly route: string | null
   /** The caller, for logs and never for the labels of metrics; `null` for one without identity. */
   readonly spiffeId: string | null
+  /** By which proof the caller is known, where that is a token; absent for a certificate. */
+  readonly proof?: 'jwt-svid'
   /** On whose behalf the call is made, as {@link spiffeId}; absent where the caller acts for itself. */
   readonly origin?: string
 }
@@ -39,6 +41,7 @@ export function publishDecision(
   if (!decisionChannel.hasSubscribers) return
   const { allowed, reason, cached, engine } = decision
   const detail = allowed ? undefined : decision.detail
+  const caller = reader.caller(call)
   const event: DecisionEvent = {
     decision: allowed ? 'allow' : 'deny',
     reason,
@@ -49,10 +52,16 @@ export function publishDecision(
     policyVersion,
     method: reader.method(call),
     route: reader.route(call),
-    spiffeId: reader.caller(call)?.spiffeId.toString() ?? null,
+    spiffeId: caller?.spiffeId.toString() ?? null,
+    ...tokenOf(caller),
     ...originOf(reader, call),
   }
   decisionChannel.publish(Object.freeze(event))
+}
+
+/** That the caller is proven by a token, as a field of an event; nothing for a certificate. */
+export function tokenOf(caller: Caller | null): { readonly proof?: 'jwt-svid' } {
+  return caller?.proof === 'jwt-svid' ? { proof: 'jwt-svid' } : {}
 }
 
 /** Who a call is made for, as a field of an event; nothing where the caller acts for itself. */

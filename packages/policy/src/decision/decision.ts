@@ -16,6 +16,7 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
  *   it acts for itself;
  * - `via-not-allowed`: `via` does not name a workload between the two;
  * - `evidence-not-allowed`: a proxy says on whose behalf the call is made, and the rule demands signatures;
+ * - `proof-not-allowed`: the caller is proven by a certificate or a token, and `proof` demands the other;
  * - `san-missing`: the certificate of the caller lacks a name that `subjectAltName` demands, of the kind in `detail`
  *   (`dns`, `ip`, `uri`), or the caller has none whose names are known (`no-certificate`);
  * - `tenant-mismatch`: the request names another tenant than the caller's;
@@ -33,7 +34,7 @@ export type AllowReason = 'public' | 'any-authenticated' | 'allowed' | 'stale'
  * - `engine-unavailable`, `engine-busy`: an engine was not asked, since it failed too often, or had too many questions;
  * - `stale`: an engine failed, and its last decision, a refusal, was used;
  * - `decision-outdated`: decisions were invalidated twice while a check or an engine ran;
- * - `identity-expired`: the caller's SVID expired while the check ran;
+ * - `identity-expired`: the caller's SVID, certificate or token, expired while the check ran;
  * - `rule-failed`: a matcher or an attribute threw.
  */
 export type DenyReason =
@@ -45,6 +46,7 @@ export type DenyReason =
   | 'origin-not-allowed'
   | 'via-not-allowed'
   | 'evidence-not-allowed'
+  | 'proof-not-allowed'
   | 'san-missing'
   | 'tenant-mismatch'
   | 'tenant-quota'

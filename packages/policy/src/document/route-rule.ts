@@ -1,4 +1,5 @@
 import type { SpiffeId, SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
+import type { CallerProof } from '../call.ts'
 import type { AltNameRule } from '../principals/alt-names.ts'
 import type { Comparison } from '../attributes/comparison.ts'
 import type { AttributeName } from '../attributes/attributes.ts'
@@ -44,6 +45,11 @@ export interface RouteRule {
    * a proxy as well. Default `signed`.
    */
   readonly evidence?: 'signed' | 'forwarded'
+  /**
+   * How the caller must be proven: by the certificate of its connection (`x509-svid`), or by a token (`jwt-svid`), which whoever has it
+   * can use. Default: either.
+   */
+  readonly proof?: CallerProof | readonly CallerProof[]
   /**
    * Names that the verified certificate of the caller must have (RFC 9525, RFC 5280 §4.2.1.6): of each kind that an object names, one; of a list
    * of objects, what each demands. Needs `allow` or `roles` whose entries name their trust domains.

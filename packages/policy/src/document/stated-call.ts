@@ -1,6 +1,8 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
+import type { CallerProof } from '../call.ts'
 import type { RuleLocation } from '../location.ts'
+import { isProof } from '../principals/proof.ts'
 import { readAltNames, type StatedAltNames } from './alt-names.ts'
 
 /** On whose behalf a call is made that is thought up. */
@@ -15,6 +17,8 @@ export interface StatedChain {
 
 /** What is said of a call that is thought up, besides its caller and its route. */
 export interface StatedCall {
+  /** How the caller is proven. Default `x509-svid`. */
+  readonly proof?: CallerProof
   /** Names of the certificate of the caller, beside its SPIFFE ID. Default: none. */
   readonly subjectAltName?: StatedAltNames
   /** On whose behalf the call is made. Default: the caller acts for itself. */
@@ -24,17 +28,17 @@ export interface StatedCall {
 }
 
 /** The keys that {@link readStatedCall} reads. */
-export const STATED_KEYS = ['subjectAltName', 'chain', 'attributes'] as const
+export const STATED_KEYS = ['proof', 'subjectAltName', 'chain', 'attributes'] as const
 
 const CHAIN_KEYS = ['origin', 'via', 'evidence'] as const
 /** Groups of attributes that follow from what is stated of the caller. */
-const FOLLOWING: ReadonlySet<string> = new Set(['chain', 'subjectAltName'])
+const FOLLOWING: ReadonlySet<string> = new Set(['chain', 'proof', 'subjectAltName'])
 
 /**
  * Reads what is said of a call that is thought up.
  *
  * @param key - of the object that says it; empty where it has none
- * @param hasCaller - without one a call has neither names nor a chain
+ * @param hasCaller - without one a call has neither a proof, names nor a chain
  * @throws {PolicyError} `invalid-rule`
  */
 export function readStatedCall(
@@ -44,17 +48,28 @@ export function readStatedCall(
   hasCaller: boolean,
 ): StatedCall {
   const at = (name: string): string => (key === '' ? name : `${key}.${name}`)
-  for (const name of ['subjectAltName', 'chain']) {
+  for (const name of ['proof', 'subjectAltName', 'chain']) {
     if (!hasCaller && members.has(name)) place.refuse(at(name), members.get(name), 'needs a caller')
+  }
+  const proof = readProof(place, at('proof'), members.get('proof'))
+  for (const name of ['subjectAltName', 'chain']) {
+    if (proof === 'jwt-svid' && members.has(name))
+      place.refuse(at(name), members.get(name), 'needs a certificate: proof is jwt-svid')
   }
   const [names, chain] = [members.get('subjectAltName'), members.get('chain')]
   return {
+    ...(proof !== undefined && { proof }),
     ...(members.has('subjectAltName') && {
       subjectAltName: readAltNames(place, at('subjectAltName'), names),
     }),
     ...(members.has('chain') && { chain: readChain(place, at('chain'), chain) }),
     attributes: readAttributes(place, at('attributes'), members.get('attributes')),
   }
+}
+
+function readProof(place: RuleLocation, key: string, value: unknown): CallerProof | undefined {
+  if (value === undefined || isProof(value)) return value
+  return place.refuse(key, value, 'must be x509-svid or jwt-svid')
 }
 
 function readChain(place: RuleLocation, key: string, value: unknown): StatedChain {

@@ -2,7 +2,7 @@ import type { EngineRequest } from '../engines/engine.ts'
 
 /** What a request contains besides the caller's identity, the method and the route, as plain data. */
 export interface EngineInput {
-  /** `trust_domain`, `tenant`, and the declared attributes of the caller: `captures`, `jwt`, `notAfter`, `subjectAltName`. */
+  /** `trust_domain`, `tenant`, and the declared attributes of the caller: `captures`, `jwt`, `notAfter`, `proof`, `subjectAltName`. */
   readonly caller: Readonly<Record<string, unknown>>
   /** The declared `params`. */
   readonly resource: Readonly<Record<string, unknown>>
@@ -14,7 +14,7 @@ type Entry = readonly [name: string, value: unknown]
 
 /** Attributes that every engine request has in members of its own. */
 const BUILT_IN = new Set(['spiffeId', 'trustDomain', 'tenant', 'method', 'route'])
-const CALLER_GROUPS = new Set(['captures', 'jwt', 'notAfter', 'subjectAltName'])
+const CALLER_GROUPS = new Set(['captures', 'jwt', 'notAfter', 'proof', 'subjectAltName'])
 
 /** Groups the declared attributes by what they describe. Absent attributes are left out; a group without present ones is empty. */
 export function engineInputOf({ spiffeId, tenant, attributes }: EngineRequest): EngineInput {

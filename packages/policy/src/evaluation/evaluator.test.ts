@@ -67,6 +67,7 @@ class Trace {
         grant: 'public',
         denied: null,
         behalf: null,
+        proof: null,
         altNames: null,
       },
       ...more,

@@ -60,6 +60,7 @@ function ruleOf(more: Partial<CompiledRule> = {}): CompiledRule {
       grant: 'anyAuthenticated',
       denied: null,
       behalf: null,
+      proof: null,
       altNames: null,
     },
     ...more,
@@ -155,7 +156,14 @@ describe('an explanation', () => {
     const matcher = { matches: fails, toString: () => 'broken' } as unknown as SpiffeIdMatcher
     const entries = { matcher, others: [matcher], entries: [matcher] }
     const unreadable = ruleOf({
-      description: { place: PLACE, grant: entries, denied: null, behalf: null, altNames: null },
+      description: {
+        place: PLACE,
+        grant: entries,
+        denied: null,
+        behalf: null,
+        proof: null,
+        altNames: null,
+      },
     })
     for (const rule of [thrown, unreadable]) {
       expect(await imagined([rule])).toMatchObject(failed)

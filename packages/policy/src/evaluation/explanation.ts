@@ -30,7 +30,7 @@ export interface Explanation {
 
 /** One requirement of a rule. */
 export interface Finding {
-  /** `tenant`, `deny[0]`, `allow[2]`, `onBehalfOf`, `subjectAltName`, `where[0]`, `engines[0]`. */
+  /** `tenant`, `deny[0]`, `allow[2]`, `onBehalfOf`, `proof`, `subjectAltName`, `where[0]`, `engines[0]`. */
   readonly check: string
   /** The entry of the list, what a condition reads, or the name of an engine. */
   readonly what: string

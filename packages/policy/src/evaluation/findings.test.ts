@@ -51,6 +51,7 @@ function ruleOf(
       grant: 'anyAuthenticated',
       denied: null,
       behalf: null,
+      proof: null,
       altNames: null,
       ...description,
     },

@@ -106,15 +106,16 @@ function outcomeOf(
   return matches ? 'matches' : 'does-not-match'
 }
 
-/** `subjectAltName`, `where[0]`, `engines[1]`, in this order. */
+/** `proof`, `subjectAltName`, `where[0]`, `engines[1]`, in this order. */
 function placeOf(requirements: readonly Requirement[], position: number): string {
-  const list = listOf(requirements[position]!)
-  if (list === 'subjectAltName') return list
+  const requirement = requirements[position]!
+  if (requirement.key !== undefined) return requirement.key
+  const list = listOf(requirement)
   const before = requirements.slice(0, position).filter((other) => listOf(other) === list)
   return `${list}[${before.length}]`
 }
 
-function listOf({ engine, key }: Requirement): 'subjectAltName' | 'where' | 'engines' {
+function listOf({ engine, key }: Requirement): string {
   return key ?? (engine === null ? 'where' : 'engines')
 }
 

@@ -9,7 +9,7 @@ import { describeRoute, type PolicyTest } from '../document/document.ts'
 import type { Policy } from '../document/policy.ts'
 import { Evaluator } from './evaluator.ts'
 import { hypotheticalWithoutEngines, isOfRequest } from './methods.ts'
-import { describeChain, thinkUp } from './think-up.ts'
+import { describeStated, thinkUp } from './think-up.ts'
 
 const rehearsal = new Evaluator(hypotheticalWithoutEngines)
 
@@ -32,7 +32,7 @@ export async function runTests(policy: Policy, routes: RuleTable, rules: RuleSet
       throw new PolicyError('policy-test-failed', `${place}: ${describeRoute(route)} ${what}`)
     }
     if (test.chain !== undefined && !routes.hasChains) fail('has a chain, and calls carry none')
-    const who = `${as ?? 'nobody'}${describeChain(test)}`
+    const who = `${as ?? 'nobody'}${describeStated(test)}`
     if (other !== undefined) fail(`as ${who}: expected ${expect}, got ${other}`)
     const unread = unreadAttribute(test, tested)
     if (unread !== undefined) fail(`reads no attribute "${describeName(unread)}"`)

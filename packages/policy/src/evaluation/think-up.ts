@@ -1,29 +1,32 @@
 import { SpiffeId, SubjectAltNames } from '@fastify-spiffe/spiffe'
 import type { CallChain, Caller } from '../call.ts'
-import type { StatedAltNames } from '../document/alt-names.ts'
 import type { StatedCall, StatedChain } from '../document/stated-call.ts'
 import { HypotheticalCall } from '../hypothetical-call.ts'
 
 /** Makes a call of what is said of it. Its proofs are assumed to be valid. */
 export function thinkUp(
   spiffeId: SpiffeId | null,
-  { subjectAltName, chain, attributes }: StatedCall,
+  stated: StatedCall,
   method: string,
 ): HypotheticalCall {
+  const { chain, attributes } = stated
   return new HypotheticalCall(
-    spiffeId && callerOf(spiffeId, subjectAltName),
+    spiffeId && callerOf(spiffeId, stated),
     chain === undefined ? null : chainOf(chain),
     { ...attributes, method },
   )
 }
 
-/** Somebody of whom the SPIFFE ID is given, and names of its certificate beside it. */
-function callerOf(spiffeId: SpiffeId, { dns = [], ip = [] }: StatedAltNames = {}): Caller {
+/** Somebody of whom the SPIFFE ID is given, and names of its certificate beside it, or that it has a token. */
+function callerOf(spiffeId: SpiffeId, { proof, subjectAltName }: StatedCall): Caller {
+  const common = { spiffeId, notAfter: Infinity }
+  if (proof === 'jwt-svid') return { ...common, proof, serialNumber: null, fingerprint256: null }
+  const { dns = [], ip = [] } = subjectAltName ?? {}
   return {
-    spiffeId,
+    ...common,
+    proof: 'x509-svid',
     serialNumber: '',
     fingerprint256: '',
-    notAfter: Infinity,
     subjectAltNames: SubjectAltNames.from({ dns, ip, uri: [spiffeId.toString()] }),
   }
 }
@@ -37,8 +40,9 @@ function chainOf({ origin, via = [], evidence = 'signed' }: StatedChain): CallCh
   }
 }
 
-/** On whose behalf a call is made, for people: ` on behalf of spiffe://…, via spiffe://…`; empty where the caller acts for itself. */
-export function describeChain({ chain }: StatedCall): string {
+/** By which proof and on whose behalf a call is made, for people: ` by jwt-svid`, ` on behalf of spiffe://…, via spiffe://…`; empty for a certificate of its own. */
+export function describeStated({ proof, chain }: StatedCall): string {
+  if (proof === 'jwt-svid') return ' by jwt-svid'
   if (chain === undefined) return ''
   const { origin, via = [], evidence } = chain
   const between = via.length === 0 ? '' : `, via ${via.join(', ')}`

@@ -31,6 +31,7 @@ const FIELDS = [
   'onBehalfOf',
   'via',
   'evidence',
+  'proof',
   'subjectAltName',
   'tenant',
   'where',

@@ -14,6 +14,7 @@ const COLUMNS: readonly Column[] = [
   { header: 'who may', cell: ({ allow }) => lines(allow) },
   { header: 'who may not', cell: ({ deny }) => lines(deny) },
   { header: 'on behalf of', cell: behalfCell, isOptional: true },
+  { header: 'proven by', cell: ({ proof = [] }) => lines(proof), isOptional: true },
   { header: 'names of the certificate', cell: altNamesCell, isOptional: true },
   { header: 'of tenant', cell: ({ tenant }) => (tenant === null ? '' : code(tenant)) },
   { header: 'where', cell: whereCell },
@@ -21,7 +22,7 @@ const COLUMNS: readonly Column[] = [
   { header: 'mode', cell: ({ mode }) => mode },
 ]
 
-/** A route table as a Markdown table. What no route demands, on whose behalf and names of certificates, has no column. */
+/** A route table as a Markdown table. What no route demands, on whose behalf, proofs and names of certificates, has no column. */
 export function toMarkdown({ routes }: RouteTable): string {
   const columns = COLUMNS.filter(
     ({ cell, isOptional }) => isOptional !== true || routes.some((row) => cell(row) !== ''),

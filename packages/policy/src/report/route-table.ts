@@ -1,3 +1,4 @@
+import type { CallerProof } from '../call.ts'
 import type { AltNameRule } from '../principals/alt-names.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { RuleTable, RuledRoute } from '../rules/rule-table.ts'
@@ -24,6 +25,8 @@ export interface RouteRow {
   readonly via?: readonly string[]
   /** How good the proof of the origin must be; absent where the rule does not say on whose behalf. */
   readonly evidence?: 'signed' | 'forwarded'
+  /** How the caller must be proven; absent where the rule does not say. */
+  readonly proof?: readonly CallerProof[]
   /** Names that the certificate of the caller must have; absent where the rule demands none. */
   readonly subjectAltName?: readonly AltNameRule[]
   /** Where the request names the tenant that the caller has to be of; `null`: the rule does not compare. */
@@ -68,6 +71,7 @@ function rowOf({ method, url, rule }: RuledRoute): readonly RouteRow[] {
       allow: granted(description.grant),
       deny: description.denied?.entries.map(String) ?? [],
       ...behalfColumns(description.behalf),
+      ...(description.proof !== null && { proof: description.proof.accepted }),
       ...(description.altNames !== null && { subjectAltName: description.altNames.demands }),
       tenant: tenant?.source.name ?? null,
       where: requirements.flatMap(conditionRow),

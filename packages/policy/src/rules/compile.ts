@@ -3,8 +3,10 @@ import type { CallChain } from '../call.ts'
 import type { RequirementContext, RequirementLocation } from './requirement-options.ts'
 import { compileAltNames, type CompiledAltNames } from '../principals/alt-names.ts'
 import { altNameRequirement } from './alt-name-requirement.ts'
+import { compileProof, type CompiledProof } from '../principals/proof.ts'
 import { compileCondition } from './condition-requirement.ts'
 import { compileEngineUse } from './engine-requirement.ts'
+import { proofRequirement } from './proof-requirement.ts'
 import type { Requirement } from './requirement.ts'
 import { compileRouteTenant, type RouteTenant, type TenantContext } from './route-tenant.ts'
 import { type CompiledCallers, compileCallers, union } from '../principals/callers.ts'
@@ -50,6 +52,7 @@ export interface RuleDescription {
   readonly grant: Grant
   readonly denied: CompiledCallers | null
   readonly behalf: CompiledBehalf | null
+  readonly proof: CompiledProof | null
   readonly altNames: CompiledAltNames | null
 }
 
@@ -65,6 +68,7 @@ const KEYS = [
   'roles',
   'deny',
   ...BEHALF_KEYS,
+  'proof',
   'subjectAltName',
   'anyAuthenticated',
   'public',
@@ -87,6 +91,7 @@ export function compileRule({ rule, enclosing }: Resolution, context: RuleContex
   const enforcedEnclosing = enclosing.filter(isEnforced)
   const denied = compileDenied([rule, ...enforcedEnclosing])
   const behalf = compileBehalf(place, given, context.reader)
+  const proof = compileProof(place, given)
   const altNames = compileAltNames(place, given, grant)
   const ruled = withSubject(context, behalf)
   return {
@@ -97,12 +102,13 @@ export function compileRule({ rule, enclosing }: Resolution, context: RuleContex
       ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
       : null,
     requirements: [
+      ...(proof === null ? [] : [proofRequirement(proof)]),
       ...(altNames === null ? [] : [altNameRequirement(altNames)]),
       ...compileRequirements(place, given, grant, ruled),
     ],
     mode,
     isEnforcedFor: mode === 'enforce' ? () => true : namedBy(compileDenied(enforcedEnclosing)),
-    description: { place, grant, denied, behalf, altNames },
+    description: { place, grant, denied, behalf, proof, altNames },
   }
 }
 

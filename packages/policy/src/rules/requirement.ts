@@ -10,7 +10,7 @@ export interface Requirement {
   /** The engine's name; `null` for a condition. */
   readonly engine: string | null
   /** The key of the rule under which it stands, where that is neither `where` nor `engines`. */
-  readonly key?: 'subjectAltName'
+  readonly key?: 'proof' | 'subjectAltName'
   /** A demand for people; a comparison as JSON; `null` for a condition in code. */
   readonly text: string | null
   /** What it reads of the call. */
