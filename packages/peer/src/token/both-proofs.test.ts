@@ -34,20 +34,23 @@ interface Setting {
 
 /** What a service with certificates says to one request: who called, and by which proof. */
 async function answerTo({ jwt, svid, token }: Setting) {
-  const lines: { code?: string; spiffeId?: string }[] = []
+  const lines: { msg: string; code?: string; spiffeId?: string }[] = []
   const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
   await using app = Fastify({
     ...spiffeServer(source, { clientCertificate: 'optional' }),
     logger: { level: 'info', stream },
   })
   await app.register(peer, { jwt: { audience: AUDIENCE, source: issuer, ...jwt } })
-  app.get('/', ({ spiffeId, peer: caller }) => `${String(spiffeId)} ${caller?.proof ?? 'none'}`)
+  app.get('/', ({ spiffeId, peer: caller, log }) => {
+    log.info('handled')
+    return `${String(spiffeId)} ${caller?.proof ?? 'none'}`
+  })
   const socket = await dial(await listen(app), svid)
   const headers = token === null ? {} : { authorization: `Bearer ${token}` }
   const { status, body, headers: answered } = await ask(socket, '/', headers)
   socket.destroy()
   const code = lines.find((line) => line.code !== undefined)?.code
-  const named = lines.at(-1)?.spiffeId
+  const named = lines.find(({ msg }) => msg === 'handled')?.spiffeId
   return { status, code, named, body: status === 200 ? body : answered['www-authenticate'] }
 }
 
