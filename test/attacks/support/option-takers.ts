@@ -6,7 +6,6 @@ import { cerbos } from '@fastify-spiffe/policy/cerbos'
 import { DeviceList, deviceTrust } from '@fastify-spiffe/policy/devices'
 import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
 import { GrpcServer, SvidChannel } from '@fastify-spiffe/grpc'
-import { jwtClaims } from '@fastify-spiffe/policy/jwt'
 import { opa } from '@fastify-spiffe/policy/opa'
 import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
 import { redisBus } from '@fastify-spiffe/policy/redis'
@@ -18,6 +17,7 @@ import { connect, createSvidServer, createSvidTlsServer, SvidAgent } from '@fast
 import { parseEndpointAddress, WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { fastifySpiffe } from 'fastify-spiffe'
+import { BUNDLE_READERS, JWT_TAKERS } from './token-takers.ts'
 import { AGENT, ENDPOINT, ENGINE, HTTP_LAYER, LIST, POOL, SERVER } from './option-names.ts'
 
 type Options = Record<string, unknown>
@@ -128,26 +128,7 @@ export const TAKERS: readonly (readonly [string, Make, Options, readonly string[
   ['cedar', cedar, { policies: 'permit(principal, action, resource);' }, ['schema']],
   ['cedar', cedar, { policies: 'x' }, MANY('request', 'entities', 'v8CrashGuard')],
   ['registered engines', (engine) => withAuthz({ engines: [engine] }), {}, MANY(...ENGINE, 'cost')],
-  [
-    'jwtClaims',
-    jwtClaims,
-    {
-      issuer: 'https://issuer.example.org',
-      audience: 'orders',
-      algorithms: ['ES256'],
-      jwks: { url: 'https://issuer.example.org/keys' },
-    },
-    MANY(
-      'issuer',
-      'audience',
-      'algorithms',
-      'jwks',
-      'header',
-      'required',
-      'maxTokenBytes',
-      'clock',
-    ),
-  ],
+  ...JWT_TAKERS,
   ['deviceTrust', deviceTrust, {}, MANY('secret', 'trusted', 'blocked', 'header')],
   [
     'DeviceList',
@@ -285,6 +266,7 @@ export const READERS: readonly (readonly [string, Make])[] = [
     'X509Svid.fromDer',
     (options) => spiffe.X509Svid.fromDer({ certificates: options, privateKey: options }),
   ],
+  ...BUNDLE_READERS,
   ['RevocationList.fromPem', (options) => spiffe.RevocationList.fromPem(options)],
   ['RevocationList.fromDer', (options) => spiffe.RevocationList.fromDer(options)],
   ['splitCertificates', (options) => spiffe.splitCertificates(options)],

@@ -18,6 +18,14 @@ const [header = '', claims = '', signature = ''] = good.split('.')
 const { publicKey, privateKey } = keyPairOf('P-256/one')
 const rsa = keyPairOf('RSA2048/one')
 
+test('a header is good only as it was written, however many others there were before', async () => {
+  for (let index = 0; index < 300; index++) {
+    const token = tokenOf({ header: { alg: 'ES256', kid: `${index}` } })
+    expect(await verdictOn(token)).toBe(index === 1 ? 'accepted' : 'unknown-key')
+  }
+  expect(await verdictOn(good)).toBe('accepted')
+})
+
 test('the token that the attacks begin with is accepted', async () => {
   expect(await verdictOn(good)).toBe('accepted')
 })

@@ -10,9 +10,16 @@ export interface CompactJwt {
   readonly claims: JsonObject
 }
 
+/** Both in base64url. */
+export interface CompactParts {
+  readonly header: string
+  readonly claims: string
+}
+
 /** RFC 7515 §3.1, §7.1: three parts in base64url, without padding. */
 const COMPACT = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/
-const MAX_DEPTH = 32
+const LIMITS = { maxDepth: 32, hidesKeys: true }
+const BEYOND_ASCII = /[\u0080-\u00ff]/
 /** RFC 4648 §3.5: digits whose last two, or four, bits are zero; they belong to no octet. */
 const [ENDS_WITH_TWO_BITS, ENDS_WITH_FOUR_BITS] = ['AEIMQUYcgkosw048', 'AQgw']
 
@@ -22,28 +29,44 @@ const [ENDS_WITH_TWO_BITS, ENDS_WITH_FOUR_BITS] = ['AEIMQUYcgkosw048', 'AQgw']
  * the header or in the claims (RFC 7519 §4: duplicate names are rejected, or the last one counts).
  */
 export function readCompactJwt(token: string): CompactJwt | string {
+  const parts = splitCompactJwt(token)
+  if (typeof parts === 'string') return parts
+  const [header, claims] = [readPart(parts.header), readPart(parts.claims)]
+  if (typeof header === 'string') return `the header ${header}`
+  if (typeof claims === 'string') return `the part with the claims ${claims}`
+  return { header, claims }
+}
+
+/** The parts of a JWT before they are decoded, or what is wrong with their form. The signature is exact base64url. */
+export function splitCompactJwt(token: string): CompactParts | string {
   const [, header, claims, signature] = COMPACT.exec(token) ?? []
   if (header === undefined || claims === undefined || signature === undefined) {
     return 'it is not a JWT in compact serialization'
   }
-  if (!isExact(signature)) return 'the signature is not exact base64url'
-  const [readHeader, readClaims] = [objectIn(header), objectIn(claims)]
-  if (typeof readHeader === 'string') return `the header ${readHeader}`
-  if (typeof readClaims === 'string') return `the part with the claims ${readClaims}`
-  return { header: readHeader, claims: readClaims }
+  return isExact(signature) ? { header, claims } : 'the signature is not exact base64url'
 }
 
-function objectIn(part: string): JsonObject | string {
+/** The object that a part holds, or what is wrong with it, as the end of a sentence. */
+export function readPart(part: string): JsonObject | string {
   if (!isExact(part)) return 'is not exact base64url'
-  const octets = Buffer.from(part, 'base64url')
-  if (!isUtf8(octets)) return 'is not UTF-8'
+  const text = textIn(part)
+  if (text === null) return 'is not UTF-8'
   try {
-    const value = parseJson(octets.toString(), { maxDepth: MAX_DEPTH, hidesKeys: true })
+    const value = parseJson(text, LIMITS)
     return isObject(value) ? value : 'is not a JSON object'
   } catch (error) {
     if (error instanceof SpiffeError) return `is refused: ${error.message}`
     throw error
   }
+}
+
+/** `null` for what is not UTF-8. */
+function textIn(part: string): string | null {
+  const octets = Buffer.from(part, 'base64url')
+  // Nearly all tokens are ASCII, and found to be so in a tenth of the time.
+  const text = octets.toString('latin1')
+  if (!BEYOND_ASCII.test(text)) return text
+  return isUtf8(octets) ? octets.toString() : null
 }
 
 /** Whether digits of base64url are what encoding some octets gives. */

@@ -1,4 +1,5 @@
 import { isAlgorithm, type JwtSvidAlgorithm } from './algorithms.ts'
+import { readPart } from './compact-jwt.ts'
 import { refuse, type JwtRefusal } from './refusal.ts'
 
 /** What the header of a JWT-SVID says. */
@@ -11,6 +12,29 @@ export interface TokenHeader {
 
 const MEMBERS: ReadonlySet<string> = new Set(['alg', 'kid', 'typ'])
 const TYPES: ReadonlySet<unknown> = new Set(['JWT', 'JOSE'])
+
+/** Headers that were good, by their text. */
+const known = new Map<string, TokenHeader>()
+const MAX_KNOWN = 128
+/** Of a text that is remembered. */
+const MAX_LENGTH = 256
+
+/**
+ * Reads the first part of a JWT-SVID. All tokens that a key signs have the same one: to find it again takes a tenth of
+ * the time.
+ */
+export function readHeaderPart(part: string): TokenHeader | JwtRefusal {
+  const found = known.get(part)
+  if (found !== undefined) return found
+  const object = readPart(part)
+  if (typeof object === 'string') return refuse('malformed', `the header ${object}`)
+  const header = readHeader(object)
+  if (header.ok && part.length <= MAX_LENGTH) {
+    if (known.size === MAX_KNOWN) known.clear()
+    known.set(part, Object.freeze(header))
+  }
+  return header
+}
 
 /** JWT-SVID §2: `alg`, and `kid` and `typ` if the issuer wants; nothing else. */
 export function readHeader(header: Readonly<Record<string, unknown>>): TokenHeader | JwtRefusal {

@@ -5,8 +5,8 @@ import type { JwtBundle } from '../bundle/jwt-bundle.ts'
 import type { JwtSvidAlgorithm } from './algorithms.ts'
 import { candidatesFor } from './candidates.ts'
 import { readClaims } from './claims.ts'
-import { readCompactJwt } from './compact-jwt.ts'
-import { readHeader } from './header.ts'
+import { readPart, splitCompactJwt } from './compact-jwt.ts'
+import { readHeaderPart } from './header.ts'
 import type { JwtSettings } from './options.ts'
 import { refuse } from './refusal.ts'
 import type { JwtVerification } from './verification.ts'
@@ -21,11 +21,13 @@ export async function verifyToken(
   if (token.length > settings.maxTokenBytes) {
     return refuse('too-long', `it has more than ${settings.maxTokenBytes} octets`)
   }
-  const jwt = readCompactJwt(token)
-  if (typeof jwt === 'string') return refuse('malformed', jwt)
-  const header = readHeader(jwt.header)
+  const parts = splitCompactJwt(token)
+  if (typeof parts === 'string') return refuse('malformed', parts)
+  const header = readHeaderPart(parts.header)
   if (!header.ok) return header
-  const claims = readClaims(jwt.claims, settings, settings.clock())
+  const said = readPart(parts.claims)
+  if (typeof said === 'string') return refuse('malformed', `the part with the claims ${said}`)
+  const claims = readClaims(said, settings, settings.clock())
   if (!claims.ok) return claims
   const candidates = candidatesFor(header, claims.spiffeId, bundles)
   if (!candidates.ok) return candidates
@@ -35,7 +37,7 @@ export async function verifyToken(
   }
   const { spiffeId, audience, expiresAt } = claims
   const validUntil = expiresAt + settings.clockSkewMs
-  const all = deepFrozen(jwt.claims)
+  const all = deepFrozen(said)
   const svid = { spiffeId, audience, expiresAt, validUntil, claims: all, authority }
   return Object.freeze({ ok: true, svid: Object.freeze(svid) })
 }
