@@ -151,6 +151,28 @@ describe('dev', () => {
     expect(await folders()).toEqual([])
   })
 
+  test('gives workloads of several trust domains the bundles of all', async () => {
+    const sockets = join(directory, 'federated')
+    const context = contextOf()
+    const workloads = ['--workload', '/orders', '--workload', 'spiffe://partner.test/orders']
+    const names = ['--trust-domain', 'shop.test', '--federate', 'partner.test']
+    const args = ['dev', ...names, ...workloads, '--directory', sockets]
+    const ended = runCommand(args, context)
+    await Promise.race([ended, once(context.stderr, 'Press Ctrl-C to stop.')])
+    for (const own of ['shop.test', 'partner.test']) {
+      const address = `unix://${sockets}/${own}/orders.sock`
+      expect(context.stdout.text).toContain(
+        `# spiffe://${own}/orders\nSPIFFE_ENDPOINT_SOCKET=${address}\n`,
+      )
+      await using source = await X509Source.open({ address })
+      expect(source.svid?.spiffeId.toString()).toBe(`spiffe://${own}/orders`)
+      const known = Array.from(source.bundles, ({ trustDomain }) => trustDomain.name)
+      expect(new Set(known)).toEqual(new Set(['shop.test', 'partner.test']))
+    }
+    context.signals.emit('SIGTERM')
+    expect(await ended).toEqual({ exitCode: 0, mustExit: false })
+  })
+
   test('does not run in production', async () => {
     using _ = withEnvironment({ NODE_ENV: 'production' })
     const { code, out, error } = await run(['dev'])
@@ -359,6 +381,12 @@ describe('the command line', () => {
     [['dev', '--workload', '/acme/../web'], 'spiffe://example.org/acme/../web'],
     [['dev', '--workload', 'spiffe://example.org'], 'spiffe://example.org'],
     [['dev', '--workload', 'spiffe://other.org/web'], 'spiffe://other.org/web'],
+    [['dev', '--federate', 'example.org'], 'example.org'],
+    [['dev', '--federate', 'Other.org'], '"O"'],
+    [['dev', '--federate', '..'], '..'],
+    [['dev', '--federate', 'other.org'], '--workload spiffe://other.org/'],
+    [['dev', '--federate', 'other.org', '--federate', 'other.org'], 'other.org'],
+    [['table', 'a.js', '--federate', 'other.org'], "'--federate'"],
     [['dev', '--svid-ttl', '1 hour'], "'1 hour'"],
     [['dev', '--svid-ttl', '0s'], "'0s'"],
     [['dev', '--svid-ttl', '9000h'], "'9000h'"],

@@ -7,6 +7,8 @@ import { UsageError } from './usage.ts'
 export interface DevCommand {
   readonly name: 'dev'
   readonly trustDomain: TrustDomain
+  /** The other trust domains, each with an authority of its own. */
+  readonly federated: readonly TrustDomain[]
   readonly workloads: readonly SpiffeId[]
   /** Where to create the sockets; `undefined`: in a temporary folder. */
   readonly directory: string | undefined
@@ -45,7 +47,7 @@ const FORMATS = ['json', 'markdown', 'openapi'] as const
 
 /** The options of each command. */
 const OPTIONS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['dev', ['trust-domain', 'workload', 'directory', 'svid-ttl']],
+  ['dev', ['trust-domain', 'federate', 'workload', 'directory', 'svid-ttl']],
   ['table', ['export', ...FORMATS]],
   ['table-diff', ['json']],
 ])
@@ -75,6 +77,7 @@ function parsed(args: readonly string[]) {
       allowPositionals: true,
       options: {
         'trust-domain': { type: 'string' },
+        federate: { type: 'string', multiple: true },
         workload: { type: 'string', multiple: true },
         directory: { type: 'string' },
         'svid-ttl': { type: 'string' },
@@ -95,14 +98,37 @@ function readDev(values: Values, rest: readonly string[]): DevCommand {
   assertNone('dev', rest)
   const { workload = ['/acme/orders', '/acme/web'], directory } = values
   const trustDomain = understood(() => TrustDomain.parse(values['trust-domain'] ?? 'example.org'))
-  const workloads = workload.map((text) => understood(() => workloadId(trustDomain, text)))
+  const federated = readFederated(values, trustDomain)
+  const known = [trustDomain, ...federated]
+  const workloads = workload.map((text) => understood(() => workloadId(known, text)))
+  for (const { name } of federated) {
+    if (workloads.some((id) => id.trustDomain.name === name)) continue
+    throw new UsageError(`no workload of ${name}: add --workload spiffe://${name}/...`)
+  }
   return {
     name: 'dev',
     trustDomain,
+    federated,
     workloads: [...new Map(workloads.map((id) => [id.toString(), id])).values()],
     directory,
     svidTtlMs: parseDuration(values['svid-ttl'] ?? '1h'),
   }
+}
+
+function readFederated({ federate = [] }: Values, own: TrustDomain): readonly TrustDomain[] {
+  const names = new Set([own.name])
+  // Their names are those of folders.
+  const dots =
+    federate.length === 0 ? undefined : [own.name, ...federate].find((n) => /^\.+$/.test(n))
+  if (dots !== undefined) throw new UsageError(`${dots} cannot be federated here`)
+  return federate.map((text) => {
+    const trustDomain = understood(() => TrustDomain.parse(text))
+    if (names.has(trustDomain.name)) {
+      throw new UsageError(`${trustDomain.name} is one of the trust domains already`)
+    }
+    names.add(trustDomain.name)
+    return trustDomain
+  })
 }
 
 function readTable(values: Values, [module, ...rest]: readonly string[]): TableCommand {
@@ -128,13 +154,13 @@ function assertNone(name: string, rest: readonly string[]): void {
   if (rest.length > 0) throw new UsageError(`'${name}' takes no argument '${rest.join(' ')}'`)
 }
 
-function workloadId(trustDomain: TrustDomain, text: string): SpiffeId {
-  const id = SpiffeId.parse(text.startsWith('/') ? trustDomain.id.toString() + text : text)
+/** @param known the own trust domain first: a path is one in it */
+function workloadId(known: readonly TrustDomain[], text: string): SpiffeId {
+  const id = SpiffeId.parse(text.startsWith('/') ? `${String(known[0]?.id)}${text}` : text)
   if (id.path === '') throw new UsageError(`a workload has a path: ${id.toString()} has none`)
-  if (!id.trustDomain.equals(trustDomain)) {
-    throw new UsageError(`${id.toString()} is not in the trust domain ${trustDomain.name}`)
-  }
-  return id
+  if (known.some((trustDomain) => id.trustDomain.equals(trustDomain))) return id
+  const names = known.map(({ name }) => name).join(' or ')
+  throw new UsageError(`${id.toString()} is not in the trust domain ${names}`)
 }
 
 function understood<T>(read: () => T): T {

@@ -8,6 +8,8 @@ For each workload it serves the Workload API on a Unix socket, and prints its ad
 as SPIFFE_ENDPOINT_SOCKET. SVIDs are replaced at half of their life. Ctrl-C ends it.
 
   --trust-domain NAME   the trust domain (default: example.org)
+  --federate NAME       another trust domain, with an authority of its own; all of them
+                        federate with each other; may be given several times
   --workload PATH       a workload, such as /acme/web, or its whole SPIFFE ID; may be given
                         several times (default: /acme/orders and /acme/web)
   --directory DIR       where the sockets go (default: a temporary folder)
