@@ -147,6 +147,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'chain-headers.ts',
       'options.ts',
       'connector.ts',
+      'fail-request.ts',
       'origin-pool.ts',
       'origin-pools.ts',
       'bound-fetch.ts',

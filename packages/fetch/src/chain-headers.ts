@@ -23,12 +23,12 @@ export function audienceOf(server: object): string {
  * Adds headers to those of a request, in whatever notation of undici these are.
  * @throws {@link FetchError} `invalid-option` when the request has one of them already
  */
-export function withHeaders(given: Headers, added: object): string[] {
+export function withHeaders(given: Headers, added: object, option = 'chainHeaders'): string[] {
   const lines = linesOf(given)
   const names = new Set(Object.keys(added).map((name) => name.toLowerCase()))
   const twice = lines.find((text, index) => index % 2 === 0 && names.has(text.toLowerCase()))
   if (twice !== undefined) {
-    throw new FetchError('invalid-option', `chainHeaders adds the header ${twice}: do not give it`)
+    throw new FetchError('invalid-option', `${option} adds the header ${twice}: do not give it`)
   }
   return [...lines, ...linesOfEntries(Object.entries(added))]
 }

@@ -1,7 +1,9 @@
 import type { SetTimer, X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { MAX_TIMER_MS, OptionReader, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+import type { OutgoingTokens } from '@fastify-spiffe/tls'
 import {
   assertConnectorOptions,
+  BearerTokens,
   connectorOptionNames,
   readServer,
   type Connector,
@@ -42,6 +44,11 @@ export interface DispatcherOptions extends ConnectorOptions {
    */
   readonly chainHeaders?: ChainHeadersFor
   /**
+   * Presents a JWT-SVID to the origins that it names, and to no other one that a redirect leads to. The token is asked for when a
+   * request is dispatched; a request without its token is not sent, and fails with `TlsError` `no-token`. Default: none.
+   */
+  readonly jwt?: OutgoingTokens
+  /**
    * How long requests may go on that run while their server's proof ends, or while the own SVID is withdrawn, in ms.
    * Default 10,000.
    */
@@ -68,6 +75,8 @@ export interface Settings {
   readonly chainHeaders: ChainHeadersFor | undefined
   /** The SPIFFE ID of the server, with `chainHeaders`. */
   readonly audience?: string | undefined
+  /** `null`: no request carries a token. */
+  readonly tokens: BearerTokens | null
   readonly graceMs: number
   readonly rotationGraceMs: number
   readonly pool: PoolOptions
@@ -79,6 +88,7 @@ export interface Settings {
 const OWN_OPTIONS = [
   'http2',
   'chainHeaders',
+  'jwt',
   'graceMs',
   'rotationGraceMs',
   'pool',
@@ -113,7 +123,7 @@ export function readOptions(options: DispatcherOptions): Settings {
     reader.refuse('createDispatcher', options, 'must be given its options')
   }
   reader.assertKnown('createDispatcher', options, [...connectorOptionNames, ...OWN_OPTIONS])
-  const { http2, chainHeaders, graceMs, rotationGraceMs, ...others } = options
+  const { http2, chainHeaders, jwt, graceMs, rotationGraceMs, ...others } = options
   const { pool, undici, setTimer, ...connection } = others
   assertConnectorOptions(connection)
   const server = readServer(connection.server)
@@ -124,6 +134,7 @@ export function readOptions(options: DispatcherOptions): Settings {
     presentsSvid: connection.clientCertificate !== 'none',
     http2: reader.asBoolean('http2', http2, false),
     chainHeaders: chainHeaders && reader.asFunction('chainHeaders', chainHeaders, chainHeaders),
+    tokens: jwt === undefined ? null : new BearerTokens(jwt),
     graceMs: reader.asDuration('graceMs', graceMs, { ...duration, defaultValue: 10_000 }),
     rotationGraceMs: reader.asDuration('rotationGraceMs', rotationGraceMs, {
       ...duration,

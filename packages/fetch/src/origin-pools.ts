@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { withHeaders } from './chain-headers.ts'
 import { notHttps } from './connector.ts'
 import { FetchError } from './errors.ts'
+import { failRequest } from './fail-request.ts'
 import type { Settings } from './options.ts'
 import { OriginPool, type Material, type Staleness } from './origin-pool.ts'
 
@@ -49,7 +50,37 @@ export class OriginPools {
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (this.#isClosed || this.#family.isClosed) throw closed()
     const given = this.#withChain(options)
-    const key = String(options.origin)
+    const authorization = this.#authorizationFor(String(options.origin))
+    if (authorization === undefined) return this.#send(given, handler)
+    void this.#sendWith(authorization, given, handler)
+    return true
+  }
+
+  /** `undefined`: a request to this origin carries no token. */
+  #authorizationFor(origin: string): Promise<string> | undefined {
+    const { tokens } = this.#settings
+    if (tokens === null || !URL.canParse(origin)) return undefined
+    const audience = tokens.audienceFor(new URL(origin).origin)
+    return audience === undefined ? undefined : tokens.authorizationFor(audience)
+  }
+
+  async #sendWith(
+    pending: Promise<string>,
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): Promise<void> {
+    try {
+      const authorization = await pending
+      if (this.#isClosed || this.#family.isClosed) throw closed()
+      const headers = withHeaders(options.headers, { authorization }, 'jwt')
+      this.#send({ ...options, headers }, handler)
+    } catch (error) {
+      failRequest(handler, error)
+    }
+  }
+
+  #send(given: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const key = String(given.origin)
     const { pool, isIdle } = this.#poolFor(key)
     const accepted = pool.dispatch(given, handler)
     // Undici has refused the request: nothing would end this pool.

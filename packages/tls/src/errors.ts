@@ -17,6 +17,8 @@ export type TlsErrorCode =
   | 'peer-already-bound'
   /** The test kit was used in production, or on a real connection. */
   | 'test-kit-refused'
+  /** A request needs a token, and `jwt.tokens` gave none; `cause` is its error, if there is one. The request was not sent. */
+  | 'no-token'
   /** The TLS connection failed; `cause` is the error of Node, if there is one. */
   | 'connect-failed'
   /** No verified connection within `timeoutMs`. */

@@ -9,6 +9,8 @@ export {
   readServer,
 } from './client/connect-options.ts'
 export type { Connector, ConnectorOptions } from './client/connect-options.ts'
+export { authorizationFrom, BearerTokens, readProvider } from './client/bearer-tokens.ts'
+export type { ProvideToken } from './client/bearer-tokens.ts'
 export { dial } from './client/dial.ts'
 export { connectFailure } from './client/handshake.ts'
 export { observedTlsOptions, tlsOptionNames } from './client/tls-options.ts'

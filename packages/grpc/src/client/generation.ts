@@ -4,6 +4,7 @@ import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 import { type ConnectionPeer, isCurrent, type TlsError } from '@fastify-spiffe/tls'
 import { credentialsOf } from './channel-credentials.ts'
 import type { ChannelSettings } from './options.ts'
+import { withTokens } from './token-credentials.ts'
 
 /** A call that runs, as far as it can be cancelled. */
 export interface Cancellable {
@@ -47,7 +48,7 @@ export class Generation {
     }
     this.channel = new Channel(
       settings.target,
-      credentialsOf(settings.tls, listener),
+      withTokens(credentialsOf(settings.tls, listener), settings.jwt),
       settings.grpc,
     )
     if (settings.maxConnectionAgeMs === Infinity) return

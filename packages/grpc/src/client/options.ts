@@ -8,8 +8,8 @@ import {
   toMatcher,
 } from '@fastify-spiffe/spiffe'
 import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
-import type { TlsOptionsOptions } from '@fastify-spiffe/tls'
-import { tlsOptionNames } from '@fastify-spiffe/tls/internal'
+import type { TlsOptionsOptions, TokenProvider } from '@fastify-spiffe/tls'
+import { type ProvideToken, readProvider, tlsOptionNames } from '@fastify-spiffe/tls/internal'
 import { GrpcError } from '../errors.ts'
 import { reader } from '../option-reader.ts'
 
@@ -28,6 +28,11 @@ export interface SvidChannelOptions extends Omit<TlsOptionsOptions, 'server'> {
    * it throws is not sent: it fails with FAILED_PRECONDITION, and the error as `cause`. Default: none is sent.
    */
   readonly chainHeaders?: (audience: string) => object
+  /**
+   * Presents a JWT-SVID for `audience` with each call, as metadata `authorization`. It is asked for when the server of the call has
+   * proven itself. A call without its token is not sent: it fails with UNAUTHENTICATED. Default: none.
+   */
+  readonly jwt?: { readonly audience: string; readonly tokens: TokenProvider }
   /**
    * The age at which a connection is replaced, in ms. Its calls may go on for `graceMs`; then they are cancelled with the
    * status UNAVAILABLE, so that streams which never end are opened again, with the SVID of then. Default `Infinity`.
@@ -53,6 +58,8 @@ export interface ChannelSettings {
   readonly tls: TlsOptionsOptions
   /** `null`: none is sent. */
   readonly chainHeaders: (() => object) | null
+  /** `null`: calls carry no token. */
+  readonly jwt: { readonly audience: string; readonly provide: ProvideToken } | null
   readonly maxConnectionAgeMs: number
   readonly graceMs: number
   readonly grpc: ChannelOptions
@@ -64,6 +71,7 @@ const NAMES: readonly string[] = [
   ...tlsOptionNames,
   'target',
   'chainHeaders',
+  'jwt',
   'maxConnectionAgeMs',
   'graceMs',
   'grpc',
@@ -81,13 +89,14 @@ const NO_NAME = 'server.invalid'
 export function readChannelOptions(options: SvidChannelOptions): ChannelSettings {
   reader.assertKnown('SvidChannel', options, NAMES)
   const { target, grpc, setTimer, maxConnectionAgeMs, graceMs, ...others } = options
-  const { server, chainHeaders, ...tls } = others
+  const { server, chainHeaders, jwt, ...tls } = others
   const clock = reader.asFunction('clock', options.clock, Date.now)
   return {
     target: reader.read('target', target, undefined, isTarget, 'must be an address as gRPC has it'),
     // Checked where they are used.
     tls: { ...tls, server: readServer(server), clock },
     chainHeaders: chainHeaders === undefined ? null : readChainHeaders(chainHeaders, server),
+    jwt: jwt === undefined ? null : readJwt(jwt),
     maxConnectionAgeMs: readAge(maxConnectionAgeMs),
     graceMs: reader.asInteger('graceMs', graceMs, {
       min: 1,
@@ -123,6 +132,16 @@ function readChainHeaders(
   if (parsed.ok) return () => chainHeaders(parsed.value.toString())
   const message = 'with chainHeaders, server must be one SPIFFE ID, and no pattern or matcher'
   throw new GrpcError('invalid-option', message)
+}
+
+function readJwt(jwt: NonNullable<SvidChannelOptions['jwt']>): ChannelSettings['jwt'] {
+  if (!isObject(jwt)) reader.refuse('jwt', jwt, 'must be an object with audience and tokens')
+  reader.assertKnown('jwt', jwt, ['audience', 'tokens'])
+  const { audience, tokens } = jwt
+  if (typeof audience !== 'string' || audience === '') {
+    reader.refuse('jwt.audience', audience, 'must be a string that is not empty')
+  }
+  return { audience, provide: readProvider(tokens) }
 }
 
 function readAge(maxConnectionAgeMs: number = Infinity): number {

@@ -1,6 +1,7 @@
 import type { AgentOptions } from 'node:https'
 import { reader } from '../options.ts'
 import { connectorOptionNames, type ConnectorOptions } from './connect-options.ts'
+import type { OutgoingTokens } from './bearer-tokens.ts'
 import type { ChainHeadersFor } from './request-headers.ts'
 
 type PoolOptions = Pick<
@@ -21,6 +22,11 @@ export interface SvidAgentOptions extends ConnectorOptions, PoolOptions {
    * ID as `server`. A request whose headers cannot be made is not sent: `https.request` throws. Default: none.
    */
   readonly chainHeaders?: ChainHeadersFor
+  /**
+   * Presents a JWT-SVID to the origins that it names. Node writes the headers when a request is made: `tokens` must be a function that returns
+   * the token at once. A request without a token is not sent: `https.request` throws. Default: none.
+   */
+  readonly jwt?: OutgoingTokens
 }
 
 /** The names of all options of `SvidAgent`. */
@@ -34,6 +40,7 @@ export const agentOptionNames: ReadonlySet<string> = new Set([
   'scheduling',
   'timeout',
   'chainHeaders',
+  'jwt',
 ] satisfies (keyof SvidAgentOptions)[])
 
 const NUMERIC_OPTIONS = [

@@ -11,6 +11,7 @@ import { isCurrent } from '../peer/connection-peer.ts'
 import { assertConnectorOptions, readServer, type Connector } from './connect-options.ts'
 import { dial, presentedSvidOf, type SocketOptions, type ConnectionTarget } from './dial.ts'
 import { connectFailure, isUnproven } from './handshake.ts'
+import { BearerTokens } from './bearer-tokens.ts'
 import { doubled, requestHeaders, type RequestHeaders } from './request-headers.ts'
 import { WebPki } from './web-pki.ts'
 import { agentOptionNames, checkedPool, type SvidAgentOptions } from './agent-options.ts'
@@ -42,6 +43,7 @@ export class SvidAgent extends https.Agent {
   readonly #connector: Connector
   readonly #clock: () => number
   readonly #headers: RequestHeaders | null
+  readonly #tokens: BearerTokens | null
   readonly #failed = new WeakSet<Duplex>()
 
   /** @throws {@link TlsError} `unknown-option`, `forbidden-option`, `invalid-option` */
@@ -51,7 +53,8 @@ export class SvidAgent extends https.Agent {
     const { source, server, timeoutMs, minVersion, revocation, clock, ...others } = options
     const { clockSkewMs, allowIntermediatesOfOtherTrustDomains, clientCertificate, ...rest } =
       others
-    const { chainHeaders, ...pool } = rest
+    const { chainHeaders, jwt, ...pool } = rest
+    const tokens = jwt === undefined ? null : new BearerTokens(jwt)
     const headers = requestHeaders(readServer(server), chainHeaders)
     // A resumed session would carry no proof.
     super({ ...checkedPool(pool), maxCachedSessions: 0 })
@@ -70,21 +73,39 @@ export class SvidAgent extends https.Agent {
     }
     this.#clock = clock ?? Date.now
     this.#headers = headers
+    this.#tokens = tokens
     // Before Node's own listener, which gives the socket to a waiting request or to the pool.
     this.prependListener('free', (socket: Duplex) => {
       if (!this.#isReusable(socket)) socket.destroy()
     })
   }
 
-  /** @throws {@link TlsError} `invalid-option` for a request that has a header of `chainHeaders` already */
-  addRequest(request: ClientRequest, options: object): void {
+  /** @throws {@link TlsError} `invalid-option` for a request that has a header of `chainHeaders` or `jwt` already; `no-token` */
+  addRequest(request: ClientRequest, options: RequestOptions): void {
     // First: a request whose headers cannot be made opens no connection.
     for (const [name, value] of this.#headers?.() ?? []) {
       if (request.hasHeader(name)) throw doubled(name)
       request.setHeader(name, value)
     }
+    this.#presentToken(request, options)
     this.#dropStale()
     addRequest.call(this, request, options)
+  }
+
+  /** By where the connection goes, and not by the header `Host`. */
+  #presentToken(request: ClientRequest, { host, port }: RequestOptions): void {
+    if (this.#tokens === null) return
+    const name = host?.includes(':') === true ? `[${host}]` : (host ?? 'localhost')
+    const origin = `https://${name}:${String(port ?? 443)}`
+    const audience = URL.canParse(origin)
+      ? this.#tokens.audienceFor(new URL(origin).origin)
+      : undefined
+    if (audience === undefined) return
+    if (request.hasHeader('authorization')) {
+      const message = 'jwt adds the header authorization: do not give it'
+      throw new TlsError('invalid-option', message)
+    }
+    request.setHeader('authorization', this.#tokens.authorizationNow(audience))
   }
 
   /**
