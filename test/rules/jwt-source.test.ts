@@ -356,6 +356,28 @@ describe('FetchJWTSVID', () => {
     expect(await held.fetchJwtSvid(ORDERS)).toBe(fresh)
   })
 
+  test('a token of an authority that has left the bundle is not given out, though the agent keeps it', async () => {
+    const held = await open()
+    await authority.jwt.rotateAuthority()
+    await update(held, bundles(authority))
+    const minute = 60
+    const seconds = Math.floor(Date.now() / 1000)
+    const claims = { iat: seconds - minute, exp: seconds + minute }
+    const kept = authority.jwt.mint(WEB, { ...ORDERS, claims, header: { kid: 'gone' } })
+    const asking = fetched(held, [entry(WEB, { svid: kept })])
+    await expect(asking).rejects.toEqual(failing('untrusted-svid'))
+    // One that is younger than the bundle may be of an authority that is yet to come.
+    const young = { iat: seconds + 30, exp: seconds + minute }
+    const svid = authority.jwt.mint(WEB, {
+      audience: 'ledger',
+      claims: young,
+      header: { kid: 'new' },
+    })
+    const given = await fetched(held, [entry(WEB, { svid })], { audience: 'ledger' })
+    expect(given.keyId).toBe('new')
+    await authority.jwt.removeAuthority()
+  })
+
   test('a source that is closed ends all waits with its code, and gives out nothing', async () => {
     const held = await open()
     await fetched(held, [entry(WEB)])

@@ -28,7 +28,8 @@ import { CodedError } from '@fastify-spiffe/spiffe/internal'
  * - `not-yet-valid`: an SVID is good in all but its time, or the time of its issuers. It waits, and is
  *   used when its time has come; the rest of its message counts at once.
  * - `key-mismatch`: a private key does not belong to its SVID.
- * - `untrusted-svid`: an SVID does not verify against the bundle that came with it.
+ * - `untrusted-svid`: an SVID does not verify against the bundle that came with it; a JWT-SVID is of an authority that has
+ *   left the bundle.
  * - `invalid-bundle`: a bundle is malformed, or its name is not a trust domain.
  * - `invalid-revocation-list`: a revocation list is malformed, of an unsupported kind, or not
  *   signed by a known authority.

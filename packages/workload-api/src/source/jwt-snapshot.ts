@@ -8,6 +8,8 @@ import { keepEqual } from './keep-equal.ts'
 export interface JwtSnapshot {
   readonly state: SourceState
   readonly bundles: BundleSet<JwtBundle>
+  /** When they came, in milliseconds since the epoch. */
+  readonly receivedAt: number
   /** Why the source is not `ready`, as far as that is known. */
   readonly error: WorkloadApiError | null
 }
@@ -16,19 +18,24 @@ export interface JwtSnapshot {
 export const JWT_STARTING: JwtSnapshot = Object.freeze({
   state: 'starting',
   bundles: BundleSet.of<JwtBundle>(),
+  receivedAt: -Infinity,
   error: null,
 })
 
 /** A good message replaces everything that was held (Workload API §4: a message is a complete state). */
-export function acceptBundles(held: JwtSnapshot, bundles: BundleSet<JwtBundle>): JwtSnapshot {
-  return { state: 'ready', bundles: keepEqual(held.bundles, bundles), error: null }
+export function acceptBundles(
+  held: JwtSnapshot,
+  bundles: BundleSet<JwtBundle>,
+  receivedAt: number,
+): JwtSnapshot {
+  return { state: 'ready', bundles: keepEqual(held.bundles, bundles), receivedAt, error: null }
 }
 
 /** After a discarded message or an ended stream, the bundles stay, but they may be old. */
 export function interruptBundles(held: JwtSnapshot, error: WorkloadApiError | null): JwtSnapshot {
   // Workload API §6.2.2: after PermissionDenied the redacted bundles are not used any more.
   if (error?.code === 'no-identity') {
-    return { state: 'denied', bundles: JWT_STARTING.bundles, error }
+    return { ...JWT_STARTING, state: 'denied', error }
   }
   const state = held.state === 'ready' ? 'stale' : held.state
   return { ...held, state, error: error ?? held.error }
@@ -43,4 +50,19 @@ export function hasLeft(
     const authority = keyId === undefined ? undefined : before.get(trustDomain)?.find(keyId)
     return authority !== undefined && after.get(trustDomain)?.has(authority) !== true
   }
+}
+
+/**
+ * Whether the authority that signed an own token has left the bundle: the token is older than the bundle, which does not
+ * have it. Agents keep tokens, and may give one that no peer accepts any more. One that is younger may be of an authority
+ * that is yet to come.
+ */
+export function isOfGoneAuthority(
+  { spiffeId, keyId, issuedAt }: JwtSvid,
+  { bundles, receivedAt }: JwtSnapshot,
+): boolean {
+  const bundle = bundles.get(spiffeId.trustDomain)
+  if (bundle === undefined || keyId === undefined || issuedAt === undefined) return false
+  // `iat` is in whole seconds.
+  return bundle.find(keyId) === undefined && issuedAt + 1_000 < receivedAt
 }

@@ -35,7 +35,13 @@ import {
 } from './jwt-events.ts'
 import { readJwtSourceOptions } from './jwt-options.ts'
 import type { JwtSourceOptions } from './jwt-options.ts'
-import { JWT_STARTING, acceptBundles, hasLeft, interruptBundles } from './jwt-snapshot.ts'
+import {
+  JWT_STARTING,
+  acceptBundles,
+  hasLeft,
+  interruptBundles,
+  isOfGoneAuthority,
+} from './jwt-snapshot.ts'
 import type { JwtSnapshot } from './jwt-snapshot.ts'
 import { Problems } from './problems.ts'
 
@@ -217,7 +223,7 @@ export class JwtSource implements JwtMaterialSource {
   #handle(event: WatchEvent<BundleSet<JwtBundle>>): void {
     if (event.type === 'message') {
       for (const problem of event.message.problems) publishJwtRejection(this.endpoint, problem)
-      this.#transition(acceptBundles(this.#held, event.message.value))
+      this.#transition(acceptBundles(this.#held, event.message.value, this.#clock()))
       return
     }
     const { error } = event
@@ -266,8 +272,9 @@ export class JwtSource implements JwtMaterialSource {
     try {
       const fetched = await fetchJwtSvids(this.#channel, request, this.#clock, scope.signal)
       for (const problem of fetched.problems) publishJwtRejection(endpoint, problem)
-      publishJwtSvids(endpoint, fetched.value)
-      return fetched.value
+      const svids = this.#withoutGone(fetched.value)
+      publishJwtSvids(endpoint, svids)
+      return svids
     } catch (error) {
       // The connection may be dead without a sign.
       if (scope.signal.aborted && !owner.aborted) this.#channel.renew()
@@ -275,5 +282,17 @@ export class JwtSource implements JwtMaterialSource {
     } finally {
       scope.release()
     }
+  }
+
+  /** As for all that is bad: the first is the default identity, and without it there is none. */
+  #withoutGone(svids: readonly JwtSvid[]): readonly JwtSvid[] {
+    const good = svids.filter((svid) => !isOfGoneAuthority(svid, this.#held))
+    if (good.length === svids.length) return svids
+    const message =
+      'the agent gave a JWT-SVID of an authority that has left the bundle; it keeps tokens, and gives a new one in time'
+    const error = new WorkloadApiError('untrusted-svid', message)
+    if (good[0] !== svids[0]) throw error
+    publishJwtRejection(this.endpoint, { part: 'svid', error })
+    return good
   }
 }
