@@ -72,8 +72,23 @@ test('the harness tells what its source holds', async () => {
       status: 'ok',
       spiffe_id: HARNESS,
       state: 'ready',
-      bundles: { 'example.org': { x509: 1 } },
+      bundles: { 'example.org': { x509: 1, jwt: 1 } },
     },
+  })
+})
+
+test('the harness fetches a token, and says whose it is', async () => {
+  const fetched = await command('/v1/jwt/fetch', { audience: ['orders'], spiffe_id: HARNESS })
+  expect(fetched).toMatchObject({ code: 200, body: { svids: [{ spiffe_id: HARNESS, hint: '' }] } })
+  const [{ token }] = (fetched['body'] as { svids: [{ token: string }] }).svids
+  const validated = await command('/v1/jwt/validate', { token, audience: 'orders' })
+  expect(validated).toMatchObject({ code: 200, body: { status: 'ok', spiffe_id: HARNESS } })
+  const refused = await command('/v1/jwt/validate', { token, audience: 'ledger' })
+  expect(refused).toMatchObject({ code: 422, body: { code: 'wrong-audience' } })
+  const stranger = { audience: ['orders'], spiffe_id: `${HARNESS}/other` }
+  expect(await command('/v1/jwt/fetch', stranger)).toMatchObject({
+    code: 422,
+    body: { status: 'rejected', code: 'no-identity' },
   })
 })
 

@@ -111,7 +111,7 @@ export const contract: readonly ConformanceCase[] = [
     rule: 'contract v1',
     run: async (stage) => {
       const { control } = await stage.start(await stage.agent())
-      const { code, body } = await control.post('/v1/jwt/fetch', { audience: ['y'] })
+      const { code, body } = await control.post('/v2/files/use', {})
       expectEqual(`${code} ${String(body['status'])}`, '501 unsupported', 'the answer')
     },
   },

@@ -4,7 +4,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import tls, { type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { watchSvids, type Svid } from './workload-api.ts'
+import { fetchTokens, watchSvids, type Svid } from './workload-api.ts'
 
 // A harness that gets wrong what can be got wrong: it presents whatever it is sent, and believes
 // whoever comes. The suite has to find all of it, or its cases prove nothing.
@@ -85,6 +85,14 @@ const control = createHttpServer((request, response) => {
       .then((body) => subjectOf((JSON.parse(body) as { token: string }).token))
       .then((spiffeId) => answer(200, { status: 'ok', spiffe_id: spiffeId }))
       .catch(() => answer(200, { status: 'ok', spiffe_id: 'somebody' }))
+    return
+  }
+  if (request.url === '/v1/jwt/fetch') {
+    text(request)
+      .then((body) => (JSON.parse(body) as { audience: string[] }).audience)
+      .then((audience) => fetchTokens(process.env['SPIFFE_ENDPOINT_SOCKET'] ?? '', audience))
+      .then((svids) => answer(200, { status: 'ok', svids }))
+      .catch((error: unknown) => answer(500, { status: 'error', message: String(error) }))
     return
   }
   if (request.url !== '/v1/x509/dial') {

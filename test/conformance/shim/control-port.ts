@@ -9,7 +9,7 @@ import { follow, refresh, stop } from './federation-part.ts'
 import { callGrpc } from './grpc-call.ts'
 import { httpGet, relay } from './http-get.ts'
 import { httpMany } from './http-many.ts'
-import { type JwtBundles, validateJwt } from './jwt-validate.ts'
+import { fetchJwt, type Jwt, validateJwt } from './jwt.ts'
 import { listen } from './listen.ts'
 import { state } from './state.ts'
 
@@ -17,7 +17,7 @@ import { state } from './state.ts'
 interface Held {
   readonly source: X509MaterialSource
   readonly federation: Federation
-  readonly jwtBundles: JwtBundles
+  readonly jwt: Jwt
 }
 
 /** Opens the port by which the suite makes the library act. */
@@ -41,8 +41,8 @@ type Command = (source: X509MaterialSource, body: never, held: Held) => Answer |
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['GET /v1/info', info],
   ['POST /v1/x509/dial', (source, body) => dial(source, addressOf(body))],
-  ['POST /v1/jwt/validate', (_source, body, { jwtBundles }) => validateJwt(jwtBundles, body)],
-  ['POST /v1/jwt/fetch', () => unsupported('JWT-SVIDs are not fetched')],
+  ['POST /v1/jwt/validate', (_source, body, { jwt }) => validateJwt(jwt, body)],
+  ['POST /v1/jwt/fetch', (_source, body, { jwt }) => fetchJwt(jwt, body)],
   ['POST /v2/http/get', httpGet],
   ['POST /v2/http/many', httpMany],
   ['POST /v2/chain/relay', relay],

@@ -1,7 +1,7 @@
 import { Federation } from '@fastify-spiffe/federation'
 import { withFallbackBundles } from '@fastify-spiffe/spiffe'
 import { X509Source } from '@fastify-spiffe/workload-api'
-import { JwtBundles } from './jwt-validate.ts'
+import { Jwt } from './jwt.ts'
 import { openControlPort } from './control-port.ts'
 import { openParts } from './parts.ts'
 import { openX509Port } from './x509-port.ts'
@@ -10,9 +10,9 @@ import { openX509Port } from './x509-port.ts'
 const workload = await X509Source.open()
 const federation = await Federation.open({ source: workload })
 const source = withFallbackBundles(workload, federation)
-const jwtBundles = new JwtBundles(federation)
+const jwt = new Jwt(federation)
 const x509Port = await openX509Port(source)
-const controlPort = await openControlPort({ source, federation, jwtBundles })
+const controlPort = await openControlPort({ source, federation, jwt })
 const partLines = await openParts(source)
 
 process.stdout.write(

@@ -1,24 +1,26 @@
 import type { Federation } from '@fastify-spiffe/federation'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { Answer } from './answer.ts'
-import type { JwtBundles } from './jwt-validate.ts'
+import type { Jwt } from './jwt.ts'
 
 interface Sources {
   readonly source: X509MaterialSource
   readonly federation: Federation
-  readonly jwtBundles: JwtBundles
+  readonly jwt: Jwt
 }
 
 /** `GET /v2/state`: what the sources hold. */
-export function state({ source, federation, jwtBundles }: Sources): Answer {
+export async function state({ source, federation, jwt }: Sources): Promise<Answer> {
   const { svid } = source
+  // Whoever has no JWT bundles has those of the federation.
+  const { jwtBundles } = await jwt.source(1_000).catch(() => federation)
   const counts = [...source.bundles].map(({ trustDomain, authorities }) => [
     trustDomain.name,
     {
       // The Workload API tells no sequence numbers.
       sequence: federation.status(trustDomain)?.sequence ?? null,
       x509: authorities.length,
-      jwt: jwtBundles.held?.get(trustDomain)?.authorities.length ?? 0,
+      jwt: jwtBundles.get(trustDomain)?.authorities.length ?? 0,
     },
   ])
   return {

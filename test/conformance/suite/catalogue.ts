@@ -11,6 +11,7 @@ import { grpcPart } from '../cases/grpc-part.ts'
 import { hardening } from '../cases/hardening.ts'
 import { httpPart } from '../cases/http-part.ts'
 import { jwtBundles } from '../cases/jwt-bundles.ts'
+import { fetchedAnswers, jwtFetch } from '../cases/jwt-fetch.ts'
 import { jwtValidation } from '../cases/jwt-validation.ts'
 import { liveConnections } from '../cases/live-connections.ts'
 import { bundles, hints } from '../cases/messages.ts'
@@ -41,6 +42,7 @@ export const parts: readonly Part[] = [
       ...federation,
       ...jwtValidation,
       ...jwtBundles,
+      ...jwtFetch,
       ...spiffeIds,
       ...hardening,
     ],
@@ -50,6 +52,7 @@ export const parts: readonly Part[] = [
     cases: [
       ...contract,
       ...addresses,
+      ...fetchedAnswers,
       ...hints,
       ...bundles,
       ...upperCase,
@@ -82,10 +85,12 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ['XF', 'federation'],
   ['JV', 'JWT-SVIDs'],
   ['JB', 'JWT bundles'],
+  ['JF', 'own JWT-SVIDs'],
   ['ID', 'SPIFFE IDs of peers, and of tokens'],
   ['HX', 'own SVIDs that are not good'],
   ['HARNESS', 'the contract itself'],
   ['ADDR', 'malformed addresses'],
+  ['FETCH', 'own JWT-SVIDs that are not good'],
   ['HINT', 'hints'],
   ['BUNDLES', 'bundles'],
   ['CASE', 'upper and lower case'],
@@ -105,7 +110,6 @@ export const groups: ReadonlyMap<string, string> = new Map([
 
 /** What is not run, and why. */
 export const leftOut: readonly (readonly [what: string, why: string])[] = [
-  ['JF', 'the library fetches no JWT-SVIDs; its harness answers 501 (HARNESS-5)'],
   [
     'JB-5 with `use` missing',
     'optional; SPIRE leaves `use` out of the JWT bundles of the Workload API, so that such keys have to count',
