@@ -135,4 +135,19 @@ export const sources: readonly Promised[] = [
     'No error shows the value of a mistaken option: no key, token, password or PEM is in a message, a cause or a property.',
     tests('test/attacks/mistaken-options.test.ts', '%s in the wrong place is in no error'),
   ),
+  promise(
+    'A bundle endpoint serves the own bundle alone, whole and in public keys, and never a lower sequence after a higher one, with a sequence file also over a restart.',
+    tests(
+      'packages/bundle-endpoint/src/plugin.test.ts',
+      'never serves a foreign bundle: neither instead of the own one nor within it',
+      'serves public keys alone, each for its use',
+    ),
+    tests(
+      'packages/bundle-endpoint/src/publisher.test.ts',
+      'grows with each change, also when the clock is set back, stands still or is broken',
+      'serves no lower sequence after a restart with a clock that was set back',
+      'without the JWT authorities that it should have: the bundle would withdraw them',
+      'from a source that is %s',
+    ),
+  ),
 ]

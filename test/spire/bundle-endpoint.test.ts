@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Authority, type MintedCa } from '@fastify-spiffe/authority'
 import { Bundle, TrustDomain } from '@fastify-spiffe/spiffe'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { X509Source } from 'fastify-spiffe'
+import { JwtSource, X509Source } from 'fastify-spiffe'
 import { SpireServer, until, Workload } from './fixture/index.ts'
 import { Http1Caller } from './support/http1-caller.ts'
 import { KeptSvidSource } from './support/kept-svid-source.ts'
@@ -25,6 +25,7 @@ let home: SpireServer
 /** It follows what we publish. */
 let follower: SpireServer
 let published: X509Source
+let jwtSource: JwtSource
 let caller: X509Source
 let bySpiffe: Publisher
 let byWeb: Publisher
@@ -48,7 +49,8 @@ beforeAll(async () => {
   const web = keep(await Workload.start({ server: home, path: '/acme/web', federatesWith }))
   published = keep(await X509Source.open({ address: publisher.address }))
   caller = keep(await X509Source.open({ address: web.address }))
-  bySpiffe = keep(await publishBySpiffe(published))
+  jwtSource = keep(await JwtSource.open({ address: publisher.address }))
+  bySpiffe = keep(await publishBySpiffe(published, jwtSource))
   byWeb = keep(await publishByWeb(published, webCa))
 })
 
@@ -85,6 +87,9 @@ test('SPIRE follows our endpoint by https_spiffe, and its workloads take callers
     return bundle.refreshHintMs === 60_000 && bundle
   })
   expect(first.x509.equals(published.bundles.get(HOME)!)).toBe(true)
+  const own = Bundle.parse(HOME, await home.bundles.show('spiffe'))
+  expect(first.jwt.authorities).toHaveLength(1)
+  expect(first.jwt.equals(own.jwt)).toBe(true)
 
   const partner = { server: follower, path: '/partner/orders', federatesWith: ['a.test'] }
   const workload = keep(await Workload.start(partner))

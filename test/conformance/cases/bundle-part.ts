@@ -1,9 +1,13 @@
 import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { askBundle, readServed, type ServedBundle } from '../driver/bundle-client.ts'
-import { HARNESS_ID } from '../driver/agent.ts'
+import { HARNESS_ID, TRUST_DOMAIN } from '../driver/agent.ts'
+import type { Harness } from '../driver/harness.ts'
 import { entry, federated } from '../driver/scripted-agent.ts'
-import { untilPresented } from '../driver/watch.ts'
-import { expectEqual, expectThat, type ConformanceCase } from '../suite/case.ts'
+import { Signer } from '../driver/signer.ts'
+import { until } from '../driver/timing.ts'
+import { TokenAgent } from '../driver/token-agent.ts'
+import { FOLLOW_MS, untilPresented } from '../driver/watch.ts'
+import { expectEqual, expectThat, Failure, type ConformanceCase } from '../suite/case.ts'
 import { FOREIGN_DOMAIN } from './peer-case.ts'
 import { renew, servingParts, type PartScene } from './part-scene.ts'
 
@@ -132,4 +136,36 @@ export const bundlePart: readonly ConformanceCase[] = [
       )
     },
   },
+  {
+    name: 'BND-6',
+    level: 'core',
+    title: 'the own JWT authorities are served with their key IDs, and each change of them',
+    rule: 'Trust Domain and Bundle §4.2.2 (42, 46)',
+    run: async (stage) => {
+      const agent = await stage.use(TokenAgent.open())
+      const [one, two, foreign] = ['one', 'two', 'foreign'].map((name) => new Signer(name))
+      agent.publish({ [TRUST_DOMAIN]: [one!], [FOREIGN_DOMAIN]: [foreign!] })
+      const harness = await stage.startParts(agent, 'bundle')
+      const before = await jwtKeys(harness)
+      expectEqual(before.keyIds, 'one', 'the JWT authorities')
+      agent.publish({ [TRUST_DOMAIN]: [one!, two!], [FOREIGN_DOMAIN]: [foreign!] })
+      const grown = await until(
+        () => jwtKeys(harness),
+        ({ keyIds }) => keyIds !== 'one',
+        FOLLOW_MS,
+        () => new Failure(`the new authority is not served after ${FOLLOW_MS} ms`),
+      )
+      expectEqual(grown.keyIds, 'one two', 'the JWT authorities')
+      expectThat(grown.sequence > before.sequence, `sequence ${grown.sequence}`)
+    },
+  },
 ]
+
+/** The key IDs of the JWT authorities that are served, and the sequence. */
+async function jwtKeys(harness: Harness): Promise<{ keyIds: string; sequence: bigint }> {
+  const { status, body } = await askBundle(harness.bundlePort)
+  expectEqual(status, 200, 'the status')
+  const { keys, sequence } = readServed(body)
+  const ids = keys.flatMap(({ use, kid }) => (use === 'jwt-svid' ? [String(kid)] : []))
+  return { keyIds: ids.toSorted().join(' '), sequence }
+}

@@ -1,6 +1,6 @@
 import { bundleEndpoint, type OwnBundleSource } from '@fastify-spiffe/bundle-endpoint'
 import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
-import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
+import type { JwtBundleSource, X509MaterialSource } from '@fastify-spiffe/spiffe'
 import Fastify from 'fastify'
 import { spiffeServer } from 'fastify-spiffe'
 
@@ -20,9 +20,13 @@ async function open(app: Listening, host: string): Promise<Publisher> {
 }
 
 /** Publishes the bundle of a source, on the SVID of that source. */
-export async function publishBySpiffe(source: X509MaterialSource): Promise<Publisher> {
+export async function publishBySpiffe(
+  source: X509MaterialSource,
+  jwtSource?: JwtBundleSource,
+): Promise<Publisher> {
   const app = Fastify(spiffeServer(source, { clientCertificate: 'optional' }))
-  await app.register(bundleEndpoint, { path: '/', refreshHintMs: 60_000 })
+  const jwt = jwtSource === undefined ? {} : { jwtSource }
+  await app.register(bundleEndpoint, { path: '/', refreshHintMs: 60_000, ...jwt })
   return await open(app, '127.0.0.1')
 }
 
