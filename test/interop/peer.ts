@@ -76,6 +76,8 @@ export interface PeerServer extends AsyncDisposable {
 }
 
 export interface TokenRole {
+  /** Whether it reaches a Workload API of Node's HTTP/2 over TCP alone: over Unix sockets its requests are refused. */
+  readonly needsTcp: boolean
   /** @param address of the Workload API, for the questions that need it */
   readonly start: (address?: string) => TokenPeer
 }

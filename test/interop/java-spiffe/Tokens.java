@@ -35,8 +35,13 @@ final class Tokens {
     try {
       return answerTo(question);
     } catch (Exception error) {
-      return Map.of("error", error.toString());
+      return Map.of("error", whole(error));
     }
+  }
+
+  /** An error with its causes. */
+  private static String whole(Throwable error) {
+    return error.getCause() == null ? error.toString() : error + ": " + whole(error.getCause());
   }
 
   private static Map<String, Object> answerTo(JsonObject question) throws Exception {

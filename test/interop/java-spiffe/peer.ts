@@ -38,6 +38,7 @@ export const javaSpiffe: Peer = {
     const classPath = `${folder}:${join(folder, '*')}`
     // Starts faster; the program is too short-lived for the second compiler.
     const command = ['java', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'Peer'] as const
-    return { version, ...sdkRoles(command, { keepsConnections: true }) }
+    // Over Unix sockets grpc-java sends a path as `:authority`, which Node refuses.
+    return { version, ...sdkRoles(command, { keepsConnections: true, needsTcp: true }) }
   },
 }

@@ -1,5 +1,6 @@
 import { SpireServer, Workload, type WorkloadOptions } from '../../spire/fixture/index.ts'
 import { Service } from '../../spire/support/service.ts'
+import { startKept, type Keep } from './kept-parts.ts'
 
 /** The SPIFFE ID of our service, and of our client. */
 export const OURS = 'spiffe://a.test/acme/orders'
@@ -31,23 +32,11 @@ export interface Scene extends AsyncDisposable {
  * Starts `a.test`, `b.test` and `c.test`. The first and the last know each other. `b.test` knows `a.test` and is not known
  * to it: its workloads accept those of `a.test`, so that whoever refuses is the other end.
  */
-export async function startScene(): Promise<Scene> {
-  const started: AsyncDisposable[] = []
-  const keep = <Part extends AsyncDisposable>(part: Part): Part => {
-    started.unshift(part)
-    return part
-  }
-  try {
-    return { ...(await start(keep)), [Symbol.asyncDispose]: () => end(started) }
-  } catch (error) {
-    await end(started)
-    throw error
-  }
+export function startScene(): Promise<Scene> {
+  return startKept(start)
 }
 
-async function start(
-  keep: <Part extends AsyncDisposable>(part: Part) => Part,
-): Promise<Omit<Scene, keyof AsyncDisposable>> {
+async function start(keep: Keep): Promise<Omit<Scene, keyof AsyncDisposable>> {
   const server = async (trustDomain: string): Promise<SpireServer> =>
     keep(await SpireServer.start({ trustDomain, federation: true }))
   const workload = async (options: WorkloadOptions): Promise<Workload> =>
@@ -71,8 +60,4 @@ async function start(
     service(foreign),
   ])
   return { workloads: { theirs, foreign, partner }, services: { ours, other, stranger } }
-}
-
-async function end(parts: readonly AsyncDisposable[]): Promise<void> {
-  for (const part of parts) await part[Symbol.asyncDispose]()
 }

@@ -7,12 +7,14 @@ export interface SdkOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Whether the client knows `keep`. Default: no. */
   readonly keepsConnections?: boolean
+  /** As of its {@link TokenRole}. Default: no. */
+  readonly needsTcp?: boolean
 }
 
 /** The roles of a program which is written on an SDK, and talks as `test/interop/README.md` says. */
 export function sdkRoles(
   command: Command,
-  { env = {}, keepsConnections = false }: SdkOptions = {},
+  { env = {}, keepsConnections = false, needsTcp = false }: SdkOptions = {},
 ): {
   readonly client: ClientRole
   readonly server: ServerRole
@@ -21,7 +23,7 @@ export function sdkRoles(
   return {
     client: clientRole(command, env, keepsConnections),
     server: serverRole(command, env),
-    tokens: tokenRole(command, env),
+    tokens: tokenRole(command, env, needsTcp),
   }
 }
 
@@ -63,8 +65,9 @@ function serverRole(command: Command, env: NodeJS.ProcessEnv): ServerRole {
   }
 }
 
-function tokenRole(command: Command, env: NodeJS.ProcessEnv): TokenRole {
+function tokenRole(command: Command, env: NodeJS.ProcessEnv, needsTcp: boolean): TokenRole {
   return {
+    needsTcp,
     start: (address = '') => {
       const all = { ...env, SPIFFE_ENDPOINT_SOCKET: address }
       const program = new LineProgram([...command, 'tokens'], all)
