@@ -32,7 +32,7 @@ export interface FederationOptions {
   readonly openTimeoutMs?: number
   /** The largest bundle that is read, in bytes, up to 4 MiB. Default 4 MiB. */
   readonly maxBundleBytes?: number
-  /** How many fetches may run at once, from 1 to 100. Default 8. */
+  /** How many fetches may run at once, from 1 to 100. Default 16. */
   readonly maxConcurrentFetches?: number
   /** As in `net.connect`. Default `dns.lookup`. */
   readonly lookup?: LookupFunction
@@ -124,7 +124,7 @@ function readLimits(
     maxConcurrentFetches: reader.asInteger('maxConcurrentFetches', maxConcurrentFetches, {
       min: 1,
       max: 100,
-      defaultValue: 8,
+      defaultValue: 16,
     }),
   }
 }

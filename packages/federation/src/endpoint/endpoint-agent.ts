@@ -1,4 +1,5 @@
 import https from 'node:https'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import {
   BundleSet,
   SpiffeError,
@@ -25,7 +26,7 @@ export interface AgentParts {
 export function endpointAgent(proof: EndpointProof, parts: AgentParts): https.Agent {
   if (proof.profile === 'https_web') {
     return new https.Agent({
-      ...(proof.ca !== undefined && { ca: [...proof.ca] }),
+      secureContext: webContext(proof.ca),
       // Given here, because an environment variable changes the default.
       rejectUnauthorized: true,
       maxCachedSessions: 0,
@@ -40,12 +41,38 @@ export function endpointAgent(proof: EndpointProof, parts: AgentParts): https.Ag
     throw new FetchFailure('endpoint-not-trusted', message)
   }
   return new SvidAgent({
-    source: new BundleOnlySource(bundle),
+    source: sourceOf(bundle),
     server: proof.endpointSpiffeId.toString(),
     clientCertificate: 'none',
     timeoutMs: parts.timeoutMs,
     clock: parts.clock,
   })
+}
+
+/** By their authorities: to read them takes longer than a handshake. */
+const webContexts = new Map<string, SecureContext>()
+const MAX_CONTEXTS = 100
+
+function webContext(ca: readonly string[] | undefined): SecureContext {
+  const key = ca?.join('\n') ?? ''
+  const known = webContexts.get(key)
+  if (known !== undefined) return known
+  const context = createSecureContext(ca === undefined ? {} : { ca: [...ca] })
+  const [oldest] = webContexts.keys()
+  if (webContexts.size >= MAX_CONTEXTS && oldest !== undefined) webContexts.delete(oldest)
+  webContexts.set(key, context)
+  return context
+}
+
+/** One for each bundle, so that the verifier remembers an endpoint until the bundle is another one. */
+const sources = new WeakMap<X509Bundle, BundleOnlySource>()
+
+function sourceOf(bundle: X509Bundle): BundleOnlySource {
+  const known = sources.get(bundle)
+  if (known !== undefined) return known
+  const source = new BundleOnlySource(bundle)
+  sources.set(bundle, source)
+  return source
 }
 
 /** A source that has no SVID, and one bundle, which does not change. */

@@ -177,11 +177,11 @@ export class Follower {
   }
 
   async #store(): Promise<void> {
-    const { store } = this.#parts
+    const { store, turns } = this.#parts
     const { bundle } = this.#held
     if (store === null || bundle === null || this.#isStored) return
     try {
-      await store.write(bundle)
+      await turns.run(() => store.write(bundle))
       this.#isStored = true
       this.#storeFailure = null
     } catch (cause) {
