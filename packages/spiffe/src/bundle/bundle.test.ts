@@ -99,6 +99,13 @@ describe('a SPIFFE bundle is read', () => {
     expect(parse([{ kty: 'EC', use: 'x509-svid', x5c }]).x509.authorities).toEqual([a])
   })
 
+  test('a key with a private part is ignored, whatever its use', () => {
+    const keys = [x509Jwk(a, { d: 'AAAA' }), jwtJwk('1', { d: 'AAAA' })]
+    const bundle = parse([...keys, jwtJwk('2', { use: 'wit-svid', d: 'AAAA' })])
+    expect(reasonsOf(bundle)).toEqual(['private-key', 'private-key', 'private-key'])
+    expect(bundle.stringify()).toBe('{"keys":[]}')
+  })
+
   test('rule 42: a key for JWT-SVIDs has a kid, and one for WIT-SVIDs is kept apart', () => {
     const bundle = parse([
       jwtJwk('1'),
