@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { X509Source } from '@fastify-spiffe/workload-api'
+import { JwtSource, X509Source } from '@fastify-spiffe/workload-api'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parseCommand } from './command.ts'
 import { runCommand } from './run.ts'
@@ -123,6 +123,9 @@ describe('dev', () => {
       expect(`# ${String(svid?.spiffeId)}`).toBe(comment)
       await source.nextUpdate()
       expect(source.svid?.equals(svid!)).toBe(false)
+      await using tokens = await JwtSource.open({ address })
+      const { spiffeId } = await tokens.fetchJwtSvid({ audience: 'orders' })
+      expect(`# ${spiffeId.toString()}`).toBe(comment)
     })
     await Promise.all(rotated)
 

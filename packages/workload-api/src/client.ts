@@ -1,18 +1,26 @@
-import type { BundleSet, JwtBundle, JwtSvid, JwtSvidRequest } from '@fastify-spiffe/spiffe'
+import type {
+  BundleSet,
+  JwtBundle,
+  JwtSvid,
+  JwtSvidRequest,
+  SpiffeId,
+} from '@fastify-spiffe/spiffe'
 
 import { Channel } from './channel/channel.ts'
 import { findEndpointAddress } from './endpoint/address.ts'
 import type { EndpointAddress } from './endpoint/address.ts'
 import { WorkloadApiError, toWorkloadApiError } from './errors.ts'
 import { JwtBundleReader } from './messages/jwt-bundles.ts'
+import type { WitSvid } from './messages/wit-svids.ts'
 import type { AgentJwtVerdict } from './messages/jwt-validation.ts'
 import { presentContext } from './messages/x509-context.ts'
 import type { X509Context } from './messages/x509-context.ts'
 import { reader } from './options.ts'
 import { fetchJwtSvids } from './tokens/fetch-jwt-svids.ts'
-import { readTokenRequest } from './tokens/token-request.ts'
+import { readSpiffeId, readTokenRequest } from './tokens/token-request.ts'
 import { askAgent } from './tokens/validate-by-agent.ts'
 import type { AgentValidationOptions } from './tokens/validate-by-agent.ts'
+import { WitProfile } from './tokens/wit-profile.ts'
 import { CallScope } from './watch/call-scope.ts'
 import { RetryPolicy } from './watch/retry-policy.ts'
 import type { BackoffOptions } from './watch/retry-policy.ts'
@@ -46,6 +54,12 @@ export interface FetchOptions {
   readonly timeoutMs?: number
 }
 
+/** Options of `fetchWitSvids`. */
+export interface WitFetchOptions extends FetchOptions {
+  /** Which identity of this workload to ask for. Default: all. */
+  readonly spiffeId?: SpiffeId | string
+}
+
 /** Options of a watch. */
 export interface ClientWatchOptions {
   /** Ends the watch, without an error. Default: none. */
@@ -70,6 +84,7 @@ export class WorkloadApiClient implements AsyncDisposable {
   readonly #options: WorkloadApiClientOptions
   readonly #clock: () => number
   readonly #closing = new AbortController()
+  readonly #wit: WitProfile
 
   /** @throws {@link WorkloadApiError} `no-endpoint`, `invalid-endpoint`, `unknown-option`, `invalid-option` */
   constructor(options: WorkloadApiClientOptions = {}) {
@@ -78,6 +93,7 @@ export class WorkloadApiClient implements AsyncDisposable {
     this.#clock = options.clock ?? Date.now
     this.#retryPolicy()
     this.#channel = new Channel(findEndpointAddress(options.address))
+    this.#wit = new WitProfile(this.#channel)
   }
 
   get address(): EndpointAddress {
@@ -127,15 +143,9 @@ export class WorkloadApiClient implements AsyncDisposable {
    */
   async fetchJwtSvids(request: Omit<JwtSvidRequest, 'hint'>): Promise<readonly JwtSvid[]> {
     const wanted = readTokenRequest(request)
-    const { signal, timeoutMs = 30_000 } = request
-    const scope = new CallScope({ signal, owner: this.#closing.signal, timeoutMs })
-    try {
-      return (await fetchJwtSvids(this.#channel, wanted, this.#clock, scope.signal)).value
-    } catch (error) {
-      throw toWorkloadApiError(error)
-    } finally {
-      scope.release()
-    }
+    return this.#inScope(request, undefined, async ({ signal }) => {
+      return (await fetchJwtSvids(this.#channel, wanted, this.#clock, signal)).value
+    })
   }
 
   /**
@@ -164,6 +174,26 @@ export class WorkloadApiClient implements AsyncDisposable {
     return askAgent(this.#channel, this.#closing.signal, token, options)
   }
 
+  /**
+   * Fetches WIT-SVIDs, an incubating kind that is bound to a key: of the identity that is named, or of all. One call.
+   * An endpoint that does not have them, such as SPIRE's today, is asked once, and the answer is remembered.
+   * @throws {@link WorkloadApiError} `unimplemented`, or as `fetchX509Context`
+   */
+  fetchWitSvids(options: WitFetchOptions = {}): Promise<readonly WitSvid[]> {
+    return this.#inScope(options, ['spiffeId', 'signal', 'timeoutMs'], (scope) =>
+      this.#wit.fetchSvids(readSpiffeId(options.spiffeId)?.toString() ?? '', scope),
+    )
+  }
+
+  /**
+   * Fetches the bundles for WIT-SVIDs: JSON Web Key Sets as they came, by the name of their trust domain. As
+   * {@link fetchWitSvids}.
+   * @throws {@link WorkloadApiError} `unimplemented`, or as `fetchX509Context`
+   */
+  fetchWitBundles(options: FetchOptions = {}): Promise<ReadonlyMap<string, string>> {
+    return this.#inScope(options, ['signal', 'timeoutMs'], (scope) => this.#wit.fetchBundles(scope))
+  }
+
   /** Ends all calls with `closed`, and the connection with them. Safe to call twice. */
   async close(): Promise<void> {
     this.#closing.abort(new WorkloadApiError('closed', 'the client is closed'))
@@ -178,6 +208,24 @@ export class WorkloadApiClient implements AsyncDisposable {
     receiveX509Contexts(this.#channel, this.#clock, signal)
 
   readonly #openX509Bundles: Open<BundleSet> = (signal) => receiveX509Bundles(this.#channel, signal)
+
+  /** Makes a call that ends with the signal of the caller, the time, or the client. */
+  async #inScope<T>(
+    options: FetchOptions,
+    known: readonly string[] | undefined,
+    call: (scope: CallScope) => Promise<T>,
+  ): Promise<T> {
+    if (known !== undefined) reader.assertKnown('a fetch', options, known)
+    const { signal, timeoutMs = 30_000 } = options
+    const scope = new CallScope({ signal, owner: this.#closing.signal, timeoutMs })
+    try {
+      return await call(scope)
+    } catch (error) {
+      throw toWorkloadApiError(error)
+    } finally {
+      scope.release()
+    }
+  }
 
   #openJwtBundles(): Open<BundleSet<JwtBundle>> {
     const bundles = new JwtBundleReader()

@@ -1,11 +1,17 @@
 export { WorkloadApiClient } from './client.ts'
-export type { ClientWatchOptions, FetchOptions, WorkloadApiClientOptions } from './client.ts'
+export type {
+  ClientWatchOptions,
+  FetchOptions,
+  WitFetchOptions,
+  WorkloadApiClientOptions,
+} from './client.ts'
 export { parseEndpointAddress } from './endpoint/address.ts'
 export type { EndpointAddress } from './endpoint/address.ts'
 export { WorkloadApiError } from './errors.ts'
 export type { WorkloadApiErrorCode } from './errors.ts'
 export type { AgentJwtVerdict } from './messages/jwt-validation.ts'
 export { LIMITS } from './messages/limits.ts'
+export type { WitSvid } from './messages/wit-svids.ts'
 export type { X509Context } from './messages/x509-context.ts'
 export type {
   BundleUpdatedEvent,

@@ -165,6 +165,8 @@ export class ScriptedAgent implements AsyncDisposable {
       FetchJWTSVID: unary('FetchJWTSVID'),
       FetchJWTBundles: streaming('FetchJWTBundles'),
       ValidateJWTSVID: unary('ValidateJWTSVID'),
+      FetchWITSVID: streaming('FetchWITSVID'),
+      FetchWITBundles: streaming('FetchWITBundles'),
     }
   }
 

@@ -24,6 +24,16 @@ export const DESCRIPTOR: { readonly nested: Readonly<Record<string, object>> } =
           requestType: 'ValidateJWTSVIDRequest',
           responseType: 'ValidateJWTSVIDResponse',
         },
+        FetchWITSVID: {
+          requestType: 'WITSVIDRequest',
+          responseType: 'WITSVIDResponse',
+          responseStream: true,
+        },
+        FetchWITBundles: {
+          requestType: 'WITBundlesRequest',
+          responseType: 'WITBundlesResponse',
+          responseStream: true,
+        },
       },
     },
     X509SVIDRequest: { fields: {} },
@@ -75,6 +85,18 @@ export const DESCRIPTOR: { readonly nested: Readonly<Record<string, object>> } =
         claims: { type: 'google.protobuf.Struct', id: 2 },
       },
     },
+    WITSVIDRequest: { fields: { spiffe_id: { type: 'string', id: 1 } } },
+    WITSVIDResponse: { fields: { svids: { rule: 'repeated', type: 'WITSVID', id: 1 } } },
+    WITSVID: {
+      fields: {
+        spiffe_id: { type: 'string', id: 1 },
+        wit_svid: { type: 'string', id: 2 },
+        wit_svid_key: { type: 'string', id: 3 },
+        hint: { type: 'string', id: 4 },
+      },
+    },
+    WITBundlesRequest: { fields: {} },
+    WITBundlesResponse: { fields: { bundles: { keyType: 'string', type: 'string', id: 1 } } },
     google: {
       nested: {
         protobuf: {

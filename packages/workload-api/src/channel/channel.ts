@@ -52,14 +52,18 @@ export class Channel {
    * @throws the signal's reason, or {@link WorkloadApiError}: `timeout` when the channel was renewed
    *   meanwhile, or what any other status means
    */
-  async *receive(method: Method, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  async *receive(
+    method: Method,
+    signal: AbortSignal,
+    request: object = {},
+  ): AsyncGenerator<Buffer, void> {
     signal.throwIfAborted()
     const renewal = this.#renewal.signal
     const call = this.#client.makeServerStreamRequest<object, Buffer>(
       method.path,
       method.requestSerialize,
       (message) => message,
-      {},
+      request,
       new Metadata(),
     )
     // A cancelled call emits an error too, after the last listener has gone.

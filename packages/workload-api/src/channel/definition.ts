@@ -12,6 +12,8 @@ export type MethodName =
   | 'FetchJWTSVID'
   | 'FetchJWTBundles'
   | 'ValidateJWTSVID'
+  | 'FetchWITSVID'
+  | 'FetchWITBundles'
 
 let service: ServiceDefinition | undefined
 

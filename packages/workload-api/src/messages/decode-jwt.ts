@@ -8,6 +8,15 @@ export interface RawJwtSvid {
   readonly hint: string
 }
 
+/** `WITSVID`, as it came. */
+export interface RawWitSvid {
+  readonly spiffeId: string
+  readonly witSvid: string
+  /** A private key as JSON Web Key. */
+  readonly witSvidKey: string
+  readonly hint: string
+}
+
 /** `ValidateJWTSVIDResponse`, as it came. */
 export interface RawValidation {
   readonly spiffeId: string
@@ -42,4 +51,29 @@ export function decodeJwtBundlesResponse(
 export function decodeValidation(message: Buffer, decode: Decode): RawValidation {
   const { spiffeId, claims } = decodeFields(message, decode)
   return { spiffeId: text(spiffeId), claims: claims ?? null }
+}
+
+/** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */
+export function decodeWitSvidResponse(message: Buffer, decode: Decode): readonly RawWitSvid[] {
+  return list(decodeFields(message, decode)['svids']).map((value) => {
+    const fields = record(value)
+    return {
+      spiffeId: text(fields['spiffeId']),
+      witSvid: text(fields['witSvid']),
+      witSvidKey: text(fields['witSvidKey']),
+      hint: text(fields['hint']),
+    }
+  })
+}
+
+/**
+ * JSON Web Key Sets, by the SPIFFE ID of their trust domain.
+ * @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded`
+ */
+export function decodeWitBundlesResponse(
+  message: Buffer,
+  decode: Decode,
+): ReadonlyMap<string, string> {
+  const bundles = record(decodeFields(message, decode)['bundles'])
+  return new Map(Object.entries(bundles).map(([name, jwks]) => [name, text(jwks)]))
 }

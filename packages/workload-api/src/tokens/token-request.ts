@@ -18,7 +18,7 @@ export function readTokenRequest(request: JwtSvidRequest): TokenRequest {
   const names = new Set(readAudience(reader, audience))
   return {
     audience: [...names].toSorted(),
-    spiffeId: spiffeId === undefined ? undefined : readId(spiffeId),
+    spiffeId: readSpiffeId(spiffeId),
   }
 }
 
@@ -29,8 +29,9 @@ export function chooseByHint(svids: readonly JwtSvid[], hint: string | undefined
   throw new WorkloadApiError('no-match', 'no JWT-SVID of this workload has the hint')
 }
 
-function readId(given: SpiffeId | string): SpiffeId {
-  if (given instanceof SpiffeId) return given
+/** @throws {@link WorkloadApiError} `invalid-option` */
+export function readSpiffeId(given: SpiffeId | string | undefined): SpiffeId | undefined {
+  if (given === undefined || given instanceof SpiffeId) return given
   try {
     return SpiffeId.parse(given)
   } catch (cause) {
