@@ -40,6 +40,14 @@ export function describeRecipes({ fileOf, portsOf, world }: Running): void {
       const [orders, admin] = await portsOf(path, 'Two ports with the same identity')
       expect(await statuses(orders!, '/', ['/acme/web', '/ops/shell'])).toEqual([200, 403])
       expect(await statuses(admin!, '/', ['/acme/web', '/ops/shell'])).toEqual([403, 200])
+
+      const [, bundles] = await portsOf(path, 'A bundle endpoint beside a service')
+      const { status, headers, body } = await world().call(bundles!, '/', { as: null })
+      expect([status, headers['content-type']]).toEqual([200, 'application/json'])
+      expect(JSON.parse(body).keys.map(({ use }: { use: string }) => use)).toEqual([
+        'x509-svid',
+        'jwt-svid',
+      ])
     })
 
     test('end a service that is told to, and its process with it', async () => {
