@@ -71,6 +71,20 @@ test('a ledger is read on behalf of the one caller that its rule names, and both
   ])
 }, 30_000)
 
+test('a service behind a gateway that ends TLS is called with tokens of another trust domain, as long as that is federated', async () => {
+  await using running = new NodeProcess(example('gateway/dist/main.js'))
+  const { code, out, error } = await running.end()
+  expect({ code, error }).toEqual({ code: 0, error: '' })
+  expect(out.split('\n')).toEqual([
+    expect.stringMatching(/ 200 .*"caller":"spiffe:\/\/partner\.test\/billing","proof":"jwt-svid"/),
+    expect.stringMatching(/another service: +401 /),
+    expect.stringMatching(/without one: +403 /),
+    expect.stringMatching(/not good for: +403 /),
+    expect.stringMatching(/no longer federated: +401 /),
+    '',
+  ])
+}, 30_000)
+
 /** The statuses of the calls that the example prints. */
 const statuses = (text = ''): unknown => text.match(/(?<=\} +)\d{3}(?= |$)/gm)
 

@@ -2,9 +2,10 @@ import { Client, type ServiceDefinition, type ServiceError, type StatusObject } 
 import { createGrpcClient, healthDefinition, SvidChannel } from '@fastify-spiffe/grpc'
 import { TlsError } from '@fastify-spiffe/tls'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
-import { rejected, unsupported, type Answer } from './answer.ts'
+import { rejected, type Answer } from './answer.ts'
 import { identityDefinition, type Text } from './grpc-service.ts'
 import { codeOf, matcherOf, type ServerNotation } from './outgoing.ts'
+import { ownTokens } from './tokens.ts'
 
 /** The body of `POST /v2/grpc/call`. */
 interface GrpcCall {
@@ -28,9 +29,11 @@ const definitions: ServiceDefinition = { ...identityDefinition, Check: healthDef
 
 /** Calls a method of a server, and answers with its status and messages. */
 export async function callGrpc(source: X509MaterialSource, call: GrpcCall): Promise<Answer> {
-  if (call.audience !== undefined) return unsupported('JWT-SVIDs are not supported')
   const target = call.address
-  const client = createGrpcClient(Client, { target, source, server: matcherOf(call.server) })
+  const { audience } = call
+  const jwt = audience === undefined ? {} : { jwt: { audience, tokens: ownTokens } }
+  const server = matcherOf(call.server)
+  const client = createGrpcClient(Client, { target, source, server, ...jwt })
   try {
     const { code, values, cause } = await outcomeOf(client, call)
     if (cause instanceof TlsError) {

@@ -1,5 +1,5 @@
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
-import { unsupported, type Answer } from './answer.ts'
+import type { Answer } from './answer.ts'
 import { relayed, type IncomingChain } from './chain-relay.ts'
 import { observePeers, failure, withDispatcher, type OutgoingCall } from './outgoing.ts'
 
@@ -12,7 +12,6 @@ interface GetCall extends OutgoingCall, IncomingChain {
 
 /** `POST /v2/http/get`: one request, with a client of its own. */
 export async function httpGet(source: X509MaterialSource, call: GetCall): Promise<Answer> {
-  if (call.audience !== undefined) return unsupported('JWT-SVIDs are not supported')
   if (call.onBehalfOfCurrent === true) return relay(source, call)
   return send(source, call)
 }

@@ -4,23 +4,39 @@ import { peer } from '@fastify-spiffe/peer'
 import { matchAny } from '@fastify-spiffe/spiffe'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
-import Fastify, { type FastifyRequest } from 'fastify'
+import type { Jwt } from './jwt.ts'
+import Fastify, { type FastifyInstance, type FastifyRequest, type RawServerBase } from 'fastify'
 
 /** Opens the part `http`: Fastify with the three plugins, over HTTP/2 and HTTP/1.1. */
-export async function openHttpPart(source: X509MaterialSource): Promise<number> {
+export async function openHttpPart(source: X509MaterialSource, jwt: Jwt): Promise<number> {
+  const tokens = await jwt.held(1000)
   // Optional, so that a caller without an identity gets its 401.
   const options = { http2: true, allowHTTP1: true, clientCertificate: 'optional' } as const
   const app = Fastify(spiffeServer(source, options))
-  const tenant = process.env['HARNESS_TENANT']
   await app.register(svid, { source })
-  await app.register(peer)
+  await app.register(peer, { jwt: { audience: audience(), source: tokens } })
+  await serve(app, source)
+  return listenOn(app)
+}
+
+/** The audience of tokens. */
+export function audience(): string {
+  return process.env['HARNESS_AUDIENCE'] ?? 'harness'
+}
+
+/** Adds the rules and the routes, which are the same whatever the proof. */
+export async function serve<Server extends RawServerBase>(
+  app: FastifyInstance<Server>,
+  source: X509MaterialSource,
+): Promise<void> {
+  const tenant = process.env['HARNESS_TENANT']
   await app.register(chain, { source })
   await app.register(authz, tenant === undefined ? {} : { tenant })
 
   const config: { spiffe: RouteRule } = { spiffe: callers() }
   app.get('/whoami', { config }, whoami)
-  // An X.509-SVID is the only proof that there is.
-  app.get('/x509-only', { config }, whoami)
+  const certified: { spiffe: RouteRule } = { spiffe: { ...callers(), proof: 'x509-svid' } }
+  app.get('/x509-only', { config: certified }, whoami)
   const root = process.env['HARNESS_ACTOR_ROOT']
   if (root !== undefined) app.get('/chain', { config: { spiffe: onBehalfOf(root) } }, whoami)
   const open: { spiffe: RouteRule } = {
@@ -28,7 +44,12 @@ export async function openHttpPart(source: X509MaterialSource): Promise<number> 
   }
   app.get('/public', { config: open }, () => 'ok')
   app.get('/hang', { config }, (_request, reply) => void reply.hijack())
+}
 
+/** Listens on a free port, and returns it. */
+export async function listenOn<Server extends RawServerBase>(
+  app: FastifyInstance<Server>,
+): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 })
   const address = app.server.address()
   if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')

@@ -1,5 +1,11 @@
-import { SpiffeError, withFallbackJwtBundles, type JwtBundleSource } from '@fastify-spiffe/spiffe'
-import { verifyJwtSvid } from '@fastify-spiffe/spiffe/jwt-svid'
+import {
+  BundleSet,
+  SpiffeError,
+  withFallbackJwtBundles,
+  type JwtBundle,
+  type JwtBundleSource,
+} from '@fastify-spiffe/spiffe'
+import { verifyJwtSvid, type JwtBundleHolder } from '@fastify-spiffe/spiffe/jwt-svid'
 import { JwtSource, WorkloadApiClient, WorkloadApiError } from '@fastify-spiffe/workload-api'
 import { failed, rejected, type Answer } from './answer.ts'
 
@@ -32,6 +38,22 @@ export class Jwt {
     const opened = await Promise.race([this.#opening, late])
     if (opened === undefined) throw new Error('no JWT bundles have come')
     return opened
+  }
+
+  /** What has the bundles of each moment: none before the first have come, for which it waits so long at most. */
+  async held(waitMs: number): Promise<JwtBundleHolder> {
+    let source: JwtBundleSource | undefined
+    const opening = this.source(OPEN_MS).then((opened) => (source = opened))
+    await Promise.race([
+      opening.catch(report),
+      new Promise((resolve) => setTimeout(resolve, waitMs).unref()),
+    ])
+    const none = BundleSet.of<JwtBundle>()
+    return {
+      get jwtBundles() {
+        return source?.jwtBundles ?? none
+      },
+    }
   }
 
   async #open(): Promise<JwtBundleSource> {

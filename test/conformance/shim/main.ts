@@ -13,7 +13,7 @@ const source = withFallbackBundles(workload, federation)
 const jwt = new Jwt(federation)
 const x509Port = await openX509Port(source)
 const controlPort = await openControlPort({ source, federation, jwt })
-const partLines = await openParts(source)
+const partLines = await openParts(source, jwt)
 
 process.stdout.write(
   [

@@ -5,6 +5,7 @@ import { peerOf, TlsError, type ConnectionPeer } from '@fastify-spiffe/tls'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { failed, rejected, type Answer } from './answer.ts'
 import { isRefusal } from './dial.ts'
+import { ownTokens } from './tokens.ts'
 
 /** How the suite says which server it means. */
 export interface ServerNotation {
@@ -18,6 +19,8 @@ export interface OutgoingCall {
   readonly url: string
   readonly server: ServerNotation
   readonly http2?: boolean
+  /** Presents a JWT-SVID for it. */
+  readonly audience?: string
 }
 
 export function matcherOf({ id, trustDomain, any }: ServerNotation): MatcherInput {
@@ -30,10 +33,12 @@ export function matcherOf({ id, trustDomain, any }: ServerNotation): MatcherInpu
 /** Makes a client for one command, and ends it. */
 export async function withDispatcher<T>(
   source: X509MaterialSource,
-  { server, http2 = false }: OutgoingCall,
+  { url, server, http2 = false, audience }: OutgoingCall,
   use: (dispatcher: SvidDispatcher) => Promise<T>,
 ): Promise<T> {
-  const dispatcher = createDispatcher({ source, server: matcherOf(server), http2 })
+  const audiences = audience === undefined ? {} : { [new URL(url).origin]: audience }
+  const jwt = { audiences, tokens: ownTokens }
+  const dispatcher = createDispatcher({ source, server: matcherOf(server), http2, jwt })
   try {
     return await use(dispatcher)
   } finally {
