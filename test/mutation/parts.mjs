@@ -47,6 +47,7 @@ const INTEGRATION = 'packages/authz/dist/integration'
 /** The quick ones first. */
 const DECIDING_TESTS = [
   'packages/policy/dist/evaluation',
+  'packages/policy/dist/principals',
   'packages/policy/dist/rules',
   'packages/policy/dist/decision-point',
   'test/dist/policy-adapter',
@@ -67,6 +68,9 @@ const DECIDING_TESTS = [
     'policy',
   ].map((name) => `${INTEGRATION}/${name}.test.js`),
   'packages/authz/dist/authz.test.js',
+  ...['chain-audit', 'chain-rules', 'jwt-callers', 'san-rules'].map(
+    (name) => `test/dist/authz/${name}.test.js`,
+  ),
 ]
 
 const CACHE_TESTS = [
@@ -131,6 +135,7 @@ export const runs = {
     package: 'policy',
     mutate: [
       'packages/policy/src/evaluation/*.ts',
+      'packages/policy/src/principals/{identify,remembering}.ts',
       'packages/policy/src/rules/{compose,decision-key}.ts',
       'packages/policy/src/decision-point/decision-point.ts',
     ],
@@ -145,6 +150,7 @@ export const runs = {
     tests: [
       'packages/authz/dist/hook',
       ...['hook', 'stale-decision', 'tenants'].map((name) => `${INTEGRATION}/${name}.test.js`),
+      'test/dist/authz/jwt-callers.test.js',
     ],
     mutantsPerProcess: 0,
     testTimeoutMs: 5000,

@@ -172,6 +172,34 @@ describe('the order of an evaluation', () => {
     expect(trace.steps).toEqual([])
   })
 
+  test.each([null, deny('origin-not-allowed')])(
+    'looks, after the identity, at on whose behalf the call is made: %p',
+    (refusal) => {
+      const chain = {
+        origin: CALLER.spiffeId,
+        via: [],
+        evidence: 'signed',
+        validUntil: Infinity,
+      } as const
+      const asked: unknown[] = []
+      const trace = new Trace()
+      const rule = trace.rule({
+        behalf: (...about) => {
+          asked.push(...about)
+          return trace.note('behalf', refusal)
+        },
+        requirements: [trace.requirement(() => ALLOWED)],
+      })
+      expect(trace.decide(rule, { chain: () => chain })).toBe(refusal ?? ALLOWED)
+      expect(asked).toEqual([CALLER.spiffeId, chain])
+      const after =
+        refusal === null ? ['behalf: ok', 'decide', '0: allowed'] : [`behalf: ${refusal.reason}`]
+      expect(trace.steps).toEqual(['identify', 'behalf', ...after])
+      const unobserved = new Evaluator(trace.method({ chain: () => chain }))
+      expect(unobserved.decide(CALL, CALLER, rule)).toBe(refusal ?? ALLOWED)
+    },
+  )
+
   test.each(TIMES)('ends with the first requirement that refuses, %s', async (_, at) => {
     for (const refusing of [0, 1, 2]) {
       const trace = new Trace()

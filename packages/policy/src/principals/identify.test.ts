@@ -116,4 +116,16 @@ describe('identities that a rule has decided before', () => {
     expect(identify(idOf('/web'), null).allowed).toBe(true)
     expect(identify(null, null).reason).toBe('no-identity')
   })
+
+  test('are not remembered for a rule that is public, whose denied callers are matched each time', () => {
+    const denied = new StartsWith('/bad', true)
+    const identify = identifierOf('public', callers(denied))
+    for (let i = 0; i < 2; i++) {
+      expect(identify(idOf('/bad/web'), null).reason).toBe('denied')
+      expect(identify(idOf('/ok/web'), null).reason).toBe('public')
+      expect(identify(null, null).reason).toBe('public')
+    }
+    expect(denied.asked).toBe(4)
+    expect(identifierOf('public', null)(idOf('/bad/web'), null).reason).toBe('public')
+  })
 })
