@@ -10,10 +10,9 @@ import { javaSpiffe } from './java-spiffe/peer.ts'
 import { pySpiffe } from './py-spiffe/peer.ts'
 import { rustSpiffe } from './rust-spiffe/peer.ts'
 import { prepare } from './support/preparation.ts'
-import { startTokenScene, type TokenScene } from './support/token-scene.ts'
+import { AUDIENCE, startTokenScene, type TokenScene } from './support/token-scene.ts'
 import { OURS, PARTNER, THEIRS } from './support/scene.ts'
 
-const AUDIENCE = 'orders'
 const DEVELOPER = 'spiffe://dev.test/acme/web'
 
 let scene: TokenScene
@@ -58,18 +57,21 @@ function testOnSpire(role: TokenRole): void {
     for (const each of [theirs, partner]) await each?.[Symbol.asyncDispose]()
   })
 
-  test('fetches a token, and we accept it', async () => {
+  test('fetches a token, and we accept it, also as Bearer of a call', async () => {
     const token = tokenIn(await theirs.ask({ do: 'fetch', audience: AUDIENCE }))
 
     expect(await ourVerdict(token, scene.source.jwtBundles)).toBe(THEIRS)
     expect(await ourVerdict(token, scene.source.jwtBundles, 'billing')).toBe('wrong-audience')
     expect(await ourVerdict(spoiled(token), scene.source.jwtBundles)).toBe('bad-signature')
+    expect(await scene.service.callWith(token)).toBe(THEIRS)
+    expect(await scene.service.callWith(spoiled(token))).toBe('401')
   })
 
   test('fetches a token in a federated trust domain, and we accept it', async () => {
     const token = tokenIn(await partner.ask({ do: 'fetch', audience: AUDIENCE }))
 
     expect(await ourVerdict(token, scene.source.jwtBundles)).toBe(PARTNER)
+    expect(await scene.service.callWith(token)).toBe(PARTNER)
   })
 
   test('accepts our token, in our trust domain and in a federated one', async () => {

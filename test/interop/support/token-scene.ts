@@ -1,6 +1,10 @@
 import { JwtSource } from '@fastify-spiffe/workload-api'
 import { SpireServer, Workload, type WorkloadOptions } from '../../spire/fixture/index.ts'
 import { startKept, type Keep } from './kept-parts.ts'
+import { startTokenService, type TokenService } from './token-service.ts'
+
+/** Who the tokens are for. */
+export const AUDIENCE = 'orders'
 
 /** Workloads of two trust domains, and our source of tokens and JWT bundles at one of them. */
 export interface TokenScene extends AsyncDisposable {
@@ -8,6 +12,8 @@ export interface TokenScene extends AsyncDisposable {
   readonly workloads: Readonly<Record<'theirs' | 'partner', Workload>>
   /** Ours, as `OURS`. */
   readonly source: JwtSource
+  /** Ours, which is called with tokens for {@link AUDIENCE}. */
+  readonly service: TokenService
   /** The server of a trust domain that is foreign to the others. */
   readonly foreign: SpireServer
 }
@@ -32,5 +38,6 @@ async function start(keep: Keep): Promise<Omit<TokenScene, keyof AsyncDisposable
     workload({ server: c, path: '/acme/web', federatesWith: ['a.test'] }),
   ])
   const source = keep(await JwtSource.open({ address: orders.address }))
-  return { workloads: { theirs, partner }, source, foreign }
+  const service = keep(await startTokenService(source, AUDIENCE))
+  return { workloads: { theirs, partner }, source, service, foreign }
 }
