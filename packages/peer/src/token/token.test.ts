@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import http2 from 'node:http2'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from '@jest/globals'
@@ -245,6 +246,24 @@ describe('a token', () => {
     expect(service.written.join('')).not.toContain(token)
     expect(service.lines.find(({ reason }) => reason !== undefined)?.code).toBe('malformed-header')
   })
+})
+
+test('over HTTP/2 a token proves the caller, is refused and is taken off the request as well', async () => {
+  await using app = Fastify({ http2: true })
+  await app.register(peer, { jwt: { audience: AUDIENCE, source: issuer, allowPlaintext: true } })
+  app.get('/', ({ spiffeId, headers, raw }) => [spiffeId, headers.authorization, raw.rawHeaders])
+  const { host, port } = await listen(app)
+  const session = http2.connect(`http://${host}:${port}`)
+  const ask = async (token: string): Promise<[unknown, unknown, string]> => {
+    const stream = session.request({ ':path': '/', authorization: `Bearer ${token}` })
+    const [answer] = await once(stream, 'response')
+    return [answer[':status'], answer['www-authenticate'], await text(stream)]
+  }
+  const token = issuer.token()
+  const [status, , body] = await ask(token)
+  expect([status, body.includes(token), JSON.parse(body)[0]]).toEqual([200, false, WEB])
+  expect((await ask('x')).slice(0, 2)).toEqual([401, 'Bearer error="invalid_token"'])
+  session.close()
 })
 
 describe('the test kit', () => {
