@@ -259,11 +259,13 @@ describe('close', () => {
   test('ends fetches and waits; the bundles stay readable', async () => {
     const federation = await following()
     const wait = federation.nextUpdate().then(() => federation.nextUpdate())
+    // Attended to from the start: it rejects while `close` is still at work.
+    const ended = expect(wait).rejects.toMatchObject({ code: 'source-closed' })
     endpoint.answer = () => {}
     const running = federation.refresh(PARTNER)
     await federation.close()
     await running
-    await expect(wait).rejects.toMatchObject({ code: 'source-closed' })
+    await ended
     expect([federation.state, federation.bundles.size]).toEqual(['closed', 1])
     await expect(federation.refresh(PARTNER)).rejects.toMatchObject({ code: 'closed' })
     await expect(federation.follow(followed())).rejects.toMatchObject({ code: 'closed' })
