@@ -8,6 +8,14 @@ const TIMEOUT_MS = 3000
 const LOOK_AGAIN_MS = 10
 
 const subscribers = new Map()
+/** On Node 20, a channel that is collected can take a later one of its name along, with its subscribers. */
+const held = new Set()
+const channelOf = diagnosticsChannel.channel
+diagnosticsChannel.channel = (name) => {
+  const channel = channelOf(name)
+  if (isOurs(name)) held.add(channel)
+  return channel
+}
 count('subscribe', 1)
 count('unsubscribe', -1)
 syncBuiltinESMExports()
@@ -16,12 +24,16 @@ syncBuiltinESMExports()
 function count(name, change) {
   const original = diagnosticsChannel[name]
   diagnosticsChannel[name] = (channel, onMessage) => {
-    const isOurs = String(channel).startsWith('spiffe:')
+    diagnosticsChannel.channel(channel)
     const result = original(channel, onMessage)
-    if (isOurs && result !== false)
+    if (isOurs(channel) && result !== false)
       subscribers.set(channel, (subscribers.get(channel) ?? 0) + change)
     return result
   }
+}
+
+function isOurs(name) {
+  return String(name).startsWith('spiffe:')
 }
 
 /** What there is now: amounts, by kind and name, and values. */

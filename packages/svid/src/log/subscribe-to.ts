@@ -1,4 +1,4 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type {
   HandshakeFailedEvent,
   PeerRejectedEvent,
@@ -33,6 +33,9 @@ interface Events {
   readonly 'spiffe:peer:rejected': PeerRejectedEvent
 }
 
+/** On Node 20, a channel that is collected can take a later one of its name along, with its subscribers. */
+const held = new Map<string, Channel>()
+
 /** Ends a subscription. */
 export type Unsubscribe = () => void
 
@@ -43,6 +46,7 @@ export function subscribeTo<Name extends keyof Events>(
 ): Unsubscribe {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the documented type of the channel
   const subscriber = (event: unknown): void => listener(event as Events[Name])
+  held.set(name, channel(name))
   subscribe(name, subscriber)
   return () => void unsubscribe(name, subscriber)
 }
