@@ -1,4 +1,4 @@
-import { JwtSource } from '@fastify-spiffe/workload-api'
+import { JwtSource, X509Source } from '@fastify-spiffe/workload-api'
 import { SpireServer, Workload, type WorkloadOptions } from '../../spire/fixture/index.ts'
 import { startKept, type Keep } from './kept-parts.ts'
 import { startTokenService, type TokenService } from './token-service.ts'
@@ -37,6 +37,11 @@ async function start(keep: Keep): Promise<Omit<TokenScene, keyof AsyncDisposable
     workload({ ...here, path: '/acme/web' }),
     workload({ server: c, path: '/acme/web', federatesWith: ['a.test'] }),
   ])
+  // An agent that has not heard of an entry yet refuses to issue a token, and does not wait.
+  for (const { address } of [orders, theirs, partner]) {
+    const known = await X509Source.open({ address })
+    await known.close()
+  }
   const source = keep(await JwtSource.open({ address: orders.address }))
   const service = keep(await startTokenService(source, AUDIENCE))
   return { workloads: { theirs, partner }, source, service, foreign }
