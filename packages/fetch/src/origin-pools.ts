@@ -59,8 +59,8 @@ export class OriginPools {
   /** `undefined`: a request to this origin carries no token. */
   #authorizationFor(origin: string): Promise<string> | undefined {
     const { tokens } = this.#settings
-    if (tokens === null || !URL.canParse(origin)) return undefined
-    const audience = tokens.audienceFor(new URL(origin).origin)
+    if (tokens === null) return undefined
+    const audience = tokens.audienceFor(origin)
     return audience === undefined ? undefined : tokens.authorizationFor(audience)
   }
 

@@ -39,9 +39,9 @@ export class BearerTokens {
     this.#provide = readProvider(given.tokens)
   }
 
-  /** The audience of a request to an origin; `undefined`: it carries no token. */
-  audienceFor(origin: string): string | undefined {
-    return this.#audiences.get(origin)
+  /** The audience of a request to the origin of a URL; `undefined`: it carries no token. */
+  audienceFor(url: string): string | undefined {
+    return URL.canParse(url) ? this.#audiences.get(new URL(url).origin) : undefined
   }
 
   /**

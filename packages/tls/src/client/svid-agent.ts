@@ -96,10 +96,7 @@ export class SvidAgent extends https.Agent {
   #presentToken(request: ClientRequest, { host, port }: RequestOptions): void {
     if (this.#tokens === null) return
     const name = host?.includes(':') === true ? `[${host}]` : (host ?? 'localhost')
-    const origin = `https://${name}:${String(port ?? 443)}`
-    const audience = URL.canParse(origin)
-      ? this.#tokens.audienceFor(new URL(origin).origin)
-      : undefined
+    const audience = this.#tokens.audienceFor(`https://${name}:${String(port ?? 443)}`)
     if (audience === undefined) return
     if (request.hasHeader('authorization')) {
       const message = 'jwt adds the header authorization: do not give it'
