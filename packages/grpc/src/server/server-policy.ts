@@ -24,7 +24,7 @@ export class ServerPolicy {
   readonly #opened: OpenDecisionPoint<GrpcCall, Methods>
   /** The numbers of methods that anybody may call: to be allowed them is no access that could be lost. */
   readonly #openToAll = new Set<number>()
-  readonly #identities: ServerIdentity[] = []
+  #identity: ServerIdentity | undefined
   #started: Promise<void> | undefined
 
   private constructor(settings: ServerSettings, opened: OpenDecisionPoint<GrpcCall, Methods>) {
@@ -72,9 +72,9 @@ export class ServerPolicy {
     for (const index of this.add(service, rules)) this.#openToAll.add(index)
   }
 
-  /** Disconnects callers there who lose all access when the policy document is replaced. */
+  /** Disconnects callers there, and nowhere else, who lose all access when the policy document is replaced. */
   disconnectFrom(identity: ServerIdentity): void {
-    this.#identities.push(identity)
+    this.#identity = identity
   }
 
   tenantOf(call: HandledCall): Tenant | null {
@@ -104,9 +104,7 @@ export class ServerPolicy {
 
   onReplaced(before: RuleSet, after: RuleSet): void {
     const [former, present] = [this.#withoutOpen(before), this.#withoutOpen(after)]
-    for (const identity of this.#identities) {
-      identity.disconnectPeers(({ spiffeId }) => hasLostAllAccess(spiffeId, former, present))
-    }
+    this.#identity?.disconnectPeers(({ spiffeId }) => hasLostAllAccess(spiffeId, former, present))
     this.#warnOfUnprovable()
   }
 
