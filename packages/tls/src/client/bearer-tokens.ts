@@ -76,7 +76,8 @@ export type ProvideToken = (audience: string) => string | Promise<string>
  * @throws {@link TlsError} `no-token`
  */
 export async function authorizationFrom(provide: ProvideToken, audience: string): Promise<string> {
-  return headerOf(await withinTime(ask(provide, audience)))
+  const given = ask(provide, audience)
+  return headerOf(typeof given === 'string' ? given : await withinTime(given))
 }
 
 function ask(provide: ProvideToken, audience: string): string | Promise<string> {
@@ -94,7 +95,7 @@ function headerOf(token: unknown): string {
   throw new TlsError('no-token', 'jwt.tokens gave something that is no token')
 }
 
-async function withinTime(pending: string | Promise<string>): Promise<string> {
+async function withinTime(pending: Promise<string>): Promise<string> {
   let cancel: (() => void) | undefined
   const overdue = new Promise<null>((resolve) => {
     cancel = setUnreferencedTimer(() => resolve(null), TIMEOUT_MS)
