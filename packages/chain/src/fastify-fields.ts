@@ -15,8 +15,13 @@ export function relayedRequestOf(request: FastifyRequest): RelayedRequest {
   return {
     method: request.method,
     target: request.originalUrl,
-    contentDigest: headerLines(request, 'content-digest').join(', '),
+    contentDigest: contentDigestOf(request),
   }
+}
+
+/** The value of `Content-Digest`, of all its lines; empty where the header did not come. */
+export function contentDigestOf(request: FastifyRequest): string {
+  return headerLines(request, 'content-digest').join(', ')
 }
 
 const NONE: readonly string[] = Object.freeze([])

@@ -6,7 +6,7 @@ import { Chains, type ChainsOptions } from './chains.ts'
 import { SignedChain } from './call-chain.ts'
 import { ChainError } from './errors.ts'
 import { publishRefusal } from './events.ts'
-import { fieldsOf, relayedRequestOf } from './fastify-fields.ts'
+import { contentDigestOf, fieldsOf, relayedRequestOf } from './fastify-fields.ts'
 import { reader, withoutFastifyOptions } from './options.ts'
 import type { ChainRefusalCode } from './refusal.ts'
 import { relayedBody } from './relayed-body.ts'
@@ -55,19 +55,24 @@ async function plugin(fastify: FastifyInstance, options: ChainOptions): Promise<
   const { context, ...others } = options
   const chains = new Chains(withoutFastifyOptions(others))
   const hasContext = reader.asBoolean('context', context, true)
+  const hasRelays = others.relays !== undefined && others.relays.length > 0
   fastify.decorate('chains', chains)
   decorateChain(fastify)
   fastify.decorateRequest('chainHeaders', function chainHeaders(audience, request) {
     return chains.headersFor(audience, this.chain, request)
   })
-  addHooks(fastify, chains, hasContext)
-  if (others.relays !== undefined) addBodyHook(fastify)
+  addHooks(fastify, chains, { hasContext, hasRelays })
+  if (hasRelays) addBodyHook(fastify)
 }
 
-function addHooks(fastify: FastifyInstance, chains: Chains, hasContext: boolean): void {
+function addHooks(
+  fastify: FastifyInstance,
+  chains: Chains,
+  { hasContext, hasRelays }: { readonly hasContext: boolean; readonly hasRelays: boolean },
+): void {
   fastify.addHook('onRequest', function spiffeChain(request, reply, done) {
     const fields = fieldsOf(request)
-    const relayed = fields.chain.length === 0 ? null : relayedRequestOf(request)
+    const relayed = hasRelays && fields.chain.length > 0 ? relayedRequestOf(request) : null
     const verification = chains.verify(fields, request.peer, relayed)
     if (!verification.ok) {
       done(refuse(request, reply, verification.code))
@@ -92,8 +97,7 @@ function addBodyHook(fastify: FastifyInstance): void {
       done(null, payload)
       return
     }
-    const { contentDigest = '' } = relayedRequestOf(request)
-    const body = relayedBody(payload, readContentDigest(contentDigest), () => {
+    const body = relayedBody(payload, readContentDigest(contentDigestOf(request)), () => {
       publishRefusal('chain-request-mismatch', request.peer)
       return refuse(request, reply, 'chain-request-mismatch')
     })
