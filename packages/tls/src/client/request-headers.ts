@@ -29,7 +29,7 @@ export function requestHeaders(
     Object.entries(chainHeaders(audience)).map(([name, value]) => [name, String(value)] as const)
 }
 
-/** The error of a request that has one of the headers already. */
-export function doubled(name: string): TlsError {
-  return new TlsError('invalid-option', `chainHeaders adds the header ${name}: do not give it`)
+/** The error of a request that already has a header which an option adds. */
+export function doubled(name: string, option = 'chainHeaders'): TlsError {
+  return new TlsError('invalid-option', `${option} adds the header ${name}: do not give it`)
 }

@@ -98,10 +98,7 @@ export class SvidAgent extends https.Agent {
     const name = host?.includes(':') === true ? `[${host}]` : (host ?? 'localhost')
     const audience = this.#tokens.audienceFor(`https://${name}:${String(port ?? 443)}`)
     if (audience === undefined) return
-    if (request.hasHeader('authorization')) {
-      const message = 'jwt adds the header authorization: do not give it'
-      throw new TlsError('invalid-option', message)
-    }
+    if (request.hasHeader('authorization')) throw doubled('authorization', 'jwt')
     request.setHeader('authorization', this.#tokens.authorizationNow(audience))
   }
 
