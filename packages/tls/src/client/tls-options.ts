@@ -101,7 +101,7 @@ function identityCheck(
         throw new TlsError('server-refused', 'the server sent no certificate', rejection)
       }
       const leaf = new X509Certificate(raw)
-      const chainOf = (): readonly X509Certificate[] => chainOfPlainCertificates(certificate)
+      const chainOf = (): readonly X509Certificate[] => chainOfPlainCertificates(leaf, certificate)
       const verdict = verifier.verifyChain(leaf.fingerprint256, chainOf, clock())
       onProven(allowedServer(verdict, server, { leaf, remoteAddress: undefined }))
       return undefined

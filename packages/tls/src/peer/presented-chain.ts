@@ -19,20 +19,29 @@ export function presentedChain(leaf: X509Certificate): readonly X509Certificate[
   return chain
 }
 
+type PlainCertificate = PeerCertificate | DetailedPeerCertificate
+
 /**
  * The same of the plain objects that Node hands to `checkServerIdentity`: what was sent, and the authority behind it, which
  * names itself as its issuer.
+ *
+ * @param leaf - what `plain` holds, parsed
  */
 export function chainOfPlainCertificates(
-  leaf: PeerCertificate | DetailedPeerCertificate,
+  leaf: X509Certificate,
+  plain: PlainCertificate,
 ): readonly X509Certificate[] {
-  const chain: X509Certificate[] = []
-  const seen = new Set<object>()
-  let next: PeerCertificate | DetailedPeerCertificate | undefined = leaf
+  const chain = [leaf]
+  const seen = new Set<object>([plain])
+  let next = issuerOf(plain)
   while (next?.raw !== undefined && !seen.has(next) && chain.length < MAX_CERTIFICATES) {
     seen.add(next)
     chain.push(new X509Certificate(next.raw))
-    next = 'issuerCertificate' in next ? next.issuerCertificate : undefined
+    next = issuerOf(next)
   }
   return chain
+}
+
+function issuerOf(plain: PlainCertificate): PlainCertificate | undefined {
+  return 'issuerCertificate' in plain ? plain.issuerCertificate : undefined
 }
