@@ -26,6 +26,7 @@ import { RetryPolicy } from './watch/retry-policy.ts'
 import type { BackoffOptions } from './watch/retry-policy.ts'
 import { reviewed } from './watch/reviewed.ts'
 import {
+  firstOf,
   receiveJwtBundles,
   receiveX509Bundles,
   receiveX509Contexts,
@@ -232,21 +233,12 @@ export class WorkloadApiClient implements AsyncDisposable {
     return (signal) => receiveJwtBundles(this.#channel, bundles, signal)
   }
 
-  async #fetch<T>(open: Open<T>, options: FetchOptions): Promise<T> {
-    reader.assertKnown('a fetch', options, ['signal', 'timeoutMs'])
-    const { signal, timeoutMs = 30_000 } = options
-    const scope = new CallScope({ signal, owner: this.#closing.signal, timeoutMs })
-    try {
-      for await (const received of open(scope.signal)) {
-        if (received.ok) return received.message.value
-        throw received.error
-      }
-    } catch (error) {
-      throw toWorkloadApiError(error)
-    } finally {
-      scope.release()
-    }
-    throw new WorkloadApiError('unavailable', 'the Workload API ended the stream without a message')
+  #fetch<T>(open: Open<T>, options: FetchOptions): Promise<T> {
+    return this.#inScope(options, ['signal', 'timeoutMs'], async ({ signal }) => {
+      const received = await firstOf(open(signal))
+      if (received.ok) return received.message.value
+      throw received.error
+    })
   }
 
   async *#watchX509Context(options: ClientWatchOptions): AsyncGenerator<X509Context, void> {

@@ -8,6 +8,7 @@ import { LIMITS, checkLimit } from '../messages/limits.ts'
 import { parseWitSvids } from '../messages/wit-svids.ts'
 import type { WitSvid } from '../messages/wit-svids.ts'
 import type { CallScope } from '../watch/call-scope.ts'
+import { firstOf } from '../watch/streams.ts'
 
 /**
  * The methods for WIT-SVIDs, which few endpoints have. One that does not have them says so once and is not asked again
@@ -40,14 +41,12 @@ export class WitProfile {
   async #first(method: Method, request: object, scope: CallScope): Promise<Buffer> {
     if (this.#unimplemented !== undefined) throw this.#unimplemented
     try {
-      for await (const message of this.#channel.receive(method, scope.signal, request))
-        return message
+      return await firstOf(this.#channel.receive(method, scope.signal, request))
     } catch (cause) {
       const error = toWorkloadApiError(cause)
       if (error.code === 'unimplemented') this.#unimplemented = error
       throw error
     }
-    throw new WorkloadApiError('unavailable', 'the Workload API ended the stream without a message')
   }
 }
 

@@ -3,7 +3,7 @@ import type { BundleSet, JwtBundle } from '@fastify-spiffe/spiffe'
 import { workloadApiMethod } from '../channel/definition.ts'
 import type { MethodName } from '../channel/definition.ts'
 import type { Channel } from '../channel/channel.ts'
-import { toWorkloadApiError } from '../errors.ts'
+import { WorkloadApiError, toWorkloadApiError } from '../errors.ts'
 import { parseX509Bundles } from '../messages/bundles.ts'
 import { decodeX509BundlesResponse, decodeX509SvidResponse } from '../messages/decode.ts'
 import { decodeJwtBundlesResponse } from '../messages/decode-jwt.ts'
@@ -64,6 +64,15 @@ export function receiveJwtBundles(
   return receive(channel, 'FetchJWTBundles', signal, (message, decode) =>
     reader.parse(decodeJwtBundlesResponse(message, decode)),
   )
+}
+
+/**
+ * The first message of a stream, which ends with it.
+ * @throws {@link WorkloadApiError} `unavailable` when there is none
+ */
+export async function firstOf<T>(stream: AsyncIterable<T>): Promise<T> {
+  for await (const message of stream) return message
+  throw new WorkloadApiError('unavailable', 'the Workload API ended the stream without a message')
 }
 
 async function* receive<T>(
