@@ -1,8 +1,9 @@
 import { channel } from 'node:diagnostics_channel'
+import type { Channel } from 'node:diagnostics_channel'
 
-import type { SourceState } from '@fastify-spiffe/spiffe'
+import type { BundleSet, SourceState, TrustDomainBundle } from '@fastify-spiffe/spiffe'
 
-import type { WorkloadApiErrorCode } from '../errors.ts'
+import type { WorkloadApiError, WorkloadApiErrorCode } from '../errors.ts'
 import type { Problem } from '../messages/parsed-message.ts'
 import { compare } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -53,6 +54,16 @@ export interface RejectedEvent {
   readonly message: string
 }
 
+/** Publishes a problem of a source. */
+export type ProblemPublisher = (
+  endpoint: string,
+  state: SourceState,
+  problem: Pick<WorkloadApiError, 'code' | 'message'>,
+) => void
+
+/** Publishes that a message, or a part of one, was not used. */
+export type RejectionPublisher = (endpoint: string, problem: Problem) => void
+
 const sourceState = channel('spiffe:source:state')
 const sourceProblem = channel('spiffe:source:problem')
 const svidUpdated = channel('spiffe:svid:updated')
@@ -63,43 +74,58 @@ const bundleRejected = channel('spiffe:bundle:rejected')
 /** Publishes what differs between two snapshots. */
 export function publishChanges(endpoint: string, before: Snapshot, after: Snapshot): void {
   const changes = compare(before, after)
-  if (changes.bundles) {
-    const trustDomains = [...after.bundles].map(({ trustDomain }) => trustDomain.name)
-    const event: BundleUpdatedEvent = { endpoint, trustDomains: Object.freeze(trustDomains) }
-    bundleUpdated.publish(Object.freeze(event))
-  }
+  if (changes.bundles) publishBundles(bundleUpdated, endpoint, after.bundles)
   if (changes.svid) {
     svidUpdated.publish(
       Object.freeze({ endpoint, svid: describe(after) } satisfies SvidUpdatedEvent),
     )
   }
-  if (changes.state) {
-    const event: SourceStateEvent = {
-      endpoint,
-      state: after.state,
-      previousState: before.state,
-      code: after.error?.code ?? null,
-    }
-    sourceState.publish(Object.freeze(event))
-  }
+  if (changes.state) publishState(sourceState, endpoint, before, after)
 }
 
 /** Publishes a problem of a source. */
-export function publishProblem(
-  endpoint: string,
-  state: SourceState,
-  { code, message }: { readonly code: WorkloadApiErrorCode; readonly message: string },
-): void {
-  sourceProblem.publish(
-    Object.freeze({ endpoint, state, code, message } satisfies SourceProblemEvent),
-  )
-}
+export const publishProblem: ProblemPublisher = problemPublisher(sourceProblem)
 
 /** Publishes that a message, or a part of one, was not used. */
-export function publishRejection(endpoint: string, { part, error }: Problem): void {
-  const { code, message } = error
-  const target = part === 'svid' ? svidRejected : bundleRejected
-  target.publish(Object.freeze({ endpoint, code, message } satisfies RejectedEvent))
+export const publishRejection: RejectionPublisher = rejectionPublisher(svidRejected, bundleRejected)
+
+/** Publishes the bundles that a source has now. */
+export function publishBundles(
+  target: Channel,
+  endpoint: string,
+  bundles: BundleSet<TrustDomainBundle>,
+): void {
+  const trustDomains = [...bundles].map(({ trustDomain }) => trustDomain.name)
+  const event: BundleUpdatedEvent = { endpoint, trustDomains: Object.freeze(trustDomains) }
+  target.publish(Object.freeze(event))
+}
+
+/** Publishes that a source went from one state to another. */
+export function publishState(
+  target: Channel,
+  endpoint: string,
+  { state: previousState }: Pick<Snapshot, 'state'>,
+  { state, error }: Pick<Snapshot, 'error' | 'state'>,
+): void {
+  const event: SourceStateEvent = { endpoint, state, previousState, code: error?.code ?? null }
+  target.publish(Object.freeze(event))
+}
+
+/** What publishes the problems of a source on a channel. */
+export function problemPublisher(target: Channel): ProblemPublisher {
+  return (endpoint, state, { code, message }) => {
+    const event: SourceProblemEvent = { endpoint, state, code, message }
+    target.publish(Object.freeze(event))
+  }
+}
+
+/** What publishes the rejections of SVIDs on one channel, and those of bundles on another. */
+export function rejectionPublisher(svids: Channel, bundles: Channel): RejectionPublisher {
+  return (endpoint, { part, error: { code, message } }) => {
+    const event: RejectedEvent = { endpoint, code, message }
+    const target = part === 'svid' ? svids : bundles
+    target.publish(Object.freeze(event))
+  }
 }
 
 function describe({ svid }: Snapshot): SvidUpdatedEvent['svid'] {

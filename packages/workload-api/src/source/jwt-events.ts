@@ -1,16 +1,11 @@
 import { channel } from 'node:diagnostics_channel'
 
-import type { JwtSvid, SourceState } from '@fastify-spiffe/spiffe'
+import type { JwtSvid } from '@fastify-spiffe/spiffe'
 
 import type { WorkloadApiError, WorkloadApiErrorCode } from '../errors.ts'
 import type { TokenRequest } from '../messages/jwt-svids.ts'
-import type { Problem } from '../messages/parsed-message.ts'
-import type {
-  BundleUpdatedEvent,
-  RejectedEvent,
-  SourceProblemEvent,
-  SourceStateEvent,
-} from './events.ts'
+import { problemPublisher, publishBundles, publishState, rejectionPublisher } from './events.ts'
+import type { ProblemPublisher, RejectionPublisher } from './events.ts'
 import type { JwtSnapshot } from './jwt-snapshot.ts'
 
 /** `spiffe:jwt-svid:updated`: the Workload API issued a token to this workload. The token is not in it. */
@@ -47,38 +42,19 @@ const bundleRejected = channel('spiffe:jwt-bundle:rejected')
 /** Publishes what differs between two snapshots. */
 export function publishJwtChanges(endpoint: string, before: JwtSnapshot, after: JwtSnapshot): void {
   if (before.bundles !== after.bundles) {
-    const trustDomains = [...after.bundles].map(({ trustDomain }) => trustDomain.name)
-    const event: BundleUpdatedEvent = { endpoint, trustDomains: Object.freeze(trustDomains) }
-    bundleUpdated.publish(Object.freeze(event))
+    publishBundles(bundleUpdated, endpoint, after.bundles)
   }
-  if (before.state !== after.state) {
-    const event: SourceStateEvent = {
-      endpoint,
-      state: after.state,
-      previousState: before.state,
-      code: after.error?.code ?? null,
-    }
-    sourceState.publish(Object.freeze(event))
-  }
+  if (before.state !== after.state) publishState(sourceState, endpoint, before, after)
 }
 
 /** Publishes a problem of a source. */
-export function publishJwtProblem(
-  endpoint: string,
-  state: SourceState,
-  { code, message }: WorkloadApiError,
-): void {
-  const event: SourceProblemEvent = { endpoint, state, code, message }
-  sourceProblem.publish(Object.freeze(event))
-}
+export const publishJwtProblem: ProblemPublisher = problemPublisher(sourceProblem)
 
 /** Publishes that a message, or a part of one, was not used. */
-export function publishJwtRejection(endpoint: string, { part, error }: Problem): void {
-  const { code, message } = error
-  const event: RejectedEvent = { endpoint, code, message }
-  const target = part === 'svid' ? svidRejected : bundleRejected
-  target.publish(Object.freeze(event))
-}
+export const publishJwtRejection: RejectionPublisher = rejectionPublisher(
+  svidRejected,
+  bundleRejected,
+)
 
 /** Publishes tokens that were issued. */
 export function publishJwtSvids(endpoint: string, svids: readonly JwtSvid[]): void {
