@@ -5,6 +5,7 @@ import { WorkloadApiError, quote } from '../errors.ts'
 import type { RawJwtSvid } from './decode-jwt.ts'
 import { checkHint, withoutRepeatedHints } from './hints.ts'
 import { LIMITS, checkLimit } from './limits.ts'
+import { checkMandatory } from './mandatory-fields.ts'
 import type { ParsedMessage, Problem } from './parsed-message.ts'
 
 /** What the Workload API was asked for. */
@@ -39,17 +40,11 @@ export function parseJwtSvids(
   return { value: Object.freeze(svids), problems }
 }
 
-// Workload API §6.2.1, §4.5: a mandatory field with its default value: the message is discarded.
 function checkComplete(svids: readonly RawJwtSvid[]): void {
   if (svids.length === 0) throw new WorkloadApiError('invalid-message', 'a message has no JWT-SVID')
   checkLimit('JWT-SVIDs', svids.length, LIMITS.svids)
-  for (const [index, raw] of svids.entries()) {
-    for (const field of ['spiffeId', 'svid'] as const) {
-      if (raw[field] === '') {
-        const message = `JWT-SVID ${index} of a message has no ${field}`
-        throw new WorkloadApiError('invalid-message', message)
-      }
-    }
+  for (const [index, svid] of svids.entries()) {
+    checkMandatory(`JWT-SVID ${index}`, svid, ['spiffeId', 'svid'])
   }
 }
 

@@ -7,6 +7,7 @@ import { WorkloadApiError, quote } from '../errors.ts'
 import type { RawWitSvid } from './decode-jwt.ts'
 import { checkHint, withoutRepeatedHints } from './hints.ts'
 import { LIMITS, checkLimit } from './limits.ts'
+import { checkMandatory } from './mandatory-fields.ts'
 
 /**
  * A WIT-SVID of this workload: a token that is worth something only together with its private key (WIT-SVID, an
@@ -48,11 +49,7 @@ export function parseWitSvids(raw: readonly RawWitSvid[]): readonly WitSvid[] {
   if (raw.length === 0) throw new WorkloadApiError('invalid-message', 'a message has no WIT-SVID')
   checkLimit('WIT-SVIDs', raw.length, LIMITS.svids)
   for (const [index, svid] of raw.entries()) {
-    for (const field of ['spiffeId', 'witSvid', 'witSvidKey'] as const) {
-      if (svid[field] !== '') continue
-      const message = `WIT-SVID ${index} of a message has no ${field}`
-      throw new WorkloadApiError('invalid-message', message)
-    }
+    checkMandatory(`WIT-SVID ${index}`, svid, ['spiffeId', 'witSvid', 'witSvidKey'])
   }
   return Object.freeze(withoutRepeatedHints(raw).map(readWitSvid))
 }

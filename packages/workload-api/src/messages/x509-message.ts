@@ -4,6 +4,7 @@ import { WorkloadApiError } from '../errors.ts'
 import type { RawX509SvidResponse } from './decode.ts'
 import { withoutRepeatedHints } from './hints.ts'
 import { LIMITS, checkLimit } from './limits.ts'
+import { checkMandatory } from './mandatory-fields.ts'
 import { OwnBundles } from './own-bundles.ts'
 import { readOwnSvid } from './own-svid.ts'
 import type { OwnSvid } from './own-svid.ts'
@@ -54,17 +55,12 @@ function read(message: RawX509SvidResponse): X509Message {
   return { own, federatedBundles, crl: message.crl, problems }
 }
 
-// Workload API §5.2.1, §4.5: a mandatory field with its default value: the message is discarded.
 function checkComplete({ svids, federatedBundles }: RawX509SvidResponse): void {
   if (svids.length === 0) throw new WorkloadApiError('invalid-message', 'a message has no SVID')
   checkLimit('SVIDs', svids.length, LIMITS.svids)
   checkLimit('bundles', svids.length + federatedBundles.size, LIMITS.bundles)
   for (const [index, svid] of svids.entries()) {
-    for (const field of ['spiffeId', 'x509Svid', 'x509SvidKey', 'bundle'] as const) {
-      if (svid[field].length === 0) {
-        throw new WorkloadApiError('invalid-message', `SVID ${index} of a message has no ${field}`)
-      }
-    }
+    checkMandatory(`SVID ${index}`, svid, ['spiffeId', 'x509Svid', 'x509SvidKey', 'bundle'])
     checkLimit('bytes of a bundle', svid.bundle.length, LIMITS.bundleBytes)
   }
   for (const bundle of federatedBundles.values()) {
