@@ -13,23 +13,27 @@ import { distribute } from './revocation-lists.ts'
  * @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded`
  */
 export function parseX509Bundles(message: RawX509BundlesResponse): ParsedMessage<BundleSet> {
-  // Workload API §5.2.2: there is at least the bundle of the server's own trust domain.
-  if (message.bundles.size === 0) {
-    throw new WorkloadApiError('invalid-message', 'a message has no bundle')
-  }
-  checkLimit('bundles', message.bundles.size, LIMITS.bundles)
-  for (const der of message.bundles.values()) {
-    checkLimit('bytes of a bundle', der.length, LIMITS.bundleBytes)
-  }
+  checkSizes(message.bundles)
   const problems: Problem[] = []
   const bundles = parseBundles(message.bundles, problems)
-  if (bundles.length === 0) {
-    throw new WorkloadApiError('invalid-message', 'no bundle of a message is good', {
-      cause: problems[0]?.error,
-    })
-  }
+  if (bundles.length === 0) throw noneIsGood(problems)
   const complete = distribute(message.crl, bundles, [], problems)
   return { value: BundleSet.of(...complete), problems }
+}
+
+/** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */
+export function checkSizes(bundles: ReadonlyMap<string, Buffer>): void {
+  // Workload API §5.2.2, §6.2.2: there is at least the bundle of the server's own trust domain.
+  if (bundles.size === 0) throw new WorkloadApiError('invalid-message', 'a message has no bundle')
+  checkLimit('bundles', bundles.size, LIMITS.bundles)
+  for (const { length } of bundles.values()) {
+    checkLimit('bytes of a bundle', length, LIMITS.bundleBytes)
+  }
+}
+
+export function noneIsGood([first]: readonly Problem[]): WorkloadApiError {
+  const message = 'no bundle of a message is good'
+  return new WorkloadApiError('invalid-message', message, { cause: first?.error })
 }
 
 /** The good ones of the bundles; what is wrong with the others is added to `problems`. */

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { BundleSet, JwtBundle } from '@fastify-spiffe/spiffe'
 
-import { WorkloadApiError, quote, refusal } from '../errors.ts'
-import { parseName } from './bundles.ts'
-import { LIMITS, checkLimit } from './limits.ts'
+import { quote, refusal } from '../errors.ts'
+import { checkSizes, noneIsGood, parseName } from './bundles.ts'
 import type { ParsedMessage, Problem } from './parsed-message.ts'
 
 interface Known {
@@ -25,12 +24,7 @@ export class JwtBundleReader {
    * @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded`
    */
   parse(bundles: ReadonlyMap<string, Buffer>): ParsedMessage<BundleSet<JwtBundle>> {
-    // Workload API §6.2.2: there is at least the bundle of the server's own trust domain.
-    if (bundles.size === 0) throw new WorkloadApiError('invalid-message', 'a message has no bundle')
-    checkLimit('bundles', bundles.size, LIMITS.bundles)
-    for (const jwks of bundles.values()) {
-      checkLimit('bytes of a bundle', jwks.length, LIMITS.bundleBytes)
-    }
+    checkSizes(bundles)
     const problems: Problem[] = []
     const read = new Map<string, Known>()
     for (const [name, jwks] of bundles) {
@@ -41,11 +35,7 @@ export class JwtBundleReader {
         problems.push({ part: 'bundle', error: refusal('invalid-bundle', message, cause) })
       }
     }
-    if (read.size === 0) {
-      throw new WorkloadApiError('invalid-message', 'no bundle of a message is good', {
-        cause: problems[0]?.error,
-      })
-    }
+    if (read.size === 0) throw noneIsGood(problems)
     this.#known = read
     const value = BundleSet.of(...Array.from(read.values(), ({ bundle }) => bundle))
     return { value, problems }
