@@ -16,7 +16,7 @@ export function withoutRepeatedHints<T extends Hinted>(svids: readonly T[]): rea
 }
 
 /** @throws {@link WorkloadApiError} `invalid-svid` */
-export function checkHint({ hint }: Hinted): void {
+export function checkHint(hint: string): void {
   if (Buffer.byteLength(hint) <= LIMITS.hintBytes) return
   const message = `the hint of an SVID is longer than ${LIMITS.hintBytes} bytes`
   throw new WorkloadApiError('invalid-svid', message)

@@ -54,7 +54,7 @@ function readJwtSvid(
   { audience, spiffeId }: TokenRequest,
   clock: () => number,
 ): JwtSvid {
-  checkHint({ hint })
+  checkHint(hint)
   const svid = parse(id, () => JwtSvid.parse(token, { audience, hint, clock }))
   if (svid.spiffeId.toString() !== id) {
     throw invalid(`a JWT-SVID for ${quote(id)} names ${svid.spiffeId.toString()} in its claims`)

@@ -91,7 +91,7 @@ function beforeAllTimes(): number {
 }
 
 function fromDer({ spiffeId, x509Svid, x509SvidKey, hint }: RawX509Svid): X509Svid {
-  checkHint({ hint })
+  checkHint(hint)
   try {
     return X509Svid.fromDer({
       certificates: x509Svid,

@@ -55,7 +55,7 @@ export function parseWitSvids(raw: readonly RawWitSvid[]): readonly WitSvid[] {
 }
 
 function readWitSvid({ spiffeId: id, witSvid: token, witSvidKey, hint }: RawWitSvid): WitSvid {
-  checkHint({ hint })
+  checkHint(hint)
   const spiffeId = SpiffeId.safeParse(id)
   const read = readCompactJwt(token)
   if (!spiffeId.ok || typeof read === 'string') throw invalid(id, 'it is malformed')
