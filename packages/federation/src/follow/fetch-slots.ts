@@ -3,18 +3,33 @@ import { setTimeout } from 'node:timers/promises'
 /** A handshake takes a millisecond or more of a turn: those of many fetches must not fall into the same one. */
 const BETWEEN_STARTS_MS = 10
 
+/** The time between two starts, for tests. */
+interface Time {
+  readonly now: () => number
+  /** Rejects when the signal is aborted. */
+  readonly sleep: (
+    ms: number,
+    value: undefined,
+    options: { readonly signal: AbortSignal },
+  ) => Promise<void>
+}
+
+const MONOTONIC: Time = { now: () => performance.now(), sleep: setTimeout }
+
 /** Lets a bounded number of fetches run at once, in the order in which they were asked for, and starts them apart. */
 export class FetchSlots {
   #free: number
   #nextStart = 0
   readonly #waiting: (() => void)[] = []
+  readonly #time: Time
 
-  constructor(count: number) {
+  constructor(count: number, time: Time = MONOTONIC) {
     this.#free = count
+    this.#time = time
   }
 
-  /** Runs `task` when a slot is free. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
+  /** Runs `task` when a slot is free; once `signal` is aborted, without a distance to the start before. */
+  async run<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
     if (this.#free > 0) this.#free--
     else {
       await new Promise<void>((resolve) => {
@@ -22,7 +37,7 @@ export class FetchSlots {
       })
     }
     try {
-      await this.#startApart()
+      await this.#startApart(signal)
       return await task()
     } finally {
       const next = this.#waiting.shift()
@@ -31,10 +46,12 @@ export class FetchSlots {
     }
   }
 
-  async #startApart(): Promise<void> {
-    const now = performance.now()
+  async #startApart(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    const now = this.#time.now()
     const start = Math.max(now, this.#nextStart)
     this.#nextStart = start + BETWEEN_STARTS_MS
-    if (start > now) await setTimeout(start - now)
+    // An abort only means that there is nothing left to wait for.
+    if (start > now) await this.#time.sleep(start - now, undefined, { signal }).catch(() => {})
   }
 }

@@ -36,7 +36,7 @@ export class Follower {
   readonly #held: HeldBundle
   readonly #fetches = new TaskQueue()
   #queued: Promise<FollowedTrustDomain> | undefined
-  #isStopped = false
+  readonly #stopped = new AbortController()
   #abort: AbortController | undefined
   #cancelTimer = (): void => {}
   #isStored = false
@@ -103,18 +103,22 @@ export class Follower {
       this.#parts.slots.run(() => {
         this.#queued = undefined
         return this.#refresh()
-      }),
+      }, this.#stopped.signal),
     )
     return this.#queued
   }
 
   /** Fetches no more. What runs is ended, and counts for nothing. */
   async stop(): Promise<void> {
-    this.#isStopped = true
+    this.#stopped.abort()
     this.#cancelTimer()
     this.#nextRefreshAt = null
     this.#abort?.abort(new FederationError('not-followed', 'the trust domain is followed no more'))
     await this.#fetches.run(async () => {})
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopped.signal.aborted
   }
 
   get #state(): FollowedTrustDomain['state'] {
