@@ -208,6 +208,15 @@ describe('a trust domain that is followed no more', () => {
     expect(events.stop().at(-1)).toMatchObject({ trustDomain: PARTNER, origin: null })
   })
 
+  test.each([undefined, null, 5, ['partner.test']])('is not named by %j', async (value) => {
+    await using federation = await following()
+    const trustDomain = value as unknown as string
+    const refusal = { code: 'invalid-trust-domain' }
+    await expect(federation.unfollow(trustDomain)).rejects.toMatchObject(refusal)
+    await expect(federation.refresh(trustDomain)).rejects.toMatchObject(refusal)
+    expect(() => federation.status(trustDomain)).toThrow(expect.objectContaining(refusal))
+  })
+
   test('can be followed again', async () => {
     await using federation = await following()
     await expect(federation.follow(followed())).rejects.toMatchObject({ code: 'already-followed' })

@@ -286,5 +286,5 @@ export class Federation implements X509BundleSource, JwtBundleSource {
 }
 
 function nameOf(trustDomain: TrustDomain | string): string {
-  return TrustDomain.parse(String(trustDomain)).name
+  return trustDomain instanceof TrustDomain ? trustDomain.name : TrustDomain.parse(trustDomain).name
 }

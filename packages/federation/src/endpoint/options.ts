@@ -72,7 +72,7 @@ export function readRelationship(options: FollowOptions): Relationship {
     reader.refuse('a trust domain to follow', options, 'must be an object')
   }
   reader.assertKnown('a trust domain to follow', options, NAMES)
-  const trustDomain = parsed('trustDomain', () => TrustDomain.parse(String(options.trustDomain)))
+  const trustDomain = readTrustDomain(options.trustDomain)
   const fault = endpointUrlFault(options.url)
   if (fault !== undefined) throw new FederationError('invalid-option', `url ${fault}`)
   return {
@@ -95,8 +95,18 @@ function readProof({ profile, endpointSpiffeId, ca }: FollowOptions): EndpointPr
   if (endpointSpiffeId === undefined) {
     reader.refuse('endpointSpiffeId', endpointSpiffeId, 'must be given with https_spiffe')
   }
-  const id = parsed('endpointSpiffeId', () => SpiffeId.parse(String(endpointSpiffeId)))
-  return { profile, endpointSpiffeId: id }
+  return { profile, endpointSpiffeId: readSpiffeId(endpointSpiffeId) }
+}
+
+// Never String(value): of undefined, null, a number or a list it makes a text that may be valid.
+function readTrustDomain(value: TrustDomain | string): TrustDomain {
+  if (value instanceof TrustDomain) return value
+  return parsed('trustDomain', () => TrustDomain.parse(value))
+}
+
+function readSpiffeId(value: SpiffeId | string): SpiffeId {
+  if (value instanceof SpiffeId) return value
+  return parsed('endpointSpiffeId', () => SpiffeId.parse(value))
 }
 
 function readBundle(

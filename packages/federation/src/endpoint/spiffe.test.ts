@@ -188,8 +188,16 @@ describe('rule 50: a redirect of the profile https_spiffe', () => {
 })
 
 describe('rule 49: what is followed', () => {
+  const web = { profile: 'https_web', endpointSpiffeId: undefined, bundle: undefined }
+
   test.each<[string, object]>([
     ['no trust domain', { trustDomain: undefined }],
+    ['null for a trust domain', { trustDomain: null }],
+    ['no trust domain and https_web', { ...web, trustDomain: undefined }],
+    ['null for a trust domain and https_web', { ...web, trustDomain: null }],
+    ['a number for a trust domain and https_web', { ...web, trustDomain: 5 }],
+    ['a list for a trust domain and https_web', { ...web, trustDomain: [PARTNER] }],
+    ['a list for the SPIFFE ID of the endpoint', { endpointSpiffeId: [ENDPOINT_ID] }],
     ['no URL', { url: undefined }],
     ['no profile', { profile: undefined }],
     ['an unknown profile', { profile: 'https' }],
