@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto'
 import {
   Bundle,
   SpiffeError,
@@ -7,6 +6,7 @@ import {
   type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
 import { bundleSourceFault, OptionReader } from '@fastify-spiffe/spiffe/internal'
+import { readCertificates } from '@fastify-spiffe/tls/internal'
 import { FederationError } from '../errors.ts'
 import { endpointUrlFault } from './url.ts'
 
@@ -89,7 +89,7 @@ function readProof({ profile, endpointSpiffeId, ca }: FollowOptions): EndpointPr
     if (endpointSpiffeId !== undefined) {
       reader.refuse('endpointSpiffeId', endpointSpiffeId, 'must be absent with https_web')
     }
-    return { profile, ca: readCertificates(ca) }
+    return { profile, ca: readCertificates(reader, ca) }
   }
   if (ca !== undefined) reader.refuse('ca', ca, 'must be absent with https_spiffe')
   if (endpointSpiffeId === undefined) {
@@ -118,29 +118,6 @@ function readBundle(
   if (!(bundle instanceof Bundle)) reader.refuse('bundle', bundle, 'must be a bundle or its text')
   if (bundle.trustDomain.equals(trustDomain)) return bundle
   throw new FederationError('invalid-option', `bundle must be of ${trustDomain.name}`)
-}
-
-function readCertificates(
-  ca: string | readonly string[] | undefined,
-): readonly string[] | undefined {
-  if (ca === undefined) return undefined
-  const certificates = typeof ca === 'string' ? [ca] : ca
-  // An empty list would trust no one, and one of other values whatever OpenSSL makes of them.
-  reader.read('ca', certificates, undefined, isListOfCertificates, 'must be certificates in PEM')
-  return [...certificates]
-}
-
-function isListOfCertificates(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(isCertificate)
-}
-
-function isCertificate(value: unknown): boolean {
-  if (typeof value !== 'string') return false
-  try {
-    return new X509Certificate(value).raw.length > 0
-  } catch {
-    return false
-  }
 }
 
 /** @throws {@link FederationError} `invalid-option` */

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import type { OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { reader } from '../options.ts'
 import { ClientContexts } from './connector-cache.ts'
 
@@ -36,12 +37,23 @@ export class WebPki {
  */
 export function webPki(options: WebPkiOptions = {}): WebPki {
   reader.assertKnown('webPki', options, ['ca'])
-  const { ca } = options
-  if (ca === undefined) return new WebPki(new ClientContexts(undefined))
+  return new WebPki(new ClientContexts(readCertificates(reader, options.ca)))
+}
+
+/**
+ * Reads the option `ca`; `undefined` stays so.
+ * @param optionReader that of the package whose option it is
+ * @throws `invalid-option`
+ */
+export function readCertificates(
+  optionReader: OptionReader,
+  ca: string | readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (ca === undefined) return undefined
   const certificates = typeof ca === 'string' ? [ca] : ca
+  const rule = 'must be certificates in PEM'
   // An empty list would trust no one, and one of other values whatever OpenSSL makes of them.
-  reader.read('ca', certificates, undefined, isListOfCertificates, 'must be certificates in PEM')
-  return new WebPki(new ClientContexts(certificates))
+  return [...optionReader.read('ca', certificates, undefined, isListOfCertificates, rule)]
 }
 
 function isListOfCertificates(value: unknown): boolean {
