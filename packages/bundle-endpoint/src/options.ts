@@ -1,6 +1,6 @@
 import { FASTIFY_OPTION_NAMES } from '@fastify-spiffe/plugin-kit'
 import { TrustDomain, type JwtBundleSource } from '@fastify-spiffe/spiffe'
-import { OptionReader } from '@fastify-spiffe/spiffe/internal'
+import { MAX_BUNDLE_BYTES, OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { BundleEndpointError } from './errors.ts'
 import type { OwnBundleSource } from './own-bundle.ts'
 
@@ -68,7 +68,6 @@ const names: readonly (keyof BundleEndpointOptions)[] = [
 ]
 
 const DAY_MS = 86_400_000
-const MAX_BYTES = 4 * 1024 * 1024
 const MAX_PATH = 256
 // Neither parameters nor wildcards, and nothing that is decoded.
 const PATH = /^\/[\w.~/-]*$/
@@ -89,8 +88,8 @@ export function readOptions(options: BundleEndpointOptions): BundleEndpointSetti
     sequenceFile: readFile(options.sequenceFile),
     maxBytes: reader.asInteger('maxBytes', maxBytes, {
       min: 1024,
-      max: MAX_BYTES,
-      defaultValue: MAX_BYTES,
+      max: MAX_BUNDLE_BYTES,
+      defaultValue: MAX_BUNDLE_BYTES,
     }),
     allowPlainHttp: reader.asBoolean('allowPlainHttp', allowPlainHttp, false),
     clock: reader.asFunction('clock', clock, Date.now),

@@ -1,6 +1,10 @@
 import type { LookupFunction } from 'node:net'
 import type { SetTimer, X509BundleSource } from '@fastify-spiffe/spiffe'
-import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+import {
+  MAX_BUNDLE_BYTES,
+  MAX_TIMER_MS,
+  setUnreferencedTimer,
+} from '@fastify-spiffe/spiffe/internal'
 import {
   reader,
   readBundleSource,
@@ -61,7 +65,6 @@ export interface Settings {
 
 /** How many trust domains may be followed at once. */
 export const MAX_TRUST_DOMAINS = 10_000
-const MAX_BUNDLE_BYTES = 4 * 1024 * 1024
 const MAX_MS = Math.min(300_000, MAX_TIMER_MS)
 
 const NAMES: readonly (keyof FederationOptions)[] = [

@@ -4,6 +4,7 @@
  * @module
  */
 export { decodeBase64, decodeBase64Url } from './base64.ts'
+export { MAX_BUNDLE_BYTES } from './bundle/jwk-set.ts'
 export { FairCache } from './cache/fair-cache.ts'
 export type { FairCacheOptions } from './cache/fair-cache.ts'
 export { CodedError } from './coded-error.ts'
