@@ -123,13 +123,9 @@ function readRefreshHint(value: number | undefined): number {
 
 function readFile(value: string | undefined): string | null {
   if (value === undefined) return null
-  return reader.read('sequenceFile', value, undefined, isFileName, 'must be the path of a file')
+  return reader.asPath('sequenceFile', value, 'must be the path of a file')
 }
 
 function isPath(value: string): boolean {
   return typeof value === 'string' && value.length <= MAX_PATH && PATH.test(value)
-}
-
-function isFileName(value: string): boolean {
-  return typeof value === 'string' && value !== '' && !value.includes('\0')
 }

@@ -89,9 +89,7 @@ export function readOptions(options: FederationOptions): Settings {
   reader.assertKnown('Federation.open', options, NAMES)
   const { trustDomains = [], directory, source, lookup } = options
   readBundleSource(source)
-  if (directory !== undefined) {
-    reader.read('directory', directory, undefined, isPath, 'must be a path')
-  }
+  if (directory !== undefined) reader.asPath('directory', directory, 'must be a path')
   return {
     relationships: readRelationships(trustDomains),
     directory,
@@ -130,10 +128,6 @@ function readLimits(
       defaultValue: 16,
     }),
   }
-}
-
-function isPath(value: unknown): boolean {
-  return typeof value === 'string' && value !== '' && !value.includes('\0')
 }
 
 function readRelationships(trustDomains: readonly FollowOptions[]): readonly Relationship[] {

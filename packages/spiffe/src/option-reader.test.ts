@@ -30,6 +30,7 @@ test('a valid option is returned as it is', () => {
   expect(reader.asFunction('clock', clock, Date.now)).toBe(clock)
   for (const value of [1, 5]) expect(reader.asInteger('max', value, range)).toBe(value)
   expect(reader.asDuration('waitMs', 1.5, range)).toBe(1.5)
+  expect(reader.asPath('file', 'a/b', 'must be a path')).toBe('a/b')
   expect(reader.asOneOf('mode', 'a', ['a', 'b'])).toBe('a')
 })
 
@@ -45,6 +46,11 @@ test.each<[string, (options: OptionReader, value: never) => unknown, readonly un
     'duration',
     (options, value) => options.asDuration('name', value, range),
     [0, 6, NaN, Infinity, '3'],
+  ],
+  [
+    'path',
+    (options, value) => options.asPath('name', value, 'must be a path'),
+    ['', 'a\0b', 5, null],
   ],
   ['list', (options, value) => options.asOneOf('name', value, ['a', 'b']), ['c', null, undefined]],
 ])('a value that is no %s is refused, with the name of the option', (_, read, values) => {

@@ -82,6 +82,15 @@ export class OptionReader {
   }
 
   /**
+   * Reads a mandatory path.
+   * @param rule as in {@link read}
+   * @throws `invalid-option`
+   */
+  asPath(key: string, value: string, rule: string): string {
+    return this.read(key, value, undefined, isPath, rule)
+  }
+
+  /**
    * Reads an option of any type.
    * @param rule what an invalid value breaks, as the end of a sentence about the option: `must be a path`
    * @throws `invalid-option`
@@ -121,6 +130,11 @@ function isBoolean(value: unknown): boolean {
 
 function isFunction(value: unknown): boolean {
   return typeof value === 'function'
+}
+
+/** `node:fs` takes no NUL, and an empty path names nothing. */
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && !value.includes('\0')
 }
 
 /** Written so that NaN and whatever is not a number are outside. */
