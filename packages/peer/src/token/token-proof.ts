@@ -56,9 +56,14 @@ export class TokenProof {
     return this.#decides === 'jwt-svid'
   }
 
-  /** The verdict on a token that was accepted before; `undefined` says nothing. */
+  /** The verdict on a token that was accepted before; `undefined` says nothing. Never throws. */
   cached(token: string): JwtVerification | undefined {
-    return this.#verifier.cached(token)
+    try {
+      return this.#verifier.cached(token)
+    } catch {
+      // A source that throws: `verify` says so.
+      return undefined
+    }
   }
 
   /** Never rejects. */

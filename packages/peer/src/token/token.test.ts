@@ -170,9 +170,12 @@ describe('a request with a token', () => {
       },
     }
     await using service = await Service.start({ source })
+    const known = `Bearer ${issuer.token()}`
+    expect(await service.ask(known)).toMatchObject({ status: 200, body: WEB })
     isBroken = true
-    const answer = await service.ask(`Bearer ${issuer.token()}`)
-    expect(answer).toMatchObject({ ...REFUSED, code: 'failed' })
+    for (const token of [known, `Bearer ${issuer.token({ jti: 'another' })}`]) {
+      expect(await service.ask(token)).toMatchObject({ ...REFUSED, code: 'failed' })
+    }
     expect(service.written.join('')).not.toContain('secret')
   })
 
