@@ -37,24 +37,25 @@ export class SeenSvids {
 
   /** Takes note of a caller; called for every request, and quick after the first. */
   note(caller: Caller): void {
+    const { spiffeId, serialNumber, fingerprint256, notAfter } = caller
+    // A token is no X.509-SVID: for its tenant no other is forgotten.
+    if (serialNumber === null || fingerprint256 === null) return
     if (this.#tenantOf === null || this.#known.has(caller)) return
     this.#known.add(caller)
-    const tenant = this.#tenantOf(caller.spiffeId)
-    if (tenant !== null) this.#file(tenantKey(tenant.trustDomain, tenant.name), caller)
+    const tenant = this.#tenantOf(spiffeId)
+    if (tenant === null) return
+    const svid = Object.freeze<SeenSvid>({ spiffeId, serialNumber, fingerprint256, notAfter })
+    this.#file(tenantKey(tenant.trustDomain, tenant.name), svid)
   }
 
-  #file(tenant: string, caller: Caller): void {
+  #file(tenant: string, svid: SeenSvid): void {
     let svids = this.#tenants.get(tenant)
     if (svids === undefined) {
       svids = new LRUCache({ maxSize: MAX_SVIDS_PER_TENANT * 2, sizeCalculation: () => 1 })
       this.#tenants.set(tenant, svids)
     }
-    const { spiffeId, serialNumber, fingerprint256, notAfter } = caller
-    // A token is no X.509-SVID.
-    if (serialNumber === null || fingerprint256 === null) return
-    const svid = Object.freeze<SeenSvid>({ spiffeId, serialNumber, fingerprint256, notAfter })
-    svids.set(serialNumber, svid)
-    svids.set(fingerprint256, svid)
+    svids.set(svid.serialNumber, svid)
+    svids.set(svid.fingerprint256, svid)
   }
 
   /** By serial number or fingerprint. */
