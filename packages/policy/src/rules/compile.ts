@@ -1,12 +1,15 @@
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { CallChain } from '../call.ts'
 import type { RequirementContext, RequirementLocation } from './requirement-options.ts'
-import { compileAltNames, type CompiledAltNames } from '../principals/alt-names.ts'
-import { altNameRequirement } from './alt-name-requirement.ts'
+import {
+  type AltNameRule,
+  compileAltNames,
+  type CompiledAltNames,
+} from '../principals/alt-names.ts'
+import { callerRequirement } from './caller-requirement.ts'
 import { compileProof, type CompiledProof } from '../principals/proof.ts'
 import { compileCondition } from './condition-requirement.ts'
 import { compileEngineUse } from './engine-requirement.ts'
-import { proofRequirement } from './proof-requirement.ts'
 import type { Requirement } from './requirement.ts'
 import { compileRouteTenant, type RouteTenant, type TenantContext } from './route-tenant.ts'
 import { type CompiledCallers, compileCallers, union } from '../principals/callers.ts'
@@ -102,8 +105,7 @@ export function compileRule({ rule, enclosing }: Resolution, context: RuleContex
       ? compileRouteTenant(place, `${place.root}.tenant`, given.get('tenant'), context)
       : null,
     requirements: [
-      ...(proof === null ? [] : [proofRequirement(proof)]),
-      ...(altNames === null ? [] : [altNameRequirement(altNames)]),
+      ...demandsOfCaller(proof, altNames),
       ...compileRequirements(place, given, grant, ruled),
     ],
     mode,
@@ -142,6 +144,29 @@ function compileDenied(rules: readonly LocatedRule[]): CompiledCallers | null {
     return [compileCallers(place, `${place.root}.deny`, given.get('deny'))]
   })
   return lists.length === 0 ? null : union(lists)
+}
+
+/** Never cached: one SPIFFE ID can come with another certificate at the next call, or with a token. */
+function demandsOfCaller(
+  proof: CompiledProof | null,
+  altNames: CompiledAltNames | null,
+): readonly Requirement[] {
+  const demands: Requirement[] = []
+  if (proof !== null) {
+    demands.push(callerRequirement('proof', proof.accepted.join(' or '), proof.check))
+  }
+  if (altNames !== null) {
+    const text = altNames.demands.map(describeDemand).join('; ')
+    demands.push(callerRequirement('subjectAltName', text, altNames.check))
+  }
+  return demands
+}
+
+/** For people: `dns a.example.org or b.example.org, ip 192.0.2.1`. */
+function describeDemand(demand: AltNameRule): string {
+  return Object.entries(demand)
+    .map(([kind, names]: [string, readonly string[]]) => `${kind} ${names.join(' or ')}`)
+    .join(', ')
 }
 
 /** First the conditions, which are the application's own and mostly cheap, then the engines. */
