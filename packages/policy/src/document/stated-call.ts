@@ -2,6 +2,7 @@ import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describeName } from '@fastify-spiffe/spiffe/internal'
 import type { CallerProof } from '../call.ts'
 import type { RuleLocation } from '../location.ts'
+import { readEvidence } from '../principals/behalf.ts'
 import { isProof } from '../principals/proof.ts'
 import { readAltNames, type StatedAltNames } from './alt-names.ts'
 
@@ -76,10 +77,7 @@ function readChain(place: RuleLocation, key: string, value: unknown): StatedChai
   const members = place.members(key, value, CHAIN_KEYS)
   const via = members.has('via') ? members.get('via') : []
   if (!Array.isArray(via)) return place.refuse(`${key}.via`, via, 'must be a list')
-  const evidence = members.has('evidence') ? members.get('evidence') : 'signed'
-  if (evidence !== 'signed' && evidence !== 'forwarded') {
-    return place.refuse(`${key}.evidence`, evidence, 'must be signed or forwarded')
-  }
+  const evidence = readEvidence(place, key, members)
   return {
     origin: readWorkload(place, `${key}.origin`, members.get('origin')),
     via: via.map((id, index) => readWorkload(place, `${key}.via[${index}]`, id)),

@@ -59,14 +59,23 @@ export function compileBehalf(
   return {
     origins,
     via: compileCallers(place, `${root}.via`, via),
-    evidence: compileEvidence(place, given),
+    evidence: readEvidence(place, root, given),
   }
 }
 
-function compileEvidence(place: RuleLocation, given: ReadonlyMap<string, unknown>): Evidence {
-  const evidence = given.has('evidence') ? given.get('evidence') : 'signed'
+/**
+ * Reads `evidence` among the members of the object at `key`. Default `signed`.
+ *
+ * @throws {PolicyError} `invalid-rule`
+ */
+export function readEvidence(
+  place: RuleLocation,
+  key: string,
+  members: ReadonlyMap<string, unknown>,
+): Evidence {
+  const evidence = members.has('evidence') ? members.get('evidence') : 'signed'
   if (evidence === 'signed' || evidence === 'forwarded') return evidence
-  return place.refuse(`${place.root}.evidence`, evidence, 'must be signed or forwarded')
+  return place.refuse(`${key}.evidence`, evidence, 'must be signed or forwarded')
 }
 
 /** Without a chain the caller is the origin: to leave the chain out gains nothing. */
