@@ -97,6 +97,16 @@ export class RuleLocation {
     return new Map(Object.entries(value))
   }
 
+  /**
+   * A list, each entry of which `readOne` reads at a key of its own.
+   *
+   * @throws {PolicyError} `invalid-rule`
+   */
+  list<T>(key: string, value: unknown, readOne: (key: string, entry: unknown) => T): readonly T[] {
+    if (!Array.isArray(value)) return this.refuse(key, value, 'must be a list')
+    return value.map((entry, index) => readOne(`${key}[${index}]`, entry))
+  }
+
   /** @throws {PolicyError} `invalid-rule`, naming route, key and the type of the value, which may be a secret */
   refuse(key: string, value: unknown, why: string): never {
     return this.fail(key, `${why} (found: ${describeValue(value)})`)

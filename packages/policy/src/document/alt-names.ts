@@ -23,23 +23,14 @@ export function readAltNames(place: RuleLocation, key: string, value: unknown): 
   const members = place.members(key, value, KINDS)
   const stated: { -readonly [K in keyof StatedAltNames]: StatedAltNames[K] } = {}
   for (const kind of KINDS) {
-    if (members.has(kind))
-      stated[kind] = readNames(place, `${key}.${kind}`, members.get(kind), kind)
+    if (members.has(kind)) {
+      stated[kind] = place.list(`${key}.${kind}`, members.get(kind), (at, text) => {
+        const name = typeof text === 'string' ? CANONICAL[kind](text) : undefined
+        return name ?? place.refuse(at, text, `is no ${kind} name that can match`)
+      })
+    }
   }
   const { dns = [], ip = [] } = stated
   if (dns.length + ip.length > MAX_NAMES) place.fail(key, `has more than ${MAX_NAMES} names`)
   return stated
-}
-
-function readNames(
-  place: RuleLocation,
-  key: string,
-  list: unknown,
-  kind: keyof typeof CANONICAL,
-): readonly string[] {
-  if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
-  return list.map((text: unknown, index) => {
-    const name = typeof text === 'string' ? CANONICAL[kind](text) : undefined
-    return name ?? place.refuse(`${key}[${index}]`, text, `is no ${kind} name that can match`)
-  })
 }

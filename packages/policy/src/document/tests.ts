@@ -10,8 +10,7 @@ const KEYS = ['route', 'as', 'expect', ...STATED_KEYS] as const
  * @throws {PolicyError} `invalid-rule`
  */
 export function readTests(place: RuleLocation, tests: unknown): readonly PolicyTest[] {
-  if (!Array.isArray(tests)) return place.refuse('tests', tests, 'must be a list')
-  return tests.map((test, position) => readTest(place, `tests[${position}]`, test))
+  return place.list('tests', tests, (key, test) => readTest(place, key, test))
 }
 
 function readTest(place: RuleLocation, key: string, test: unknown): PolicyTest {

@@ -103,16 +103,13 @@ function compileDemand(
 }
 
 function readNames(place: RuleLocation, key: string, list: unknown, kind: Kind): readonly string[] {
-  if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
-  if (list.length === 0) return place.refuse(key, list, 'can never match: it is empty')
-  return Object.freeze(
-    list.map((text: unknown, index) => {
-      const at = `${key}[${index}]`
-      return typeof text === 'string'
-        ? READERS[kind](place, at, text)
-        : place.refuse(at, text, 'must be a string')
-    }),
+  const names = place.list(key, list, (at, text) =>
+    typeof text === 'string'
+      ? READERS[kind](place, at, text)
+      : place.refuse(at, text, 'must be a string'),
   )
+  if (names.length === 0) place.refuse(key, list, 'can never match: it is empty')
+  return Object.freeze(names)
 }
 
 /** RFC 9525 §6.1: whoever demands a name demands a host by its full name. Wildcards are for certificates. */

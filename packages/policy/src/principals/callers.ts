@@ -18,8 +18,7 @@ export interface CompiledCallers {
  * @throws {PolicyError} `invalid-rule`
  */
 export function compileCallers(place: RuleLocation, key: string, list: unknown): CompiledCallers {
-  if (!Array.isArray(list)) return place.refuse(key, list, 'must be a list')
-  const callers = list.map((entry, position) => compileCaller(place, `${key}[${position}]`, entry))
+  const callers = place.list(key, list, (at, entry) => compileCaller(place, at, entry))
   // Exact identities share one set, however many there are.
   const exact = callers.filter((caller) => caller instanceof SpiffeId)
   const others = callers.filter((caller) => caller instanceof SpiffeIdMatcher)

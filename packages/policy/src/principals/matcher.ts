@@ -123,17 +123,11 @@ function compileMatcher(place: RuleLocation, key: string, value: unknown): Spiff
 }
 
 function compileAll(place: RuleLocation, key: string, value: unknown): readonly SpiffeIdMatcher[] {
-  return asList(place, key, value).map((entry, position) =>
-    compileMatcher(place, `${key}[${position}]`, entry),
-  )
+  return place.list(key, value, (at, entry) => compileMatcher(place, at, entry))
 }
 
 function compileOneOf(place: RuleLocation, key: string, value: unknown): SpiffeIdMatcher {
-  return matchOneOf(
-    ...asList(place, key, value).map((entry, position) =>
-      asWorkload(place, `${key}[${position}]`, entry),
-    ),
-  )
+  return matchOneOf(...place.list(key, value, (at, entry) => asWorkload(place, at, entry)))
 }
 
 function asWorkload(place: RuleLocation, key: string, value: unknown): SpiffeId {
@@ -143,8 +137,4 @@ function asWorkload(place: RuleLocation, key: string, value: unknown): SpiffeId 
 
 function asText(place: RuleLocation, key: string, value: unknown): string {
   return typeof value === 'string' ? value : place.refuse(key, value, 'must be a string')
-}
-
-function asList(place: RuleLocation, key: string, value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : place.refuse(key, value, 'must be a list')
 }
