@@ -21,5 +21,10 @@ export { bundleSourceFault, sourceFault } from './source/source-fault.ts'
 export { Updates } from './source/updates.ts'
 export { JWS_HASHES, jwsAlgorithmOf } from './svid/jws-algorithm.ts'
 export { TaskQueue } from './task-queue.ts'
-export { canonicalDnsName, canonicalIpAddress, presentedDnsName } from './x509/subject-alt-names.ts'
+export {
+  canonicalDnsName,
+  canonicalIpAddress,
+  MAX_ALT_NAMES,
+  presentedDnsName,
+} from './x509/subject-alt-names.ts'
 export { MAX_TIMER_MS, setReferencedTimer, setUnreferencedTimer } from './timer.ts'

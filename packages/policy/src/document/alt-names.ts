@@ -1,4 +1,8 @@
-import { canonicalIpAddress, presentedDnsName } from '@fastify-spiffe/spiffe/internal'
+import {
+  canonicalIpAddress,
+  MAX_ALT_NAMES,
+  presentedDnsName,
+} from '@fastify-spiffe/spiffe/internal'
 import type { RuleLocation } from '../location.ts'
 
 /** Names of a certificate beside its SPIFFE ID, of a caller that is thought up. */
@@ -11,8 +15,8 @@ export interface StatedAltNames {
 
 const CANONICAL = { dns: presentedDnsName, ip: canonicalIpAddress } as const
 const KINDS = ['dns', 'ip'] as const
-/** As many as are read of a certificate, with its SPIFFE ID. */
-const MAX_NAMES = 255
+/** As many as are read of a certificate, one of which is its SPIFFE ID. */
+const MAX_NAMES = MAX_ALT_NAMES - 1
 
 /**
  * Reads such names. One that could match nothing is refused: what is said of a caller with it would prove nothing.

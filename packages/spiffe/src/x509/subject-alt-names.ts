@@ -7,7 +7,7 @@ const LABELS = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0
 const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[\da-f]*)$/i
 const MAX_DNS_LENGTH = 253
 /** More than any workload needs. They are kept for as long as the certificate is known. */
-const MAX_NAMES = 256
+export const MAX_ALT_NAMES = 256
 const IPV4_OCTETS = 4
 
 /** Names as texts, to make {@link SubjectAltNames} of without a certificate. */
@@ -52,7 +52,7 @@ export class SubjectAltNames {
   /** Reads the names of a certificate; `null`: it has more than 256, which are not kept. */
   static of({ extensions }: Certificate): SubjectAltNames | null {
     const { names = [] } = extensions.subjectAltName?.value ?? {}
-    if (names.length > MAX_NAMES) return null
+    if (names.length > MAX_ALT_NAMES) return null
     return new SubjectAltNames({
       dns: names.flatMap((name) => (name.form === 'dns' ? [name.text] : [])),
       ip: names.flatMap((name) => (name.form === 'ip' ? [addressOf(name.octets)] : [])),
@@ -63,7 +63,7 @@ export class SubjectAltNames {
   /** Makes them of texts, as if a certificate had them; `null`: there are more than 256. */
   static from(texts: AltNameTexts): SubjectAltNames | null {
     const { dns = [], ip = [], uri = [] } = texts
-    return dns.length + ip.length + uri.length > MAX_NAMES ? null : new SubjectAltNames(texts)
+    return dns.length + ip.length + uri.length > MAX_ALT_NAMES ? null : new SubjectAltNames(texts)
   }
 
   /**
