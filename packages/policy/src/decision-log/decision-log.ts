@@ -3,6 +3,7 @@ import { setReferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import type { Call, CallReader } from '../call.ts'
 import type { Decision } from '../decision/decision.ts'
 import type { Enforcement } from '../decision/enforcement.ts'
+import { chainOf } from '../hypothetical-call.ts'
 import type { TenantResolver } from '../principals/tenant.ts'
 import { chainRecordOf } from './chain-record.ts'
 import { type DecisionRecord, eventOf } from './event.ts'
@@ -141,7 +142,7 @@ export class DecisionLog {
     const caller = reader.caller(call)
     if (caller === null) return NOBODY
     const { spiffeId } = caller
-    const chain = reader.chain?.(call) ?? null
+    const chain = chainOf(reader, call)
     return {
       spiffeId: spiffeId.toString(),
       trustDomain: spiffeId.trustDomain.name,

@@ -1,10 +1,11 @@
-import type { Call, CallChain, Caller, CallReader } from '../call.ts'
+import type { Call, Caller, CallReader } from '../call.ts'
 import type { DecisionLog } from '../decision-log/decision-log.ts'
 import { type Decision, deny, type Refusal, ruleFailure } from '../decision/decision.ts'
 import { publishDecision } from '../decision/decision-event.ts'
 import type { Enforcement } from '../decision/enforcement.ts'
 import { type RefusalKind, refusalKindOf } from '../decision/refusal-kind.ts'
 import type { Evaluator } from '../evaluation/evaluator.ts'
+import { chainOf } from '../hypothetical-call.ts'
 import type { SeenSvids } from '../principals/seen-svids.ts'
 import type { Candidate } from '../rollout/candidate.ts'
 import type { ShadowCounters } from '../rollout/shadow-counters.ts'
@@ -134,17 +135,14 @@ export class DecisionPoint<C extends Call = Call> {
   /** Time has passed while a check ran. */
   #unlessExpired(call: C, caller: Caller | null, decision: Decision): Decision {
     try {
+      const chain = chainOf(this.#parts.reader, call)
       // Written so that a clock which gives NaN refuses, as does a caller of whom nothing is known to be valid.
-      const end = Math.min(caller?.notAfter ?? 0, this.#chainOf(call)?.validUntil ?? Infinity)
+      const end = Math.min(caller?.notAfter ?? 0, chain?.validUntil ?? Infinity)
       const isCurrent = this.#parts.clock() < end
       return decision.allowed && !isCurrent ? EXPIRED : decision
     } catch (error) {
       return ruleFailure(error)
     }
-  }
-
-  #chainOf(call: C): CallChain | null {
-    return this.#parts.reader.chain?.(call) ?? null
   }
 
   #record(
@@ -154,11 +152,13 @@ export class DecisionPoint<C extends Call = Call> {
     rule: CompiledRule | null,
     decision: Decision,
   ): Outcome {
+    const { reader } = this.#parts
     const isShadow =
-      rule?.mode === 'shadow' && !rule.isEnforcedFor(caller?.spiffeId ?? null, this.#chainOf(call))
+      rule?.mode === 'shadow' &&
+      !rule.isEnforcedFor(caller?.spiffeId ?? null, chainOf(reader, call))
     const outcome = outcomeOf(decision, caller, rules.version, isShadow)
     this.#note(call, caller, outcome)
-    publishDecision(this.#parts.reader, call, decision, outcome)
+    publishDecision(reader, call, decision, outcome)
     return outcome
   }
 

@@ -1,5 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { Call, Caller, CallReader } from '../call.ts'
+import { chainOf } from '../hypothetical-call.ts'
 import type { Decision } from './decision.ts'
 import type { Enforcement } from './enforcement.ts'
 
@@ -66,6 +67,6 @@ export function tokenOf(caller: Caller | null): { readonly proof?: 'jwt-svid' } 
 
 /** Who a call is made for, as a field of an event; nothing where the caller acts for itself. */
 export function originOf(reader: CallReader, call: Call): { readonly origin?: string } {
-  const chain = reader.chain?.(call) ?? null
+  const chain = chainOf(reader, call)
   return chain === null ? {} : { origin: chain.origin.toString() }
 }

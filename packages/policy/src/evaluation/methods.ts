@@ -3,14 +3,14 @@ import type { AttributeResolver } from '../attributes/resolver.ts'
 import { type AttributeSource, readFromCall } from '../attributes/sources.ts'
 import type { Caller, CallReader } from '../call.ts'
 import { allow } from '../decision/decision.ts'
-import type { HypotheticalCall } from '../hypothetical-call.ts'
+import { chainOf, type HypotheticalCall } from '../hypothetical-call.ts'
 import type { EvaluationMethod } from './evaluator.ts'
 
 /** Enforces: each requirement is decided through the cache and the quota that its rule was compiled with. */
 export function enforcing(reader: CallReader): EvaluationMethod {
   return {
     isUnmatched: (call) => reader.route(call) === null,
-    chain: (call) => reader.chain?.(call) ?? null,
+    chain: (call) => chainOf(reader, call),
     read: readFromCall,
     decide: null,
   }

@@ -11,14 +11,14 @@ export function thinkUp(
 ): HypotheticalCall {
   const { chain, attributes } = stated
   return new HypotheticalCall(
-    spiffeId && callerOf(spiffeId, stated),
-    chain === undefined ? null : chainOf(chain),
+    spiffeId && statedCaller(spiffeId, stated),
+    chain === undefined ? null : statedChain(chain),
     { ...attributes, method },
   )
 }
 
 /** Somebody of whom the SPIFFE ID is given, and names of its certificate beside it, or that it has a token. */
-function callerOf(spiffeId: SpiffeId, { proof, subjectAltName }: StatedCall): Caller {
+function statedCaller(spiffeId: SpiffeId, { proof, subjectAltName }: StatedCall): Caller {
   const common = { spiffeId, notAfter: Infinity }
   if (proof === 'jwt-svid') return { ...common, proof, serialNumber: null, fingerprint256: null }
   const { dns = [], ip = [] } = subjectAltName ?? {}
@@ -31,7 +31,7 @@ function callerOf(spiffeId: SpiffeId, { proof, subjectAltName }: StatedCall): Ca
   }
 }
 
-function chainOf({ origin, via = [], evidence = 'signed' }: StatedChain): CallChain {
+function statedChain({ origin, via = [], evidence = 'signed' }: StatedChain): CallChain {
   return {
     origin: SpiffeId.parse(origin),
     via: via.map((id) => SpiffeId.parse(id)),

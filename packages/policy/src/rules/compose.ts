@@ -5,6 +5,7 @@ import { type AttributeSource, readFromCall, type ReadAttribute } from '../attri
 import type { AdaptiveBypass } from '../cache/adaptive-bypass.ts'
 import type { DecisionCache } from '../cache/decision-cache.ts'
 import type { Call, Caller, CallReader } from '../call.ts'
+import { chainOf } from '../hypothetical-call.ts'
 import { callerAsSubject, type TenantSubject } from '../principals/behalf.ts'
 import { type Decision, deny, type Refusal } from '../decision/decision.ts'
 import type { Outcomes, StaleOutcomes } from '../decision/outcomes.ts'
@@ -139,7 +140,8 @@ function endOfDecisions(
       ? (_call, caller) => caller.notAfter
       : (call, caller) => Math.min(caller.notAfter, resolver.notAfter(call, providers))
   if (!readsChain) return end
-  return (call, caller) => Math.min(end(call, caller), reader.chain?.(call)?.validUntil ?? Infinity)
+  return (call, caller) =>
+    Math.min(end(call, caller), chainOf(reader, call)?.validUntil ?? Infinity)
 }
 
 /** Goes past the cache for tenants for whom it does not pay. */
