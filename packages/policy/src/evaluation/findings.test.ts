@@ -61,7 +61,7 @@ function ruleOf(
 
 test('there is nothing to find where a rule requires nothing', () => {
   for (const grant of ['anyAuthenticated', 'public'] as const) {
-    expect(new Findings(ruleOf({ grant }), WEB).list()).toEqual([])
+    expect(new Findings(ruleOf({ grant }), WEB, null).list()).toEqual([])
   }
 })
 
@@ -70,11 +70,11 @@ describe('the tenant', () => {
   const tenant = { check: 'tenant', what: 'params.tenant' }
 
   test('is not asked where the evaluation ended before', () => {
-    expect(new Findings(rule, WEB).list()).toEqual([{ ...tenant, outcome: 'not-asked' }])
+    expect(new Findings(rule, WEB, null).list()).toEqual([{ ...tenant, outcome: 'not-asked' }])
   })
 
   test('holds where it is that of the caller, and does not where it is another', () => {
-    const findings = new Findings(rule, WEB)
+    const findings = new Findings(rule, WEB, null)
     findings.onTenant(true)
     expect(findings.list()).toEqual([{ ...tenant, outcome: 'holds' }])
     findings.onTenant(false)
@@ -91,7 +91,7 @@ describe('lists of callers', () => {
   })
 
   test('are told of entry by entry, those that are denied first', () => {
-    const found = new Findings(rule, WEB).list()
+    const found = new Findings(rule, WEB, null).list()
     expect(found.map(({ check, what, outcome }) => [check, what, outcome])).toEqual([
       ['deny[0]', expect.stringContaining('example.com'), 'does-not-match'],
       ['allow[0]', "matchPattern('spiffe://example.org/acme/*')", 'matches'],
@@ -101,7 +101,7 @@ describe('lists of callers', () => {
   })
 
   test('are not asked about a caller without identity', () => {
-    const found = new Findings(rule, null).list()
+    const found = new Findings(rule, null, null).list()
     expect(found.map(({ outcome }) => outcome)).toEqual(
       Array.from({ length: 4 }, () => 'not-asked'),
     )
@@ -111,7 +111,7 @@ describe('lists of callers', () => {
 describe('requirements', () => {
   test('are not asked where the evaluation ended before', () => {
     const requirements = [requirementOf(null, 'params.id'), requirementOf('yes')]
-    expect(new Findings(ruleOf({}, { requirements }), WEB).list()).toEqual([
+    expect(new Findings(ruleOf({}, { requirements }), WEB, null).list()).toEqual([
       { check: 'where[0]', what: 'params.id', outcome: 'not-asked' },
       { check: 'engines[0]', what: 'yes', outcome: 'not-asked' },
     ])
@@ -124,7 +124,7 @@ describe('requirements', () => {
       requirementOf('yes', 'method'),
       requirementOf('no'),
     ]
-    const findings = new Findings(ruleOf({}, { requirements }), WEB)
+    const findings = new Findings(ruleOf({}, { requirements }), WEB, null)
     findings.onRequirement(0, allow('allowed'))
     findings.onRequirement(1, allow('stale'))
     findings.onRequirement(2, deny('engine-denied'))

@@ -17,7 +17,7 @@ export class Findings implements EvaluationObserver {
   #behalf: Refusal | null | undefined
   readonly #decisions: Decision[] = []
 
-  constructor(rule: CompiledRule, id: SpiffeId | null, chain: CallChain | null = null) {
+  constructor(rule: CompiledRule, id: SpiffeId | null, chain: CallChain | null) {
     this.#rule = rule
     this.#id = id
     this.#chain = chain
