@@ -3,12 +3,11 @@ import { SpiffeId } from '@fastify-spiffe/spiffe'
 import { describe, expect, test } from '@jest/globals'
 import type { Caller } from '../call.ts'
 import { allow, type Decision, deny } from '../decision/decision.ts'
-import { RuleLocation } from '../location.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
 import type { RouteTenant } from '../rules/route-tenant.ts'
 import { type EvaluationMethod, type EvaluationObserver, Evaluator } from './evaluator.ts'
-import { callerAsSubject } from '../principals/behalf.ts'
+import { ruleOf } from './rule.test.helper.ts'
 
 type Outcome = Decision | Promise<Decision>
 
@@ -54,24 +53,10 @@ class Trace {
   }
 
   rule(more: Partial<CompiledRule> = {}): CompiledRule {
-    return {
+    return ruleOf({
       identify: (id) => this.note('identify', id === null ? deny('no-identity') : ALLOWED),
-      behalf: null,
-      tenantSubject: callerAsSubject,
-      tenant: null,
-      requirements: [],
-      mode: 'enforce',
-      isEnforcedFor: () => true,
-      description: {
-        place: RuleLocation.ofNotFound(),
-        grant: 'public',
-        denied: null,
-        behalf: null,
-        proof: null,
-        altNames: null,
-      },
       ...more,
-    }
+    })
   }
 
   tenant(admits: RouteTenant['admits']): RouteTenant {

@@ -5,16 +5,14 @@ import type { AttributeResolver } from '../attributes/resolver.ts'
 import type { AttributeSource } from '../attributes/sources.ts'
 import type { Caller, CallReader } from '../call.ts'
 import { allow, type Decision, deny, type Refusal } from '../decision/decision.ts'
-import { RuleLocation } from '../location.ts'
 import type { CompiledRule } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
 import type { RuledRoute, RuleTable } from '../rules/rule-table.ts'
 import { explainCall, explainRequest } from './explain.ts'
 import type { Explanation, ExplainRequest } from './explanation.ts'
-import { callerAsSubject } from '../principals/behalf.ts'
+import { PLACE, ruleOf } from './rule.test.helper.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
-const PLACE = RuleLocation.ofRoute(['GET'], '/')
 const CALLER: Caller = {
   spiffeId: SpiffeId.parse(WEB),
   serialNumber: '1',
@@ -45,27 +43,6 @@ const requirementOf = (ask: Requirement['ask'], source = sourceOf('headers.x')):
   decide: fails,
   ask,
 })
-
-function ruleOf(more: Partial<CompiledRule> = {}): CompiledRule {
-  return {
-    identify: (id) => (id === null ? deny('no-identity') : allow('allowed')),
-    behalf: null,
-    tenantSubject: callerAsSubject,
-    tenant: null,
-    requirements: [],
-    mode: 'enforce',
-    isEnforcedFor: () => true,
-    description: {
-      place: PLACE,
-      grant: 'anyAuthenticated',
-      denied: null,
-      behalf: null,
-      proof: null,
-      altNames: null,
-    },
-    ...more,
-  }
-}
 
 /** Explains a request to routes with these rules, that is thought up. */
 function imagined(
@@ -155,16 +132,7 @@ describe('an explanation', () => {
     const thrown = ruleOf({ requirements: [requirementOf(fails)] })
     const matcher = { matches: fails, toString: () => 'broken' } as unknown as SpiffeIdMatcher
     const entries = { matcher, others: [matcher], entries: [matcher] }
-    const unreadable = ruleOf({
-      description: {
-        place: PLACE,
-        grant: entries,
-        denied: null,
-        behalf: null,
-        proof: null,
-        altNames: null,
-      },
-    })
+    const unreadable = ruleOf({}, { grant: entries })
     for (const rule of [thrown, unreadable]) {
       expect(await imagined([rule])).toMatchObject(failed)
       expect(await arrived(rule)).toMatchObject(failed)

@@ -2,15 +2,12 @@ import { matchMemberOf, SpiffeId } from '@fastify-spiffe/spiffe'
 import { describe, expect, test } from '@jest/globals'
 import type { AttributeSource } from '../attributes/sources.ts'
 import { allow, deny } from '../decision/decision.ts'
-import { RuleLocation } from '../location.ts'
 import { type CompiledCallers, compileCallers } from '../principals/callers.ts'
-import type { CompiledRule, RuleDescription } from '../rules/compile.ts'
 import type { Requirement } from '../rules/requirement.ts'
 import { Findings } from './findings.ts'
-import { callerAsSubject } from '../principals/behalf.ts'
+import { PLACE, ruleOf } from './rule.test.helper.ts'
 
 const WEB = SpiffeId.parse('spiffe://example.org/acme/web')
-const PLACE = RuleLocation.ofNotFound()
 const DENIED = deny('condition-false')
 
 const callers = (...list: unknown[]): CompiledCallers => compileCallers(PLACE, 'list', list)
@@ -34,39 +31,14 @@ const requirementOf = (engine: string | null, ...reads: string[]): Requirement =
   ask: () => DENIED,
 })
 
-function ruleOf(
-  description: Partial<RuleDescription>,
-  more: Partial<CompiledRule> = {},
-): CompiledRule {
-  return {
-    identify: () => DENIED,
-    behalf: null,
-    tenantSubject: callerAsSubject,
-    tenant: null,
-    requirements: [],
-    mode: 'enforce',
-    isEnforcedFor: () => true,
-    description: {
-      place: PLACE,
-      grant: 'anyAuthenticated',
-      denied: null,
-      behalf: null,
-      proof: null,
-      altNames: null,
-      ...description,
-    },
-    ...more,
-  }
-}
-
 test('there is nothing to find where a rule requires nothing', () => {
   for (const grant of ['anyAuthenticated', 'public'] as const) {
-    expect(new Findings(ruleOf({ grant }), WEB, null).list()).toEqual([])
+    expect(new Findings(ruleOf({}, { grant }), WEB, null).list()).toEqual([])
   }
 })
 
 describe('the tenant', () => {
-  const rule = ruleOf({}, { tenant: { source: sourceOf('params.tenant'), admits: () => true } })
+  const rule = ruleOf({ tenant: { source: sourceOf('params.tenant'), admits: () => true } })
   const tenant = { check: 'tenant', what: 'params.tenant' }
 
   test('is not asked where the evaluation ended before', () => {
@@ -85,10 +57,17 @@ describe('the tenant', () => {
 })
 
 describe('lists of callers', () => {
-  const rule = ruleOf({
-    grant: callers('spiffe://example.org/acme/*', WEB.toString(), 'spiffe://example.org/acme/api'),
-    denied: callers(matchMemberOf('example.com')),
-  })
+  const rule = ruleOf(
+    {},
+    {
+      grant: callers(
+        'spiffe://example.org/acme/*',
+        WEB.toString(),
+        'spiffe://example.org/acme/api',
+      ),
+      denied: callers(matchMemberOf('example.com')),
+    },
+  )
 
   test('are told of entry by entry, those that are denied first', () => {
     const found = new Findings(rule, WEB, null).list()
@@ -111,7 +90,7 @@ describe('lists of callers', () => {
 describe('requirements', () => {
   test('are not asked where the evaluation ended before', () => {
     const requirements = [requirementOf(null, 'params.id'), requirementOf('yes')]
-    expect(new Findings(ruleOf({}, { requirements }), WEB, null).list()).toEqual([
+    expect(new Findings(ruleOf({ requirements }), WEB, null).list()).toEqual([
       { check: 'where[0]', what: 'params.id', outcome: 'not-asked' },
       { check: 'engines[0]', what: 'yes', outcome: 'not-asked' },
     ])
@@ -124,7 +103,7 @@ describe('requirements', () => {
       requirementOf('yes', 'method'),
       requirementOf('no'),
     ]
-    const findings = new Findings(ruleOf({}, { requirements }), WEB, null)
+    const findings = new Findings(ruleOf({ requirements }), WEB, null)
     findings.onRequirement(0, allow('allowed'))
     findings.onRequirement(1, allow('stale'))
     findings.onRequirement(2, deny('engine-denied'))

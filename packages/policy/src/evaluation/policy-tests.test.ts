@@ -11,7 +11,7 @@ import type { Requirement } from '../rules/requirement.ts'
 import type { RuleSet } from '../rules/rule-set.ts'
 import type { RuledRoute, RuleTable } from '../rules/rule-table.ts'
 import { runTests } from './policy-tests.ts'
-import { callerAsSubject } from '../principals/behalf.ts'
+import { ruleOf } from './rule.test.helper.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const RULES: RuleSet = { version: 'v1', rules: [], notFound: null }
@@ -43,18 +43,11 @@ const requirementOf = (engine: string | null, ...sources: AttributeSource[]): Re
 })
 
 /** A rule that admits `WEB`. */
-function ruleOf(more: Partial<CompiledRule> = {}): CompiledRule {
-  return {
-    identify: (id: SpiffeId | null) =>
-      id?.toString() === WEB ? allow('allowed') : deny('not-allowed'),
-    behalf: null,
-    tenantSubject: callerAsSubject,
-    tenant: null,
-    requirements: [],
-    mode: 'enforce',
-    isEnforcedFor: () => true,
+function ruleOfWeb(more: Partial<CompiledRule> = {}): CompiledRule {
+  return ruleOf({
+    identify: (id) => (id?.toString() === WEB ? allow('allowed') : deny('not-allowed')),
     ...more,
-  } as unknown as CompiledRule
+  })
 }
 
 const ALLOWS = { route: 'GET /', as: WEB, expect: 'allow' } as const
@@ -84,13 +77,13 @@ async function outcomeOf(
 
 describe('a test of a document', () => {
   test('passes where its outcome is what it expects, and fails otherwise', async () => {
-    expect(await outcomeOf(ALLOWS, ruleOf())).toBe(PASSES)
-    expect(await outcomeOf(DENIES, ruleOf())).toBe(FAILS)
+    expect(await outcomeOf(ALLOWS, ruleOfWeb())).toBe(PASSES)
+    expect(await outcomeOf(DENIES, ruleOfWeb())).toBe(FAILS)
     const nobody = { ...ALLOWS, as: null }
-    expect(await outcomeOf(nobody, ruleOf())).toBe(FAILS)
-    expect(await outcomeOf({ ...nobody, expect: 'deny' }, ruleOf())).toBe(PASSES)
+    expect(await outcomeOf(nobody, ruleOfWeb())).toBe(FAILS)
+    expect(await outcomeOf({ ...nobody, expect: 'deny' }, ruleOfWeb())).toBe(PASSES)
     const other = { ...ALLOWS, as: 'spiffe://example.org/acme/api' }
-    expect(await outcomeOf(other, ruleOf())).toBe(FAILS)
+    expect(await outcomeOf(other, ruleOfWeb())).toBe(FAILS)
   })
 
   test('fails whatever it expects where it names no route, or one without a rule', async () => {
@@ -102,27 +95,27 @@ describe('a test of a document', () => {
 
   test('fails whatever it expects where the rule itself throws', async () => {
     for (const one of [ALLOWS, DENIES]) {
-      expect(await outcomeOf(one, ruleOf({ identify: fails }))).toBe(FAILS)
+      expect(await outcomeOf(one, ruleOfWeb({ identify: fails }))).toBe(FAILS)
     }
   })
 
   test('is of each of the routes that it names', async () => {
-    const refusing = ruleOf({ identify: () => deny('denied') })
-    expect(await outcomeOf(ALLOWS, ruleOf(), ruleOf())).toBe(PASSES)
-    expect(await outcomeOf(ALLOWS, ruleOf(), refusing)).toBe(FAILS)
-    expect(await outcomeOf(DENIES, ruleOf(), refusing)).toBe(FAILS)
-    expect(await outcomeOf(ALLOWS, ruleOf(), null)).toBe(FAILS)
+    const refusing = ruleOfWeb({ identify: () => deny('denied') })
+    expect(await outcomeOf(ALLOWS, ruleOfWeb(), ruleOfWeb())).toBe(PASSES)
+    expect(await outcomeOf(ALLOWS, ruleOfWeb(), refusing)).toBe(FAILS)
+    expect(await outcomeOf(DENIES, ruleOfWeb(), refusing)).toBe(FAILS)
+    expect(await outcomeOf(ALLOWS, ruleOfWeb(), null)).toBe(FAILS)
   })
 
   test('is run with the others, and each must pass', async () => {
-    expect(await outcomeOf([ALLOWS, ALLOWS], ruleOf())).toBe(PASSES)
-    expect(await outcomeOf([ALLOWS, DENIES], ruleOf())).toBe(FAILS)
-    expect(await outcomeOf([], ruleOf())).toBe(PASSES)
+    expect(await outcomeOf([ALLOWS, ALLOWS], ruleOfWeb())).toBe(PASSES)
+    expect(await outcomeOf([ALLOWS, DENIES], ruleOfWeb())).toBe(FAILS)
+    expect(await outcomeOf([], ruleOfWeb())).toBe(PASSES)
   })
 
   test('is let in by a rule in shadow mode, save for those for whom it is enforced', async () => {
     const asked: unknown[] = []
-    const rule = ruleOf({
+    const rule = ruleOfWeb({
       identify: () => deny('denied'),
       isEnforcedFor: (id) => {
         asked.push(id)
@@ -136,7 +129,7 @@ describe('a test of a document', () => {
 })
 
 describe('the attributes of a test', () => {
-  const region = ruleOf({ requirements: [requirementOf(null, sourceOf('headers.region'))] })
+  const region = ruleOfWeb({ requirements: [requirementOf(null, sourceOf('headers.region'))] })
   const withRegion = (value: string): PolicyTest => ({
     ...ALLOWS,
     attributes: { 'headers.region': value },
@@ -150,7 +143,7 @@ describe('the attributes of a test', () => {
   })
 
   test('are what the tenant is compared by', async () => {
-    const rule = ruleOf({
+    const rule = ruleOfWeb({
       tenant: { source: sourceOf('params.tenant'), admits: (_id, named) => named === 'acme' },
     })
     const withTenant = (name: string): PolicyTest => ({
@@ -163,8 +156,8 @@ describe('the attributes of a test', () => {
   })
 
   test('are read by one of the routes at least, or the test fails', async () => {
-    expect(await outcomeOf(withRegion('eu'), ruleOf())).toBe(FAILS)
-    expect(await outcomeOf(withRegion('eu'), region, ruleOf())).toBe(PASSES)
+    expect(await outcomeOf(withRegion('eu'), ruleOfWeb())).toBe(FAILS)
+    expect(await outcomeOf(withRegion('eu'), region, ruleOfWeb())).toBe(PASSES)
     const more = { ...ALLOWS, attributes: { 'headers.region': 'eu', 'headers.other': 'x' } }
     expect(await outcomeOf(more, region)).toBe(FAILS)
   })
@@ -186,8 +179,8 @@ describe('the attributes of a test', () => {
     ],
   ])('do not say: %s', async (_, requirements, name) => {
     const attributes = { 'headers.region': 'eu', [name]: 'x' }
-    expect(await outcomeOf(withRegion('eu'), ruleOf({ requirements }))).toBe(PASSES)
-    expect(await outcomeOf({ ...ALLOWS, attributes }, ruleOf({ requirements }))).toBe(FAILS)
+    expect(await outcomeOf(withRegion('eu'), ruleOfWeb({ requirements }))).toBe(PASSES)
+    expect(await outcomeOf({ ...ALLOWS, attributes }, ruleOfWeb({ requirements }))).toBe(FAILS)
   })
 
   test('leave the method that of the route', async () => {
@@ -198,7 +191,7 @@ describe('the attributes of a test', () => {
           ? allow('allowed')
           : deny('condition-false'),
     }
-    expect(await outcomeOf(ALLOWS, ruleOf({ requirements: [isGet] }))).toBe(PASSES)
+    expect(await outcomeOf(ALLOWS, ruleOfWeb({ requirements: [isGet] }))).toBe(PASSES)
   })
 
   test('leave what follows from the route as it is', async () => {
@@ -209,11 +202,11 @@ describe('the attributes of a test', () => {
           ? allow('allowed')
           : deny('condition-false'),
     }
-    expect(await outcomeOf(ALLOWS, ruleOf({ requirements: [isOfRoute] }))).toBe(PASSES)
+    expect(await outcomeOf(ALLOWS, ruleOfWeb({ requirements: [isOfRoute] }))).toBe(PASSES)
   })
 })
 
 test('engines are not asked: they are assumed to allow', async () => {
   const engine = { ...requirementOf('judge'), ask: fails }
-  expect(await outcomeOf(ALLOWS, ruleOf({ requirements: [engine] }))).toBe(PASSES)
+  expect(await outcomeOf(ALLOWS, ruleOfWeb({ requirements: [engine] }))).toBe(PASSES)
 })
