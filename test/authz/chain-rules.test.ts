@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { authz, type AuthzOptions, type RouteRule, where } from '@fastify-spiffe/authz'
 import { chain, forwarded } from '@fastify-spiffe/chain'
@@ -7,6 +6,7 @@ import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { chainHeadersOf } from './support/chain-headers.ts'
+import { decisions } from './support/services.ts'
 
 const ID = (path: string): string => `spiffe://example.org/${path}`
 const [WEB, BATCH, OTHER] = [ID('acme/web'), ID('acme/batch'), ID('globex/web')]
@@ -49,15 +49,10 @@ async function ask(
   path: readonly string[],
   { url = '/acme', bare = false } = {},
 ): Promise<string> {
-  let reason = ''
-  const listener = (message: unknown): void => {
-    reason = (message as { reason: string }).reason
-  }
-  subscribe('spiffe:authz:decision', listener)
+  using heard = decisions()
   const headers = bare ? {} : headersOf(path)
   const answer = await injectAs(app, path.at(-1)!, { url, headers })
-  unsubscribe('spiffe:authz:decision', listener)
-  return `${answer.statusCode} ${reason}`
+  return `${answer.statusCode} ${heard.events.at(-1)?.reason ?? ''}`
 }
 
 describe('onBehalfOf', () => {
@@ -260,14 +255,11 @@ describe('explanations and tables', () => {
 
   test('events name the origin as well', async () => {
     const app = await appWith({ anyAuthenticated: true })
-    const events: unknown[] = []
-    const listener = (message: unknown): void => void events.push(message)
-    subscribe('spiffe:authz:decision', listener)
+    using heard = decisions()
     await ask(app, [WEB, CHECKOUT])
     await ask(app, [CHECKOUT], { bare: true })
-    unsubscribe('spiffe:authz:decision', listener)
-    expect(events[0]).toMatchObject({ spiffeId: CHECKOUT, origin: WEB })
-    expect(events[1]).not.toHaveProperty('origin')
+    expect(heard.events[0]).toMatchObject({ spiffeId: CHECKOUT, origin: WEB })
+    expect(heard.events[1]).not.toHaveProperty('origin')
   })
 })
 

@@ -1,9 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import {
   authz,
   type AuthzOptions,
-  type DecisionEvent,
   diffTables,
   type Engine,
   type RouteRule,
@@ -17,6 +15,7 @@ import { injectAs } from '@fastify-spiffe/peer/test-kit'
 import { BundleSet, JwtBundle, TrustDomain } from '@fastify-spiffe/spiffe'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { decisions } from './support/services.ts'
 
 const WEB = 'spiffe://example.org/acme/web'
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -62,13 +61,10 @@ async function appWith(rule: RouteRule, setup: Setup = {}) {
 
 /** What becomes of a request with a token, and the decision about it. */
 async function askWith(app: FastifyInstance, token: string | null, url = '/', headers = {}) {
-  const events: DecisionEvent[] = []
-  const listener = (event: unknown): void => void events.push(event as DecisionEvent)
-  subscribe('spiffe:authz:decision', listener)
+  using heard = decisions()
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` }
   const answer = await app.inject({ url, headers: { ...authorization, ...headers } })
-  unsubscribe('spiffe:authz:decision', listener)
-  const [event] = events
+  const [event] = heard.events
   const challenge = answer.headers['www-authenticate']
   return { status: answer.statusCode, reason: event?.reason, proof: event?.proof, challenge, event }
 }

@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -6,7 +5,6 @@ import { Authority, type InProcessSource, type SvidTemplate } from '@fastify-spi
 import {
   authz,
   type AuthzOptions,
-  type DecisionEvent,
   diffTables,
   type Engine,
   type EngineRequest,
@@ -22,6 +20,7 @@ import { SvidAgent } from '@fastify-spiffe/tls'
 import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { decisions } from './support/services.ts'
 
 const [SERVER, WEB] = ['spiffe://example.org/acme/orders', 'spiffe://example.org/acme/web']
 const FOREIGN = 'spiffe://foreign.test/web'
@@ -62,17 +61,14 @@ async function ask(app: FastifyInstance, template: Partial<SvidTemplate>): Promi
     source: new ScriptedSource(svid, source.bundles),
     server: SERVER,
   })
-  const events: DecisionEvent[] = []
-  const listener = (event: unknown): void => void events.push(event as DecisionEvent)
-  subscribe('spiffe:authz:decision', listener)
+  using heard = decisions()
   try {
     const [response] = await once(https.get(url, { agent }), 'response')
     await text(response)
-    const { reason, detail, cached } = events.at(-1)!
+    const { reason, detail, cached } = heard.events.at(-1)!
     const what = detail === undefined ? reason : `${reason} ${detail}`
     return `${response.statusCode} ${what}${cached ? ' cached' : ''}`
   } finally {
-    unsubscribe('spiffe:authz:decision', listener)
     agent.destroy()
   }
 }
