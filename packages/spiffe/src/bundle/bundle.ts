@@ -1,16 +1,9 @@
 import { describeValue } from '../describe.ts'
 import type { TrustDomain } from '../id/spiffe-id.ts'
+import type { JsonObject } from '../json/json-object.ts'
 import { rawMembers } from '../json/raw-members.ts'
 import { X509Bundle } from '../x509/bundle.ts'
-import {
-  invalid,
-  keysOf,
-  MAX_BUNDLE_BYTES,
-  parseObject,
-  readingBundle,
-  textOf,
-  type JsonObject,
-} from './jwk-set.ts'
+import { invalid, keysOf, MAX_BUNDLE_BYTES, parseObject, readingBundle, textOf } from './jwk-set.ts'
 import { JwtBundle } from './jwt-bundle.ts'
 import { readKeys, type IgnoredKey, type WitKey } from './read-keys.ts'
 import { writeBundle } from './write-bundle.ts'

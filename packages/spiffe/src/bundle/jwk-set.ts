@@ -1,6 +1,7 @@
 import { describeCause, describeValue } from '../describe.ts'
 import { SpiffeError } from '../errors.ts'
 import type { TrustDomain } from '../id/spiffe-id.ts'
+import { isJsonObject, type JsonObject } from '../json/json-object.ts'
 import { parseJson } from '../json/parse-json.ts'
 import type { Jwk } from './jwk.ts'
 
@@ -12,9 +13,6 @@ const MAX_KEYS = 1000
 export const MAX_DEPTH = 16
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** A JSON object, from `parseJson`. */
-export type JsonObject = Readonly<Record<string, unknown>>
 
 /** Reads a text that was sent as octets, or is one already. */
 export function textOf(input: string | Uint8Array, maxBytes: number): string {
@@ -34,7 +32,7 @@ export function parseObject(text: string, maxLength: number): JsonObject {
 
 /** @param what begins the sentence of the error */
 export function asObject(value: unknown, what: string): JsonObject {
-  if (isObject(value)) return value
+  if (isJsonObject(value)) return value
   throw invalid(`${what} must be an object (found: ${describeValue(value)})`)
 }
 
@@ -60,8 +58,4 @@ export function readingBundle<T>(trustDomain: TrustDomain, read: () => T): T {
 
 export function invalid(reason: string): SpiffeError {
   return new SpiffeError('invalid-bundle', reason)
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

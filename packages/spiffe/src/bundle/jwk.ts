@@ -1,9 +1,10 @@
 import { decodeBase64Url } from '../base64.ts'
+import type { JsonObject } from '../json/json-object.ts'
 import type { CurveName } from '../x509/public-key.ts'
 import { curveOfPoint } from './curve-point.ts'
 
 /** A JSON Web Key (RFC 7517 §4) as it was read. */
-export type Jwk = Readonly<Record<string, unknown>>
+export type Jwk = JsonObject
 
 /** Why a key of a bundle is passed over. */
 export type IgnoredKeyReason =

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { SpiffeError } from '../errors.ts'
+import { isJsonObject, type JsonObject } from '../json/json-object.ts'
 import { parseJson } from '../json/parse-json.ts'
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 /** What a JWT says. Nothing of it is proven. */
 export interface CompactJwt {
@@ -53,7 +52,7 @@ export function readPart(part: string): JsonObject | string {
   if (text === null) return 'is not UTF-8'
   try {
     const value = parseJson(text, LIMITS)
-    return isObject(value) ? value : 'is not a JSON object'
+    return isJsonObject(value) ? value : 'is not a JSON object'
   } catch (error) {
     if (error instanceof SpiffeError) return `is refused: ${error.message}`
     throw error
@@ -82,8 +81,4 @@ function isExact(part: string): boolean {
     default:
       return false
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../json/json-object.ts'
 import { isAlgorithm, type JwtSvidAlgorithm } from './algorithms.ts'
 import { readPart } from './compact-jwt.ts'
 import { refuse, type JwtRefusal } from './refusal.ts'
@@ -37,7 +38,7 @@ export function readHeaderPart(part: string): TokenHeader | JwtRefusal {
 }
 
 /** JWT-SVID §2: `alg`, and `kid` and `typ` if the issuer wants; nothing else. */
-export function readHeader(header: Readonly<Record<string, unknown>>): TokenHeader | JwtRefusal {
+export function readHeader(header: JsonObject): TokenHeader | JwtRefusal {
   if (Object.hasOwn(header, 'crit')) {
     return refuse('critical-header', 'the header has critical extensions')
   }
