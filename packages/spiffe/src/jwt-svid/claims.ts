@@ -13,7 +13,7 @@ export interface TokenClaims {
 
 const MAX_CLAIMS = 64
 const MAX_AUDIENCE = 64
-/** The end of the year 9999, in seconds. */
+/** The end of the year 9999, in seconds: a later time is not valid. */
 const MAX_TIME = 253_402_300_799
 /** How far ahead an issuer's clock may be when it writes `iat`, in milliseconds. */
 const MAX_ISSUER_AHEAD_MS = 60_000
@@ -85,7 +85,8 @@ function readTimes(
   return exp * 1000
 }
 
-function isTime(value: unknown): value is number {
+/** RFC 7519 §2: whether a claim is a time, in seconds since the epoch. */
+export function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= MAX_TIME
 }
 
