@@ -19,6 +19,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'coded-error.ts',
       'errors.ts',
       'describe.ts',
+      'objects.ts',
       'option-reader.ts',
       'task-queue.ts',
       'timer.ts',

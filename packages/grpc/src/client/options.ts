@@ -7,7 +7,7 @@ import {
   SpiffeId,
   toMatcher,
 } from '@fastify-spiffe/spiffe'
-import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+import { isObject, MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import type { TlsOptionsOptions, TokenProvider } from '@fastify-spiffe/tls'
 import { type ProvideToken, readProvider, tlsOptionNames } from '@fastify-spiffe/tls/internal'
 import { GrpcError } from '../errors.ts'
@@ -168,8 +168,4 @@ function isAddress(target: string): boolean {
 
 function isTarget(target: unknown): boolean {
   return typeof target === 'string' && /^[\x21-\x7e]{1,1024}$/.test(target)
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
 }

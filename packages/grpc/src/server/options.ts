@@ -2,7 +2,7 @@ import type { ServerOptions } from '@grpc/grpc-js'
 import type { PolicyLog, PolicyOptions, RouteRule } from '@fastify-spiffe/policy'
 import { type PolicySettings, readPolicyOptions } from '@fastify-spiffe/policy/internal'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
-import { describeName } from '@fastify-spiffe/spiffe/internal'
+import { describeName, hasMethods, isObject } from '@fastify-spiffe/spiffe/internal'
 import type { SvidTlsServerOptions } from '@fastify-spiffe/tls'
 import type { GrpcChains } from '../call/chains.ts'
 import type { GrpcCall } from '../call/grpc-call.ts'
@@ -83,12 +83,8 @@ export function readServerOptions(options: GrpcServerOptions): ServerSettings {
 
 function readChains(chains: GrpcChains | undefined): GrpcChains | null {
   if (chains === undefined) return null
-  const isChains = isObject(chains) && hasMethods(chains, ['verify', 'run'])
+  const isChains = hasMethods(chains, ['verify', 'run'])
   return isChains ? chains : reader.refuse('chains', chains, 'must be Chains of the package chain')
-}
-
-function hasMethods(value: object, names: readonly string[]): boolean {
-  return names.every((name) => typeof Reflect.get(value, name) === 'function')
 }
 
 function refuseNames(owner: string, options: object, names: readonly string[]): void {
@@ -102,10 +98,6 @@ function asObject<T extends object>(key: string, value: T): T {
   return reader.read(key, value, undefined, isObject, 'must be an object')
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
-}
-
 function isLog(log: PolicyLog): boolean {
-  return isObject(log) && hasMethods(log, ['info', 'warn', 'error'])
+  return hasMethods(log, ['info', 'warn', 'error'])
 }

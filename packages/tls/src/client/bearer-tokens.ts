@@ -1,4 +1,4 @@
-import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+import { hasMethods, isObject, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { TlsError } from '../errors.ts'
 import { reader } from '../options.ts'
 
@@ -31,7 +31,7 @@ export class BearerTokens {
 
   /** @throws {@link TlsError} `invalid-option`, `unknown-option` */
   constructor(given: OutgoingTokens) {
-    if (typeof given !== 'object' || given === null) {
+    if (!isObject(given)) {
       reader.refuse('jwt', given, 'must be an object with audiences and tokens')
     }
     reader.assertKnown('jwt', given, ['audiences', 'tokens'])
@@ -117,7 +117,7 @@ function noToken(cause: unknown): TlsError {
 }
 
 function readAudiences(audiences: unknown): ReadonlyMap<string, string> {
-  if (typeof audiences !== 'object' || audiences === null) {
+  if (!isObject(audiences)) {
     return reader.refuse('jwt.audiences', audiences, 'must be an object of origins')
   }
   const read = new Map<string, string>()
@@ -151,10 +151,5 @@ export function readProvider(tokens: unknown): ProvideToken {
 }
 
 function isSource(value: unknown): value is Exclude<TokenProvider, Function> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'fetchJwtSvid' in value &&
-    typeof value.fetchJwtSvid === 'function'
-  )
+  return hasMethods(value, ['fetchJwtSvid'])
 }

@@ -9,7 +9,7 @@ import {
   type SpiffeIdMatcher,
   type X509MaterialSource,
 } from '@fastify-spiffe/spiffe'
-import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
+import { hasMethods, MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import {
@@ -196,19 +196,13 @@ export function assertConnectOptions(options: ConnectOptions): void {
 }
 
 function assertGivenSocket({ socket, ...others }: ConnectOptions): void {
-  if (!isDuplex(socket)) reader.refuse('socket', socket, 'must be a duplex stream')
+  // Not by its class: tunnels may be made of streams that are not Node's own.
+  const isDuplex = hasMethods(socket, ['read', 'write', 'on', 'destroy'])
+  if (!isDuplex) reader.refuse('socket', socket, 'must be a duplex stream')
   for (const name of ['family', 'localAddress', 'lookup'] as const) {
     if (others[name] === undefined) continue
     throw new TlsError('invalid-option', `${name} has no meaning for a socket that is given`)
   }
-}
-
-/** Not by its class: tunnels may be made of streams that are not Node's own. */
-function isDuplex(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return ['read', 'write', 'on', 'destroy'].every(
-    (name) => typeof Reflect.get(value, name) === 'function',
-  )
 }
 
 /** Checks the characters only. Whether the host exists is found out by its resolution. */

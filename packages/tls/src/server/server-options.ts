@@ -5,7 +5,7 @@ import {
   type RevocationPolicy,
   type SetTimer,
 } from '@fastify-spiffe/spiffe'
-import { MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+import { hasMethods, MAX_TIMER_MS, setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
 import { MIN_VERSIONS, type MinVersion } from '../context/context-options.ts'
 import { TlsError } from '../errors.ts'
 import { assertClockSkew, assertKnownOptions, reader, revocationPolicies } from '../options.ts'
@@ -180,8 +180,7 @@ function assertProtocolSettings(settings: ServerSettings): void {
 }
 
 function isService(service: unknown): boolean {
-  if (typeof service !== 'object' || service === null) return false
-  return typeof Reflect.get(service, 'share') === 'function'
+  return hasMethods(service, ['share'])
 }
 
 const MAX_SESSION_TICKET_LIFETIME_MS = 3_600_000
