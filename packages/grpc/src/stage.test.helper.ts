@@ -86,6 +86,12 @@ export class Heard {
   }
 }
 
+export function bundlesOf(...authorities: readonly MintedCa[]): BundleSet {
+  return BundleSet.of(
+    ...authorities.map(({ trustDomain, certificate }) => X509Bundle.of(trustDomain, [certificate])),
+  )
+}
+
 /** The authority of a trust domain, and what servers and clients of a test have of it. */
 export class Stage {
   readonly authority: MintedCa
@@ -101,7 +107,7 @@ export class Stage {
 
   static async set(): Promise<Stage> {
     const authority = await mintRootCa('example.org')
-    const bundles = BundleSet.of(X509Bundle.of(authority.trustDomain, [authority.certificate]))
+    const bundles = bundlesOf(authority)
     const svid = (await authority.mint(SERVER_ID)).toX509Svid()
     return new Stage(authority, bundles, new ScriptedSource(svid, bundles))
   }
@@ -115,6 +121,12 @@ export class Stage {
   async clear(): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop -- one after another
     for (const close of this.#closing.splice(0).toReversed()) await close()
+  }
+
+  /** A certificate that was valid until a second ago. */
+  mintExpired(id: string): Promise<MintedCertificate> {
+    const notAfter = Date.now() - 1000
+    return this.authority.mint(id, { notBefore: notAfter - 3_600_000, notAfter })
   }
 
   async open(options: Partial<GrpcServerOptions> = {}): Promise<GrpcServer> {

@@ -3,13 +3,20 @@ import { randomBytes } from 'node:crypto'
 import http2, { type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
-import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import { BundleSet, X509Bundle } from '@fastify-spiffe/spiffe'
+import { mintRootCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { ScriptedSource } from '@fastify-spiffe-test/kit/scripted-source'
 import { type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createGrpcClient, type GrpcServer } from './index.ts'
-import { type Heard, SERVER_ID, Stage, WEB_ID, words, Words } from './stage.test.helper.ts'
+import {
+  bundlesOf,
+  type Heard,
+  SERVER_ID,
+  Stage,
+  WEB_ID,
+  words,
+  Words,
+} from './stage.test.helper.ts'
 
 /** So many calls or connections are made at the same time. */
 const MANY = 20
@@ -19,10 +26,6 @@ beforeEach(async () => {
   stage = await Stage.set()
 })
 afterEach(() => stage.clear())
-
-function bundlesOf(...authorities: readonly MintedCa[]): BundleSet {
-  return BundleSet.of(...authorities.map((it) => X509Bundle.of(it.trustDomain, [it.certificate])))
-}
 
 /** What HTTP/2 carries of the message `said`. */
 const ANSWER = Buffer.concat([Buffer.from([0, 0, 0, 0, 4]), Buffer.from('said')])
@@ -139,14 +142,7 @@ describe('a server that turns into another one', () => {
         return other.mint(SERVER_ID)
       },
     ],
-    [
-      'that has expired',
-      'server-refused',
-      () => {
-        const notAfter = Date.now() - 1000
-        return stage.authority.mint(SERVER_ID, { notBefore: notAfter - 3_600_000, notAfter })
-      },
-    ],
+    ['that has expired', 'server-refused', () => stage.mintExpired(SERVER_ID)],
   ])('%s gets no call, and no session is resumed with it', async (_, code, mint) => {
     await server.turn(await mint())
     // Once again where a call was on its way when the connection was cut.
@@ -227,13 +223,7 @@ describe('a caller that is not trusted', () => {
       'below an authority of another trust domain',
       async () => (await mintRootCa('other.org')).mint(WEB_ID),
     ],
-    [
-      'that has expired',
-      () => {
-        const notAfter = Date.now() - 1000
-        return stage.authority.mint(WEB_ID, { notBefore: notAfter - 3_600_000, notAfter })
-      },
-    ],
+    ['that has expired', () => stage.mintExpired(WEB_ID)],
   ]
 
   test.each(kinds)('%s reaches no handler by what it sends with its handshake', async (_, mint) => {
