@@ -1,27 +1,26 @@
 import type { MintedCertificate } from '@fastify-spiffe/authority'
 import { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { Chains, type ChainsOptions } from './chains.ts'
+import type { ChainsOptions } from './chains.ts'
 import {
   A,
   B,
-  bundlesOf,
   C,
   certificatesField,
   D,
   E,
   forgeToken,
-  HeldSource,
   makeDomain,
   malleated,
   mint,
   NOW,
   NOW_SECONDS,
   peerNamed,
+  serviceWith,
   sha256,
-  svidOf,
   type Domain,
   type Forgery,
+  type Service,
 } from './scene.test.helper.ts'
 import type { ChainHeaders } from './send/chain-sender.ts'
 import { SingleUses } from './verify/single-uses.ts'
@@ -41,23 +40,8 @@ beforeAll(async () => {
   minted = new Map(await Promise.all(all))
 })
 
-interface Service {
-  readonly chains: Chains
-  now: number
-}
-
 function serviceOf(id: string, options: Partial<ChainsOptions> = {}): Service {
-  const service: Service = {
-    now: NOW,
-    chains: new Chains({
-      source: new HeldSource(svidOf(minted.get(id)!), bundlesOf(domain)),
-      handTo: [B, C, D],
-      relays: [RELAY],
-      clock: () => service.now,
-      ...options,
-    }),
-  }
-  return service
+  return serviceWith(minted.get(id)!, domain, { handTo: [B, C, D], relays: [RELAY], ...options })
 }
 
 interface Presented {

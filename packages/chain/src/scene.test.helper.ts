@@ -10,6 +10,7 @@ import {
 import { Updates } from '@fastify-spiffe/spiffe/internal'
 import { presentPeer } from '@fastify-spiffe/tls/test-kit'
 import type { ConnectionPeer } from '@fastify-spiffe/tls'
+import { Chains, type ChainsOptions } from './chains.ts'
 
 // Long ago, and a whole second: the clock of the machine must have no say.
 export const NOW: number = Date.parse('2001-02-03T04:05:06Z')
@@ -82,6 +83,27 @@ export function mint(
 
 export function svidOf(minted: MintedCertificate): X509Svid {
   return minted.toX509Svid({ clock: () => NOW })
+}
+
+/** A service with its chains, whose clock the test sets. */
+export interface Service {
+  readonly source: HeldSource
+  readonly chains: Chains
+  now: number
+}
+
+export function serviceWith(
+  minted: MintedCertificate,
+  domain: Domain,
+  options: Partial<ChainsOptions>,
+): Service {
+  const source = new HeldSource(svidOf(minted), bundlesOf(domain))
+  const service: Service = {
+    source,
+    now: NOW,
+    chains: new Chains({ source, clock: () => service.now, ...options }),
+  }
+  return service
 }
 
 /** A peer as a handshake binds it. */

@@ -18,8 +18,10 @@ import {
   NOW,
   NOW_SECONDS,
   peerNamed,
+  serviceWith,
   svidOf,
   type Domain,
+  type Service,
 } from '../scene.test.helper.ts'
 import type { ChainHeaders } from './chain-sender.ts'
 
@@ -33,25 +35,11 @@ beforeAll(async () => {
   minted = new Map(all)
 })
 
-interface Service {
-  readonly source: HeldSource
-  readonly chains: Chains
-  now: number
-}
-
 function serviceOf(id: string, options: Partial<ChainsOptions> = {}): Service {
-  const source = new HeldSource(svidOf(minted.get(id)!), bundlesOf(domain))
-  const service: Service = {
-    source,
-    now: NOW,
-    chains: new Chains({
-      source,
-      handTo: [matchMemberOf('example.org')],
-      clock: () => service.now,
-      ...options,
-    }),
-  }
-  return service
+  return serviceWith(minted.get(id)!, domain, {
+    handTo: [matchMemberOf('example.org')],
+    ...options,
+  })
 }
 
 function fieldsOf(headers: ChainHeaders): { chain: string[]; certificates: string[] } {
