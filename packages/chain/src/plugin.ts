@@ -90,7 +90,7 @@ function addHooks(
   })
 }
 
-/** A relay can change neither the body: it is compared as it is read. */
+/** A relay cannot change the body either: it is digested while it is read. */
 function addBodyHook(fastify: FastifyInstance): void {
   fastify.addHook('preParsing', function spiffeRelayedBody(request, reply, payload, done) {
     if (!SignedChain.isRelayed(request.chain)) {

@@ -33,7 +33,7 @@ export class SingleUses {
     this.#forget(Math.floor(now / 1000))
     if (singleUse === null || !(exp > this.#horizon)) return 'chain-expired'
     const signer = sub.toString()
-    // As long for any SPIFFE ID.
+    // A hash: keys have the same length for every SPIFFE ID.
     const key = hash('sha256', `${signer} ${singleUse.jti}`, 'base64url')
     if (this.#seen.has(key)) return 'chain-replayed'
     const count = this.#counts.get(signer) ?? 0

@@ -29,8 +29,9 @@ export interface SvidChannelOptions extends Omit<TlsOptionsOptions, 'server'> {
    */
   readonly chainHeaders?: (audience: string) => object
   /**
-   * Presents a JWT-SVID for `audience` with each call, as metadata `authorization`. It is asked for when the server of the call has
-   * proven itself. A call without its token is not sent: it fails with UNAUTHENTICATED. Default: none.
+   * Presents a JWT-SVID for `audience` with each call, as metadata `authorization`. The token is requested for each
+   * call, after the server has proven its identity. A call without its token is not sent: it fails with UNAUTHENTICATED.
+   * Default: none.
    */
   readonly jwt?: { readonly audience: string; readonly tokens: TokenProvider }
   /**

@@ -2,7 +2,7 @@ import { hasMethods, isObject, setUnreferencedTimer } from '@fastify-spiffe/spif
 import { TlsError } from '../errors.ts'
 import { reader } from '../options.ts'
 
-/** What gives tokens for an audience: a `JwtSource`, or a function. It remembers them itself: it is asked for each request. */
+/** Returns tokens for an audience: a `JwtSource`, or a function. Each request asks it for a token: it has to cache them itself. */
 export type TokenProvider =
   | { fetchJwtSvid(request: { readonly audience: string }): Promise<{ readonly token: string }> }
   | ((audience: string) => string | Promise<string>)
@@ -92,7 +92,7 @@ function headerOf(token: unknown): string {
   if (typeof token === 'string' && token.length <= MAX_TOKEN_BYTES && TOKEN.test(token)) {
     return `Bearer ${token}`
   }
-  throw new TlsError('no-token', 'jwt.tokens gave something that is no token')
+  throw new TlsError('no-token', 'jwt.tokens gave something that is not a token')
 }
 
 async function withinTime(pending: Promise<string>): Promise<string> {

@@ -77,9 +77,9 @@ export interface ConnectOptions {
   /** As in `net.connect`. Default `dns.lookup`. */
   readonly lookup?: LookupFunction
   /**
-   * A connection to the server that exists already, without TLS of the server: through a proxy, or one on which both have
-   * agreed to begin with TLS. `host` and `port` then connect nothing and only name the server. The TLS connection owns it:
-   * it is destroyed when that ends or fails. Default: a new TCP connection.
+   * An existing connection to the server, on which TLS with the server has not begun: a tunnel through a proxy, or one on
+   * which both sides have agreed to start TLS. `host` and `port` then open no connection, and only name the server. The TLS
+   * connection owns the socket, which is destroyed when TLS ends or fails. Default: a new TCP connection.
    */
   readonly socket?: Duplex
   /** The time in ms since the epoch. Default `Date.now`. */

@@ -18,8 +18,8 @@ import { connectFailure } from './handshake.ts'
  * The promise resolves after the proof, so that nothing is written to another server.
  * `peerOf(socket)` returns the server's identity. Sessions are never resumed.
  *
- * With `socket`, TLS begins on a connection that exists already, such as a tunnel through a proxy. What comes of it before the
- * handshake is no part of what the server has proven, and is never read as if it were.
+ * With `socket`, TLS begins on a connection that exists already, such as a tunnel through a proxy. Bytes that arrive before the
+ * handshake are not proven to come from the server, and are never returned as its data.
  *
  * @throws {@link TlsError} `no-svid`, `invalid-material`, `connect-failed`, `connect-timeout`,
  *   `server-refused` (no proof; see `rejection`, or `cause` with `webPki()`), `server-not-allowed`

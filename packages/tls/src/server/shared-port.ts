@@ -18,15 +18,18 @@ export interface SharedPort {
 
 /** Serves the HTTP/2 connections of a port. */
 export interface Http2Connections {
-  /** Called before the server listens, which fails with the error that this rejects with. */
+  /** Called before the server listens. If it rejects, the server does not listen, and emits `error` with the reason. */
   readonly prepare: () => Promise<void>
   /** Takes the connection of a verified peer; `peerOf(socket)` returns it. */
   readonly accept: (socket: TLSSocket) => void
   /** Called once for a connection that is to be closed gracefully; what is left after `graceMs` is destroyed. */
   readonly end: (socket: TLSSocket) => void
-  /** Called when the server is told to close: all its connections are closed gracefully from now on. */
+  /**
+   * Called when `close()` of the listening server is called, before it ends its connections: `end` follows for each HTTP/2
+   * connection. Stop here what would keep calls open.
+   */
   readonly onClosing: () => void
-  /** Called when the server has closed. */
+  /** Called after the server has closed and its last connection has ended. */
   readonly onClosed: () => void
 }
 
