@@ -2,14 +2,14 @@ import { inspect } from 'node:util'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Authority } from '@fastify-spiffe/authority'
 import { TrustDomain } from '@fastify-spiffe/spiffe'
-import type { JwtSvid, JwtSvidRequest } from '@fastify-spiffe/spiffe'
-import { JwtSource, WorkloadApiClient, WorkloadApiError } from '@fastify-spiffe/workload-api'
 import type {
-  JwtSourceOptions,
-  JwtSvidFetchFailedEvent,
+  JwtSvid,
+  JwtSvidRequest,
   RejectedEvent,
   SourceStateEvent,
-} from '@fastify-spiffe/workload-api'
+} from '@fastify-spiffe/spiffe'
+import { JwtSource, WorkloadApiClient, WorkloadApiError } from '@fastify-spiffe/workload-api'
+import type { JwtSourceOptions, JwtSvidFetchFailedEvent } from '@fastify-spiffe/workload-api'
 import { status } from '@grpc/grpc-js'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { mintRootCa } from '@fastify-spiffe/authority'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { X509Source } from '@fastify-spiffe/workload-api'
-import type { SourceProblemEvent } from '@fastify-spiffe/workload-api'
+import type { SourceProblemEvent } from '@fastify-spiffe/spiffe'
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 

@@ -2,15 +2,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mintRootCa } from '@fastify-spiffe/authority'
 import type { MintedCa, SvidTemplate } from '@fastify-spiffe/authority'
 import { TrustDomain } from '@fastify-spiffe/spiffe'
+import type { BundleUpdatedEvent, RejectedEvent, SvidUpdatedEvent } from '@fastify-spiffe/spiffe'
 import { LIMITS, WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
-import type {
-  BundleUpdatedEvent,
-  RejectedEvent,
-  SvidUpdatedEvent,
-  WorkloadApiError,
-  X509Context,
-  X509SourceOptions,
-} from '@fastify-spiffe/workload-api'
+import type { WorkloadApiError, X509Context, X509SourceOptions } from '@fastify-spiffe/workload-api'
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { Authority, mintRootCa } from '@fastify-spiffe/authority'
 import type { MintedCa } from '@fastify-spiffe/authority'
 import { WorkloadApiClient, X509Source, parseEndpointAddress } from '@fastify-spiffe/workload-api'
-import type { SourceStateEvent } from '@fastify-spiffe/workload-api'
+import type { SourceStateEvent } from '@fastify-spiffe/spiffe'
 import { status } from '@grpc/grpc-js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 

@@ -113,6 +113,7 @@ export type {
   RevocationOptions,
   RevocationPolicy,
   SourceState,
+  SourceStateEvent,
   SpiffeErrorCode,
   WitKey,
   X509MaterialSource,
@@ -150,7 +151,6 @@ export {
 } from '@fastify-spiffe/workload-api'
 export type {
   JwtSourceOptions,
-  SourceStateEvent,
   WorkloadApiErrorCode,
   X509SourceOptions,
 } from '@fastify-spiffe/workload-api'

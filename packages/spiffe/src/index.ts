@@ -39,6 +39,13 @@ export { X509Svid } from './svid/x509-svid.ts'
 export type { DerSvid, PemSvid, X509SvidOptions } from './svid/x509-svid.ts'
 export type * from './source/source.ts'
 export type { SetTimer } from './timer.ts'
+export type {
+  BundleUpdatedEvent,
+  RejectedEvent,
+  SourceProblemEvent,
+  SourceStateEvent,
+  SvidUpdatedEvent,
+} from './source/events.ts'
 export type { BundleConflictEvent } from './source/fallback-bundles.ts'
 export { withFallbackBundles, withFallbackJwtBundles } from './source/with-fallback-bundles.ts'
 export { withRevocationLists } from './source/with-revocation-lists.ts'

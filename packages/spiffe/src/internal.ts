@@ -19,6 +19,22 @@ export { singleIdOf } from './match/sets.ts'
 export { hasMethods, isObject } from './objects.ts'
 export { OptionReader, unknownOption } from './option-reader.ts'
 export type { OptionErrorClass, OptionErrorCode } from './option-reader.ts'
+export {
+  problemPublisher,
+  publishBundles,
+  publishChanges,
+  publishProblem,
+  publishRejection,
+  publishState,
+  rejectionPublisher,
+} from './source/events.ts'
+export type { ProblemPublisher, RejectedPart, RejectionPublisher } from './source/events.ts'
+export { ExpiryMonitor } from './source/expiry-monitor.ts'
+export { InitialSync } from './source/initial-sync.ts'
+export { keepEqual } from './source/keep-equal.ts'
+export { judgeOwnSvid } from './source/own-svid.ts'
+export type { OwnSvid } from './source/own-svid.ts'
+export { Problems, QUIET_MS } from './source/problems.ts'
 export { bundleSourceFault, sourceFault } from './source/source-fault.ts'
 export { Updates } from './source/updates.ts'
 export { JWS_HASHES, jwsAlgorithmOf } from './svid/jws-algorithm.ts'

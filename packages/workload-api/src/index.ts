@@ -13,13 +13,6 @@ export type { AgentJwtVerdict } from './messages/jwt-validation.ts'
 export { LIMITS } from './messages/limits.ts'
 export type { WitSvid } from './messages/wit-svids.ts'
 export type { X509Context } from './messages/x509-context.ts'
-export type {
-  BundleUpdatedEvent,
-  RejectedEvent,
-  SourceProblemEvent,
-  SourceStateEvent,
-  SvidUpdatedEvent,
-} from './source/events.ts'
 export type { JwtSvidFetchFailedEvent, JwtSvidUpdatedEvent } from './source/jwt-events.ts'
 export type { JwtSourceOptions } from './source/jwt-options.ts'
 export { JwtSource } from './source/jwt-source.ts'

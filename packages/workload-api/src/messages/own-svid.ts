@@ -1,15 +1,11 @@
-import { BundleSet, SpiffeError, X509Svid, verifyX509Svid } from '@fastify-spiffe/spiffe'
-import type { Verification, X509Bundle } from '@fastify-spiffe/spiffe'
+import { SpiffeError, X509Svid } from '@fastify-spiffe/spiffe'
+import type { VerificationRefusal } from '@fastify-spiffe/spiffe'
+import { judgeOwnSvid } from '@fastify-spiffe/spiffe/internal'
+import type { OwnSvid } from '@fastify-spiffe/spiffe/internal'
 
 import { WorkloadApiError, quote } from '../errors.ts'
 import type { RawX509Svid } from './decode.ts'
 import { checkHint } from './hints.ts'
-
-/** An SVID of the workload with the bundle that came inside it. */
-export interface OwnSvid {
-  readonly svid: X509Svid
-  readonly bundle: X509Bundle
-}
 
 /** Whether an own SVID is valid at one time. */
 export type SvidJudgement =
@@ -21,12 +17,9 @@ export type SvidJudgement =
       readonly validFrom: number
     }
 
-/** Times of one SVID that are tried: each costs a verification. Chains have 16 certificates at most. */
-const MAX_TIMES = 32
-
 /**
  * Reads an SVID: it must be well-formed, have its own key, and the name that the endpoint gives it.
- * Its times are not checked: {@link judgeOwnSvid} does that, as often as needed.
+ * Its times are not checked: {@link judge} does that, as often as needed.
  * @throws {@link WorkloadApiError} `invalid-svid`, `key-mismatch`
  */
 export function readOwnSvid(raw: RawX509Svid): X509Svid {
@@ -45,33 +38,20 @@ export function readOwnSvid(raw: RawX509Svid): X509Svid {
  * Whether a peer that trusts the bundle would accept the SVID at `now`, and if not, from when on.
  * The certificate whose time has not come may be the leaf, an intermediate or the authority.
  */
-export function judgeOwnSvid(own: OwnSvid, now: number): SvidJudgement {
-  const verification = verifyAt(own, now)
-  if (verification.ok) return verification
-  const validFrom = futureTimes(own, now).find((time) => verifyAt(own, time).ok) ?? Infinity
-  return { ok: false, error: refusal(own, verification, validFrom), validFrom }
-}
-
-function verifyAt({ svid, bundle }: OwnSvid, time: number): Verification {
-  // Without tolerance: clockSkewMs is for peers, which may not have one.
-  return verifyX509Svid(svid.certificates, BundleSet.of(bundle), { clock: () => time })
-}
-
-/** When something that the SVID may depend on becomes valid, the next one first. */
-function futureTimes({ svid, bundle }: OwnSvid, now: number): readonly number[] {
-  const times = [...svid.certificates, ...bundle.authorities]
-    .map(({ notBefore }) => notBefore)
-    .filter((time) => time > now && time <= svid.notAfter)
-  return [...new Set(times)].toSorted((one, other) => one - other).slice(0, MAX_TIMES)
+export function judge(own: OwnSvid, now: number): SvidJudgement {
+  const judgement = judgeOwnSvid(own, now)
+  if (judgement.ok) return judgement
+  const { refusal: found, validFrom } = judgement
+  return { ok: false, error: refusal(own, found, validFrom), validFrom }
 }
 
 function refusal(
   { svid }: OwnSvid,
-  verification: Extract<Verification, { readonly ok: false }>,
+  found: VerificationRefusal,
   validFrom: number,
 ): WorkloadApiError {
   const id = svid.spiffeId.toString()
-  const { code, message } = verification
+  const { code, message } = found
   if (validFrom < Infinity) {
     const since = new Date(validFrom).toISOString()
     return new WorkloadApiError(

@@ -5,7 +5,7 @@ import { WorkloadApiError } from '../errors.ts'
 import { parseBundles } from './bundles.ts'
 import type { RawX509SvidResponse } from './decode.ts'
 import { TrustedOwnBundles } from './own-bundles.ts'
-import { judgeOwnSvid } from './own-svid.ts'
+import { judge } from './own-svid.ts'
 import type { ParsedMessage, Problem } from './parsed-message.ts'
 import { distribute } from './revocation-lists.ts'
 import { readX509Message } from './x509-message.ts'
@@ -61,7 +61,7 @@ export function judgeX509Message(message: X509Message, now: number): ParsedMessa
   const trusted = new TrustedOwnBundles()
   const svids: JudgedSvid[] = []
   for (const [index, own] of message.own.entries()) {
-    const judgement = judgeOwnSvid(own, now)
+    const judgement = judge(own, now)
     if (!judgement.ok) {
       const { error, validFrom } = judgement
       if (index === 0 && validFrom === Infinity) throw error

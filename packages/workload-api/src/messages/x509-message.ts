@@ -1,4 +1,5 @@
 import { SpiffeId } from '@fastify-spiffe/spiffe'
+import type { OwnSvid } from '@fastify-spiffe/spiffe/internal'
 
 import { WorkloadApiError } from '../errors.ts'
 import type { RawX509SvidResponse } from './decode.ts'
@@ -7,7 +8,6 @@ import { LIMITS, checkLimit } from './limits.ts'
 import { checkMandatory } from './mandatory-fields.ts'
 import { OwnBundles } from './own-bundles.ts'
 import { readOwnSvid } from './own-svid.ts'
-import type { OwnSvid } from './own-svid.ts'
 import type { Problem } from './parsed-message.ts'
 
 /** A well-formed message of `FetchX509SVID`, whose times are not checked yet. */

@@ -1,6 +1,6 @@
+import { ExpiryMonitor } from '@fastify-spiffe/spiffe/internal'
 import { expect, test } from '@jest/globals'
 import { ManualTime } from '../manual-time.test.helper.ts'
-import { ExpiryMonitor } from './expiry-monitor.ts'
 
 const SECOND_MS = 1_000
 const MINUTE_MS = 60_000

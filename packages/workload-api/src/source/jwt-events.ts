@@ -1,11 +1,16 @@
 import { channel } from 'node:diagnostics_channel'
 
 import type { JwtSvid } from '@fastify-spiffe/spiffe'
+import {
+  problemPublisher,
+  publishBundles,
+  publishState,
+  rejectionPublisher,
+} from '@fastify-spiffe/spiffe/internal'
+import type { ProblemPublisher, RejectionPublisher } from '@fastify-spiffe/spiffe/internal'
 
 import type { WorkloadApiError, WorkloadApiErrorCode } from '../errors.ts'
 import type { TokenRequest } from '../messages/jwt-svids.ts'
-import { problemPublisher, publishBundles, publishState, rejectionPublisher } from './events.ts'
-import type { ProblemPublisher, RejectionPublisher } from './events.ts'
 import type { JwtSnapshot } from './jwt-snapshot.ts'
 
 /** `spiffe:jwt-svid:updated`: the Workload API issued a token to this workload. The token is not in it. */

@@ -1,8 +1,8 @@
 import { BundleSet } from '@fastify-spiffe/spiffe'
+import { keepEqual } from '@fastify-spiffe/spiffe/internal'
 import type { JwtBundle, JwtSvid, SourceState } from '@fastify-spiffe/spiffe'
 
 import type { WorkloadApiError } from '../errors.ts'
-import { keepEqual } from './keep-equal.ts'
 
 /** What a JWT source holds at one time. The functions of this file are its transitions. */
 export interface JwtSnapshot {

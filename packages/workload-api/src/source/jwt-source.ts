@@ -1,4 +1,5 @@
 import { Updates } from '@fastify-spiffe/spiffe/internal'
+import type { InitialSync, Problems } from '@fastify-spiffe/spiffe/internal'
 import type {
   BundleSet,
   JwtBundle,
@@ -25,7 +26,6 @@ import { RetryPolicy } from '../watch/retry-policy.ts'
 import { receiveJwtBundles } from '../watch/streams.ts'
 import { watch } from '../watch/watch.ts'
 import type { WatchEvent } from '../watch/watch.ts'
-import { InitialSync } from './initial-sync.ts'
 import {
   publishFetchFailure,
   publishJwtChanges,
@@ -43,7 +43,7 @@ import {
   isOfGoneAuthority,
 } from './jwt-snapshot.ts'
 import type { JwtSnapshot } from './jwt-snapshot.ts'
-import { Problems } from './problems.ts'
+import { initialSyncFor, problemsOf } from './progress.ts'
 
 /** The longest time that one call for a token may take, whoever waits for it. */
 const CALL_TIMEOUT_MS = 30_000
@@ -64,8 +64,8 @@ export class JwtSource implements JwtMaterialSource {
   readonly #retry: RetryPolicy
   readonly #updates = new Updates()
   readonly #closing = new AbortController()
-  readonly #initialSync = new InitialSync('the JWT bundles')
-  readonly #problems: Problems
+  readonly #initialSync: InitialSync<WorkloadApiError> = initialSyncFor('the JWT bundles')
+  readonly #problems: Problems<WorkloadApiError>
   readonly #tokens: TokenCache
   #held: JwtSnapshot = JWT_STARTING
   #running: Promise<void> = Promise.resolve()
@@ -76,7 +76,7 @@ export class JwtSource implements JwtMaterialSource {
     this.#retry = new RetryPolicy(options.backoff, random)
     this.#channel = new Channel(findEndpointAddress(options.address))
     const { endpoint } = this
-    this.#problems = new Problems({
+    this.#problems = problemsOf({
       endpoint,
       name: 'JwtSource',
       publish: publishJwtProblem,

@@ -1,10 +1,10 @@
 import { BundleSet } from '@fastify-spiffe/spiffe'
+import { keepEqual } from '@fastify-spiffe/spiffe/internal'
 import type { SourceState, X509Svid } from '@fastify-spiffe/spiffe'
 
 import { WorkloadApiError } from '../errors.ts'
 import type { ParsedMessage } from '../messages/parsed-message.ts'
 import type { JudgedContext, JudgedSvid, Wait } from '../messages/x509-context.ts'
-import { keepEqual } from './keep-equal.ts'
 import { FIRST } from './pick.ts'
 import type { X509SvidPicker } from './pick.ts'
 

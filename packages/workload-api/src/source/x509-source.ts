@@ -1,4 +1,11 @@
-import { Updates } from '@fastify-spiffe/spiffe/internal'
+import {
+  ExpiryMonitor,
+  publishChanges,
+  publishProblem,
+  publishRejection,
+  Updates,
+} from '@fastify-spiffe/spiffe/internal'
+import type { InitialSync, Problems } from '@fastify-spiffe/spiffe/internal'
 import type {
   BundleSet,
   SourceState,
@@ -18,16 +25,13 @@ import { reviewed } from '../watch/reviewed.ts'
 import type { ReviewedEvent } from '../watch/reviewed.ts'
 import { receiveX509Reviews } from '../watch/streams.ts'
 import { watch } from '../watch/watch.ts'
-import { publishChanges, publishProblem, publishRejection } from './events.ts'
-import { InitialSync } from './initial-sync.ts'
+import { initialSyncFor, problemsOf } from './progress.ts'
 import { checkX509SourceOptions } from './options.ts'
 import type { X509SourceOptions } from './options.ts'
 import { toPicker } from './pick.ts'
 import type { X509SvidPicker } from './pick.ts'
-import { Problems } from './problems.ts'
 import { STARTING, accept, asOf, compare, fail, interrupt } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
-import { ExpiryMonitor } from './expiry-monitor.ts'
 
 /**
  * The workload's X.509-SVID and bundles, live from the SPIFFE Workload API.
@@ -44,8 +48,8 @@ export class X509Source implements X509MaterialSource {
   readonly #updates = new Updates()
   readonly #closing = new AbortController()
   readonly #expiryMonitor: ExpiryMonitor
-  readonly #initialSync = new InitialSync('an X.509-SVID')
-  readonly #problems: Problems
+  readonly #initialSync: InitialSync<WorkloadApiError> = initialSyncFor('an X.509-SVID')
+  readonly #problems: Problems<WorkloadApiError>
   #held: Snapshot = STARTING
   /** The snapshot that listeners know. */
   #published: Snapshot = STARTING
@@ -58,7 +62,7 @@ export class X509Source implements X509MaterialSource {
     this.#pick = toPicker(options.pick)
     this.#retry = new RetryPolicy(options.backoff, options.random)
     this.#channel = new Channel(findEndpointAddress(options.address))
-    this.#problems = new Problems({
+    this.#problems = problemsOf({
       endpoint: this.endpoint,
       name: 'X509Source',
       publish: publishProblem,

@@ -1,5 +1,4 @@
-import { BundleSet } from '@fastify-spiffe/spiffe'
-import type { TrustDomainBundle } from '@fastify-spiffe/spiffe'
+import { BundleSet, type TrustDomainBundle } from '../bundle/bundle-set.ts'
 
 /** The new bundles, where each equal one keeps its object, so that no peer and no token is verified again for it. */
 export function keepEqual<B extends TrustDomainBundle>(

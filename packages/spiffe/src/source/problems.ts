@@ -1,26 +1,26 @@
-import type { SourceState } from '@fastify-spiffe/spiffe'
+import type { SourceProblem, SourceState } from './source.ts'
 
-import { WorkloadApiError } from '../errors.ts'
+/** A source that opens and gets nothing for this long reports that it waits. */
+export const QUIET_MS = 5_000
 
-/** A source that opens and gets no answer for this long reports that it waits. */
-const QUIET_MS = 5_000
-
-export type OnProblem = (problem: WorkloadApiError) => void
-
-export interface ProblemsOptions {
+export interface ProblemsOptions<E extends SourceProblem> {
   readonly endpoint: string
   /** The class of the source, for warnings. */
   readonly name: string
+  /** The type of the warnings. */
+  readonly warningType: string
+  /** What to report when nothing at all has come for {@link QUIET_MS}. */
+  readonly onQuiet: () => E
   /** Puts a problem on a diagnostics channel. */
-  readonly publish: (endpoint: string, state: SourceState, problem: WorkloadApiError) => void
+  readonly publish: (endpoint: string, state: SourceState, problem: E) => void
   /** Default: `process.emitWarning` while the source opens, and nothing later. */
-  readonly onProblem: OnProblem | undefined
+  readonly onProblem: ((problem: E) => void) | undefined
 }
 
 /** What is known of a state of the source. */
-interface Progress {
+interface Progress<E> {
   readonly state: SourceState
-  readonly error: WorkloadApiError | null
+  readonly error: E | null
 }
 
 /**
@@ -28,25 +28,22 @@ interface Progress {
  * state alone does not show it: a source without an agent is `stale` for any reason, and a source that
  * opens is `starting`.
  */
-export class Problems {
-  readonly #options: ProblemsOptions
+export class Problems<E extends SourceProblem> {
+  readonly #options: ProblemsOptions<E>
   readonly #reported = new Set<string>()
   #isOpening = true
   #timer: NodeJS.Timeout | undefined
 
-  constructor(options: ProblemsOptions) {
+  constructor(options: ProblemsOptions<E>) {
     this.#options = options
-    const text = `no answer from the Workload API at ${options.endpoint} for ${QUIET_MS} ms`
-    const message = `${text}: still waiting; see that it is the socket of an agent, and that the agent is healthy`
     this.#timer = setTimeout(() => {
-      if (this.#reported.size === 0)
-        this.#report('starting', new WorkloadApiError('timeout', message))
+      if (this.#reported.size === 0) this.#report('starting', options.onQuiet())
     }, QUIET_MS)
     this.#timer.unref()
   }
 
   /** Called with every state of the source. */
-  onSnapshot({ state, error }: Progress): void {
+  onSnapshot({ state, error }: Progress<E>): void {
     if (state === 'ready' || state === 'closed') this.#reported.clear()
     else if (error !== null) this.#report(state, error)
   }
@@ -57,18 +54,15 @@ export class Problems {
     this.#isOpening = false
   }
 
-  #report(state: SourceState, error: WorkloadApiError): void {
+  #report(state: SourceState, error: E): void {
     if (this.#reported.has(error.code)) return
     this.#reported.add(error.code)
-    const { endpoint, name, publish, onProblem } = this.#options
+    const { endpoint, name, warningType, publish, onProblem } = this.#options
     publish(endpoint, state, error)
     if (onProblem !== undefined) onProblem(error)
     else if (this.#isOpening) {
       const { code, message } = error
-      process.emitWarning(`${name}.open() waits: ${message}`, {
-        type: 'WorkloadApiWarning',
-        code,
-      })
+      process.emitWarning(`${name}.open() waits: ${message}`, { type: warningType, code })
     }
   }
 }

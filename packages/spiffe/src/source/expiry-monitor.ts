@@ -1,5 +1,5 @@
-import type { SetTimer, X509Svid } from '@fastify-spiffe/spiffe'
-import { setUnreferencedTimer } from '@fastify-spiffe/spiffe/internal'
+import type { X509Svid } from '../svid/x509-svid.ts'
+import { setUnreferencedTimer, type SetTimer } from '../timer.ts'
 
 /** How often the clock is read: a timer's own clock stands still while the machine sleeps. */
 const TICK_MS = 1_000
@@ -20,8 +20,8 @@ export interface ExpiryMonitorOptions {
 }
 
 /**
- * Watches the clock while there is an SVID, for its expiry and for an overdue renewal. Agents renew an
- * SVID at half of its lifetime. The renewal is overdue at three quarters of the lifetime, and again
+ * Watches the clock while there is an SVID, for its expiry and for an overdue renewal. Agents and
+ * helpers renew an SVID at half to two thirds of its lifetime. The renewal is overdue at three quarters of the lifetime, and again
  * each time half of the remaining time has passed, but at most every 30 s.
  */
 export class ExpiryMonitor {

@@ -1,28 +1,25 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Channel } from 'node:diagnostics_channel'
 
-import type { BundleSet, SourceState, TrustDomainBundle } from '@fastify-spiffe/spiffe'
-
-import type { WorkloadApiError, WorkloadApiErrorCode } from '../errors.ts'
-import type { Problem } from '../messages/parsed-message.ts'
-import { compare } from './snapshot.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { BundleSet, TrustDomainBundle } from '../bundle/bundle-set.ts'
+import type { X509Svid } from '../svid/x509-svid.ts'
+import type { SourceProblem, SourceState } from './source.ts'
 
 /** `spiffe:source:state`: a source went from one state to another. */
 export interface SourceStateEvent {
-  /** The address of the Workload API. */
+  /** The `endpoint` of the source: the address of its supply. */
   readonly endpoint: string
   readonly state: SourceState
   readonly previousState: SourceState
-  /** Why it is not `ready`, when that is known. */
-  readonly code: WorkloadApiErrorCode | null
+  /** Why it is not `ready`, when that is known: a code of the errors of the source. */
+  readonly code: string | null
 }
 
 /** `spiffe:source:problem`: why a source is not ready, each code once until it is ready again. */
 export interface SourceProblemEvent {
   readonly endpoint: string
   readonly state: SourceState
-  readonly code: WorkloadApiErrorCode
+  readonly code: string
   /** What happened, and the cure. */
   readonly message: string
 }
@@ -50,7 +47,7 @@ export interface BundleUpdatedEvent {
 /** `spiffe:svid:rejected`, `spiffe:bundle:rejected`: something that came was not used. */
 export interface RejectedEvent {
   readonly endpoint: string
-  readonly code: WorkloadApiErrorCode
+  readonly code: string
   readonly message: string
 }
 
@@ -58,11 +55,25 @@ export interface RejectedEvent {
 export type ProblemPublisher = (
   endpoint: string,
   state: SourceState,
-  problem: Pick<WorkloadApiError, 'code' | 'message'>,
+  problem: SourceProblem,
 ) => void
 
-/** Publishes that a message, or a part of one, was not used. */
-export type RejectionPublisher = (endpoint: string, problem: Problem) => void
+/** Something that came, and was not used. */
+export interface RejectedPart {
+  readonly part: 'svid' | 'bundle'
+  readonly error: SourceProblem
+}
+
+/** Publishes that something that came was not used. */
+export type RejectionPublisher = (endpoint: string, rejected: RejectedPart) => void
+
+/** What is published of a source. */
+export interface PublishedSnapshot {
+  readonly state: SourceState
+  readonly svid: X509Svid | null
+  readonly bundles: BundleSet
+  readonly error: SourceProblem | null
+}
 
 const sourceState = channel('spiffe:source:state')
 const sourceProblem = channel('spiffe:source:problem')
@@ -72,21 +83,24 @@ const bundleUpdated = channel('spiffe:bundle:updated')
 const bundleRejected = channel('spiffe:bundle:rejected')
 
 /** Publishes what differs between two snapshots. */
-export function publishChanges(endpoint: string, before: Snapshot, after: Snapshot): void {
-  const changes = compare(before, after)
-  if (changes.bundles) publishBundles(bundleUpdated, endpoint, after.bundles)
-  if (changes.svid) {
+export function publishChanges(
+  endpoint: string,
+  before: PublishedSnapshot,
+  after: PublishedSnapshot,
+): void {
+  if (before.bundles !== after.bundles) publishBundles(bundleUpdated, endpoint, after.bundles)
+  if (before.svid !== after.svid) {
     svidUpdated.publish(
       Object.freeze({ endpoint, svid: describe(after) } satisfies SvidUpdatedEvent),
     )
   }
-  if (changes.state) publishState(sourceState, endpoint, before, after)
+  if (before.state !== after.state) publishState(sourceState, endpoint, before, after)
 }
 
 /** Publishes a problem of a source. */
 export const publishProblem: ProblemPublisher = problemPublisher(sourceProblem)
 
-/** Publishes that a message, or a part of one, was not used. */
+/** Publishes that something that came was not used. */
 export const publishRejection: RejectionPublisher = rejectionPublisher(svidRejected, bundleRejected)
 
 /** Publishes the bundles that a source has now. */
@@ -104,8 +118,8 @@ export function publishBundles(
 export function publishState(
   target: Channel,
   endpoint: string,
-  { state: previousState }: Pick<Snapshot, 'state'>,
-  { state, error }: Pick<Snapshot, 'error' | 'state'>,
+  { state: previousState }: Pick<PublishedSnapshot, 'state'>,
+  { state, error }: Pick<PublishedSnapshot, 'error' | 'state'>,
 ): void {
   const event: SourceStateEvent = { endpoint, state, previousState, code: error?.code ?? null }
   target.publish(Object.freeze(event))
@@ -128,7 +142,7 @@ export function rejectionPublisher(svids: Channel, bundles: Channel): RejectionP
   }
 }
 
-function describe({ svid }: Snapshot): SvidUpdatedEvent['svid'] {
+function describe({ svid }: PublishedSnapshot): SvidUpdatedEvent['svid'] {
   if (svid === null) return null
   const { spiffeId, leaf, notBefore, notAfter, hint } = svid
   const { serialNumber } = leaf
