@@ -111,7 +111,7 @@ function refuseOutside(fastify: FastifyInstance, hook: AuthorizationHook): void 
   })
 }
 
-/** Disconnects the callers for whom the former rules had something, and the new ones have nothing. */
+/** Disconnects the callers that the former rules let in somewhere, and the new ones nowhere. */
 function disconnectRefused(fastify: FastifyInstance, before: RuleSet, after: RuleSet): void {
   // Whoever proves callers otherwise than by @fastify-spiffe/peer may not be able to disconnect them.
   if (!fastify.hasDecorator('disconnectPeers')) return

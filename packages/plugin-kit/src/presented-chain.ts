@@ -3,7 +3,7 @@ import type { ConnectionPeer } from '@fastify-spiffe/tls'
 import type { Peer } from './caller-types.ts'
 import type { CallActor, CallChain } from './chain-types.ts'
 
-/** For whom a caller that the test kit presents makes its call. */
+/** On whose behalf a caller that the test kit presents makes its call. */
 export interface PresentedChain {
   /** The first workload: the one that the call is made for. */
   readonly origin: SpiffeId | string

@@ -5,7 +5,7 @@ import type { RelayedRequest } from '../wire/request-hash.ts'
 import { tokenHash, type HopClaims, type HopToken } from '../wire/token.ts'
 import { relayRefusal } from './relays.ts'
 
-/** Who presents a chain, and to whom. */
+/** Who presents a chain, and its audience. */
 export interface Presentation {
   /** The SPIFFE ID of the own SVID; `null`: there is none, and no chain is for us. */
   readonly self: SpiffeId | null

@@ -100,7 +100,7 @@ async function assertPrivate(path: string): Promise<void> {
   const found = await stat(path)
   if (!found.isDirectory()) throw new FederationError('unsafe-directory', 'it is not a directory')
   if (!HAS_MODES) return
-  // What is in it decides whom to trust.
+  // What is in it decides who is trusted.
   if ((found.mode & 0o077) !== 0 || found.uid !== process.geteuid?.()) {
     const message =
       'the directory must belong to this user, with mode 0700: name one in it that is not there yet'

@@ -21,7 +21,7 @@ export interface InjectableApplication {
 /** A caller with details of its proof, and of the chain of callers before it. */
 export interface PresentedCaller extends PresentedPeer {
   /**
-   * For whom it calls: `request.chain` of an application with the plugin `chain` (or `forwarded`) of `@fastify-spiffe/chain`.
+   * On whose behalf it calls: `request.chain` of an application with the plugin `chain` (or `forwarded`) of `@fastify-spiffe/chain`.
    * It was signed by nobody, so that `chainHeaders` cannot continue it. Default: it acts for itself.
    */
   readonly chain?: PresentedChain

@@ -14,7 +14,7 @@ export interface PeerJwtOptions extends Pick<
   readonly source?: JwtBundleHolder
   /**
    * Who calls where a request has a certificate and a token of different SPIFFE IDs. A token that is not good is refused in any case.
-   * `x509-svid`: whoever has the certificate. `jwt-svid`: whom the token names, as for a gateway that presents its own
+   * `x509-svid`: the workload of the certificate. `jwt-svid`: that of the token, as for a gateway that presents its own
    * certificate and passes the tokens of its clients on. Default: such a request is refused.
    */
   readonly decides?: DecidingProof

@@ -136,7 +136,7 @@ export class DecisionPoint<C extends Call = Call> {
   #unlessExpired(call: C, caller: Caller | null, decision: Decision): Decision {
     try {
       const chain = chainOf(this.#parts.reader, call)
-      // Written so that a clock which gives NaN refuses, as does a caller of whom nothing is known to be valid.
+      // Written so that a clock which gives NaN refuses, as does a caller without a known end of validity.
       const end = Math.min(caller?.notAfter ?? 0, chain?.validUntil ?? Infinity)
       const isCurrent = this.#parts.clock() < end
       return decision.allowed && !isCurrent ? EXPIRED : decision

@@ -33,7 +33,7 @@ export interface RouteRule {
   /** Everybody, with or without an identity. The reason is for those who read the code. */
   readonly public?: { readonly reason: string }
   /**
-   * For whom those callers may call: the first workload of the chain of a call, which is the caller itself where it has none.
+   * On whose behalf those callers may call: the first workload of the chain of a call, which is the caller itself where it has none.
    * `'itself'`: for nobody else. Needs calls that carry a chain, as `@fastify-spiffe/chain` brings them. Without it a
    * rule does not look at the chain, except for `deny`.
    */

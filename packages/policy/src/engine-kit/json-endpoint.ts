@@ -43,7 +43,7 @@ export class JsonEndpoint {
     }
   }
 
-  /** Whom errors name. */
+  /** The name in errors. */
   get engine(): string {
     return this.#engine
   }

@@ -69,7 +69,7 @@ export class Evaluator<C extends Call = Call> {
     return this.#method.chain(call)
   }
 
-  /** The tenant, the identity, whom it calls for, then each requirement: the first that refuses decides. */
+  /** The tenant, the identity, on whose behalf it calls, then each requirement: the first that refuses decides. */
   #decideFor(
     call: C,
     caller: Caller,

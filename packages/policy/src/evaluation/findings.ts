@@ -41,7 +41,7 @@ export class Findings implements EvaluationObserver {
     const { denied, grant } = description
     return [
       ...this.#ofTenant(),
-      // Whom `deny` names it names in every seat.
+      // `deny` holds for the caller and for each workload of its chain.
       ...listFindings('deny', denied, seatsOf(this.#id, this.#chain)),
       ...(typeof grant === 'string' ? [] : listFindings('allow', grant, seatsOf(this.#id, null))),
       ...this.#ofBehalf(),

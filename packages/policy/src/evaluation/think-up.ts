@@ -17,7 +17,7 @@ export function thinkUp(
   )
 }
 
-/** Somebody of whom the SPIFFE ID is given, and names of its certificate beside it, or that it has a token. */
+/** A caller by its SPIFFE ID, with the other names of its certificate, or with a token. */
 function statedCaller(spiffeId: SpiffeId, { proof, subjectAltName }: StatedCall): Caller {
   const common = { spiffeId, notAfter: Infinity }
   if (proof === 'jwt-svid') return { ...common, proof, serialNumber: null, fingerprint256: null }

@@ -8,7 +8,7 @@ import { compileCallers, type CompiledCallers } from './callers.ts'
 /** How good the proof of an origin has to be. `forwarded` takes the word of a proxy as well as signatures. */
 export type Evidence = CallChain['evidence']
 
-/** For whom the callers that a rule lets in may call. */
+/** On whose behalf the callers that a rule lets in may call. */
 export interface CompiledBehalf {
   /** `itself`: for nobody else. */
   readonly origins: CompiledCallers | 'itself'

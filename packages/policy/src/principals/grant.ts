@@ -1,7 +1,7 @@
 import { type CompiledCallers, compileCallers, union } from './callers.ts'
 import type { RuleLocation } from '../location.ts'
 
-/** Whom a rule lets in. */
+/** The callers that a rule lets in. */
 export type Grant = CompiledCallers | 'anyAuthenticated' | 'public'
 
 /** The callers who have a role, by its name. */

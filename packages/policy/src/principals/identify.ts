@@ -6,7 +6,7 @@ import type { CompiledCallers } from './callers.ts'
 import type { Grant } from './grant.ts'
 import { remembering } from './remembering.ts'
 
-/** What the identity alone decides, and whom the call is made for. */
+/** What the identity alone decides, and on whose behalf the call is made. */
 export type Identify = (id: SpiffeId | null, chain: CallChain | null) => Decision
 
 const PUBLIC = allow('public')

@@ -16,10 +16,10 @@ export interface RouteRow {
   readonly method: string
   /** The URL pattern. */
   readonly route: string
-  /** Whom the rule names, or `anyAuthenticated`, or `public`. */
+  /** The callers that the rule names, or `anyAuthenticated`, or `public`. */
   readonly allow: readonly string[]
   readonly deny: readonly string[]
-  /** For whom those callers may call, or `itself`; absent where the rule does not say. */
+  /** On whose behalf those callers may call, or `itself`; absent where the rule does not say. */
   readonly onBehalfOf?: readonly string[]
   /** Who may stand between the two; absent where the rule does not say on whose behalf. */
   readonly via?: readonly string[]

@@ -136,7 +136,7 @@ function namedBy(callers: CompiledCallers | null): CompiledRule['isEnforcedFor']
   }
 }
 
-/** Whom the rules deny, each of them: what an outer rule denies, no inner one can allow. */
+/** The callers that any of the rules denies: what an outer rule denies, no inner one can allow. */
 function compileDenied(rules: readonly LocatedRule[]): CompiledCallers | null {
   const lists = rules.flatMap(({ place, rule }) => {
     const given = place.members(place.root, rule, KEYS)

@@ -144,7 +144,7 @@ function endOfDecisions(
     Math.min(end(call, caller), chainOf(reader, call)?.validUntil ?? Infinity)
 }
 
-/** Goes past the cache for tenants for whom it does not pay. */
+/** Goes past the cache for tenants where it does not pay. */
 function unlessBypassed(
   bypass: AdaptiveBypass,
   { cached, afresh }: Readonly<Record<'cached' | 'afresh', Requirement['decide']>>,

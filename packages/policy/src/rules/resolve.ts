@@ -52,7 +52,7 @@ export function resolveRule(route: RouteFacts, method: string, policy: Policy): 
   if (rule === undefined) return null
   const reached = reachedRules(route, policy)
   if (single === null && scopes.length === 0) assertReachesNone(rule, reached)
-  // Whom a prefix denies, a route that can match below it lets in no more than those that stand there.
+  // A caller that a prefix denies is denied by every route that can match below it, too.
   return { rule, enclosing: [...outer, ...reached] }
 }
 
