@@ -24,7 +24,7 @@ async function plugin(fastify: FastifyInstance, options: PeerOptions): Promise<v
   }
   const settings = readOptions(options)
   const identity = identityOf(fastify.server)
-  const proof = await tokenProofOf(settings, identity?.source)
+  const proof = tokenProofOf(settings, identity?.source)
   if (identity === undefined) refuseUnproven(fastify, settings)
   const hook = proof === null ? plainHook(fastify, settings) : tokenHook(fastify, settings, proof)
   decorateRequests(fastify)
@@ -63,12 +63,9 @@ function tokenHook(
   return tokenGate({ clock, proof, live, isProving, logSpiffeId })
 }
 
-async function tokenProofOf(
-  { tokens }: PeerSettings,
-  served: object | undefined,
-): Promise<TokenProof | null> {
+function tokenProofOf({ tokens }: PeerSettings, served: object | undefined): TokenProof | null {
   if (tokens === null) return null
-  const { verifier, source } = await makeVerifier(tokens, served)
+  const { verifier, source } = makeVerifier(tokens, served)
   return new TokenProof(verifier, source, tokens)
 }
 

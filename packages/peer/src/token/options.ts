@@ -5,7 +5,7 @@ import { PeerError } from '../errors.ts'
 /** Which of two proofs says who calls. */
 export type DecidingProof = 'x509-svid' | 'jwt-svid'
 
-/** How JWT-SVIDs are taken as proofs of callers. Needs the package `jose`. */
+/** How JWT-SVIDs are taken as proofs of callers. */
 export interface PeerJwtOptions extends Pick<
   JwtSvidVerifierOptions,
   'audience' | 'clockSkewMs' | 'maxTokenBytes' | 'maxCachedTokens'

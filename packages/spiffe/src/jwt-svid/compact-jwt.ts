@@ -9,10 +9,11 @@ export interface CompactJwt {
   readonly claims: JsonObject
 }
 
-/** Both in base64url. */
+/** All in base64url. */
 export interface CompactParts {
   readonly header: string
   readonly claims: string
+  readonly signature: string
 }
 
 /** RFC 7515 §3.1, §7.1: three parts in base64url, without padding. */
@@ -42,7 +43,7 @@ export function splitCompactJwt(token: string): CompactParts | string {
   if (header === undefined || claims === undefined || signature === undefined) {
     return 'it is not a JWT in compact serialization'
   }
-  return isExact(signature) ? { header, claims } : 'the signature is not exact base64url'
+  return isExact(signature) ? { header, claims, signature } : 'the signature is not exact base64url'
 }
 
 /** The object that a part holds, or what is wrong with it, as the end of a sentence. */

@@ -1,5 +1,5 @@
 /**
- * Validation of JWT-SVIDs. Needs the package `jose`, which nothing else in this package loads.
+ * Validation of JWT-SVIDs, offline, by Node's own cryptography.
  * @module
  */
 export type { JwtVerifyOptions } from './options.ts'

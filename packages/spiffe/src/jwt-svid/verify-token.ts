@@ -1,14 +1,13 @@
-import { compactVerify } from 'jose'
 import type { BundleSet } from '../bundle/bundle-set.ts'
 import type { JwtAuthority } from '../bundle/jwt-authority.ts'
 import type { JwtBundle } from '../bundle/jwt-bundle.ts'
-import type { JwtSvidAlgorithm } from './algorithms.ts'
 import { candidatesFor } from './candidates.ts'
 import { readClaims } from './claims.ts'
 import { readPart, splitCompactJwt } from './compact-jwt.ts'
 import { readHeaderPart } from './header.ts'
 import type { JwtSettings } from './options.ts'
 import { refuse } from './refusal.ts'
+import { isSignedBy, signatureOf, type TokenSignature } from './signature.ts'
 import type { JwtVerification } from './verification.ts'
 
 /** Verifies one token (JWT-SVID §4), cheap before dear. Never rejects because of the token. */
@@ -31,7 +30,8 @@ export async function verifyToken(
   if (!claims.ok) return claims
   const candidates = candidatesFor(header, claims.spiffeId, bundles)
   if (!candidates.ok) return candidates
-  const authority = await signerAmong(candidates.authorities, token, header.algorithm)
+  const signature = signatureOf(parts, header.algorithm)
+  const authority = await signerAmong(candidates.authorities, signature)
   if (authority === undefined) {
     return refuse('bad-signature', 'no key of the bundle made the signature', claims.spiffeId)
   }
@@ -44,28 +44,13 @@ export async function verifyToken(
 
 async function signerAmong(
   candidates: readonly JwtAuthority[],
-  token: string,
-  algorithm: JwtSvidAlgorithm,
+  signature: TokenSignature,
 ): Promise<JwtAuthority | undefined> {
   for (const authority of candidates) {
     // oxlint-disable-next-line no-await-in-loop -- the first that fits ends it
-    if (await isSignedBy(authority, token, algorithm)) return authority
+    if (await isSignedBy(authority, signature)) return authority
   }
   return undefined
-}
-
-async function isSignedBy(
-  { jwk }: JwtAuthority,
-  token: string,
-  algorithm: JwtSvidAlgorithm,
-): Promise<boolean> {
-  try {
-    // `jose` keeps the imported key for as long as this object lives.
-    await compactVerify(token, jwk, { algorithms: [algorithm] })
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** What was read from JSON: as deep as the reader allows, and without cycles. */
