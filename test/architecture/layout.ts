@@ -211,6 +211,11 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'index.ts',
     ],
   },
+  ocsp: {
+    floor: 3,
+    imports: [spiffe, 'tls', 'plugin-kit'],
+    rooms: ['certificate', 'verify', 'index.ts'],
+  },
   chain: {
     floor: 3,
     imports: [spiffe, 'tls', 'plugin-kit'],
