@@ -78,7 +78,7 @@ function readPackage(folder: string): Entry[] {
       description: manifest.description,
       exports: exportsOf(file),
       additions: [...reachableFrom(file)].flatMap((each) => additionsOf(parse(each))),
-      isInternal: subpath === './internal' || manifest.name.endsWith('/plugin-kit'),
+      isInternal: subpath === './internal' || /\/(?:plugin-kit|files)$/.test(manifest.name),
     }
   })
 }

@@ -1,3 +1,4 @@
+import { engineLayouts } from './engine-layouts.ts'
 import type { PackageLayout } from './package-layout.ts'
 import { policyLayout } from './policy-layout.ts'
 
@@ -40,6 +41,11 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     ],
   },
 
+  files: {
+    floor: 2,
+    imports: [spiffe],
+    rooms: ['debounce.ts', 'fingerprint.ts', 'folder-watchers.ts', 'file-watcher.ts', 'index.ts'],
+  },
   policy: policyLayout,
   'workload-api': {
     floor: 2,
@@ -54,6 +60,21 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'tokens',
       'client.ts',
       'source',
+      'index.ts',
+    ],
+  },
+  'file-source': {
+    floor: 2,
+    imports: [spiffe, 'files'],
+    rooms: [
+      'errors.ts',
+      'layouts.ts',
+      'access',
+      'reading',
+      'material',
+      'state',
+      'options',
+      'file-source.ts',
       'index.ts',
     ],
   },
@@ -104,40 +125,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
     ],
   },
 
-  'engine-cedar': {
-    floor: 3,
-    imports: [spiffe, 'policy'],
-    rooms: [
-      'plain-data.ts',
-      'source.ts',
-      'request.ts',
-      'parse.ts',
-      'prepared-policy-pool.ts',
-      'policies.ts',
-      'events.ts',
-      'crash-guard.ts',
-      'options.ts',
-      'cedar.ts',
-      'index.ts',
-    ],
-  },
-  'engine-opa-wasm': {
-    floor: 3,
-    imports: [spiffe, 'policy'],
-    rooms: ['tar.ts', 'source.ts', 'module.ts', 'options.ts', 'opa-wasm.ts', 'index.ts'],
-  },
-  'engine-ext-authz': {
-    floor: 3,
-    imports: [spiffe, 'policy', 'tls'],
-    rooms: [
-      'authorization-descriptor.ts',
-      'definition.ts',
-      'channel.ts',
-      'messages.ts',
-      'ext-authz.ts',
-      'index.ts',
-    ],
-  },
+  ...engineLayouts,
 
   fetch: {
     floor: 3,
@@ -277,6 +265,7 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'grpc',
       'fetch',
       'federation',
+      'file-source',
       ...plugins,
       'chain',
     ],

@@ -3,7 +3,7 @@ import type { PackageLayout } from './package-layout.ts'
 /** The rooms of `policy`, the package that has most of them. */
 export const policyLayout: PackageLayout = {
   floor: 2,
-  imports: ['spiffe'],
+  imports: ['spiffe', 'files'],
   rooms: [
     'errors.ts',
     'deadline.ts',

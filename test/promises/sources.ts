@@ -87,7 +87,7 @@ export const sources: readonly Promised[] = [
       'a service whose system has no watch free (%s) starts, says so once, and reloads',
     ),
     tests(
-      'packages/policy/src/document/file-watcher.test.ts',
+      'packages/files/src/file-watcher.test.ts',
       'has changed after a second at the latest, although it is written without a pause',
       'what happens to other files of the folder',
     ),

@@ -64,6 +64,8 @@ export type {
   FollowedTrustDomain,
   FollowOptions,
 } from '@fastify-spiffe/federation'
+export { FileSource, FileSourceError } from '@fastify-spiffe/file-source'
+export type { FileSourceErrorCode, FileSourceOptions } from '@fastify-spiffe/file-source'
 export { peer, PeerError } from '@fastify-spiffe/peer'
 export type {
   Peer,

@@ -57,4 +57,5 @@ export {
   MAX_ALT_NAMES,
   presentedDnsName,
 } from './x509/subject-alt-names.ts'
+export { writePem } from './x509/pem.ts'
 export { MAX_TIMER_MS, setReferencedTimer, setUnreferencedTimer } from './timer.ts'

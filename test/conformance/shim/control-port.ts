@@ -5,6 +5,7 @@ import type { Federation } from '@fastify-spiffe/federation'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import { failed, toJson, unsupported, type Answer } from './answer.ts'
 import { dial } from './dial.ts'
+import { useFiles } from './files-part.ts'
 import { follow, refresh, stop } from './federation-part.ts'
 import { callGrpc } from './grpc-call.ts'
 import { httpGet, relay } from './http-get.ts'
@@ -12,10 +13,11 @@ import { httpMany } from './http-many.ts'
 import { fetchJwt, type Jwt, validateJwt } from './jwt.ts'
 import { listen } from './listen.ts'
 import { state } from './state.ts'
+import type { SwitchedSource } from './switched-source.ts'
 
 /** What the commands act on. */
 interface Held {
-  readonly source: X509MaterialSource
+  readonly source: SwitchedSource
   readonly federation: Federation
   readonly jwt: Jwt
 }
@@ -50,6 +52,10 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['POST /v2/federation/follow', (_source, body, { federation }) => follow(federation, body)],
   ['POST /v2/federation/refresh', (_source, body, { federation }) => refresh(federation, body)],
   ['POST /v2/federation/stop', (_source, body, { federation }) => stop(federation, body)],
+  [
+    'POST /v2/files/use',
+    (_source, body, { source, federation }) => useFiles(source, federation, body),
+  ],
   ['GET /v2/state', (_source, _body, held) => state(held)],
 ])
 

@@ -4,12 +4,13 @@ import { X509Source } from '@fastify-spiffe/workload-api'
 import { Jwt } from './jwt.ts'
 import { openControlPort } from './control-port.ts'
 import { openParts } from './parts.ts'
+import { SwitchedSource } from './switched-source.ts'
 import { openX509Port } from './x509-port.ts'
 
 // No address, no options: discovery, retry and validation are the library's, and so is what it throws.
 const workload = await X509Source.open()
 const federation = await Federation.open({ source: workload })
-const source = withFallbackBundles(workload, federation)
+const source = new SwitchedSource(withFallbackBundles(workload, federation))
 const jwt = new Jwt(federation)
 const x509Port = await openX509Port(source)
 const controlPort = await openControlPort({ source, federation, jwt })

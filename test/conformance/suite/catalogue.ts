@@ -5,6 +5,7 @@ import { chains } from '../cases/chains.ts'
 import { contract } from '../cases/contract.ts'
 import { endpoint } from '../cases/endpoint.ts'
 import { federation } from '../cases/federation.ts'
+import { filesPart } from '../cases/files-part.ts'
 import { followedBundles } from '../cases/followed-bundles.ts'
 import { followedEndpoints } from '../cases/followed-endpoints.ts'
 import { grpcPart } from '../cases/grpc-part.ts'
@@ -72,6 +73,7 @@ export const parts: readonly Part[] = [
       ...bundlePart,
       ...followedEndpoints,
       ...followedBundles,
+      ...filesPart,
     ],
   },
 ]
@@ -105,6 +107,7 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ['GRPC', 'gRPC, both ways'],
   ['BND', 'the bundle endpoint'],
   ['FOL', 'endpoints that are followed'],
+  ['FILES', 'SVIDs and bundles from files'],
   ['RELAY', 'calls on behalf of a caller'],
 ])
 

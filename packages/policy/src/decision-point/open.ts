@@ -1,6 +1,6 @@
+import { FileWatcher } from '@fastify-spiffe/files'
 import type { SpiffeId } from '@fastify-spiffe/spiffe'
 import type { Call } from '../call.ts'
-import { FileWatcher } from '../document/file-watcher.ts'
 import type { TenantResolver } from '../principals/tenant.ts'
 import { publicRoutesIn } from '../report/public-routes.ts'
 import { trustDomainsIn } from '../report/trust-domains.ts'

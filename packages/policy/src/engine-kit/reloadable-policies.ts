@@ -1,6 +1,6 @@
+import { FileWatcher } from '@fastify-spiffe/files'
 import { describeValue, TaskQueue } from '@fastify-spiffe/spiffe/internal'
 import { PolicyError } from '../errors.ts'
-import { FileWatcher } from '../document/file-watcher.ts'
 import { enginePolicyChannel, type EnginePolicyEvent } from './events.ts'
 
 /** Policies as they are written down. */

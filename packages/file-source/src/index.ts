@@ -1,0 +1,6 @@
+export type { AccessRules } from './access/rules.ts'
+export { FileSourceError } from './errors.ts'
+export type { FileSourceErrorCode } from './errors.ts'
+export { FileSource } from './file-source.ts'
+export type { FileLayout } from './layouts.ts'
+export type { FilePaths, FileSourceOptions, ManifestOptions } from './options/options.ts'

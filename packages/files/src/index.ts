@@ -1,0 +1,3 @@
+export { FileWatcher } from './file-watcher.ts'
+export type { FileWatcherParts } from './file-watcher.ts'
+export type { FolderListener, WatchFolder } from './folder-watchers.ts'
