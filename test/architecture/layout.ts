@@ -1,4 +1,5 @@
 import { engineLayouts } from './engine-layouts.ts'
+import { federationLayout, tufSourceLayout } from './bundle-sources-layout.ts'
 import type { PackageLayout } from './package-layout.ts'
 import { policyLayout } from './policy-layout.ts'
 
@@ -144,22 +145,8 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
       'index.ts',
     ],
   },
-  federation: {
-    floor: 3,
-    imports: [spiffe, 'tls'],
-    rooms: [
-      'errors.ts',
-      'endpoint',
-      'status.ts',
-      'events.ts',
-      'store',
-      'follow',
-      'options.ts',
-      'federated-bundles.ts',
-      'federation.ts',
-      'index.ts',
-    ],
-  },
+  federation: federationLayout,
+  'tuf-source': tufSourceLayout,
   svid: {
     floor: 3,
     imports: [spiffe, 'tls', 'plugin-kit'],
@@ -273,15 +260,17 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
   },
   cli: {
     floor: 4,
-    imports: [spiffe, 'policy', 'authority', 'workload-api', 'tls', ...plugins],
+    imports: [spiffe, 'policy', 'authority', 'workload-api', 'tls', 'tuf-source', ...plugins],
     rooms: [
       'usage.ts',
       'duration.ts',
       'context.ts',
+      'tuf-command.ts',
       'command.ts',
       'dev.ts',
       'table.ts',
       'table-diff.ts',
+      'tuf.ts',
       'run.ts',
       'main.ts',
     ],

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { parseDuration } from './duration.ts'
+import { readTuf, tufOptions, type TufCommand } from './tuf-command.ts'
 import { UsageError } from './usage.ts'
 
 /** The command `dev`. */
@@ -40,6 +41,7 @@ export type Command =
   | DevCommand
   | TableCommand
   | TableDiffCommand
+  | TufCommand
   | { readonly name: 'help' }
   | { readonly name: 'version' }
 
@@ -50,6 +52,7 @@ const OPTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['dev', ['trust-domain', 'federate', 'workload', 'directory', 'svid-ttl']],
   ['table', ['export', ...FORMATS]],
   ['table-diff', ['json']],
+  ['tuf', Object.keys(tufOptions)],
 ])
 
 /**
@@ -67,6 +70,7 @@ export function parseCommand(args: readonly string[]): Command {
   const foreign = Object.keys(values).find((option) => !known.includes(option))
   if (foreign !== undefined) throw new UsageError(`'${name}' takes no option '--${foreign}'`)
   if (name === 'table') return readTable(values, rest)
+  if (name === 'tuf') return readTuf(values, rest)
   return name === 'dev' ? readDev(values, rest) : readTableDiff(values, rest)
 }
 
@@ -85,6 +89,7 @@ function parsed(args: readonly string[]) {
         json: { type: 'boolean' },
         markdown: { type: 'boolean' },
         openapi: { type: 'boolean' },
+        ...tufOptions,
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },

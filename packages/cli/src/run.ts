@@ -4,6 +4,7 @@ import type { CommandContext } from './context.ts'
 import { dev } from './dev.ts'
 import { table } from './table.ts'
 import { tableDiff } from './table-diff.ts'
+import { tuf } from './tuf.ts'
 import { usage, UsageError } from './usage.ts'
 
 export interface CommandResult {
@@ -44,6 +45,9 @@ async function run(command: Command, context: CommandContext): Promise<number> {
       return 0
     case 'table':
       await table(command, context)
+      return 0
+    case 'tuf':
+      await tuf(command, context)
       return 0
     case 'table-diff':
   }

@@ -2,6 +2,9 @@
 export const usage = `Usage: npx @fastify-spiffe/cli dev [options]
        npx @fastify-spiffe/cli table MODULE [--markdown | --json | --openapi] [--export NAME]
        npx @fastify-spiffe/cli table-diff BEFORE AFTER [--json]
+       npx @fastify-spiffe/cli tuf init DIR --keys DIR --root-keys DIR [options]
+       npx @fastify-spiffe/cli tuf publish DIR --keys DIR [FILE | PATH=FILE]... [options]
+       npx @fastify-spiffe/cli tuf rotate DIR --keys DIR --root-keys DIR --role ROLE
 
 dev runs a SPIFFE authority on this machine, for people without SPIRE. DEVELOPMENT ONLY.
 For each workload it serves the Workload API on a Unix socket, and prints its address
@@ -26,6 +29,18 @@ call what. The export is a Fastify instance, or a function that makes one.
 table-diff compares two files that table --json printed, and ends with 1 when they differ.
 
   --json                print the difference as JSON
+
+tuf makes a signed repository of bundles and policies in DIR, which any web server serves.
+init makes the keys and prints the SHA-256 of the root; publish signs files, and everything
+anew without one: run it more often than a timestamp lives; rotate replaces the keys of a role.
+
+  --keys DIR            the keys of targets, snapshot and timestamp
+  --root-keys DIR       the keys of the root: keep them offline
+  --root-count N        how many root keys init makes (default: 3)
+  --root-threshold N    how many of them have to sign (default: 2)
+  --remove PATH         a target that is no more; may be given several times
+  --timestamp-ttl TIME  how long the timestamp lives (default: 24h)
+  --role ROLE           root, targets, snapshot or timestamp
 
   -h, --help            print this
   -v, --version         print the version

@@ -7,7 +7,7 @@ import type { LookupFunction, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
-import { Bundle, JwtAuthority, JwtBundle, X509Bundle, type SetTimer } from '@fastify-spiffe/spiffe'
+import { Bundle, JwtAuthority, JwtBundle, X509Bundle } from '@fastify-spiffe/spiffe'
 import { Federation, type FederationOptions, type FollowOptions } from './index.ts'
 
 export const PARTNER = 'partner.test'
@@ -122,26 +122,6 @@ export function bundleOf(
 export const lookup: LookupFunction = (_name, options, callback) => {
   if (options.all === true) callback(null, [{ address: '127.0.0.1', family: 4 }])
   else callback(null, '127.0.0.1', 4)
-}
-
-/** Timers that a test fires. */
-export class HeldTimers {
-  readonly #timers = new Map<() => void, number>()
-
-  readonly setTimer: SetTimer = (callback, delayMs) => {
-    this.#timers.set(callback, delayMs)
-    return () => this.#timers.delete(callback)
-  }
-
-  get delays(): readonly number[] {
-    return [...this.#timers.values()]
-  }
-
-  /** Fires those of at least `delayMs`. */
-  fire(delayMs = 0): void {
-    const due = Array.from(this.#timers).filter(([, delay]) => delay >= delayMs)
-    for (const [callback] of due) if (this.#timers.delete(callback)) callback()
-  }
 }
 
 /** Opens a federation without jitter, whose refreshes are those that the test asks for. */

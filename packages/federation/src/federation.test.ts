@@ -1,9 +1,9 @@
+import { HeldTimers } from '@fastify-spiffe-test/kit/held-timers'
 import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import {
   bundleOf,
   Endpoint,
-  HeldTimers,
   lookup,
   mintWebPki,
   open,

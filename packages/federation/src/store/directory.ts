@@ -37,6 +37,11 @@ export class PrivateDirectory {
     return new PrivateDirectory(real)
   }
 
+  /** Where it is, without symbolic links. */
+  get path(): string {
+    return this.#path
+  }
+
   /** Reads a file of at most `maxBytes`; `null` if it is not there. Symbolic links are not followed. */
   async read(name: string, maxBytes: number): Promise<Buffer | null> {
     let file
@@ -60,7 +65,7 @@ export class PrivateDirectory {
    * Puts a file in the place of the one of that name, which others see whole or not at all. A symbolic link of that name is
    * replaced; what it leads to stays as it is.
    */
-  async write(name: string, content: string): Promise<void> {
+  async write(name: string, content: string | Uint8Array): Promise<void> {
     const temporary = join(this.#path, `.${randomUUID()}.tmp`)
     try {
       const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | NO_FOLLOW, 0o600)

@@ -1,0 +1,5 @@
+export { TufError } from '../errors.ts'
+export type { RoleName } from './metadata.ts'
+export type { Lifetimes } from './publish-options.ts'
+export { TufRepository } from './repository.ts'
+export type { Publication, PublishedRoot, RepositoryOptions, RootKeyCount } from './repository.ts'
