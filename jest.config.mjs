@@ -1,5 +1,8 @@
 import { availableParallelism } from 'node:os'
 
+// For the workers and all that they start: V8 looks for garbage less often, which saves a tenth of the time.
+process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=64`.trim()
+
 /** @type {import('jest').Config} */
 export default {
   collectCoverageFrom: ['packages/*/dist/**/*.js', '!**/*.test.{helper,support}.js'],

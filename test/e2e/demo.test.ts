@@ -16,13 +16,14 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { SHORT_LIVED } from '../support/process.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const program = join(root, 'examples/demo/dist/main.js')
 const { SPIFFE_ENDPOINT_SOCKET: _, FORCE_COLOR: __, ...environment } = process.env
 
 function demo(...args: string[]): ChildProcess & { stdout: NonNullable<ChildProcess['stdout']> } {
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(process.execPath, [...SHORT_LIVED, program, ...args], {
     env: { ...environment, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

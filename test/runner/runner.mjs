@@ -14,6 +14,7 @@ const { default: circus } = require('jest-circus/runner')
 const EVENT_HANDLERS = Symbol.for('EVENT_HANDLERS')
 
 const LOAD_TIMEOUT_MS = 60_000
+const STACK_TRACE_LIMIT = 20
 
 // Node 20 optimizes functions so early that it takes longer than the tests gain by it. Newer ones have no such flag.
 if (process.versions.node.startsWith('20.')) setFlagsFromString('--interrupt-budget=1000000')
@@ -38,6 +39,8 @@ export default function run(globalConfig, config, environment, runtime, path, se
     unstable_importModule: { value: load },
     unstable_shouldLoadAsEsm: { value: () => true },
   })
+  // Jest asks for a hundred frames, which cost each error that is made.
+  Error.stackTraceLimit = STACK_TRACE_LIMIT
   const before = look()
   // An `await` would stand in the stack traces of the tests.
   return circus(globalConfig, config, environment, native, path, send).then(async (result) => {

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { SHORT_LIVED } from './process.ts'
 import type { RunnerMessage, RunnerWorld } from './readme-runner.ts'
 
 const RUNNER = fileURLToPath(new URL('readme-runner.js', import.meta.url))
@@ -24,7 +25,7 @@ export function runExamples(files: readonly string[], world: RunnerWorld): Examp
   const child = fork(RUNNER, [JSON.stringify(world), ...files], {
     env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${world.endpointPath}` },
     // Said where V8 needs its flag; see `v8CrashGuard` of @fastify-spiffe/engine-cedar.
-    execArgv: ['--enable-source-maps', '--disable-warning=SPIFFE_AUTHZ_V8_FLAG'],
+    execArgv: ['--enable-source-maps', '--disable-warning=SPIFFE_AUTHZ_V8_FLAG', ...SHORT_LIVED],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
   const errors = text(child.stderr!)
