@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
 import net from 'node:net'
@@ -16,13 +17,23 @@ let authority: Authority
 let source: InProcessSource
 let client: X509Svid
 
+const published = new EventEmitter()
+
+function onLapse(): void {
+  published.emit('lapse')
+}
+
 beforeAll(async () => {
+  subscribe('spiffe:peer:lapsed', onLapse)
   authority = await Authority.create({ trustDomain: 'example.org' })
   source = await authority.source('spiffe://example.org/acme/orders')
   client = await authority.issueX509Svid(WEB)
 })
 
-afterAll(() => authority.close())
+afterAll(async () => {
+  unsubscribe('spiffe:peer:lapsed', onLapse)
+  await authority.close()
+})
 
 /** Makes an application answer `/` with the SPIFFE ID of its caller. */
 function greet<Server extends RawServerBase>(app: FastifyInstance<Server>): void {
@@ -61,7 +72,10 @@ class Realm implements AsyncDisposable {
 
   async distrustCaller(): Promise<void> {
     await this.#authority.rotateAuthority()
+    const lapsed = once(published, 'lapse')
     await this.#authority.removeAuthority()
+    // The server checks its connections after that, and in turns of the event loop.
+    await lapsed
   }
 
   [Symbol.asyncDispose](): Promise<void> {
