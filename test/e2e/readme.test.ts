@@ -26,7 +26,7 @@ const alone = extractDocuments(root, {
       // Not in the root: it needs a library that not every service has.
       .replaceAll("'@fastify-spiffe/fetch'", "'fastify-spiffe/fetch'")
       .replaceAll(
-        /'@fastify-spiffe\/(?!authority'|bundle-endpoint'|engine-|grpc'|ocsp'|tuf-source)[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
+        /'@fastify-spiffe\/(?!authority'|bundle-endpoint'|engine-|grpc'|health'|ocsp'|tuf-source)[a-z-]+(?<subpath>(?:\/[a-z-]+)?)'/g,
         "'fastify-spiffe$<subpath>'",
       ),
 })

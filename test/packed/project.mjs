@@ -11,7 +11,7 @@ export const here = fileURLToPath(new URL('.', import.meta.url))
 export const folder = mkdtempSync(join(tmpdir(), 'fastify-spiffe-packed-'))
 
 /** What a service that installs `fastify-spiffe` does not get. */
-export const APART = /\/(?:authority|bundle-endpoint|cli|fetch|engine-[a-z-]+)$/
+export const APART = /\/(?:authority|bundle-endpoint|cli|fetch|engine-[a-z-]+|health)$/
 
 // Without what pnpm tells the npm below it: a user has none of that.
 export const environment = Object.fromEntries(

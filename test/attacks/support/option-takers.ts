@@ -6,6 +6,7 @@ import { cerbos } from '@fastify-spiffe/policy/cerbos'
 import { DeviceList, deviceTrust } from '@fastify-spiffe/policy/devices'
 import { extAuthz } from '@fastify-spiffe/engine-ext-authz'
 import { GrpcServer, SvidChannel } from '@fastify-spiffe/grpc'
+import { health } from '@fastify-spiffe/health'
 import { opa } from '@fastify-spiffe/policy/opa'
 import { opaWasm } from '@fastify-spiffe/engine-opa-wasm'
 import { redisBus } from '@fastify-spiffe/policy/redis'
@@ -148,6 +149,12 @@ export const TAKERS: readonly (readonly [string, Make, Options, readonly string[
     (options) => boot((app) => app.register(svid, options)),
     {},
     MANY('source', 'closeSource'),
+  ],
+  [
+    'health',
+    (options) => boot((app) => app.register(health, options)),
+    { source, port: 0 },
+    MANY('port', 'source', 'checks', 'metrics', 'drainMs', 'endOn', 'clock'),
   ],
   ['spiffeServer', (options) => Fastify(spiffeServer(source, options)), {}, MANY(...SERVER)],
   [

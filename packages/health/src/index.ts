@@ -1,0 +1,7 @@
+export type { HealthCheck } from './checks.ts'
+export { HealthError } from './errors.ts'
+export type { HealthErrorCode } from './errors.ts'
+export { Health } from './health.ts'
+export type { HealthCheckOptions, HealthOptions, MetricsRegistry } from './options.ts'
+export { health, health as default } from './plugin.ts'
+export type { DegradedReason, HealthReason, HealthReport, UnreadyReason } from './report.ts'
