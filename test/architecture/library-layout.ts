@@ -14,6 +14,7 @@ export const libraryLayout: Readonly<Record<string, PackageLayout>> = {
       'describe.ts',
       'objects.ts',
       'option-reader.ts',
+      'steps.ts',
       'task-queue.ts',
       'timer.ts',
       'base64.ts',

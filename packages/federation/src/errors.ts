@@ -18,6 +18,8 @@ export type FetchFailureCode =
   | 'too-large'
   /** The answer is not a bundle in the SPIFFE bundle format, or is encoded. */
   | 'invalid-bundle'
+  /** The bundle does not fit into `maxTotalBytes` beside those of other trust domains. */
+  | 'total-too-large'
   /** The bundle has a lower sequence than the one that is held. */
   | 'older-sequence'
   /** Something else failed; `cause` says what. */

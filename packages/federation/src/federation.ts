@@ -9,19 +9,27 @@ import {
   type X509Bundle,
   type X509BundleSource,
 } from '@fastify-spiffe/spiffe'
-import { Updates } from '@fastify-spiffe/spiffe/internal'
+import { inSlices, Updates } from '@fastify-spiffe/spiffe/internal'
 import { endpointAgent } from './endpoint/endpoint-agent.ts'
 import { fetchBundle, type Fetched, type Validator } from './endpoint/fetch-bundle.ts'
 import { readRelationship, type FollowOptions, type Relationship } from './endpoint/options.ts'
 import { FederationError } from './errors.ts'
 import { publishEnd, publishUpdate } from './events.ts'
 import { FederatedBundles } from './federated-bundles.ts'
+import { BundleBudget } from './follow/bundle-budget.ts'
+import { fetchAll } from './follow/fetch-all.ts'
 import { FetchSlots } from './follow/fetch-slots.ts'
 import { Follower, type FollowerParts } from './follow/follower.ts'
 import type { FollowedTrustDomain } from './status.ts'
 import { settledWithin } from './follow/settled-within.ts'
 import { Turns } from './follow/turns.ts'
-import { MAX_TRUST_DOMAINS, readOptions, type FederationOptions, type Settings } from './options.ts'
+import {
+  MAX_TRUST_DOMAINS,
+  readOptions,
+  readRelationships,
+  type FederationOptions,
+  type Settings,
+} from './options.ts'
 import { BundleStore } from './store/bundle-store.ts'
 
 /**
@@ -35,6 +43,7 @@ import { BundleStore } from './store/bundle-store.ts'
 export class Federation implements X509BundleSource, JwtBundleSource {
   readonly #settings: Settings
   readonly #store: BundleStore | null
+  readonly #budget: BundleBudget
   readonly #parts: FollowerParts
   readonly #followers = new Map<string, Follower>()
   /** Those that were followed, until nothing of them is left. */
@@ -47,12 +56,14 @@ export class Federation implements X509BundleSource, JwtBundleSource {
   private constructor(settings: Settings, store: BundleStore | null) {
     this.#settings = settings
     this.#store = store
-    const { timeoutMs, clock, random, setTimer, maxConcurrentFetches } = settings
+    const { timeoutMs, clock, random, setTimer, maxConcurrentFetches, maxTotalBytes } = settings
+    this.#budget = new BundleBudget(maxTotalBytes)
     this.#parts = {
       fetch: (relationship, validator, signal) => this.#fetch(relationship, validator, signal),
       store,
       slots: new FetchSlots(maxConcurrentFetches),
       turns: new Turns(),
+      budget: this.#budget,
       timeoutMs,
       clock,
       random,
@@ -69,11 +80,12 @@ export class Federation implements X509BundleSource, JwtBundleSource {
    */
   static async open(options: FederationOptions): Promise<Federation> {
     const settings = readOptions(options)
+    const relationships = await inSlices(readRelationships(options.trustDomains))
     const { directory } = settings
     const store = directory === undefined ? null : await BundleStore.open(directory)
     const federation = new Federation(settings, store)
     try {
-      await federation.#begin()
+      await federation.#begin(relationships)
       return federation
     } catch (error) {
       await federation.close()
@@ -101,6 +113,11 @@ export class Federation implements X509BundleSource, JwtBundleSource {
   get error(): SourceProblem | null {
     const [first] = this.#failing
     return first?.status.lastFailure ?? null
+  }
+
+  /** About what the bundles that are held take together, in bytes of the SPIFFE bundle format: what `maxTotalBytes` bounds. */
+  get totalBytes(): number {
+    return this.#budget.totalBytes
   }
 
   get subscriptions(): number {
@@ -135,7 +152,10 @@ export class Federation implements X509BundleSource, JwtBundleSource {
       await this.#ending.get(name)
       await follower.load()
     } catch (error) {
-      if (this.#followers.get(name) === follower) this.#followers.delete(name)
+      if (this.#followers.get(name) === follower) {
+        this.#followers.delete(name)
+        this.#budget.release(name)
+      }
       throw error
     }
     if (this.#followers.get(name) !== follower) return follower.status
@@ -204,21 +224,14 @@ export class Federation implements X509BundleSource, JwtBundleSource {
     return this.close()
   }
 
-  async #begin(): Promise<void> {
-    const { relationships, openTimeoutMs, setTimer } = this.#settings
-    for (const relationship of relationships) {
-      const follower = new Follower(relationship, this.#parts)
-      this.#followers.set(relationship.trustDomain.name, follower)
-    }
-    const followers = [...this.#followers.values()]
+  async #begin(relationships: readonly Relationship[]): Promise<void> {
+    const { openTimeoutMs, setTimer } = this.#settings
+    const followers = relationships.map((each) => new Follower(each, this.#parts))
+    for (const follower of followers) this.#followers.set(follower.name, follower)
     await Promise.all(followers.map((follower) => follower.load()))
     const held = followers.flatMap(({ status: { bundle } }) => bundle ?? [])
     this.#bundles = new FederatedBundles(held)
-    // Those without a bundle first: there are callers that nobody knows yet.
-    const first = new Set(followers.filter(({ status }) => status.bundle === null))
-    const fetches = Array.from(first, (follower) => follower.refresh())
-    for (const follower of followers) if (!first.has(follower)) void follower.refresh()
-    await settledWithin(fetches, openTimeoutMs, setTimer)
+    await settledWithin(await fetchAll(followers), openTimeoutMs, setTimer)
   }
 
   async #fetch(
@@ -227,8 +240,7 @@ export class Federation implements X509BundleSource, JwtBundleSource {
     signal: AbortSignal,
   ): Promise<Fetched> {
     const { timeoutMs, clock, lookup, maxBundleBytes: maxBytes } = this.#settings
-    const bundleOf = (trustDomain: TrustDomain): X509Bundle | undefined =>
-      this.#bundleOf(trustDomain)
+    const bundleOf = this.#bundleOf.bind(this)
     const agent = endpointAgent(proof, { bundleOf, timeoutMs, clock })
     try {
       return await fetchBundle(url, { agent, signal, maxBytes, validator, lookup })
@@ -245,7 +257,7 @@ export class Federation implements X509BundleSource, JwtBundleSource {
   }
 
   #onChange(follower: Follower): void {
-    if (this.#isClosed || !this.#isFollowed(follower)) return
+    if (this.#isClosed || this.#followers.get(follower.name) !== follower) return
     const before = this.state
     if (follower.isFailing) this.#failing.add(follower)
     else this.#failing.delete(follower)
@@ -262,11 +274,8 @@ export class Federation implements X509BundleSource, JwtBundleSource {
     publishEnd(trustDomain.name)
     this.#updates.notify()
     await stopped
+    this.#budget.release(trustDomain.name)
     await this.#store?.remove(trustDomain)
-  }
-
-  #isFollowed(follower: Follower): boolean {
-    return this.#followers.get(follower.relationship.trustDomain.name) === follower
   }
 
   #assertOpen(): void {

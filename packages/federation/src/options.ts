@@ -4,6 +4,7 @@ import {
   MAX_BUNDLE_BYTES,
   MAX_TIMER_MS,
   setUnreferencedTimer,
+  type Steps,
 } from '@fastify-spiffe/spiffe/internal'
 import {
   reader,
@@ -36,6 +37,13 @@ export interface FederationOptions {
   readonly openTimeoutMs?: number
   /** The largest bundle that is read, in bytes, up to 4 MiB. Default 4 MiB. */
   readonly maxBundleBytes?: number
+  /**
+   * How many bytes the bundles of all trust domains may have in sum, up to 4 GiB. Half of it is shared out evenly among those
+   * that are followed, so that large bundles of some leave room for all others. A fetched bundle that does not fit is
+   * refused, and what is held stays; one that is not larger than what is held always fits. Bundles that are given or stored
+   * count, and are always taken. In memory a bundle takes about six times as much. Default 64 MiB.
+   */
+  readonly maxTotalBytes?: number
   /** How many fetches may run at once, from 1 to 100. Default 16. */
   readonly maxConcurrentFetches?: number
   /** As in `net.connect`. Default `dns.lookup`. */
@@ -50,12 +58,12 @@ export interface FederationOptions {
 
 /** {@link FederationOptions} that were checked. */
 export interface Settings {
-  readonly relationships: readonly Relationship[]
   readonly directory: string | undefined
   readonly source: X509BundleSource | undefined
   readonly timeoutMs: number
   readonly openTimeoutMs: number
   readonly maxBundleBytes: number
+  readonly maxTotalBytes: number
   readonly maxConcurrentFetches: number
   readonly lookup: LookupFunction | undefined
   readonly clock: () => number
@@ -65,6 +73,7 @@ export interface Settings {
 
 /** How many trust domains may be followed at once. */
 export const MAX_TRUST_DOMAINS = 10_000
+const MAX_TOTAL_BYTES = 64 * 1024 * 1024
 const MAX_MS = Math.min(300_000, MAX_TIMER_MS)
 
 const NAMES: readonly (keyof FederationOptions)[] = [
@@ -74,6 +83,7 @@ const NAMES: readonly (keyof FederationOptions)[] = [
   'timeoutMs',
   'openTimeoutMs',
   'maxBundleBytes',
+  'maxTotalBytes',
   'maxConcurrentFetches',
   'lookup',
   'clock',
@@ -87,11 +97,10 @@ export function readOptions(options: FederationOptions): Settings {
     reader.refuse('Federation.open', options, 'must be given its options')
   }
   reader.assertKnown('Federation.open', options, NAMES)
-  const { trustDomains = [], directory, source, lookup } = options
+  const { directory, source, lookup } = options
   readBundleSource(source)
   if (directory !== undefined) reader.asPath('directory', directory, 'must be a path')
   return {
-    relationships: readRelationships(trustDomains),
     directory,
     source,
     ...readLimits(options),
@@ -104,8 +113,11 @@ export function readOptions(options: FederationOptions): Settings {
 
 function readLimits(
   options: FederationOptions,
-): Pick<Settings, 'timeoutMs' | 'openTimeoutMs' | 'maxBundleBytes' | 'maxConcurrentFetches'> {
-  const { timeoutMs, openTimeoutMs, maxBundleBytes, maxConcurrentFetches } = options
+): Pick<
+  Settings,
+  'timeoutMs' | 'openTimeoutMs' | 'maxBundleBytes' | 'maxTotalBytes' | 'maxConcurrentFetches'
+> {
+  const { timeoutMs, openTimeoutMs, maxConcurrentFetches } = options
   return {
     timeoutMs: reader.asInteger('timeoutMs', timeoutMs, {
       min: 100,
@@ -117,10 +129,15 @@ function readLimits(
       max: MAX_MS,
       defaultValue: 10_000,
     }),
-    maxBundleBytes: reader.asInteger('maxBundleBytes', maxBundleBytes, {
+    maxBundleBytes: reader.asInteger('maxBundleBytes', options.maxBundleBytes, {
       min: 1024,
       max: MAX_BUNDLE_BYTES,
       defaultValue: MAX_BUNDLE_BYTES,
+    }),
+    maxTotalBytes: reader.asInteger('maxTotalBytes', options.maxTotalBytes, {
+      min: 1024,
+      max: 2 ** 32,
+      defaultValue: MAX_TOTAL_BYTES,
     }),
     maxConcurrentFetches: reader.asInteger('maxConcurrentFetches', maxConcurrentFetches, {
       min: 1,
@@ -130,18 +147,27 @@ function readLimits(
   }
 }
 
-function readRelationships(trustDomains: readonly FollowOptions[]): readonly Relationship[] {
+/**
+ * Reads the option `trustDomains`, one in each step: certificates are read, and bundles.
+ * @throws `FederationError` `unknown-option`, `invalid-option`
+ */
+export function* readRelationships(
+  trustDomains: readonly FollowOptions[] = [],
+): Steps<readonly Relationship[]> {
   const isList = (value: unknown): boolean =>
     Array.isArray(value) && value.length <= MAX_TRUST_DOMAINS
   const rule = `must be a list of at most ${MAX_TRUST_DOMAINS}`
   reader.read('trustDomains', trustDomains, undefined, isList, rule)
   const names = new Set<string>()
-  return trustDomains.map((options) => {
+  const relationships: Relationship[] = []
+  for (const options of trustDomains) {
     const relationship = readRelationship(options)
     const { name } = relationship.trustDomain
     if (names.size === names.add(name).size) {
       reader.refuse('trustDomains', trustDomains, 'must name each trust domain once')
     }
-    return relationship
-  })
+    relationships.push(relationship)
+    yield
+  }
+  return relationships
 }

@@ -38,6 +38,7 @@ export type { JwtSvidOptions } from './svid/jwt-svid.ts'
 export { X509Svid } from './svid/x509-svid.ts'
 export type { DerSvid, PemSvid, X509SvidOptions } from './svid/x509-svid.ts'
 export type * from './source/source.ts'
+export type { SliceOptions } from './steps.ts'
 export type { SetTimer } from './timer.ts'
 export type {
   BundleUpdatedEvent,

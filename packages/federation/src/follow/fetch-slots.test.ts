@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Fetched } from '../endpoint/fetch-bundle.ts'
 import { readRelationship } from '../endpoint/options.ts'
+import { BundleBudget } from './bundle-budget.ts'
 import { FetchSlots } from './fetch-slots.ts'
 import { Follower } from './follower.ts'
 import { Turns } from './turns.ts'
@@ -48,6 +49,7 @@ function followersOf(count: number, sleeps: HeldSleeps): { all: Follower[]; fetc
     store: null,
     slots: new FetchSlots(2, sleeps),
     turns: new Turns(),
+    budget: new BundleBudget(1024),
     timeoutMs: 30_000,
     clock: Date.now,
     random: () => 0,

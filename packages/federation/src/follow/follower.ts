@@ -5,6 +5,7 @@ import type { Relationship } from '../endpoint/options.ts'
 import { FederationError, FetchFailure } from '../errors.ts'
 import { publishFailure, publishRecovery, publishUpdate } from '../events.ts'
 import type { BundleStore } from '../store/bundle-store.ts'
+import type { BundleBudget } from './bundle-budget.ts'
 import type { FetchSlots } from './fetch-slots.ts'
 import { HeldBundle } from './held-bundle.ts'
 import { nextDelay } from './schedule.ts'
@@ -21,6 +22,7 @@ export interface FollowerParts {
   readonly store: BundleStore | null
   readonly slots: FetchSlots
   readonly turns: Turns
+  readonly budget: BundleBudget
   readonly timeoutMs: number
   readonly clock: () => number
   readonly random: () => number
@@ -49,7 +51,7 @@ export class Follower {
   constructor(relationship: Relationship, parts: FollowerParts) {
     this.relationship = relationship
     this.#parts = parts
-    this.#held = new HeldBundle(relationship.trustDomain, parts.turns)
+    this.#held = new HeldBundle(relationship.trustDomain, parts.turns, parts.budget)
   }
 
   get status(): FollowedTrustDomain {
@@ -169,7 +171,7 @@ export class Follower {
       this.#isStored = false
       publishUpdate(this.status)
     }
-    if (failures > 0) publishRecovery({ trustDomain: this.#name, failures })
+    if (failures > 0) publishRecovery({ trustDomain: this.name, failures })
     if (isChanged || failures > 0) this.#parts.onChange(this)
   }
 
@@ -220,7 +222,7 @@ export class Follower {
   #publishFailure(error: FederationError): FederationFailure {
     const failure = this.#failure(error)
     const { code, message } = failure
-    publishFailure({ trustDomain: this.#name, code, message, failures: this.#failures })
+    publishFailure({ trustDomain: this.name, code, message, failures: this.#failures })
     return failure
   }
 
@@ -228,7 +230,8 @@ export class Follower {
     return Object.freeze({ code, message, at: this.#parts.clock() })
   }
 
-  get #name(): string {
+  /** Of the trust domain. */
+  get name(): string {
     return this.relationship.trustDomain.name
   }
 }

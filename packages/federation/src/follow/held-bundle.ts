@@ -1,23 +1,27 @@
-import { createHash } from 'node:crypto'
-import { Bundle, SpiffeError, type TrustDomain } from '@fastify-spiffe/spiffe'
+import { webcrypto } from 'node:crypto'
+import { Bundle, SpiffeError, type SliceOptions, type TrustDomain } from '@fastify-spiffe/spiffe'
 import type { Fetched, Validator } from '../endpoint/fetch-bundle.ts'
 import { FetchFailure } from '../errors.ts'
 import type { BundleOrigin } from '../status.ts'
+import { bytesOf, type BundleBudget } from './bundle-budget.ts'
 import type { Turns } from './turns.ts'
 
 /** The bundle of one trust domain that is held, and what the endpoint called it. */
 export class HeldBundle {
   readonly #trustDomain: TrustDomain
   readonly #turns: Turns
+  readonly #budget: BundleBudget
   #bundle: Bundle | null = null
   #origin: BundleOrigin | null = null
   #validator: Validator | undefined
   /** SHA-256 of the body that the bundle was read from. */
   #digest: string | undefined
 
-  constructor(trustDomain: TrustDomain, turns: Turns) {
+  constructor(trustDomain: TrustDomain, turns: Turns, budget: BundleBudget) {
     this.#trustDomain = trustDomain
     this.#turns = turns
+    this.#budget = budget
+    budget.hold(trustDomain.name, 0)
   }
 
   get bundle(): Bundle | null {
@@ -37,17 +41,19 @@ export class HeldBundle {
     const isNewer =
       configured !== undefined && (stored === null || hasHigherSequence(configured, stored))
     this.#bundle = isNewer ? configured : stored
-    if (this.#bundle !== null) this.#origin = isNewer ? 'configured' : 'stored'
+    if (this.#bundle === null) return
+    this.#origin = isNewer ? 'configured' : 'stored'
+    this.#budget.hold(this.#trustDomain.name, bytesOf(this.#bundle))
   }
 
   /**
    * Reads what was fetched. Resolves with what to call for it to count, which says whether another bundle is held then.
-   * @throws {@link FetchFailure} `invalid-bundle`, `older-sequence`
+   * @throws {@link FetchFailure} `invalid-bundle`, `older-sequence`, `total-too-large`
    */
   async read(fetched: Fetched): Promise<() => boolean> {
     if (fetched.type === 'unchanged') return () => false
     const { body, validator } = fetched
-    const digest = createHash('sha256').update(body).digest('base64')
+    const digest = await digestOf(body)
     const bundle = digest === this.#digest ? this.#bundle : await this.#parse(body)
     return () => {
       this.#validator = validator
@@ -57,26 +63,42 @@ export class HeldBundle {
   }
 
   async #parse(body: Buffer): Promise<Bundle> {
-    const bundle = await this.#turns.run(() => parse(this.#trustDomain, body))
+    const { slices } = this.#turns
+    const bundle = await this.#turns.run(() => parse(this.#trustDomain, body, slices))
+    const held = this.#bundle
     // Trust Domain and Bundle §4.1.1: an older one is the answer of a replica that lags, or a replay.
-    if (bundle.replaces(this.#bundle ?? undefined)) return bundle
-    const message = `the bundle has sequence ${bundle.sequence}, and ${this.#bundle?.sequence} is held`
-    throw new FetchFailure('older-sequence', message)
+    if (!bundle.replaces(held ?? undefined)) {
+      const message = `the bundle has sequence ${bundle.sequence}, and ${held?.sequence} is held`
+      throw new FetchFailure('older-sequence', message)
+    }
+    if (!this.#budget.tryHold(this.#trustDomain.name, bytesOf(bundle))) {
+      const message = 'the bundle does not fit into maxTotalBytes, beside those of others'
+      throw new FetchFailure('total-too-large', message)
+    }
+    // The same object as long as nothing changes, so that nothing is verified again.
+    return held !== null && (await this.#turns.run(() => held.equals(bundle))) ? held : bundle
   }
 
   #replace(bundle: Bundle | null): boolean {
     this.#origin = 'fetched'
-    const held = this.#bundle
-    // The same object as long as nothing changes, so that nothing is verified again.
-    if (bundle === null || bundle === held || held?.equals(bundle) === true) return false
+    if (bundle === null || bundle === this.#bundle) return false
     this.#bundle = bundle
     return true
   }
 }
 
-function parse(trustDomain: TrustDomain, body: Buffer): Bundle {
+/** In a thread of Node's pool: 4 MiB take ten milliseconds. */
+async function digestOf(body: Buffer): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', body)).toString('base64')
+}
+
+async function parse(
+  trustDomain: TrustDomain,
+  body: Buffer,
+  slices: SliceOptions,
+): Promise<Bundle> {
   try {
-    return Bundle.parse(trustDomain, body)
+    return await Bundle.parseInSlices(trustDomain, body, slices)
   } catch (cause) {
     if (!(cause instanceof SpiffeError)) throw cause
     throw new FetchFailure('invalid-bundle', cause.message, { cause })

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import {
-  BundleSet,
+  Bundle,
   parseBundleMap,
   SpiffeError,
-  stringifyBundleMap,
-  type Bundle,
+  type BundleSet,
   type TrustDomain,
 } from '@fastify-spiffe/spiffe'
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
@@ -16,6 +15,7 @@ const MAX_BYTES = 16 * 1024 * 1024
 /** File systems take names of 255 octets; trust domains may have as many. */
 const MAX_NAME = 200
 const SUFFIX = '.bundle.json'
+const TAIL = '}}'
 
 /** The last bundles of trust domains, a file each: a SPIFFE Bundle Map that holds one. */
 export class BundleStore {
@@ -37,7 +37,7 @@ export class BundleStore {
   async read(trustDomain: TrustDomain): Promise<Bundle | null> {
     try {
       const content = await this.#directory.read(fileOf(trustDomain), MAX_BYTES)
-      return content === null ? null : only(parseBundleMap(content), trustDomain)
+      return content === null ? null : await read(content, trustDomain)
     } catch (cause) {
       const message = `the stored bundle of ${trustDomain.name} is ignored: ${describeCause(cause)}`
       throw new FederationError('invalid-stored-bundle', message, { cause })
@@ -47,8 +47,8 @@ export class BundleStore {
   /** @throws {@link FederationError} `store-failed` */
   async write(bundle: Bundle): Promise<void> {
     const { trustDomain } = bundle
-    await stored(trustDomain, () =>
-      this.#directory.write(fileOf(trustDomain), stringifyBundleMap(BundleSet.of(bundle))),
+    await stored(trustDomain, async () =>
+      this.#directory.write(fileOf(trustDomain), await textOf(bundle)),
     )
   }
 
@@ -56,6 +56,30 @@ export class BundleStore {
   async remove(trustDomain: TrustDomain): Promise<void> {
     await stored(trustDomain, () => this.#directory.remove(fileOf(trustDomain)))
   }
+}
+
+/** A SPIFFE Bundle Map that holds one bundle. */
+async function textOf(bundle: Bundle): Promise<string> {
+  return `${headOf(bundle.trustDomain)}${await withoutHint(bundle).stringifyInSlices()}${TAIL}`
+}
+
+async function read(content: Buffer, trustDomain: TrustDomain): Promise<Bundle> {
+  const [head, tail] = [Buffer.from(headOf(trustDomain)), Buffer.from(TAIL)]
+  const isOurs =
+    content.subarray(0, head.length).equals(head) && content.subarray(-tail.length).equals(tail)
+  // Of another writer: it may have blanks, and other members.
+  if (!isOurs) return only(parseBundleMap(content), trustDomain)
+  const inner = content.subarray(head.length, -tail.length)
+  return withoutHint(await Bundle.parseInSlices(trustDomain, inner))
+}
+
+function headOf({ name }: TrustDomain): string {
+  return `{"trust_domains":{${JSON.stringify(name)}:`
+}
+
+/** Trust Domain and Bundle §4.3: in a map, refresh hints mean nothing. */
+function withoutHint({ trustDomain, x509, jwt, witKeys, sequence }: Bundle): Bundle {
+  return Bundle.of(trustDomain, { x509, jwt, witKeys, sequence })
 }
 
 function only(bundles: BundleSet<Bundle>, trustDomain: TrustDomain): Bundle {

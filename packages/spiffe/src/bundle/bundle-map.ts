@@ -2,6 +2,7 @@ import { describeCause } from '../describe.ts'
 import { SpiffeError } from '../errors.ts'
 import { TrustDomain } from '../id/spiffe-id.ts'
 import { rawMembers } from '../json/raw-members.ts'
+import { atOnce } from '../steps.ts'
 import { Bundle } from './bundle.ts'
 import { BundleSet } from './bundle-set.ts'
 import { asObject, invalid, parseObject, textOf } from './jwk-set.ts'
@@ -19,7 +20,7 @@ const MAX_TRUST_DOMAINS = 10_000
  */
 export function parseBundleMap(input: string | Uint8Array): BundleSet<Bundle> {
   try {
-    const text = textOf(input, MAX_BYTES)
+    const text = atOnce(textOf(input, MAX_BYTES))
     asObject(parseObject(text, MAX_BYTES)['trust_domains'], 'trust_domains')
     const bundles = rawMembers(rawMembers(text).get('trust_domains') ?? '{}')
     if (bundles.size > MAX_TRUST_DOMAINS) {
@@ -42,7 +43,7 @@ export function stringifyBundleMap(bundles: BundleSet<Bundle>): string {
 }
 
 function writeMember({ trustDomain, x509, jwt, witKeys, sequence }: Bundle): string {
-  const written = writeBundle({ x509, jwt, witKeys, sequence, refreshHintMs: null })
+  const written = atOnce(writeBundle({ x509, jwt, witKeys, sequence, refreshHintMs: null }))
   return `${JSON.stringify(trustDomain.name)}:${written}`
 }
 

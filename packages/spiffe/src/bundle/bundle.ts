@@ -1,11 +1,11 @@
 import { describeValue } from '../describe.ts'
 import type { TrustDomain } from '../id/spiffe-id.ts'
-import type { JsonObject } from '../json/json-object.ts'
 import { rawMembers } from '../json/raw-members.ts'
 import { X509Bundle } from '../x509/bundle.ts'
-import { invalid, keysOf, MAX_BUNDLE_BYTES, parseObject, readingBundle, textOf } from './jwk-set.ts'
+import { atOnce, inSlices, type SliceOptions, type Steps } from '../steps.ts'
+import { invalid, readingBundle, readJwkSet, unreadable, type JwkSet } from './jwk-set.ts'
 import { JwtBundle } from './jwt-bundle.ts'
-import { readKeys, type IgnoredKey, type WitKey } from './read-keys.ts'
+import { isSameWitKey, readKeys, type IgnoredKey, type WitKey } from './read-keys.ts'
 import { writeBundle } from './write-bundle.ts'
 
 /** What a {@link Bundle} is made of. What is left out is empty, or unknown. */
@@ -76,7 +76,7 @@ export class Bundle {
   }
 
   /**
-   * Reads the SPIFFE bundle format: a JSON Web Key Set of at most 4 MiB and 1000 keys. Keys whose `use` or `kty` is
+   * Reads the SPIFFE bundle format: a JSON Web Key Set of at most 4 MiB and 1000 keys, each of at most 64 KiB. Keys whose `use` or `kty` is
    * absent or unknown, and those that are not usable, are {@link ignored}.
    *
    * @throws {@link SpiffeError} `invalid-bundle`, with the reason as its cause: for what is not a JSON Web Key Set, a
@@ -84,11 +84,30 @@ export class Bundle {
    *   integer from 0 on
    */
   static parse(trustDomain: TrustDomain, input: string | Uint8Array): Bundle {
-    return readingBundle(trustDomain, () => {
-      const text = textOf(input, MAX_BUNDLE_BYTES)
-      const set = parseObject(text, MAX_BUNDLE_BYTES)
-      return new Bundle(trustDomain, readContent(trustDomain, set, text))
-    })
+    return readingBundle(trustDomain, () => atOnce(Bundle.#read(trustDomain, input)))
+  }
+
+  /**
+   * Reads the same as {@link parse}, in slices of about a millisecond with a turn of the event loop between them. A
+   * bundle from outside may take half a second; one of a few keys takes one slice.
+   *
+   * @throws {@link SpiffeError} `invalid-bundle`, as {@link parse}
+   */
+  static async parseInSlices(
+    trustDomain: TrustDomain,
+    input: string | Uint8Array,
+    options?: SliceOptions,
+  ): Promise<Bundle> {
+    try {
+      return await inSlices(Bundle.#read(trustDomain, input), options)
+    } catch (cause) {
+      throw unreadable(trustDomain, cause)
+    }
+  }
+
+  static *#read(trustDomain: TrustDomain, input: string | Uint8Array): Steps<Bundle> {
+    const set = yield* readJwkSet(input)
+    return new Bundle(trustDomain, yield* readContent(trustDomain, set))
   }
 
   /**
@@ -117,7 +136,7 @@ export class Bundle {
       this.refreshHintMs === other.refreshHintMs &&
       this.x509.equals(other.x509) &&
       this.jwt.equals(other.jwt) &&
-      JSON.stringify(this.witKeys) === JSON.stringify(other.witKeys)
+      hasSameWitKeys(this, other)
     )
   }
 
@@ -126,7 +145,15 @@ export class Bundle {
    * @throws {@link SpiffeError} `invalid-certificate` for an authority whose key OpenSSL does not take
    */
   stringify(): string {
-    return writeBundle(this)
+    return atOnce(writeBundle(this))
+  }
+
+  /**
+   * Writes the same as {@link stringify}, in slices of about a millisecond with a turn of the event loop between them.
+   * @throws {@link SpiffeError} `invalid-certificate`, as {@link stringify}
+   */
+  async stringifyInSlices(options?: SliceOptions): Promise<string> {
+    return inSlices(writeBundle(this), options)
   }
 
   toJSON(): Record<string, unknown> {
@@ -134,6 +161,13 @@ export class Bundle {
     const sequence = this.sequence?.toString() ?? null
     return { trustDomain, sequence, refreshHintMs, x509, jwt, ignored }
   }
+}
+
+function hasSameWitKeys({ witKeys }: Bundle, other: Bundle): boolean {
+  return (
+    witKeys.length === other.witKeys.length &&
+    witKeys.every((key, index) => isSameWitKey(key, other.witKeys[index]))
+  )
 }
 
 type Numbers = Pick<Content, 'sequence' | 'refreshHintMs'>
@@ -148,22 +182,19 @@ function checkedNumbers({ sequence = null, refreshHintMs = null }: BundleParts):
   return { sequence, refreshHintMs }
 }
 
-function readContent(trustDomain: TrustDomain, set: JsonObject, text: string): Content {
-  const { certificates, jwtAuthorities, witKeys, ignored } = readKeys(keysOf(set))
-  return {
-    x509: X509Bundle.of(trustDomain, certificates),
-    jwt: JwtBundle.of(trustDomain, jwtAuthorities),
-    witKeys,
-    ignored,
-    ...readNumbers(set, text),
-  }
+function* readContent(trustDomain: TrustDomain, set: JwkSet): Steps<Content> {
+  const numbers = readNumbers(set)
+  const { certificates, jwtAuthorities, witKeys, ignored } = yield* readKeys(set.keys)
+  const x509 = X509Bundle.of(trustDomain, certificates)
+  yield
+  const jwt = JwtBundle.of(trustDomain, jwtAuthorities)
+  return { x509, jwt, witKeys, ignored, ...numbers }
 }
 
 /** The numbers beside the keys, from the text: those of JavaScript are exact up to 2^53 alone. */
-function readNumbers(set: JsonObject, text: string): Numbers {
-  const members = rawMembers(text)
-  const sequence = readInteger('spiffe_sequence', set, members)
-  const seconds = readInteger('spiffe_refresh_hint', set, members)
+function readNumbers(set: JwkSet): Numbers {
+  const sequence = readInteger('spiffe_sequence', set)
+  const seconds = readInteger('spiffe_refresh_hint', set)
   if (sequence !== null && sequence > MAX_SEQUENCE) throw invalid('spiffe_sequence is too large')
   if (seconds !== null && !isSeconds(Number(seconds))) {
     throw invalid('spiffe_refresh_hint is too large')
@@ -171,15 +202,12 @@ function readNumbers(set: JsonObject, text: string): Numbers {
   return { sequence, refreshHintMs: seconds === null ? null : Number(seconds) * 1000 }
 }
 
-function readInteger(
-  name: string,
-  set: JsonObject,
-  members: ReadonlyMap<string, string>,
-): bigint | null {
-  const digits = members.get(name)
-  if (digits === undefined) return null
+function readInteger(name: string, { members }: JwkSet): bigint | null {
+  const member = members.get(name)
+  if (member === undefined) return null
+  const digits = rawMembers(member.text).get(name) ?? ''
   if (INTEGER.test(digits)) return BigInt(digits)
-  throw invalid(`${name} must be an integer from 0 on (found: ${describeValue(set[name])})`)
+  throw invalid(`${name} must be an integer from 0 on (found: ${describeValue(member.value)})`)
 }
 
 function isSeconds(seconds: number): boolean {

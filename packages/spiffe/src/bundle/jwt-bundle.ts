@@ -1,7 +1,8 @@
 import { SpiffeError } from '../errors.ts'
 import type { TrustDomain } from '../id/spiffe-id.ts'
+import { atOnce } from '../steps.ts'
 import type { Jwk } from './jwk.ts'
-import { keysOf, MAX_BUNDLE_BYTES, parseObject, readingBundle, textOf } from './jwk-set.ts'
+import { readingBundle, readJwkSet } from './jwk-set.ts'
 import { JwtAuthority } from './jwt-authority.ts'
 
 /**
@@ -46,8 +47,8 @@ export class JwtBundle {
    */
   static fromJwks(trustDomain: TrustDomain, jwks: string | Uint8Array): JwtBundle {
     return readingBundle(trustDomain, () => {
-      const set = parseObject(textOf(jwks, MAX_BUNDLE_BYTES), MAX_BUNDLE_BYTES)
-      return new JwtBundle(trustDomain, authoritiesIn(keysOf(set)))
+      const { keys } = atOnce(readJwkSet(jwks))
+      return new JwtBundle(trustDomain, authoritiesIn(keys))
     })
   }
 

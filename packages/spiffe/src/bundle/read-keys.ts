@@ -3,6 +3,7 @@ import { decodeBase64 } from '../base64.ts'
 import { sameBytes } from '../x509/bytes.ts'
 import { Certificate } from '../x509/certificate.ts'
 import type { SubjectPublicKey } from '../x509/public-key.ts'
+import type { Steps } from '../steps.ts'
 import { curveOfPoint } from './curve-point.ts'
 import { hasPrivatePart, octetsOf, type IgnoredKeyReason, type Jwk } from './jwk.ts'
 import { JwtAuthority } from './jwt-authority.ts'
@@ -31,7 +32,7 @@ const CERTIFIED_TYPES: ReadonlySet<unknown> = new Set(['EC', 'RSA', 'OKP'])
 const KEY_MEMBERS = ['crv', 'x', 'y', 'n', 'e'] as const
 
 /** SPIFFE Trust Domain and Bundle §4.2: the keys of each use, and of others none. */
-export function readKeys(keys: readonly Jwk[]): BundleKeys {
+export function* readKeys(keys: readonly Jwk[]): Steps<BundleKeys> {
   const certificates: Certificate[] = []
   const jwtAuthorities: JwtAuthority[] = []
   const witKeys: WitKey[] = []
@@ -42,6 +43,7 @@ export function readKeys(keys: readonly Jwk[]): BundleKeys {
     else if (read instanceof Certificate) certificates.push(read)
     else if (read instanceof JwtAuthority) jwtAuthorities.push(read)
     else witKeys.push(read)
+    yield
   }
   return { certificates, jwtAuthorities, witKeys, ignored }
 }
@@ -97,6 +99,8 @@ function isPointOf({ spki, curve }: SubjectPublicKey, key: Jwk): boolean {
 }
 
 function isImportedAs({ spki }: SubjectPublicKey, names: readonly string[], key: Jwk): boolean {
+  // It takes long to import a long key.
+  if (names.some((name) => String(key[name]).length > 2 * spki.length)) return false
   const members = Object.fromEntries(names.map((name) => [name, key[name]]))
   try {
     const imported = createPublicKey({
@@ -107,6 +111,11 @@ function isImportedAs({ spki }: SubjectPublicKey, names: readonly string[], key:
   } catch {
     return false
   }
+}
+
+/** Whether both are the same key, with the same key ID and algorithm. */
+export function isSameWitKey(one: WitKey, other: WitKey | undefined): boolean {
+  return WIT_MEMBERS.every((name) => one[name] === other?.[name])
 }
 
 function readWitKey(key: Jwk): WitKey | IgnoredKeyReason {

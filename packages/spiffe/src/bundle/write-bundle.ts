@@ -1,5 +1,6 @@
 import type { JsonWebKey } from 'node:crypto'
 import { SpiffeError } from '../errors.ts'
+import type { Steps } from '../steps.ts'
 import type { X509Bundle } from '../x509/bundle.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { JwtAuthority } from './jwt-authority.ts'
@@ -16,10 +17,18 @@ export interface WritableBundle {
 }
 
 /** Writes a bundle in the SPIFFE bundle format (SPIFFE Trust Domain and Bundle §4). */
-export function writeBundle(bundle: WritableBundle): string {
+export function* writeBundle(bundle: WritableBundle): Steps<string> {
   const { x509, jwt, witKeys, sequence, refreshHintMs } = bundle
-  const keys = [...x509.authorities.map(x509Jwk), ...jwt.authorities.map(jwtJwk), ...witKeys]
-  const members = [`"keys":${JSON.stringify(keys)}`]
+  const keys: string[] = []
+  for (const certificate of x509.authorities) {
+    keys.push(JSON.stringify(x509Jwk(certificate)))
+    yield
+  }
+  for (const key of [...jwt.authorities.map(jwtJwk), ...witKeys]) {
+    keys.push(JSON.stringify(key))
+    yield
+  }
+  const members = [`"keys":[${keys.join(',')}]`]
   // Written by hand: `JSON.stringify` refuses a bigint.
   if (sequence !== null) members.push(`"spiffe_sequence":${sequence}`)
   if (refreshHintMs !== null) members.push(`"spiffe_refresh_hint":${refreshHintMs / 1000}`)
