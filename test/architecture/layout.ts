@@ -113,7 +113,22 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
   ocsp: {
     floor: 3,
     imports: [spiffe, 'tls', 'plugin-kit'],
-    rooms: ['certificate', 'verify', 'index.ts'],
+    rooms: [
+      'errors.ts',
+      'certificate',
+      'request',
+      'transport',
+      'verify',
+      'events.ts',
+      'report.ts',
+      'store',
+      'settings.ts',
+      'options.ts',
+      'staple',
+      'client',
+      'plugin.ts',
+      'index.ts',
+    ],
   },
   chain: {
     floor: 3,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { compileExamples } from '../support/readme-compiler.ts'
 import { type Document, extractDocuments, type Program } from '../support/readme-examples.ts'
 import { type ExampleProcess, runExamples } from '../support/readme-process.ts'
+import { openWebCertificates } from '../support/readme-web-certificates.ts'
 import { ReadmeWorld } from '../support/readme-world.ts'
 import { writeStaticCertificates } from '@fastify-spiffe-test/kit/static-certificates'
 import { describeMigrating } from './readme/migrating.ts'
@@ -34,10 +35,14 @@ const alone = extractDocuments(root, {
 let complaints: readonly string[]
 let world: ReadmeWorld
 let running: ExampleProcess
+let webCertificates: AsyncDisposable
 
 beforeAll(async () => {
   complaints = compileExamples(directory)
   await writeStaticCertificates(join(placed('as-they-stand').output, 'docs-migrating/tls'))
+  webCertificates = await openWebCertificates(
+    ['packages-ocsp', 'docs-ocsp'].map((name) => join(placed('as-they-stand').output, name)),
+  )
   world = await ReadmeWorld.open()
   // One process for all documents: to start one takes longer than most programs do.
   running = runExamples(documents.flatMap(filesOf), world.runner)
@@ -46,6 +51,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await running.end()
   await world.close()
+  await webCertificates[Symbol.asyncDispose]()
 })
 
 const filesOf = ({ programs }: Document): string[] =>

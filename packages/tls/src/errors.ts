@@ -25,6 +25,8 @@ export type TlsErrorCode =
   | 'connect-timeout'
   /** The server proved no SPIFFE ID, and `rejection` says why; or no name to the Web PKI, and `cause` does. */
   | 'server-refused'
+  /** The server of the Web PKI has no good OCSP staple, and `cause` has the code and the message of the verifier. */
+  | 'staple-refused'
   /** The server proved a SPIFFE ID that the option `server` does not match. */
   | 'server-not-allowed'
 

@@ -1,7 +1,13 @@
 export { connect } from './client/connect.ts'
 export type { ConnectOptions, PresentedCertificate } from './client/connect-options.ts'
 export { webPki } from './client/web-pki.ts'
-export type { WebPki, WebPkiOptions } from './client/web-pki.ts'
+export type {
+  StapledServer,
+  StapleVerdict,
+  StapleVerifier,
+  WebPki,
+  WebPkiOptions,
+} from './client/web-pki.ts'
 export { tlsOptions } from './client/tls-options.ts'
 export type { SvidTlsOptions, TlsOptionsOptions } from './client/tls-options.ts'
 export type { ChainHeadersFor } from './client/request-headers.ts'

@@ -13,6 +13,7 @@ import { openForwardedFor } from './forwarded-for.ts'
 import { openClientCert, openXfcc } from './forwarded.ts'
 import { openHopTokens } from './hop-token.ts'
 import { openJson } from './json.ts'
+import { openOcspResponses } from './ocsp.ts'
 import { openPatterns } from './pattern.ts'
 import { openPem } from './pem.ts'
 import { openBoots, openPolicies } from './policy.ts'
@@ -35,6 +36,7 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('chain', 80, () => openChains(judges)),
     entry('pem', 60, openPem),
     entry('revocation-list', 60, openRevocationLists),
+    entry('ocsp', 40, openOcspResponses),
     entry('bundle', 40, openBundles),
     entry('bundle-map', 20, openBundleMaps),
     entry('jwt', 40, openJwts),

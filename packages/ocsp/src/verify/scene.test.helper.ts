@@ -7,7 +7,7 @@ import {
   type ResponseDraft,
   type SignerOfTest,
   type SingleDraft,
-} from '../responder.test.helper.ts'
+} from '@fastify-spiffe-test/kit/ocsp-responses'
 import { verifyOcspResponse, type VerifyOcspOptions } from './verify-ocsp-response.ts'
 
 export const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9'

@@ -6,7 +6,14 @@ import {
 } from '@peculiar/asn1-ocsp'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { der, extension, hex, ocspResponse, revoked, UNKNOWN } from '../responder.test.helper.ts'
+import {
+  der,
+  extension,
+  hex,
+  ocspResponse,
+  revoked,
+  UNKNOWN,
+} from '@fastify-spiffe-test/kit/ocsp-responses'
 import { readBasicResponse, readResponse, type BasicResponse } from './response.ts'
 import { Scene } from './scene.test.helper.ts'
 

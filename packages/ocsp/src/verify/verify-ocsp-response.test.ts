@@ -12,7 +12,7 @@ import {
   revoked,
   time,
   UNKNOWN,
-} from '../responder.test.helper.ts'
+} from '@fastify-spiffe-test/kit/ocsp-responses'
 import { mintResponder, Scene } from './scene.test.helper.ts'
 import { verifyOcspResponse } from './verify-ocsp-response.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mintRootCa } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { asSigner, errorResponse, revoked, UNKNOWN } from '../responder.test.helper.ts'
+import { asSigner, errorResponse, revoked, UNKNOWN } from '@fastify-spiffe-test/kit/ocsp-responses'
 import { mintResponder, Scene, SERVER_AUTH } from './scene.test.helper.ts'
 import { verifyOcspResponse } from './verify-ocsp-response.ts'
 

@@ -23,7 +23,7 @@ import { connectFailure } from './handshake.ts'
  *
  * @throws {@link TlsError} `no-svid`, `invalid-material`, `connect-failed`, `connect-timeout`,
  *   `server-refused` (no proof; see `rejection`, or `cause` with `webPki()`), `server-not-allowed`
- *   (another SPIFFE ID),
+ *   (another SPIFFE ID), `staple-refused` (no good OCSP staple, with `requireStaple` of `webPki`),
  *   `unknown-option`, `forbidden-option`, `invalid-option`; or the reason of `signal`
  */
 export async function connect(options: ConnectOptions): Promise<TLSSocket> {

@@ -50,17 +50,33 @@ export function dial(connector: Connector, target: ConnectionTarget): TLSSocket 
     // A context instead of its PEMs, because Node keeps the options on the socket.
     secureContext: contexts.of(svid, minVersion),
     rejectUnauthorized: isWeb,
+    requestOCSP: isWeb && server.verifyStaple !== undefined,
     // RFC 6066 §3: IP addresses are not permitted. Node 26 throws.
     servername: isIP(servername) === 0 ? servername : '',
   }
-  const prove = isWeb ? proveWebServer : spiffeProof(connector, server)
+  const proof = isWeb ? webProof(server) : spiffeProof(connector, server)
   const socket = startConnection(options)
+  const prove = proof(socket)
   if (svid !== null) presentedSvids.set(socket, svid)
-  superviseHandshake(socket, { timeoutMs, prove: () => prove(socket) })
+  superviseHandshake(socket, { timeoutMs, prove })
   return socket
 }
 
-function spiffeProof(connector: Connector, server: SpiffeIdMatcher): (socket: TLSSocket) => void {
+/** Takes a connection that was just started, and returns what to do after its handshake. */
+type Proof = (socket: TLSSocket) => () => void
+
+function webProof({ verifyStaple }: WebPki): Proof {
+  return (socket) => {
+    let staple: Buffer | null = null
+    if (verifyStaple !== undefined) {
+      // It comes before the end of the handshake.
+      socket.once('OCSPResponse', (response: Buffer | null) => (staple = response))
+    }
+    return () => proveWebServer(socket, verifyStaple, staple)
+  }
+}
+
+function spiffeProof(connector: Connector, server: SpiffeIdMatcher): Proof {
   const {
     source,
     clockSkewMs = 0,
@@ -73,7 +89,7 @@ function spiffeProof(connector: Connector, server: SpiffeIdMatcher): (socket: TL
     clockSkewMs,
     allowIntermediatesOfOtherTrustDomains,
   )
-  return (socket) => proveServer(socket, verifier, server, clock())
+  return (socket) => () => proveServer(socket, verifier, server, clock())
 }
 
 function svidOf(source: X509MaterialSource): X509Svid {

@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { SpiffeIdMatcher } from '@fastify-spiffe/spiffe'
 import { TlsError } from '../errors.ts'
@@ -13,6 +13,7 @@ import { claimedSpiffeId } from '../peer/claimed-id.ts'
 import type { ConnectionPeer } from '../peer/connection-peer.ts'
 import type { Acceptance, PeerVerifier } from '../peer/verifier.ts'
 import type { Rejection } from '../rejection.ts'
+import type { StapleVerdict, StapleVerifier } from './web-pki.ts'
 
 /**
  * Verifies the server of a connection, and binds its identity to the socket.
@@ -71,14 +72,52 @@ export function allowedServer(
 
 /**
  * Makes sure that OpenSSL and Node have verified the chain and the name of a server of the Web PKI. Node has
- * destroyed the connection otherwise, so that this is a second check.
- * @throws {@link TlsError} `server-refused`
+ * destroyed the connection otherwise, so that this is a second check. Then the staple has to be good, if one is required.
+ * @param verifyStaple `undefined`: none is required
+ * @throws {@link TlsError} `server-refused` or `staple-refused`
  */
-export function proveWebServer(socket: TLSSocket): void {
+export function proveWebServer(
+  socket: TLSSocket,
+  verifyStaple: StapleVerifier | undefined,
+  response: Buffer | null,
+): void {
   if (!socket.authorized || socket.isSessionReused()) {
     throw new TlsError('server-refused', 'the server has not proven its name to the Web PKI')
   }
+  if (verifyStaple !== undefined) assertStaple(socket, verifyStaple, response)
   bindPeer(socket, null)
+}
+
+function assertStaple(
+  socket: TLSSocket,
+  verifyStaple: StapleVerifier,
+  response: Buffer | null,
+): void {
+  const verdict = stapleVerdict(socket, verifyStaple, response)
+  // A verifier of the application may return a promise, or `true`.
+  const isGood: unknown = verdict?.ok
+  if (isGood === true) return
+  const reason = verdict?.ok === false ? verdict.message : 'its verifier gave no verdict'
+  const message = `the server has not stapled a good OCSP response: ${reason}`
+  throw new TlsError('staple-refused', message, { cause: verdict })
+}
+
+function stapleVerdict(
+  socket: TLSSocket,
+  verifyStaple: StapleVerifier,
+  response: Buffer | null,
+): StapleVerdict | undefined {
+  try {
+    const { raw, issuerCertificate } = socket.getPeerCertificate(true)
+    const certificate = new X509Certificate(raw)
+    const issuer =
+      issuerCertificate === undefined ? undefined : new X509Certificate(issuerCertificate.raw)
+    return verifyStaple({ certificate, issuer, response })
+  } catch (cause) {
+    throw new TlsError('staple-refused', 'the OCSP staple of the server could not be verified', {
+      cause,
+    })
+  }
 }
 
 function verify(

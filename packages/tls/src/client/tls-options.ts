@@ -72,6 +72,12 @@ export function observedTlsOptions(
   assertConnectorOptions(options)
   const { source, minVersion = 'TLSv1.3' } = options
   const server = readServer(options.server)
+  if (server instanceof WebPki && server.verifyStaple !== undefined) {
+    const message =
+      'requireStaple has no effect on connections of others, who would have to ask for the staple: ' +
+      'use connect, SvidAgent or createDispatcher'
+    throw new TlsError('invalid-option', message)
+  }
   return Object.freeze({
     secureContext: new LiveContext({ source, server, minVersion }),
     rejectUnauthorized: true,

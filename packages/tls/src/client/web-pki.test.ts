@@ -5,7 +5,15 @@ import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
 import { mintRootCa, type MintedCa, type MintedCertificate } from '@fastify-spiffe/authority'
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import { connect, peerOf, SvidAgent, TlsError, tlsOptions, webPki } from '../index.ts'
+import {
+  connect,
+  peerOf,
+  SvidAgent,
+  TlsError,
+  tlsOptions,
+  webPki,
+  type StapledServer,
+} from '../index.ts'
 import { bundlesOf, codeOf, HeldSource, Loopback, portOf } from '../loopback.test.helper.ts'
 
 const WEB_ID = 'spiffe://example.org/web'
@@ -169,6 +177,58 @@ describe('server: webPki()', () => {
 
   test('refuses an option that it does not have', () => {
     expect(codeOf(() => webPki({ rejectUnauthorized: false } as never))).toBe('unknown-option')
+  })
+})
+
+describe('requireStaple', () => {
+  test('sends 0 bytes unless the verifier says that the staple is good', async () => {
+    const named = await authority.mint(SERVER_ID, { uris: [], dnsNames: ['localhost'] })
+    await using server = await WebServer.serve(named)
+    const target = { source: web, host: 'localhost', port: server.port, family: 4 }
+    const refusal = { ok: false, code: 'no-staple', message: 'none' } as const
+    const verdicts: unknown[] = [refusal, true, undefined, {}, Promise.resolve({ ok: true })]
+    for (const verdict of verdicts) {
+      const requireStaple = (): never => verdict as never
+      const pki = webPki({ ca: authority.certificatePem, requireStaple })
+      const refused = await failureOf(connect({ ...target, server: pki }))
+      expect(refused).toMatchObject({ code: 'staple-refused' })
+      expect((refused as TlsError).cause).toBe(verdict)
+    }
+    const pki = webPki({
+      ca: authority.certificatePem,
+      requireStaple: () => {
+        throw new RangeError('odd')
+      },
+    })
+    const refused = await failureOf(connect({ ...target, server: pki }))
+    expect(refused).toMatchObject({ code: 'staple-refused', cause: { name: 'RangeError' } })
+    expect(server.bytes).toBe(0)
+  })
+
+  test('hands the verifier the certificate, its issuer and what was stapled', async () => {
+    const named = await authority.mint(SERVER_ID, { uris: [], dnsNames: ['localhost'] })
+    await using server = await WebServer.serve(named)
+    const seen: StapledServer[] = []
+    const requireStaple = (stapled: StapledServer): { ok: true } => {
+      seen.push(stapled)
+      return { ok: true }
+    }
+    const pki = webPki({ ca: authority.certificatePem, requireStaple })
+    const target = { source: web, host: 'localhost', port: server.port, family: 4 }
+    const socket = await connect({ ...target, server: pki })
+    socket.destroy()
+    // The server does not send its authority: that comes from those that are trusted.
+    expect(seen.map(({ issuer }) => issuer?.raw.equals(authority.der))).toEqual([true])
+    expect(seen[0]!.certificate.raw.equals(named.chain[0]!)).toBe(true)
+    expect(seen[0]!.response).toBeNull()
+  })
+
+  test('is refused where it would have no effect, and as anything but a function', () => {
+    const pki = webPki({ ca: authority.certificatePem, requireStaple: () => ({ ok: true }) })
+    expect(codeOf(() => tlsOptions({ source: web, server: pki }))).toBe('invalid-option')
+    for (const requireStaple of [true, 'always', {}, null]) {
+      expect(codeOf(() => webPki({ requireStaple } as never))).toBe('invalid-option')
+    }
   })
 })
 

@@ -3,6 +3,23 @@ import type { OptionReader } from '@fastify-spiffe/spiffe/internal'
 import { reader } from '../options.ts'
 import { ClientContexts } from './connector-cache.ts'
 
+/** A server of the Web PKI, whose chain and name are verified, with what it has stapled. */
+export interface StapledServer {
+  readonly certificate: X509Certificate
+  /** The issuer of the certificate; `undefined` if it is not known. */
+  readonly issuer: X509Certificate | undefined
+  /** The OCSP response, DER; `null`: the server has stapled none. */
+  readonly response: Buffer | null
+}
+
+/** Whether a staple is good, and if not, why. */
+export type StapleVerdict =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: string; readonly message: string }
+
+/** Judges the OCSP staple of a server, synchronously: `stapleVerifier` of `@fastify-spiffe/ocsp` makes one. */
+export type StapleVerifier = (server: StapledServer) => StapleVerdict
+
 /** Options of {@link webPki}. */
 export interface WebPkiOptions {
   /**
@@ -10,16 +27,24 @@ export interface WebPkiOptions {
    * `NODE_EXTRA_CA_CERTS`.
    */
   readonly ca?: string | readonly string[]
+  /**
+   * Requires a good OCSP staple (RFC 6066 §8) of the server, before anything is sent to it: `stapleVerifier()` of
+   * `@fastify-spiffe/ocsp`. Default: staples are not asked for, and servers whose certificates demand one are not held to it.
+   */
+  readonly requireStaple?: StapleVerifier
 }
 
 /** Servers of the Web PKI, for the option `server` of clients. {@link webPki} makes one. */
 export class WebPki {
   /** @internal */
   readonly contexts: ClientContexts
+  /** @internal */
+  readonly verifyStaple: StapleVerifier | undefined
 
   /** @internal */
-  constructor(contexts: ClientContexts) {
+  constructor(contexts: ClientContexts, verifyStaple: StapleVerifier | undefined) {
     this.contexts = contexts
+    this.verifyStaple = verifyStaple
   }
 
   /** Returns the words that messages use for such servers. */
@@ -36,8 +61,12 @@ export class WebPki {
  * @throws {@link TlsError} `unknown-option` or `invalid-option`
  */
 export function webPki(options: WebPkiOptions = {}): WebPki {
-  reader.assertKnown('webPki', options, ['ca'])
-  return new WebPki(new ClientContexts(readCertificates(reader, options.ca)))
+  reader.assertKnown('webPki', options, ['ca', 'requireStaple'])
+  const { ca, requireStaple } = options
+  if (requireStaple !== undefined && typeof requireStaple !== 'function') {
+    reader.refuse('requireStaple', requireStaple, 'must be a stapleVerifier() of the package ocsp')
+  }
+  return new WebPki(new ClientContexts(readCertificates(reader, ca)), requireStaple)
 }
 
 /**
