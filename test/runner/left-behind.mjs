@@ -3,8 +3,6 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** How long sockets and child processes may take to end after the last test. */
-const TIMEOUT_MS = 3000
 const LOOK_AGAIN_MS = 10
 
 const subscribers = new Map()
@@ -52,9 +50,9 @@ export function look() {
   return { amounts, values }
 }
 
-/** Waits until everything is as it was; what is not, in words. */
-export async function leftBehind(before) {
-  const deadline = performance.now() + TIMEOUT_MS
+/** Waits until everything is as it was, but no longer than `timeoutMs`; what is not, in words. */
+export async function leftBehind(before, timeoutMs) {
+  const deadline = performance.now() + timeoutMs
   for (;;) {
     const found = differences(before, look())
     if (found.length === 0 || performance.now() > deadline) return found

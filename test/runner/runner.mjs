@@ -15,6 +15,8 @@ const EVENT_HANDLERS = Symbol.for('EVENT_HANDLERS')
 
 const LOAD_TIMEOUT_MS = 60_000
 const STACK_TRACE_LIMIT = 20
+/** How long sockets and child processes may take to end after the last test, on a slow machine too. */
+const END_TIMEOUT_MS = 10_000
 
 // Node 20 optimizes functions so early that it takes longer than the tests gain by it. Newer ones have no such flag.
 if (process.versions.node.startsWith('20.')) setFlagsFromString('--interrupt-budget=1000000')
@@ -44,7 +46,7 @@ export default function run(globalConfig, config, environment, runtime, path, se
   const before = look()
   // An `await` would stand in the stack traces of the tests.
   return circus(globalConfig, config, environment, native, path, send).then(async (result) => {
-    const found = await leftBehind(before)
+    const found = await leftBehind(before, config.globals.endTimeoutMs ?? END_TIMEOUT_MS)
     return found.length === 0 ? result : failed(result, found)
   })
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
@@ -40,19 +41,34 @@ class RedisServer {
     this.#args = args
   }
 
+  /** Starts the server, on its port if it had one before. */
   async start(): Promise<void> {
-    if (this.port === 0) {
-      this.#folder = await mkdtemp(join(tmpdir(), 'authz-redis-'))
-      this.port = await freePort()
+    if (this.port !== 0) {
+      if (!(await this.#listens(this.port))) throw new Error(`port ${this.port} is taken`)
+      return
     }
-    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder]
+    this.#folder = await mkdtemp(join(tmpdir(), 'authz-redis-'))
+    // Below the ephemeral ports, as is the port 10,000 above it of a cluster: no outgoing connection takes it.
+    do this.port = randomInt(12_000, 22_000)
+    while (!(await this.#listens(this.port)))
+  }
+
+  /** Whether the server has come up on a port; otherwise that is taken. */
+  async #listens(port: number): Promise<boolean> {
+    const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', this.#folder]
     const bare = ['--save', '', '--appendonly', 'no', ...this.#args]
-    this.#process = spawn('redis-server', [...args, ...bare], {
+    const started = spawn('redis-server', [...args, ...bare], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    let output = ''
-    this.#process.stdout?.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
-    await until(() => /ready to accept connections/i.test(output))
+    this.#process = started
+    return new Promise((resolve) => {
+      let output = ''
+      started.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        output += chunk
+        if (/ready to accept connections/i.test(output)) resolve(true)
+      })
+      started.once('exit', () => resolve(false))
+    })
   }
 
   async stop(): Promise<void> {
@@ -72,15 +88,6 @@ class RedisServer {
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#process?.kill(signal)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Clients of both packages, which the application makes and ends. */
