@@ -139,6 +139,12 @@ describe('an explanation', () => {
     }
   })
 
+  test('takes what is undefined for what is not said', async () => {
+    const nothing = { proof: undefined, subjectAltName: undefined, chain: undefined }
+    const about = { ...nothing, attributes: undefined } as unknown as Partial<ExplainRequest>
+    expect(await imagined([ruleOf()], about)).toEqual(await imagined([ruleOf()]))
+  })
+
   test('of a request that several routes could be for is refused', async () => {
     await expect(imagined([ruleOf(), ruleOf()])).rejects.toMatchObject({ code: 'ambiguous-route' })
   })
@@ -173,6 +179,11 @@ describe('the attributes of a request that is thought up', () => {
 
   test('are those of the route where the request does not decide', async () => {
     expect((await read(sourceOf('route', false), { route: 'x' }))[0]).toBe('read from the call')
+  })
+
+  test('are not those that follow from the proof of the caller', async () => {
+    const source = { ...sourceOf('headers.x'), ofCaller: true } as const
+    expect((await read(source, { 'headers.x': 'eu' }))[0]).toBe('read from the call')
   })
 
   test('are asked about for a caller of whom only the identity is known', async () => {

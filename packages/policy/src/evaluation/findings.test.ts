@@ -2,6 +2,7 @@ import { matchMemberOf, SpiffeId } from '@fastify-spiffe/spiffe'
 import { describe, expect, test } from '@jest/globals'
 import type { AttributeSource } from '../attributes/sources.ts'
 import { allow, deny } from '../decision/decision.ts'
+import type { CompiledBehalf } from '../principals/behalf.ts'
 import { type CompiledCallers, compileCallers } from '../principals/callers.ts'
 import type { Requirement } from '../rules/requirement.ts'
 import { Findings } from './findings.ts'
@@ -31,6 +32,9 @@ const requirementOf = (engine: string | null, ...reads: string[]): Requirement =
   ask: () => DENIED,
 })
 
+const findingsOf = (behalf: CompiledBehalf): Findings =>
+  new Findings(ruleOf({}, { behalf }), WEB, null)
+
 test('there is nothing to find where a rule requires nothing', () => {
   for (const grant of ['anyAuthenticated', 'public'] as const) {
     expect(new Findings(ruleOf({}, { grant }), WEB, null).list()).toEqual([])
@@ -52,6 +56,45 @@ describe('the tenant', () => {
     findings.onTenant(false)
     expect(findings.list()).toEqual([
       { ...tenant, outcome: 'does-not-hold', reason: 'tenant-mismatch' },
+    ])
+  })
+})
+
+describe('on whose behalf a call is made', () => {
+  const [SHOP, RELAY, PROXY] = ['shop', 'relay', 'proxy'].map(
+    (name) => `spiffe://example.org/${name}`,
+  )
+  const itself = { origins: 'itself', via: callers(), evidence: 'signed' } as const
+
+  test('is not asked where the evaluation ended before', () => {
+    expect(findingsOf(itself).list()).toEqual([
+      { check: 'onBehalfOf', what: 'itself', outcome: 'not-asked' },
+    ])
+  })
+
+  test('holds, or does not for the reason of the refusal', () => {
+    const findings = findingsOf(itself)
+    findings.onBehalf(null)
+    expect(findings.list()).toMatchObject([{ outcome: 'holds' }])
+    findings.onBehalf(deny('origin-not-allowed'))
+    expect(findings.list()).toEqual([
+      {
+        check: 'onBehalfOf',
+        what: 'itself',
+        outcome: 'does-not-hold',
+        reason: 'origin-not-allowed',
+      },
+    ])
+  })
+
+  test('is told by the origins, by those between, and by the evidence', () => {
+    const origins = callers(WEB.toString(), SHOP)
+    const what = [callers(), callers(RELAY, PROXY)].map(
+      (via) => findingsOf({ origins, via, evidence: 'forwarded' }).list()[0]?.what,
+    )
+    expect(what).toEqual([
+      `${WEB.toString()}, ${SHOP} (forwarded)`,
+      `${WEB.toString()}, ${SHOP} via ${RELAY}, ${PROXY} (forwarded)`,
     ])
   })
 })

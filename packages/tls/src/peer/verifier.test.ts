@@ -90,6 +90,24 @@ describe('a verdict', () => {
   })
 })
 
+test('an intermediate of another trust domain is refused unless the verifier was told otherwise', async () => {
+  const below = await authority.mintCa({
+    ...validUntil(NOW + HOUR_MS),
+    uris: ['spiffe://other.test'],
+  })
+  const { chain } = await below.mint(WEB_ID, validUntil(NOW + HOUR_MS))
+  const certificates = chain.map((der) => new X509Certificate(der))
+  const source = new HeldSource(null, bundlesOf(authority))
+  const policies = revocationPolicies('soft')
+  const verdictOf = (verifier: PeerVerifier) =>
+    verifier.verifyChain(certificates[0]!.fingerprint256, () => certificates, NOW)
+  expect(verdictOf(new PeerVerifier(source, policies, 10))).toMatchObject({
+    ok: false,
+    code: 'issuer-id-foreign',
+  })
+  expect(verdictOf(new PeerVerifier(source, policies, 10, 0, true))).toMatchObject({ ok: true })
+})
+
 test('a verdict that nobody asks for any more does not keep the bundles of its time', async () => {
   const source = new HeldSource(null, bundlesOf(authority))
   const verifier = new PeerVerifier(source, revocationPolicies('soft'), 10)
