@@ -40,8 +40,8 @@ export const tufSourceLayout: PackageLayout = {
     'schedule.ts',
     'update-once.ts',
     'tuf-bundle-source.ts',
+    'repository',
     'internal.ts',
     'index.ts',
-    'repository',
   ],
 }

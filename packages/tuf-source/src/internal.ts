@@ -1,5 +1,5 @@
 /**
- * The client without a source, for its conformance tests, and not public: it changes in any version.
+ * The client without a source, and the signing of metadata, for tests, and not public: it changes in any version.
  * @internal
  * @module
  */
@@ -12,4 +12,5 @@ export type { FetchFile, FetchSettings } from './fetch/request.ts'
 export { folderUrl } from './fetch/url.ts'
 export { checkMetadata } from './metadata/check-metadata.ts'
 export type { TargetInfo, TrustedSet } from './metadata/trusted-set.ts'
+export { signMetadata, SigningKey } from './repository/signing-key.ts'
 export { holdsPrivateKey } from './targets/private-key.ts'

@@ -20,6 +20,8 @@ import { openBoots, openPolicies } from './policy.ts'
 import { openRevocationLists } from './revocation-list.ts'
 import { openSpiffeIds, openTrustDomains } from './spiffe-id.ts'
 import { openJwts } from './jwt.ts'
+import { openTufMetadata } from './tuf-metadata.ts'
+import { openTufTargets } from './tuf-target.ts'
 import { openX509Bundles } from './x509-bundle.ts'
 import { openEndpoint } from './workload-endpoint.ts'
 import { openMessages } from './workload-message.ts'
@@ -53,6 +55,8 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('call-chain', 40, openCallChains),
     entry('xfcc', 40, openXfcc),
     entry('client-cert', 40, openClientCert),
+    entry('tuf-metadata', 40, openTufMetadata),
+    entry('tuf-target', 40, openTufTargets),
   ]
 }
 

@@ -39,7 +39,7 @@ function parse(role: string, bytes: Uint8Array): unknown {
     return parseJson(UTF_8.decode(bytes), { maxDepth: MAX_DEPTH, hidesKeys: true })
   } catch (cause) {
     const reason = cause instanceof SpiffeError ? cause.message : 'it is not UTF-8'
-    throw invalid(role, `cannot be read: ${reason}`, cause)
+    throw invalid(role, `cannot be read: ${reason}`)
   }
 }
 
@@ -110,8 +110,8 @@ function member(value: unknown, name: string): unknown {
   return object !== null && Object.hasOwn(object, name) ? object[name] : undefined
 }
 
-function invalid(role: string, fault: string, cause?: unknown): TufError {
-  return new TufError('invalid-metadata', `${describeRole(role)} ${fault}`, { cause })
+function invalid(role: string, fault: string): TufError {
+  return new TufError('invalid-metadata', `${describeRole(role)} ${fault}`)
 }
 
 const TOP_LEVEL: ReadonlySet<string> = new Set(['root', 'timestamp', 'snapshot', 'targets'])

@@ -20,12 +20,12 @@ const WHAT: Readonly<Record<IntegrityFaultCode, string>> = {
   expired: 'has expired',
 }
 
-/** What a check of `tuf-js` has found. Its message may quote metadata, and is left out. */
+/** What a check of `tuf-js` has found. Its error quotes metadata, and is no cause. */
 export function integrityFault(role: string, cause: unknown): TufError {
   if (cause instanceof TufError) return cause
   const code = codeOf(cause)
   const detail = code === 'invalid-metadata' ? ` (${describeCause(cause)})` : ''
-  return new TufError(code, `${describeRole(role)} ${WHAT[code]}${detail}`, { cause })
+  return new TufError(code, `${describeRole(role)} ${WHAT[code]}${detail}`)
 }
 
 function codeOf(cause: unknown): IntegrityFaultCode {

@@ -41,9 +41,9 @@ export class TrustedSet {
     try {
       checkMetadata('root', root)
       this.#store = new TrustedMetadataStore(root)
-    } catch (cause) {
-      const message = `the trusted root is refused: ${integrityFault('root', cause).message}`
-      throw new TufError('invalid-root', message, { cause })
+    } catch (error) {
+      const cause = integrityFault('root', error)
+      throw new TufError('invalid-root', `the trusted root is refused: ${cause.message}`, { cause })
     }
     // It takes its own clock, and offers no other way.
     if (!(Reflect.get(this.#store, 'referenceTime') instanceof Date)) {
