@@ -53,9 +53,30 @@ const PATHS = [
   'toString',
 ]
 const VALUES: readonly unknown[] = [
-  ...[null, true, false, '', 'x', 0, 1, 2, 3, -1, 2 ** 53 - 1, [], {}, [null], [[]]],
-  ...['root', 'timestamp', 'targets', '1.0.31', '1.1', '2.0', '1', EXPIRES, '2026-01-01'],
-  ...['2027-01-01', '2027-01-01T00:00:00', '9999-12-31T23:59:59Z', '2027-13-01T00:00:00Z'],
+  null,
+  true,
+  '',
+  'x',
+  0,
+  1,
+  2,
+  3,
+  -1,
+  2 ** 53 - 1,
+  [],
+  {},
+  [null],
+  [[]],
+  'timestamp',
+  'targets',
+  '1.1',
+  '2.0',
+  '1',
+  EXPIRES,
+  '2026-01-01',
+  '2027-01-01T00:00:00',
+  '9999-12-31T23:59:59Z',
+  '2027-13-01T00:00:00Z',
   { sha256: '0'.repeat(64) },
   { keyids: ['a', 'a'], threshold: 1 },
   { keys: {}, roles: [{ name: '__proto__', keyids: [], threshold: 0, terminating: true }] },
@@ -115,7 +136,7 @@ function originalsOf(keys: ReadonlyMap<Role, SigningKey>): Readonly<Record<Role,
   const part = (role: Role): Members => ({
     _type: role,
     spec_version: '1.0.31',
-    version: role === 'root' ? 1 : 1,
+    version: 1,
     expires: EXPIRES,
   })
   const entries = Array.from(keys, ([role, key]) => [role, { keyids: [key.id], threshold: 1 }])
@@ -157,17 +178,18 @@ function publish(
 
 /** Writes a value at a path, whose last parts may be the name of a file. */
 function put(signed: Members, path: string, value: unknown): void {
-  const names = path
-    .replace(/\.json/, '\0json')
-    .split('.')
-    .map((name) => name.replace('\0', '.'))
+  const names = path.replace(/\.json/, '\0json').split('.')
+  const [last = '', ...before] = names.map((name) => name.replace('\0', '.')).toReversed()
   let place: unknown = signed
-  for (const name of names.slice(0, -1)) {
-    if (typeof place !== 'object' || place === null || !Object.hasOwn(place, name)) return
-    place = Reflect.get(place, name)
+  for (const name of before.toReversed()) {
+    if (!isMembers(place) || !Object.hasOwn(place, name)) return
+    place = place[name]
   }
-  const last = names.at(-1) ?? ''
-  if (typeof place === 'object' && place !== null) Reflect.set(place, last, structuredClone(value))
+  if (isMembers(place)) place[last] = structuredClone(value)
+}
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Which role a URL asks for: of roots only the second, as long as it is not known. */

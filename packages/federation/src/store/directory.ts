@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
+import { types } from 'node:util'
 import { SpiffeError } from '@fastify-spiffe/spiffe'
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { FederationError } from '../errors.ts'
@@ -114,5 +115,5 @@ async function assertPrivate(path: string): Promise<void> {
 }
 
 function isAbsent(cause: unknown): boolean {
-  return cause instanceof Error && Reflect.get(cause, 'code') === 'ENOENT'
+  return types.isNativeError(cause) && Reflect.get(cause, 'code') === 'ENOENT'
 }

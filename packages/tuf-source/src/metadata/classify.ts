@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { TufError, type IntegrityFaultCode } from '../errors.ts'
 import { describeRole } from './check-metadata.ts'
@@ -29,7 +30,7 @@ export function integrityFault(role: string, cause: unknown): TufError {
 }
 
 function codeOf(cause: unknown): IntegrityFaultCode {
-  if (!(cause instanceof Error)) return 'invalid-metadata'
+  if (!types.isNativeError(cause)) return 'invalid-metadata'
   // Of the same class as a version that is only another one.
   if (/less than current version|^Missing file/.test(cause.message)) return 'rollback'
   return CODES.get(cause.constructor.name) ?? 'invalid-metadata'
@@ -37,5 +38,5 @@ function codeOf(cause: unknown): IntegrityFaultCode {
 
 /** Whether the metadata has the version that is held already. */
 export function isSameVersion(cause: unknown): boolean {
-  return cause instanceof Error && cause.constructor.name === 'EqualVersionError'
+  return types.isNativeError(cause) && cause.constructor.name === 'EqualVersionError'
 }

@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises'
+import { FederationError } from '@fastify-spiffe/federation'
 import { PrivateDirectory } from '@fastify-spiffe/federation/internal'
+import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { TufError } from '../errors.ts'
 import { SigningKey } from './signing-key.ts'
 
@@ -20,7 +22,7 @@ export class KeyFolder {
     try {
       return new KeyFolder(await PrivateDirectory.open(path))
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : 'unknown'
+      const reason = cause instanceof FederationError ? cause.message : describeCause(cause)
       throw new TufError('unsafe-directory', `the folder of keys: ${reason}`, { cause })
     }
   }

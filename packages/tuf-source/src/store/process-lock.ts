@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile, readlink, rename, rm, stat, utimes, writeFile, link } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { types } from 'node:util'
 import type { SetTimer } from '@fastify-spiffe/spiffe'
 import { parseJson } from '@fastify-spiffe/spiffe/internal'
 import { TufError } from '../errors.ts'
@@ -147,11 +148,11 @@ async function read(path: string): Promise<Holder | null> {
 
 function isHolder(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const types = ['id', 'pid', 'namespace', 'startedAt'].map((key) => typeof Reflect.get(value, key))
+  const found = ['id', 'pid', 'namespace', 'startedAt'].map((key) => typeof Reflect.get(value, key))
   const pid: unknown = Reflect.get(value, 'pid')
   // 0 and negative numbers are groups of processes.
   return (
-    types.join(' ') === 'string number string string' && Number.isInteger(pid) && Number(pid) > 0
+    found.join(' ') === 'string number string string' && Number.isInteger(pid) && Number(pid) > 0
   )
 }
 
@@ -165,7 +166,7 @@ async function ageOf(path: string): Promise<number> {
 }
 
 function codeOf(cause: unknown): unknown {
-  return cause instanceof Error ? Reflect.get(cause, 'code') : undefined
+  return types.isNativeError(cause) ? Reflect.get(cause, 'code') : undefined
 }
 
 function inUse(): TufError {

@@ -136,11 +136,15 @@ describe('a disk that takes nothing more', () => {
   })
 })
 
-describe('the lock', () => {
-  const acquire = (): Promise<ProcessLock> =>
-    ProcessLock.acquire(repository.folder, new HeldTimers().setTimer)
-  const lock = (): string => join(repository.folder, 'lock')
+function acquire(): Promise<ProcessLock> {
+  return ProcessLock.acquire(repository.folder, new HeldTimers().setTimer)
+}
 
+function lock(): string {
+  return join(repository.folder, 'lock')
+}
+
+describe('the lock', () => {
   test('is for one process, and free again when that has ended', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
     const first = await acquire()

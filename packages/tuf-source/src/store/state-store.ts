@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SetTimer } from '@fastify-spiffe/spiffe'
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
+import { FederationError } from '@fastify-spiffe/federation'
 import { PrivateDirectory } from '@fastify-spiffe/federation/internal'
 import { TufError } from '../errors.ts'
 import { ProcessLock } from './process-lock.ts'
@@ -49,9 +50,12 @@ export class StateStore {
       return new StateStore(directory, lock)
     } catch (cause) {
       if (cause instanceof TufError) throw cause
-      const reason =
-        cause instanceof Error && 'cause' in cause ? cause.message : describeCause(cause)
-      throw new TufError('unsafe-directory', `the directory cannot be used: ${reason}`, { cause })
+      // Of the directory, which says what is wrong with it.
+      const message =
+        cause instanceof FederationError
+          ? cause.message
+          : `the directory cannot be used: ${describeCause(cause)}`
+      throw new TufError('unsafe-directory', message, { cause })
     }
   }
 
