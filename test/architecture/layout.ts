@@ -199,11 +199,21 @@ export const layout: Readonly<Record<string, PackageLayout>> = {
   },
   cli: {
     floor: 4,
-    imports: [spiffe, 'policy', 'authority', 'workload-api', 'tls', 'tuf-source', ...plugins],
+    imports: [
+      spiffe,
+      'files',
+      'policy',
+      'authority',
+      'workload-api',
+      'tls',
+      'tuf-source',
+      ...plugins,
+    ],
     rooms: [
       'usage.ts',
       'duration.ts',
       'context.ts',
+      'fetch',
       'tuf-command.ts',
       'command.ts',
       'dev.ts',

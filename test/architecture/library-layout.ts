@@ -37,7 +37,14 @@ export const libraryLayout: Readonly<Record<string, PackageLayout>> = {
   files: {
     floor: 2,
     imports: [spiffe],
-    rooms: ['debounce.ts', 'fingerprint.ts', 'folder-watchers.ts', 'file-watcher.ts', 'index.ts'],
+    rooms: [
+      'debounce.ts',
+      'fingerprint.ts',
+      'folder-watchers.ts',
+      'file-watcher.ts',
+      'file-set-writer.ts',
+      'index.ts',
+    ],
   },
   policy: policyLayout,
   'workload-api': {
@@ -68,6 +75,7 @@ export const libraryLayout: Readonly<Record<string, PackageLayout>> = {
       'state',
       'options',
       'file-source.ts',
+      'internal.ts',
       'index.ts',
     ],
   },

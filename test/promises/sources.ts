@@ -30,6 +30,37 @@ export const sources: readonly Promised[] = [
     tests(rotation, 'because it %s leaves the last good one serving'),
   ),
   promise(
+    'Of files that are half-written, or of two writers, no pair of certificate and key that does not fit is ever presented; files that others can read or change are not used.',
+    tests(
+      'test/e2e/torn-writes.test.ts',
+      'of 200 writes that are torn no pair that does not fit is served, and what is finished is taken',
+    ),
+    tests(
+      'test/faults/torn-writes.test.ts',
+      'of 10,000 writes that are torn no pair that does not fit is served, and what is finished is taken',
+    ),
+    tests(
+      'packages/file-source/src/access/access.test.ts',
+      'a file of mode %o is refused',
+      'a folder anywhere on the way is refused, whatever is below it',
+    ),
+  ),
+  promise(
+    'A service whose identity comes from files is what it is with an agent: the same callers are let in, renewed and refused.',
+    tests(
+      'test/e2e/sources.test.ts',
+      'nobody else gets an answer: no certificate, an unknown authority, the authority of another trust domain',
+      'a renewal reaches the next handshake, and breaks no connection',
+    ),
+  ),
+  promise(
+    'A writer of files that is killed at any moment leaves the old files or the new ones.',
+    tests(
+      'test/faults/killed-writers.test.ts',
+      'a writer of files that is killed 1,000 times leaves a whole set each time',
+    ),
+  ),
+  promise(
     'An SVID that is not valid yet is presented when its time comes and not before, and the bundles that came with it count at once.',
     tests(
       'test/rules/not-yet-valid.test.ts',

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { SpiffeId, TrustDomain } from '@fastify-spiffe/spiffe'
 import { parseDuration } from './duration.ts'
+import { fetchOptions, readFetch, type FetchCommand } from './fetch/read-fetch.ts'
 import { readTuf, tufOptions, type TufCommand } from './tuf-command.ts'
 import { UsageError } from './usage.ts'
 
@@ -39,6 +40,7 @@ export interface TableDiffCommand {
 
 export type Command =
   | DevCommand
+  | FetchCommand
   | TableCommand
   | TableDiffCommand
   | TufCommand
@@ -50,6 +52,7 @@ const FORMATS = ['json', 'markdown', 'openapi'] as const
 /** The options of each command. */
 const OPTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['dev', ['trust-domain', 'federate', 'workload', 'directory', 'svid-ttl']],
+  ['fetch', Object.keys(fetchOptions)],
   ['table', ['export', ...FORMATS]],
   ['table-diff', ['json']],
   ['tuf', Object.keys(tufOptions)],
@@ -69,6 +72,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (known === undefined) throw new UsageError(`no command '${name}'`)
   const foreign = Object.keys(values).find((option) => !known.includes(option))
   if (foreign !== undefined) throw new UsageError(`'${name}' takes no option '--${foreign}'`)
+  if (name === 'fetch') return readFetch(values, rest)
   if (name === 'table') return readTable(values, rest)
   if (name === 'tuf') return readTuf(values, rest)
   return name === 'dev' ? readDev(values, rest) : readTableDiff(values, rest)
@@ -85,6 +89,7 @@ function parsed(args: readonly string[]) {
         workload: { type: 'string', multiple: true },
         directory: { type: 'string' },
         'svid-ttl': { type: 'string' },
+        ...fetchOptions,
         export: { type: 'string' },
         json: { type: 'boolean' },
         markdown: { type: 'boolean' },

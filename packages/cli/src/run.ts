@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type Command, parseCommand } from './command.ts'
 import type { CommandContext } from './context.ts'
 import { dev } from './dev.ts'
+import { fetchToFiles } from './fetch/fetch.ts'
 import { table } from './table.ts'
 import { tableDiff } from './table-diff.ts'
 import { tuf } from './tuf.ts'
@@ -42,6 +43,9 @@ async function run(command: Command, context: CommandContext): Promise<number> {
       return 0
     case 'dev':
       await dev(command, context)
+      return 0
+    case 'fetch':
+      await fetchToFiles(command, context)
       return 0
     case 'table':
       await table(command, context)

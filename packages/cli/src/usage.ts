@@ -1,5 +1,6 @@
 /** What `--help` prints. */
 export const usage = `Usage: npx @fastify-spiffe/cli dev [options]
+       npx @fastify-spiffe/cli fetch --write DIR [options]
        npx @fastify-spiffe/cli table MODULE [--markdown | --json | --openapi] [--export NAME]
        npx @fastify-spiffe/cli table-diff BEFORE AFTER [--json]
        npx @fastify-spiffe/cli tuf init DIR --keys DIR --root-keys DIR [options]
@@ -17,6 +18,18 @@ as SPIFFE_ENDPOINT_SOCKET. SVIDs are replaced at half of their life. Ctrl-C ends
                         several times (default: /acme/orders and /acme/web)
   --directory DIR       where the sockets go (default: a temporary folder)
   --svid-ttl TIME       how long an SVID lives, such as 30s, 10m or 1h (default: 1h)
+
+fetch takes the X.509-SVID from the Workload API, and writes it to files for programs that
+read files: svid.pem, svid_key.pem and svid_bundle.pem, all at once, with mode 0600.
+
+  --write DIR           where the files go
+  --watch               write each renewal too, until Ctrl-C
+  --address ADDRESS     of the Workload API (default: SPIFFE_ENDPOINT_SOCKET)
+  --spiffe-id ID        which SVID, if there are several; or --hint HINT (default: the first)
+  --bundle-map          also write the bundles of all trust domains: bundle_map.json
+  --signal NAME         signal a process after each write (default: SIGHUP)
+  --pid N               which process; or --pid-file FILE, which is read each time
+  --timeout TIME        how long to wait for the first SVID (default: 30s)
 
 table boots the application that a module exports, without listening, and prints who may
 call what. The export is a Fastify instance, or a function that makes one.

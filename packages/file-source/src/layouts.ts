@@ -6,7 +6,7 @@ export interface FileNames {
 }
 
 const layouts = {
-  /** spiffe-helper. */
+  /** spiffe-helper, and `fetch --write` of `@fastify-spiffe/cli`. */
   'spiffe-helper': { svid: 'svid.pem', key: 'svid_key.pem', bundle: 'svid_bundle.pem' },
   /** cert-manager, csi-driver-spiffe, and every Kubernetes secret of the type `kubernetes.io/tls`. */
   'cert-manager': { svid: 'tls.crt', key: 'tls.key', bundle: 'ca.crt' },

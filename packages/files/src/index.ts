@@ -1,3 +1,5 @@
+export { FileSetWriter } from './file-set-writer.ts'
+export type { FileContents } from './file-set-writer.ts'
 export { FileWatcher } from './file-watcher.ts'
 export type { FileWatcherParts } from './file-watcher.ts'
 export type { FolderListener, WatchFolder } from './folder-watchers.ts'

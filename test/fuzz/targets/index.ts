@@ -9,6 +9,7 @@ import { openCertificates } from './certificate.ts'
 import { openChains } from './chain.ts'
 import { openDecisionKeys } from './decision-key.ts'
 import { openDer } from './der.ts'
+import { openFileSets } from './file-source.ts'
 import { openForwardedFor } from './forwarded-for.ts'
 import { openClientCert, openXfcc } from './forwarded.ts'
 import { openHopTokens } from './hop-token.ts'
@@ -43,6 +44,7 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('bundle-map', 20, openBundleMaps),
     entry('jwt', 40, openJwts),
     entry('x509-bundle', 40, openX509Bundles),
+    entry('file-source', 40, openFileSets),
     entry('workload-message', 60, openMessages),
     entry('workload-endpoint', 5, openEndpoint),
     entry('policy', 30, openPolicies),

@@ -5,6 +5,9 @@ import { FileSourceError } from '../errors.ts'
 import { assertUnchangeable } from './inspect.ts'
 import type { AccessRules } from './rules.ts'
 
+/** Where folders really are, by their paths: those of one pass over the files, which mostly share them. */
+export type KnownFolders = Map<string, string>
+
 /** As many as Linux follows. */
 const MAX_LINKS = 40
 
@@ -14,14 +17,18 @@ const MAX_LINKS = 40
  * (`tls.key` -> `..data/tls.key` -> `..2026_01_01/tls.key`).
  *
  * @param path absolute, without `.` and `..`
+ * @param known what this pass has found already; it is added to
  * @throws {@link FileSourceError} `foreign-owner`, `world-writable`, `link-leaves-folder`, `unreadable`; or what the file
  *   system throws
  */
-export async function locate(path: string, rules: AccessRules): Promise<string> {
+export async function locate(
+  path: string,
+  rules: AccessRules,
+  known: KnownFolders,
+): Promise<string> {
   const walk = new Walk(rules)
-  const { root } = parse(path)
-  assertUnchangeable(root, await lstat(root), rules)
-  const folder = await walk.follow(root, dirname(path))
+  const folder = known.get(dirname(path)) ?? (await walk.toFolder(dirname(path)))
+  known.set(dirname(path), folder)
   const file = await walk.follow(folder, basename(path))
   if (rules.allowLinksOutsideFolder || isWithin(file, folder)) return file
   throw new FileSourceError(
@@ -37,6 +44,12 @@ class Walk {
 
   constructor(rules: AccessRules) {
     this.#rules = rules
+  }
+
+  async toFolder(path: string): Promise<string> {
+    const { root } = parse(path)
+    assertUnchangeable(root, await lstat(root), this.#rules)
+    return this.follow(root, path)
   }
 
   /** @param start is resolved already */

@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { describeCause } from '@fastify-spiffe/spiffe/internal'
 import { FileSourceError } from '../errors.ts'
 import { assertPrivate, assertUnchangeable } from './inspect.ts'
-import { locate } from './locate.ts'
+import { locate, type KnownFolders } from './locate.ts'
 import type { AccessRules } from './rules.ts'
 
 /** Windows has neither of the last two. A pipe without a writer would be waited for without `O_NONBLOCK`. */
@@ -26,11 +26,16 @@ export interface ReadRules extends AccessRules {
 
 /**
  * Reads a file whole, if nobody else can change it, nor read its key.
+ * @param known the folders that this pass over the files has found already
  * @throws {@link FileSourceError}
  */
-export async function readSafely(file: WatchedFile, rules: ReadRules): Promise<Buffer> {
+export async function readSafely(
+  file: WatchedFile,
+  rules: ReadRules,
+  known: KnownFolders = new Map(),
+): Promise<Buffer> {
   try {
-    const handle = await open(await locate(file.path, rules), FLAGS)
+    const handle = await open(await locate(file.path, rules, known), FLAGS)
     try {
       return await readOpened(handle, file, rules)
     } finally {

@@ -13,11 +13,17 @@ export class Contents {
     this.#byPath = byPath
   }
 
+  /** Contents from elsewhere, by paths. */
+  static of(byPath: ReadonlyMap<string, Buffer>): Contents {
+    return new Contents(byPath)
+  }
+
   /** Reads all files, one after the other. */
   static async read(files: readonly WatchedFile[], rules: ReadRules): Promise<Contents> {
     const byPath = new Map<string, Content>()
+    const folders = new Map<string, string>()
     for (const file of files) {
-      byPath.set(file.path, await readSafely(file, rules).catch(toFileSourceError))
+      byPath.set(file.path, await readSafely(file, rules, folders).catch(toFileSourceError))
     }
     return new Contents(byPath)
   }
