@@ -22,6 +22,9 @@ export interface RunnerWorld {
 
 const AGENT_SOCKET = '/run/spire/agent/api.sock'
 
+// What the programs have opened stays open until the test has seen enough, or is gone: a program may ignore signals.
+process.once('disconnect', () => process.exit(0))
+
 const [, , worldJson = '', ...files] = process.argv
 const world: RunnerWorld = JSON.parse(worldJson)
 let running = ''
@@ -95,6 +98,3 @@ async function runToEnd(file: string): Promise<void> {
   await import(pathToFileURL(file).href)
   while (requests.length > 0) await requests.pop()
 }
-
-// What the programs have opened stays open until the test has seen enough.
-process.once('disconnect', () => process.exit(0))
