@@ -24,6 +24,7 @@ const BOOTING: ReadonlySet<string> = new Set([
   'peer',
   'svid',
   'fastify-spiffe',
+  'bundleEndpoint',
   'a whole rule',
   'protect',
   'a whole document',

@@ -18,6 +18,7 @@ import { connect, createSvidServer, createSvidTlsServer, SvidAgent } from '@fast
 import { parseEndpointAddress, WorkloadApiClient, X509Source } from '@fastify-spiffe/workload-api'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { fastifySpiffe } from 'fastify-spiffe'
+import { bundleTakers } from './bundle-takers.ts'
 import { BUNDLE_READERS, JWT_TAKERS } from './token-takers.ts'
 import { AGENT, ENDPOINT, ENGINE, HTTP_LAYER, LIST, POOL, SERVER } from './option-names.ts'
 
@@ -130,6 +131,7 @@ export const TAKERS: readonly (readonly [string, Make, Options, readonly string[
   ['cedar', cedar, { policies: 'x' }, MANY('request', 'entities', 'v8CrashGuard')],
   ['registered engines', (engine) => withAuthz({ engines: [engine] }), {}, MANY(...ENGINE, 'cost')],
   ...JWT_TAKERS,
+  ...bundleTakers(source),
   ['deviceTrust', deviceTrust, {}, MANY('secret', 'trusted', 'blocked', 'header')],
   [
     'DeviceList',

@@ -19,6 +19,14 @@ export type DecodeModule = typeof import('../../../packages/workload-api/src/mes
 export type ContextModule =
   typeof import('../../../packages/workload-api/src/messages/x509-context.ts')
 export type BundlesModule = typeof import('../../../packages/workload-api/src/messages/bundles.ts')
+export type DecodeJwtModule =
+  typeof import('../../../packages/workload-api/src/messages/decode-jwt.ts')
+export type JwtSvidsModule =
+  typeof import('../../../packages/workload-api/src/messages/jwt-svids.ts')
+export type JwtBundlesModule =
+  typeof import('../../../packages/workload-api/src/messages/jwt-bundles.ts')
+export type JwtValidationModule =
+  typeof import('../../../packages/workload-api/src/messages/jwt-validation.ts')
 export type DefinitionModule =
   typeof import('../../../packages/workload-api/src/channel/definition.ts')
 export type PolicyModule = typeof import('../../../packages/policy/src/document/policy.ts')

@@ -20,6 +20,7 @@ import { openPem } from './pem.ts'
 import { openBoots, openPolicies } from './policy.ts'
 import { openRevocationLists } from './revocation-list.ts'
 import { openSpiffeIds, openTrustDomains } from './spiffe-id.ts'
+import { openJwtMessages } from './jwt-message.ts'
 import { openJwts } from './jwt.ts'
 import { openTufMetadata } from './tuf-metadata.ts'
 import { openTufTargets } from './tuf-target.ts'
@@ -46,6 +47,7 @@ export function targets(judges: readonly Judge[]): readonly TargetEntry[] {
     entry('x509-bundle', 40, openX509Bundles),
     entry('file-source', 40, openFileSets),
     entry('workload-message', 60, openMessages),
+    entry('jwt-message', 40, openJwtMessages),
     entry('workload-endpoint', 5, openEndpoint),
     entry('policy', 30, openPolicies),
     entry('policy-boot', 5, openBoots),

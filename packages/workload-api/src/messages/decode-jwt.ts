@@ -49,8 +49,17 @@ export function decodeJwtBundlesResponse(
 
 /** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */
 export function decodeValidation(message: Buffer, decode: Decode): RawValidation {
-  const { spiffeId, claims } = decodeFields(message, decode)
+  const { spiffeId, claims } = decodeFields(message, (octets) => decodeStruct(octets, decode))
   return { spiffeId: text(spiffeId), claims: claims ?? null }
+}
+
+/** The decoder of `google.protobuf.Struct` fails with a `TypeError` where a field has no value. */
+function decodeStruct(message: Buffer, decode: Decode): unknown {
+  try {
+    return decode(message)
+  } catch {
+    throw new RangeError('a field of claims has no value')
+  }
 }
 
 /** @throws {@link WorkloadApiError} `invalid-message`, `limit-exceeded` */

@@ -1,3 +1,6 @@
+import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { setReferencedTimer } from '@fastify-spiffe/spiffe/internal'
+
 import { reader } from '../options.ts'
 import type { WorkloadApiError } from '../errors.ts'
 import type { BackoffOptions } from '../watch/retry-policy.ts'
@@ -27,6 +30,8 @@ export interface JwtSourceOptions {
   readonly clock?: () => number
   /** A number from 0 to 1, for the jitter; default `Math.random`. */
   readonly random?: () => number
+  /** Sets the timers of calls for tokens, for tests. Default: timers of Node that keep the process alive. */
+  readonly setTimer?: SetTimer
 }
 
 const NAMES = [
@@ -38,17 +43,19 @@ const NAMES = [
   'onProblem',
   'clock',
   'random',
+  'setTimer',
 ]
 
 /** @throws {@link WorkloadApiError} `unknown-option`, `invalid-option` */
 export function readJwtSourceOptions(
   options: JwtSourceOptions,
-): Required<Pick<JwtSourceOptions, 'clock' | 'maxCachedTokens' | 'random'>> {
+): Required<Pick<JwtSourceOptions, 'clock' | 'maxCachedTokens' | 'random' | 'setTimer'>> {
   reader.assertKnown('JwtSource.open', options, NAMES)
   reader.asFunction('onProblem', options.onProblem, () => {})
   return {
     clock: reader.asFunction('clock', options.clock, Date.now),
     random: reader.asFunction('random', options.random, Math.random),
+    setTimer: reader.asFunction('setTimer', options.setTimer, setReferencedTimer),
     maxCachedTokens: reader.asInteger('maxCachedTokens', options.maxCachedTokens, {
       min: 1,
       max: 100_000,

@@ -6,6 +6,7 @@ import type {
   JwtMaterialSource,
   JwtSvid,
   JwtSvidRequest,
+  SetTimer,
   SourceState,
   WaitOptions,
 } from '@fastify-spiffe/spiffe'
@@ -24,8 +25,7 @@ import type { AgentValidationOptions } from '../tokens/validate-by-agent.ts'
 import { CallScope } from '../watch/call-scope.ts'
 import { RetryPolicy } from '../watch/retry-policy.ts'
 import { receiveJwtBundles } from '../watch/streams.ts'
-import { watch } from '../watch/watch.ts'
-import type { WatchEvent } from '../watch/watch.ts'
+import { watch, type WatchEvent } from '../watch/watch.ts'
 import {
   publishFetchFailure,
   publishJwtChanges,
@@ -33,8 +33,7 @@ import {
   publishJwtRejection,
   publishJwtSvids,
 } from './jwt-events.ts'
-import { readJwtSourceOptions } from './jwt-options.ts'
-import type { JwtSourceOptions } from './jwt-options.ts'
+import { readJwtSourceOptions, type JwtSourceOptions } from './jwt-options.ts'
 import {
   JWT_STARTING,
   acceptBundles,
@@ -61,6 +60,7 @@ const CALL_TIMEOUT_MS = 30_000
 export class JwtSource implements JwtMaterialSource {
   readonly #channel: Channel
   readonly #clock: () => number
+  readonly #setTimer: SetTimer
   readonly #retry: RetryPolicy
   readonly #updates = new Updates()
   readonly #closing = new AbortController()
@@ -71,7 +71,8 @@ export class JwtSource implements JwtMaterialSource {
   #running: Promise<void> = Promise.resolve()
 
   private constructor(options: JwtSourceOptions) {
-    const { clock, random, maxCachedTokens: maxEntries } = readJwtSourceOptions(options)
+    const { clock, random, setTimer, maxCachedTokens: maxEntries } = readJwtSourceOptions(options)
+    this.#setTimer = setTimer
     this.#clock = clock
     this.#retry = new RetryPolicy(options.backoff, random)
     this.#channel = new Channel(findEndpointAddress(options.address))
@@ -253,7 +254,7 @@ export class JwtSource implements JwtMaterialSource {
     const wanted = readTokenRequest(request)
     const ready = owner.aborted || signal?.aborted === true ? undefined : this.#tokens.ready(wanted)
     if (ready !== undefined) return ready
-    const scope = new CallScope({ signal, owner, timeoutMs })
+    const scope = new CallScope({ signal, owner, timeoutMs, setTimer: this.#setTimer })
     try {
       scope.signal.throwIfAborted()
       return await scope.orEnd(this.#tokens.get(wanted))
@@ -267,7 +268,8 @@ export class JwtSource implements JwtMaterialSource {
   /** One call, for all who wait for its answer: their signals do not end it. */
   async #call(request: TokenRequest): Promise<readonly JwtSvid[]> {
     const owner = this.#closing.signal
-    const scope = new CallScope({ signal: undefined, owner, timeoutMs: CALL_TIMEOUT_MS })
+    const limit = { timeoutMs: CALL_TIMEOUT_MS, setTimer: this.#setTimer }
+    const scope = new CallScope({ signal: undefined, owner, ...limit })
     const { endpoint } = this
     try {
       const fetched = await fetchJwtSvids(this.#channel, request, this.#clock, scope.signal)

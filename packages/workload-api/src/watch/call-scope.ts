@@ -1,4 +1,5 @@
-import { MAX_TIMER_MS } from '@fastify-spiffe/spiffe/internal'
+import type { SetTimer } from '@fastify-spiffe/spiffe'
+import { MAX_TIMER_MS, setReferencedTimer } from '@fastify-spiffe/spiffe/internal'
 
 import { WorkloadApiError } from '../errors.ts'
 import { reader } from '../options.ts'
@@ -10,6 +11,8 @@ export interface CallScopeOptions {
   readonly owner?: AbortSignal
   /** The longest time that the call may take, in milliseconds. */
   readonly timeoutMs?: number
+  /** Default: a timer of Node that keeps the process alive. */
+  readonly setTimer?: SetTimer
 }
 
 /**
@@ -21,14 +24,18 @@ export class CallScope {
   readonly #controller = new AbortController()
   readonly #cleanups: (() => void)[] = []
 
-  constructor({ signal, owner, timeoutMs }: CallScopeOptions) {
+  constructor(options: CallScopeOptions) {
+    const { signal, owner, timeoutMs, setTimer = setReferencedTimer } = options
     this.#follow(owner, (reason) => reason)
     this.#follow(
       signal,
       (cause) => new WorkloadApiError('aborted', 'the wait was aborted', { cause }),
     )
     if (timeoutMs === undefined) return
-    this.#limit(reader.asDuration('timeoutMs', timeoutMs, { min: 1, max: MAX_TIMER_MS }))
+    const limitMs = reader.asDuration('timeoutMs', timeoutMs, { min: 1, max: MAX_TIMER_MS })
+    const message = `no answer from the Workload API within ${limitMs} ms`
+    const end = (): void => this.#controller.abort(new WorkloadApiError('timeout', message))
+    this.#cleanups.push(setTimer(end, limitMs))
   }
 
   get signal(): AbortSignal {
@@ -61,14 +68,5 @@ export class CallScope {
     if (signal.aborted) return abort()
     signal.addEventListener('abort', abort, { once: true })
     this.#cleanups.push(() => signal.removeEventListener('abort', abort))
-  }
-
-  #limit(timeoutMs: number): void {
-    const timer = setTimeout(() => {
-      this.#controller.abort(
-        new WorkloadApiError('timeout', `no answer from the Workload API within ${timeoutMs} ms`),
-      )
-    }, timeoutMs)
-    this.#cleanups.push(() => clearTimeout(timer))
   }
 }
