@@ -5,7 +5,7 @@ import { BundlePublisher } from './publisher.ts'
 import { PublisherReport } from './report.ts'
 import { findSources } from './sources.ts'
 
-/** In seconds. SPIFFE Federation §5.3: consumers do not retry aggressively anyway. */
+/** In seconds. SPIFFE Federation §6.2: consumers do not retry aggressively anyway. */
 const RETRY_AFTER = '60'
 
 const PUBLIC = {

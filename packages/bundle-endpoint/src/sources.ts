@@ -28,7 +28,7 @@ function ofSpiffe(server: object, { source }: BundleEndpointSettings): OwnBundle
     throw new BundleEndpointError('not-a-spiffe-server', message)
   }
   if (identity.clientCertificate !== 'optional') {
-    // SPIFFE Federation §5.2.2: clients are not required to authenticate; they may have no SVID that we can verify yet.
+    // SPIFFE Federation §5.2.2.3: clients are not required to authenticate; they may have no SVID that we can verify yet.
     const message =
       'the server requires certificates of its clients, and who fetches a bundle has none: make it with ' +
       "spiffeServer(source, { clientCertificate: 'optional' }), or serve the bundle on a listener of its own"

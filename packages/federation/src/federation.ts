@@ -249,7 +249,7 @@ export class Federation implements X509BundleSource, JwtBundleSource {
     }
   }
 
-  /** SPIFFE Federation §5.2.2: the bundle that is held; that of the source only where none is followed. */
+  /** SPIFFE Federation §5.2.2.4: the bundle that is held; that of the source only where none is followed. */
   #bundleOf(trustDomain: TrustDomain): X509Bundle | undefined {
     const follower = this.#followers.get(trustDomain.name)
     if (follower !== undefined) return follower.status.bundle?.x509

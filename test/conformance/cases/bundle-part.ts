@@ -34,7 +34,7 @@ export const bundlePart: readonly ConformanceCase[] = [
     name: 'BND-1',
     level: 'core',
     title: 'the own authorities are served, and those of no other trust domain',
-    rule: 'SPIFFE Federation §4; Trust Domain and Bundle §4 (39, 41, 42)',
+    rule: 'SPIFFE Federation §4; X509-SVID §6.1, JWT-SVID §6.1 (39, 41, 42)',
     run: async (stage) => {
       const scene = await servingParts(stage, 'bundle')
       const answer = await askBundle(scene.harness.bundlePort)
@@ -57,7 +57,7 @@ export const bundlePart: readonly ConformanceCase[] = [
     name: 'BND-2',
     level: 'core',
     title: 'the server proves its SPIFFE ID to clients with and without a certificate',
-    rule: 'SPIFFE Federation §5.2.2 (51)',
+    rule: 'SPIFFE Federation §5.2.2.3 (51)',
     run: async (stage) => {
       const { home, harness, client } = await servingParts(stage, 'bundle')
       for (const material of [null, client]) {
@@ -140,7 +140,7 @@ export const bundlePart: readonly ConformanceCase[] = [
     name: 'BND-6',
     level: 'core',
     title: 'the own JWT authorities are served with their key IDs, and each change of them',
-    rule: 'Trust Domain and Bundle §4.2.2 (42, 46)',
+    rule: 'JWT-SVID §6.1; Trust Domain and Bundle §4.1.1 (42, 46)',
     run: async (stage) => {
       const agent = await stage.use(TokenAgent.open())
       const [one, two, foreign] = ['one', 'two', 'foreign'].map((name) => new Signer(name))

@@ -43,7 +43,7 @@ export const followedBundles: readonly ConformanceCase[] = [
   followingCase(
     8,
     'a fetch that fails changes nothing, and a bundle without keys ends the trust',
-    'SPIFFE Federation §5.4 (52, 53)',
+    'SPIFFE Federation §6.2; Trust Domain and Bundle §4.1.3 (52, 53)',
     async (scene) => {
       const { publisher } = scene
       await scene.followed()
@@ -63,7 +63,7 @@ export const followedBundles: readonly ConformanceCase[] = [
   followingCase(
     9,
     'a connection does not outlive the authority of its peer, but for a grace',
-    'SPIFFE Federation §5.4 (67)',
+    'SPIFFE Federation §6.2 (67)',
     async (scene) => {
       const { publisher, foreign, harness, stage, client } = scene
       await scene.followed()
@@ -85,7 +85,7 @@ export const followedBundles: readonly ConformanceCase[] = [
   followingCase(
     10,
     'the own trust domain is what the Workload API says, whatever is followed',
-    'Trust Domain and Bundle §4.2 (72)',
+    'SPIFFE Federation §4.2 (72)',
     async (scene) => {
       const intruder = await mintRootCa('example.org')
       const { call } = await webEndpoint(scene.stage, bundleText([intruder], { sequence: '3' }))
@@ -102,7 +102,7 @@ export const followedBundles: readonly ConformanceCase[] = [
     name: 'FOL-11',
     level: 'core',
     title: 'the bundle that the Workload API sends counts before the one that is followed',
-    rule: 'Trust Domain and Bundle §4.2 (33)',
+    rule: 'Trust Domain and Bundle §3 (33)',
     run: async (stage) => {
       const { home, agent, harness, client, svid } = await serving(stage)
       const [sent, followed] = [await mintRootCa(FOREIGN_DOMAIN), await mintRootCa(FOREIGN_DOMAIN)]
@@ -126,7 +126,7 @@ export const followedBundles: readonly ConformanceCase[] = [
     name: 'FOL-12',
     level: 'core',
     title: 'the JWT authorities of a bundle that is followed verify the tokens of its trust domain',
-    rule: 'Trust Domain and Bundle §4.2 (76)',
+    rule: 'JWT-SVID §6.2 (76)',
     run: async (stage) => {
       const [own, foreign] = [new Signer('own'), new Signer('foreign')]
       const agent = await stage.use(TokenAgent.open())

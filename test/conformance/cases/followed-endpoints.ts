@@ -9,7 +9,7 @@ export const followedEndpoints: readonly ConformanceCase[] = [
   followingCase(
     1,
     'a trust domain is trusted from the fetch of its bundle on, and until it is followed no more',
-    'SPIFFE Federation §5.2 (48, 51)',
+    'SPIFFE Federation §5, §6.3 (48, 51)',
     async (scene) => {
       await scene.expectTrust(false, 'before')
       await scene.followed()
@@ -22,7 +22,7 @@ export const followedEndpoints: readonly ConformanceCase[] = [
   followingCase(
     2,
     'an endpoint that does not prove the SPIFFE ID to the bundle that is held sees no request',
-    'SPIFFE Federation §5.2.2 (51)',
+    'SPIFFE Federation §5.2.2.4 (51)',
     async (scene) => {
       const { foreign, publisher } = scene
       const stranger = await mintRootCa(FOREIGN_DOMAIN)
@@ -50,7 +50,7 @@ export const followedEndpoints: readonly ConformanceCase[] = [
   followingCase(
     3,
     'without a bundle to begin with, an endpoint of the trust domain itself is not asked',
-    'SPIFFE Federation §5.2.2 (49)',
+    'SPIFFE Federation §5.2.2.2 (49)',
     async (scene) => {
       expectRefused(await scene.follow({ bundle: undefined }), 'nothing to verify it with')
       expectRefused(await scene.follow({ endpointSpiffeId: undefined }), 'no SPIFFE ID')
@@ -61,7 +61,7 @@ export const followedEndpoints: readonly ConformanceCase[] = [
   followingCase(
     4,
     'an endpoint of the Web PKI is asked where it proves its name, and learns nothing of who asks',
-    'SPIFFE Federation §5.1 (48)',
+    'SPIFFE Federation §5.2.1.4 (48)',
     async (scene) => {
       const { publisher, call } = await webEndpoint(scene.stage, bundleText([scene.foreign]))
       const { webCa } = call
@@ -80,7 +80,7 @@ export const followedEndpoints: readonly ConformanceCase[] = [
   followingCase(
     5,
     'only https without user information is the URL of an endpoint',
-    'SPIFFE Federation §5.1.1, §5.2.1 (47)',
+    'SPIFFE Federation §5.2.1.1, §5.2.2.1 (47)',
     async (scene) => {
       const { url } = scene.publisher
       const host = url.slice('https://'.length)
@@ -94,7 +94,7 @@ export const followedEndpoints: readonly ConformanceCase[] = [
   followingCase(
     6,
     'a redirect leads to https only, and to the same SPIFFE ID',
-    'SPIFFE Federation §5.2.3 (50)',
+    'SPIFFE Federation §5.2.1.4, §5.2.2.4 (50)',
     async (scene) => {
       const { publisher, foreign, stage } = scene
       await scene.followed()

@@ -110,7 +110,7 @@ export const jwtBundles: readonly ConformanceCase[] = [
   ignored(
     'JB-7',
     'a key without kid is ignored, and does not spoil the others',
-    'Trust Domain and Bundle §4.2.2 (42)',
+    'JWT-SVID §6.1 (42)',
     ({ kid: _kid, ...jwk }) => jwk,
   ),
   {

@@ -33,7 +33,7 @@ export function endpointAgent(proof: EndpointProof, parts: AgentParts): https.Ag
       keepAlive: false,
     })
   }
-  // SPIFFE Federation §5.2.2: with the bundle of the trust domain that the ID of the endpoint is in, and with no other.
+  // SPIFFE Federation §5.2.2.4: with the bundle of the trust domain that the ID of the endpoint is in, and with no other.
   const { trustDomain } = proof.endpointSpiffeId
   const bundle = parts.bundleOf(trustDomain)
   if (bundle === undefined || bundle.authorities.length === 0) {

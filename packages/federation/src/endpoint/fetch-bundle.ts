@@ -26,7 +26,7 @@ const ETAG = /^(?:W\/)?"[\x21\x23-\x7e]{0,1024}"$/
 
 /**
  * Fetches what is at `url`, and follows redirects: to URLs that an endpoint may have, over the same agent, which proves
- * each of the servers in the same way (SPIFFE Federation §5.1.3, §5.2.3). None is remembered.
+ * each of the servers in the same way (SPIFFE Federation §5.2.1.4, §5.2.2.4). None is remembered.
  * @throws {@link FetchFailure} as {@link request}, and `unexpected-status`, `invalid-redirect`
  */
 export async function fetchBundle(url: URL, parts: FetchParts): Promise<Fetched> {

@@ -15,7 +15,7 @@ export type EndpointProfile = 'https_web' | 'https_spiffe'
 
 /**
  * A trust domain to follow. What it is named, where its endpoint is, and how that proves itself are three things, and none
- * is taken from another (SPIFFE Federation §5.3).
+ * is taken from another (SPIFFE Federation §7.2).
  */
 export interface FollowOptions {
   /** The trust domain, such as `partner.test`. */

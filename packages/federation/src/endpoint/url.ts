@@ -5,7 +5,7 @@ export function endpointUrlFault(text: unknown): string | undefined {
   // A URL parser drops some of these, and takes a backslash for a slash.
   if (!PRINTABLE.test(text) || text.includes('\\')) return 'must be printable ASCII without spaces'
   const match = ABSOLUTE.exec(text)
-  // SPIFFE Federation §5.1.1, §5.2.1: https, and nothing before the host.
+  // SPIFFE Federation §5.2.1.1, §5.2.2.1: https, and nothing before the host.
   if (match === null) return 'must begin with https:// and a host'
   if (match[1]?.includes('@') === true) return 'must have no user information'
   if (text.includes('#')) return 'must have no fragment'

@@ -91,7 +91,7 @@ export class Follower {
     const isOwnEndpoint =
       proof.profile === 'https_spiffe' && proof.endpointSpiffeId.trustDomain.equals(trustDomain)
     if (!isOwnEndpoint || this.#held.bundle !== null) return
-    // SPIFFE Federation §5.2.2: nothing else could verify the endpoint.
+    // SPIFFE Federation §5.2.2.2: nothing else could verify the endpoint.
     const message = `the endpoint of ${trustDomain.name} is of that trust domain: give its bundle`
     throw new FederationError('no-initial-bundle', message)
   }

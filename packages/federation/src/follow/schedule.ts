@@ -2,7 +2,7 @@
 const MIN_REFRESH_MS = 60_000
 /** The longest one. */
 const MAX_REFRESH_MS = 24 * 60 * 60_000
-/** SPIFFE Trust Domain and Bundle §4.1.2: five minutes where the bundle says nothing. */
+/** SPIFFE Federation §4.1: five minutes where the bundle says nothing. */
 const DEFAULT_REFRESH_MS = 5 * 60_000
 /** Backoff never makes an interval longer than this, unless it was so from the start. */
 const MAX_BACKOFF_MS = 60 * 60_000
@@ -28,7 +28,7 @@ export function nextDelay({ refreshHintMs, failures, isHeld, random }: ScheduleI
   return Math.min(delay * (1 + JITTER * random), MAX_REFRESH_MS)
 }
 
-/** SPIFFE Federation §5.4: not before the next interval. Without a bundle there is no interval yet. */
+/** SPIFFE Federation §6.2: not before the next interval. Without a bundle there is no interval yet. */
 function afterFailure(interval: number, failures: number, isHeld: boolean): number {
   const factor = 2 ** Math.min(failures - 1, 20)
   if (!isHeld) return Math.min(MIN_REFRESH_MS * factor, interval)

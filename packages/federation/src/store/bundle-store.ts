@@ -77,7 +77,7 @@ function headOf({ name }: TrustDomain): string {
   return `{"trust_domains":{${JSON.stringify(name)}:`
 }
 
-/** Trust Domain and Bundle §4.3: in a map, refresh hints mean nothing. */
+/** In a SPIFFE Bundle Map, refresh hints mean nothing. */
 function withoutHint({ trustDomain, x509, jwt, witKeys, sequence }: Bundle): Bundle {
   return Bundle.of(trustDomain, { x509, jwt, witKeys, sequence })
 }

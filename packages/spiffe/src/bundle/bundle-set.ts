@@ -9,8 +9,8 @@ export interface TrustDomainBundle {
 }
 
 /**
- * The bundles that are held, one for each trust domain and never merged (SPIFFE Trust Domain and
- * Bundle §4.2). All are of one kind. Immutable: {@link with} and {@link without} return another set.
+ * The bundles that are held, one for each trust domain and never merged (SPIFFE
+ * Federation §4.2). All are of one kind. Immutable: {@link with} and {@link without} return another set.
  */
 export class BundleSet<B extends TrustDomainBundle = X509Bundle> implements Iterable<B> {
   /** A set without X.509 bundles. */

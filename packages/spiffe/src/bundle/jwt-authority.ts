@@ -13,7 +13,7 @@ import {
 export type JwtAuthorityJwk = KeyMembers & { readonly kid: string; readonly alg?: string }
 
 /**
- * A key that signs the JWT-SVIDs of a trust domain (SPIFFE Trust Domain and Bundle §4.2.2). Its public half; RSA of 2048
+ * A key that signs the JWT-SVIDs of a trust domain (JWT-SVID §6). Its public half; RSA of 2048
  * to 8192 bits, P-256, P-384 or P-521. Immutable.
  */
 export class JwtAuthority {

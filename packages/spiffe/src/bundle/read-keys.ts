@@ -65,7 +65,7 @@ function readX509Authority(key: Jwk): Certificate | IgnoredKeyReason {
   if (!CERTIFIED_TYPES.has(key['kty'])) return 'unknown-key-type'
   if (hasPrivatePart(key)) return 'private-key'
   const { x5c } = key
-  // Trust Domain and Bundle §4.2.2: one certificate; what comes after the first is ignored.
+  // X509-SVID §6.2: one certificate; what comes after the first is ignored.
   const first: unknown = Array.isArray(x5c) ? x5c[0] : undefined
   if (first === undefined) return 'no-certificate'
   const certificate = readCertificate(first)

@@ -39,7 +39,7 @@ function jwtJwk({ jwk }: JwtAuthority): Record<string, unknown> {
   return { ...jwk, use: 'jwt-svid' }
 }
 
-// Trust Domain and Bundle §4.2.2: with one certificate, and without a key ID.
+// X509-SVID §6.1: with one certificate, and without a key ID.
 function x509Jwk(certificate: Certificate): Record<string, unknown> {
   return {
     ...publicJwk(certificate),

@@ -74,7 +74,7 @@ export const bundles: readonly Explanation[] = [
       'a JWT authority with a kid that is a number',
     ],
     reason: /missing key ID/,
-    rule: 'Trust Domain and Bundle §4.2.1, §4.2.2',
+    rule: 'JWT-SVID §6.1',
     right: 'ours',
     why: 'As before: ours ignores that key alone.',
   },
