@@ -7,6 +7,7 @@ import { mintRootCa, type MintedCa } from '@fastify-spiffe/authority'
 import { TrustDomain, type X509Svid } from '@fastify-spiffe/spiffe'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { contentOf, Folder, WEB, type Content } from './files.test.helper.ts'
+import { FileSourceError } from './errors.ts'
 import { FileSource } from './file-source.ts'
 import type { FileSourceOptions } from './options/options.ts'
 
@@ -51,6 +52,17 @@ async function open(options: FileSourceOptions = folder.options): Promise<FileSo
   return source
 }
 
+/** Why a source does not open within its time. A busy machine gets more of it. */
+async function openingError(): Promise<unknown> {
+  let error: unknown
+  for (const timeoutMs of [60, 600, 6_000]) {
+    const options = { ...folder.options, timeoutMs, onProblem: ignore }
+    error = await FileSource.open(options).catch((caught: unknown) => caught)
+    if (!(error instanceof FileSourceError) || error.code !== 'timeout') break
+  }
+  return error
+}
+
 /** Resolves once the condition holds, at an update of the source. */
 async function until(source: FileSource, holds: () => boolean): Promise<void> {
   while (!holds()) await source.nextUpdate()
@@ -79,7 +91,7 @@ describe('opening', () => {
   })
 
   test('after the time for it the error says what was wrong last', async () => {
-    await expect(open({ ...folder.options, timeoutMs: 50 })).rejects.toMatchObject({
+    expect(await openingError()).toMatchObject({
       code: 'unreadable',
       message: expect.stringContaining(`${folder.of('svid.pem')} cannot be read: ENOENT`),
     })
@@ -122,8 +134,7 @@ describe('opening', () => {
     }
     if (what.includes('key that is')) await folder.put('svid_key.pem', 'no key')
     if (what.includes('bundle that is')) await folder.put('svid_bundle.pem', 'no bundle')
-    const opening = open({ ...folder.options, timeoutMs: 60, onProblem: ignore })
-    await expect(opening).rejects.toMatchObject({ code })
+    expect(await openingError()).toMatchObject({ code })
   })
 })
 

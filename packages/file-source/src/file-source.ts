@@ -178,15 +178,16 @@ export class FileSource implements X509MaterialSource, JwtBundleSource {
       const { material, isNew } = await this.#reader.read({ x509, jwt })
       if (isNew) for (const error of material.problems) this.#reject('bundle', error)
       this.#transition(accept(this.#held, material, clock()))
+      this.#scheduleRetry(true)
     } catch (cause) {
       this.#refuse(toFileSourceError(cause))
+      this.#scheduleRetry(false)
     }
-    this.#scheduleRetry()
   }
 
   #refuse(error: FileSourceError): void {
-    if (this.#held.state === 'closed') return
-    const known = this.#held.error
+    const { state, error: known } = this.#held
+    if (state === 'closed' || (state === 'ready' && this.#retry.isPassing(error))) return
     // The same problem is met with each retry.
     if (known?.code !== error.code || known.message !== error.message) {
       this.#reject(isOfBundle(error) ? 'bundle' : 'svid', error)
@@ -198,17 +199,15 @@ export class FileSource implements X509MaterialSource, JwtBundleSource {
     publishRejection(this.endpoint, { part, error })
   }
 
-  #scheduleRetry(): void {
+  #scheduleRetry(isGood: boolean): void {
     this.#cancelRetry?.()
     this.#cancelRetry = undefined
-    const { state, error, validFrom } = this.#held
+    const { state, validFrom } = this.#held
     if (state === 'closed') return
-    if (error === null) {
-      this.#retry.reset()
-      return
-    }
+    if (isGood) this.#retry.reset()
+    if (isGood && validFrom === Infinity) return
     const { clock, setTimer } = this.#settings
-    const delayMs = validFrom < Infinity ? Retry.until(validFrom, clock()) : this.#retry.next()
+    const delayMs = isGood ? Retry.until(validFrom, clock()) : this.#retry.next()
     this.#cancelRetry = setTimer(() => this.#readSoon(), delayMs)
   }
 
