@@ -429,6 +429,17 @@ describe('delegations', () => {
     await refuses('invalid-metadata')
   })
 
+  test.each(['+(a|aa)b', '{a,b}.json', '!x', 'x/#y', '*a*a*a*a*a*b', 'a'.repeat(1001)])(
+    'by the pattern %s, which is endless or two things to two readers, are refused',
+    async (pattern) => {
+      const key = SigningKey.generate()
+      const role = { keyids: [key.id], threshold: 1, terminating: false, paths: ['*', pattern] }
+      delegate([{ ...role, name: 'a' }], [key])
+      repository.next('snapshot', 'timestamp')
+      await refuses('invalid-metadata')
+    },
+  )
+
   test('in a circle end', async () => {
     const key = SigningKey.generate()
     const role = { keyids: [key.id], threshold: 1, terminating: false, paths: ['*'] }

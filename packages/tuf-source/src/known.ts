@@ -155,6 +155,7 @@ export class Known {
     // Another root was given: what the former one vouched for counts no more; versions that were seen still do.
     if (!isSamePin && pinned !== undefined) {
       this.#metadata = new Map([...state.metadata, ['root', pinned]])
+      this.#rootVersion = null
       return
     }
     this.#record = { ...this.#record, verifiedAt }

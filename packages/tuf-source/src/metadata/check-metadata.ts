@@ -4,6 +4,11 @@ import { TufError } from '../errors.ts'
 
 /** Deeper metadata is nobody's. */
 const MAX_DEPTH = 32
+/** Patterns of all roles that one role delegates to. */
+const MAX_PATTERNS = 4096
+const MAX_PATTERN_LENGTH = 1000
+/** In one segment: each one more makes a search that finds nothing longer by the length of the segment. */
+const MAX_WILDCARDS = 4
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** With a zone: without one, a time means another instant on each machine. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
@@ -65,9 +70,28 @@ function checkKeys(role: string, signed: Members): void {
     const { roles, succinct_roles: succinct } = delegations
     const list: readonly unknown[] = Array.isArray(roles) ? roles : []
     checkRoles(role, delegations['keys'], [...list, succinct])
+    checkPatterns(
+      role,
+      list.flatMap((each) => member(each, 'paths') ?? []),
+    )
   }
   if (signed['_type'] !== 'root') return
   checkRoles(role, signed['keys'], Object.values(members(signed['roles']) ?? {}))
+}
+
+/**
+ * `tuf-js` understands more than the wildcards of the specification (§4.5), which others take for letters, and matches them
+ * with regular expressions that whoever signs for a delegated role could make endless.
+ */
+function checkPatterns(role: string, patterns: readonly unknown[]): void {
+  if (patterns.length > MAX_PATTERNS) throw invalid(role, `has more than ${MAX_PATTERNS} patterns`)
+  if (patterns.every((each) => typeof each === 'string' && isPlainPattern(each))) return
+  throw invalid(role, 'has a pattern that can be read in two ways')
+}
+
+function isPlainPattern(pattern: string): boolean {
+  if (pattern.length > MAX_PATTERN_LENGTH || /[(){}|\\]|^[!#]|\/[!#]/.test(pattern)) return false
+  return pattern.split('/').every((segment) => segment.split('*').length <= MAX_WILDCARDS + 1)
 }
 
 function checkRoles(role: string, keys: unknown, roles: readonly unknown[]): void {
