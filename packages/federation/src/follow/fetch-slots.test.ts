@@ -17,8 +17,9 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 /** Sleeps that end when a test says so, or when they are aborted. */
 class HeldSleeps {
   readonly delays: number[] = []
-  readonly now = (): number => 1000
+  readonly now = (): number => this.#now
   readonly #ends: (() => void)[] = []
+  #now = 1000
 
   readonly sleep = (
     ms: number,
@@ -29,7 +30,8 @@ class HeldSleeps {
     return Promise.race([aborted(signal), new Promise<void>((end) => this.#ends.push(end))])
   }
 
-  end(): void {
+  end(afterMs = 10): void {
+    this.#now += afterMs
     for (const end of this.#ends.splice(0)) end()
   }
 }
@@ -76,6 +78,26 @@ describe('fetches that are asked for at once', () => {
     expect(fetched).toEqual(['0.test', '1.test'])
     await Promise.all(all.map((follower) => follower.stop()))
     await Promise.all(refreshed)
+  })
+
+  test('start apart also when the process was held up, and all waits have ended at once', async () => {
+    const sleeps = new HeldSleeps()
+    const slots = new FetchSlots(4, sleeps)
+    const { signal } = new AbortController()
+    let started = 0
+    const start = async (): Promise<void> => {
+      started++
+    }
+    const all = Promise.all(Array.from({ length: 4 }, () => slots.run(start, signal)))
+    await nextTurn()
+    expect([started, sleeps.delays]).toEqual([1, [10, 10, 10]])
+    for (const expected of [2, 3, 4]) {
+      sleeps.end(1000)
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await nextTurn()
+      expect(started).toBe(expected)
+    }
+    await all
   })
 
   test('end together when all are stopped: those that will never run wait for no start', async () => {

@@ -47,11 +47,13 @@ export class FetchSlots {
   }
 
   async #startApart(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return
-    const now = this.#time.now()
-    const start = Math.max(now, this.#nextStart)
-    this.#nextStart = start + BETWEEN_STARTS_MS
-    // An abort only means that there is nothing left to wait for.
-    if (start > now) await this.#time.sleep(start - now, undefined, { signal }).catch(() => {})
+    const { now, sleep } = this.#time
+    // Again after each wait: when the process was held up, several of them have ended at once.
+    while (!signal.aborted && now() < this.#nextStart) {
+      // An abort only means that there is nothing left to wait for.
+      // oxlint-disable-next-line no-await-in-loop -- it waits for its turn
+      await sleep(this.#nextStart - now(), undefined, { signal }).catch(() => {})
+    }
+    if (!signal.aborted) this.#nextStart = now() + BETWEEN_STARTS_MS
   }
 }
