@@ -20,24 +20,44 @@ export interface KilledWritersReport {
   readonly sets: number
 }
 
-/** Kills writers of one folder at random moments, one after the other, and looks at what each of them has left. */
+/** So many folders are written at a time: to start a writer takes longer than to kill it. */
+const FOLDERS = 4
+
+/**
+ * Kills writers of a folder at random moments, one after the other, and looks at what each of them has left. Several folders
+ * at a time share the kills.
+ */
 export async function killWriters(
   kills: number,
   random: () => number,
 ): Promise<KilledWritersReport> {
+  const each = Math.ceil(kills / FOLDERS)
+  const reports = await Promise.all(
+    Array.from({ length: FOLDERS }, () => killInOneFolder(each, random)),
+  )
+  return {
+    kills: each * FOLDERS,
+    broken: reports.flatMap(({ broken }) => broken),
+    sets: reports.reduce((sum, { sets }) => sum + sets, 0),
+  }
+}
+
+async function killInOneFolder(kills: number, random: () => number): Promise<KilledWritersReport> {
   const folder = await mkdtemp(join(tmpdir(), 'killed-writers-'))
   const broken: string[] = []
-  const seen = new Set<number>()
+  let [last, sets] = [-1, 0]
   try {
     for (let kill = 0; kill < kills; kill++) {
-      const last = Math.max(-1, ...seen)
       await writeUntilKilled(folder, last + 1, random() * WITHIN_MS)
       const found = await setIn(folder)
       if (typeof found === 'string') broken.push(`kill ${kill}: ${found}`)
       else if (found < last) broken.push(`kill ${kill}: an older set, ${found} after ${last}`)
-      else seen.add(found)
+      else {
+        sets += found > last ? 1 : 0
+        last = found
+      }
     }
-    return { kills, broken, sets: seen.size }
+    return { kills, broken, sets }
   } finally {
     await rm(folder, { recursive: true })
   }
