@@ -1,3 +1,4 @@
+import { offerBearer } from '@fastify-spiffe/plugin-kit'
 import type { Decision, DecisionPoint, Outcome, RefusalKind } from '@fastify-spiffe/policy'
 import { describe, expect, test } from '@jest/globals'
 import Fastify, { type FastifyRequest } from 'fastify'
@@ -26,11 +27,18 @@ const admitted = (decision: Decision, kind: RefusalKind | null = null): Outcome 
   isShadow: kind !== null,
 })
 
+interface Challenge {
+  readonly takesTokens?: boolean
+  /** What the application asks for by itself. */
+  readonly asked?: string
+}
+
 /** What becomes of one request with this outcome, and what is logged of it. */
 async function respond(
   outcome: Outcome,
   options: Partial<ResponseOptions> = {},
   method: 'handler' | 'refuse' = 'handler',
+  { takesTokens = false, asked: challenge }: Challenge = {},
 ) {
   const lines: Record<string, unknown>[] = []
   const stream = {
@@ -56,7 +64,9 @@ async function respond(
     ...options,
   })
   const passed: FastifyRequest[] = []
+  if (takesTokens) offerBearer(app.server)
   app.addHook('onRequest', function (request, reply, done) {
+    if (challenge !== undefined) reply.header('www-authenticate', challenge)
     if (method === 'refuse') hook.refuse(request, reply, done)
     else hook.handler.call(this, request, reply, done)
   })
@@ -99,6 +109,17 @@ describe('a request that is refused', () => {
     expect(body).not.toContain('not-allowed')
     expect(passed).toEqual([])
     expect(lines).toMatchObject([{ statusCode: status }])
+  })
+
+  test.each<[string, Challenge, string | undefined]>([
+    ['where no token would help', {}, undefined],
+    ['where tokens are taken', { takesTokens: true }, 'Bearer'],
+    ['where the application asks for more', { takesTokens: true, asked: 'Negotiate' }, 'Negotiate'],
+  ])('for lack of an identity is asked for a token: %s', async (_where, given, expected) => {
+    const { headers } = await respond(refusedAs('unauthenticated'), {}, 'handler', given)
+    expect(headers['www-authenticate']).toBe(expected)
+    const { headers: others } = await respond(refusedAs('forbidden'), {}, 'handler', given)
+    expect(others['www-authenticate']).toBe(given.asked)
   })
 
   test('for its tenant gets the status that is set for that', async () => {
