@@ -13,17 +13,22 @@ const { default: Sequencer } = requireOfConfig('@jest/test-sequencer')
 /** Parts of paths, those of the longest files first. */
 const LONG = [
   '/e2e/readme.test',
+  '/e2e/examples.test',
+  '/e2e/demo.test',
   '/e2e/',
-  '/runner/',
-  '/cli/',
-  '/attacks/mistaken-options.test',
-  '/fuzz/',
-  '/authz/dist/integration/',
-  '/rules/',
-  '/engine-cedar/',
-  '/engine-opa-wasm/',
   '/verify/path-search.test',
+  '/attacks/mistaken-options.test',
+  '/attacks/wrong-servers.test',
+  '/fuzz/',
+  '/cli/',
+  '/engine-opa-wasm/',
+  '/engine-cedar/',
+  '/authz/http-engines.test',
+  '/authz/dist/integration/',
+  '/tls/dist/server/',
+  '/rules/',
   '/attacks/',
+  '/runner/',
 ]
 
 export default class LongestFirst extends Sequencer {
