@@ -45,6 +45,8 @@ export function look() {
   const values = new Map([['the working directory', process.cwd()]])
   for (const [name, value] of Object.entries(process.env)) values.set(`process.env.${name}`, value)
   for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(globalThis))) {
+    // The helpers of `tslib`, of which each copy puts its own there when it is loaded.
+    if (name.startsWith('__')) continue
     if (value !== undefined) values.set(`globalThis.${name}`, value)
   }
   return { amounts, values }

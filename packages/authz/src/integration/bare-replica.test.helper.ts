@@ -74,3 +74,14 @@ export async function passingUntil(deadlines: Deadlines, isSo: () => boolean): P
     return isSo()
   })
 }
+
+/**
+ * Waits for what follows from a deadline by itself, before the next heartbeat can change it: on a busy machine that
+ * comes in the same turn of the event loop.
+ */
+export async function beforeTimers(isSo: () => boolean): Promise<void> {
+  for (let times = 0; !isSo(); times++) {
+    if (times === 1000) throw new Error('it does not follow')
+    await Promise.resolve()
+  }
+}

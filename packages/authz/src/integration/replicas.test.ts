@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import type { InvalidationBus } from '../index.ts'
-import { bareReplica, passingUntil } from './bare-replica.test.helper.ts'
+import { bareReplica, beforeTimers, passingUntil } from './bare-replica.test.helper.ts'
 import {
   ACME,
   endAll,
@@ -387,7 +387,7 @@ describe('replicas on a bus', () => {
     await until(() => deadlines.delays.length > 0)
     expect([deadlines.delays, replicas.state.problem]).toEqual([[2000], null])
     deadlines.pass()
-    await until(() => replicas.state.problem === 'bus-timeout')
+    await beforeTimers(() => replicas.state.problem === 'bus-timeout')
     expect(ended).toBe(1)
     subscribe = (listener) => memory.subscribe(listener)
     await until(() => replicas.state.state === 'current')
