@@ -234,4 +234,39 @@ export const connections: readonly Promised[] = [
       'does not send to an expired server when its timer is late',
     ),
   ),
+  promise(
+    'A certificate of the Web PKI is stapled for by an answer that was verified in full, or not at all; no handshake waits for a responder, and none gets the staple of another certificate.',
+    tests(
+      'packages/ocsp/src/staple/stapler.test.ts',
+      'stays the last good one until its next update when the responder is down, and then there is none',
+      'revoked is loud, and staples nothing: neither it nor the good one before',
+      'good that is older than revoked is a replay, and is not taken',
+      '%s is refused with %s',
+      'delays no handshake: there is no staple yet',
+    ),
+    tests(
+      'packages/ocsp/src/staple/certificates.test.ts',
+      'staples for the one that it presents: never the staple of the one before',
+    ),
+    tests(
+      'packages/ocsp/src/store/staple-store.test.ts',
+      'are verified anew: a file that %s counts for nothing',
+    ),
+    tests(
+      'test/faults/ocsp-kills.test.ts',
+      'a process that is killed at any moment of a refresh has a staple after the restart, without its responder',
+    ),
+  ),
+  promise(
+    'With `requireStaple`, nothing is sent to a server of the Web PKI that has not stapled a good answer about its certificate.',
+    tests(
+      'packages/ocsp/src/client/staple-verifier.test.ts',
+      'sends 0 bytes to a server that staples %s: %s',
+      'still has to prove its name: a good staple for another name is of no use',
+    ),
+    tests(
+      'packages/tls/src/client/web-pki.test.ts',
+      'sends 0 bytes unless the verifier says that the staple is good',
+    ),
+  ),
 ]

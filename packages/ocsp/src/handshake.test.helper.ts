@@ -38,6 +38,7 @@ export interface Handshake {
   /** `null`: none was sent. */
   readonly staple: Buffer | null
   readonly protocol: string | null
+  readonly isResumed: boolean
 }
 
 /** Does a handshake in which the client asks for a staple. */
@@ -59,7 +60,7 @@ export async function handshake(
   })
   try {
     await once(socket, 'secureConnect')
-    return { staple, protocol: socket.getProtocol() }
+    return { staple, protocol: socket.getProtocol(), isResumed: socket.isSessionReused() }
   } finally {
     socket.destroy()
   }

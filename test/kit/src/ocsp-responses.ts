@@ -66,6 +66,8 @@ export interface SingleDraft {
   readonly hash?: 'sha1' | 'sha256'
   /** The content octets of the serial number. */
   readonly serial?: Buffer
+  /** Stands behind the serial number. */
+  readonly afterSerial?: Buffer
   readonly status?: Buffer
   /** In ms, or an element as it is. */
   readonly thisUpdate?: number | Buffer
@@ -97,6 +99,7 @@ export function certId({ certificate, issuer, ...draft }: SingleDraft): Buffer {
     der(0x04, hash(algorithm, certificate.issuer.raw, 'buffer')),
     der(0x04, hash(algorithm, keyBits(issuer), 'buffer')),
     der(0x02, serial),
+    draft.afterSerial ?? NOTHING,
   )
 }
 

@@ -76,6 +76,17 @@ describe('the certificate that is meant', () => {
   })
 })
 
+describe('a CA that has the key of the issuer under another name', () => {
+  test('is not the issuer, and neither are its responders those of the issuer', async () => {
+    const { keyPair } = scene.ca
+    const namesake = await mintRootCa('other.test', { subject: 'O=Renamed CA', keyPair })
+    const renamed = { certificate: scene.certificate, issuer: namesake.certificate }
+    expect(verifyOcspResponse(scene.byIssuer(), renamed)).toMatchObject({ code: 'wrong-issuer' })
+    const responder = await mintResponder(namesake)
+    expect(scene.verdict(scene.by(responder))).toBe('responder-not-authorized')
+  })
+})
+
 describe('the signer', () => {
   test('is named by its name or by its key, and the answer says who it was', () => {
     for (const responderId of ['name', 'key'] as const) {
@@ -287,6 +298,18 @@ describe('the form', () => {
     [
       'an element more within an answer',
       () => scene.byIssuer({ singles: [scene.single({ after: hex('05 00') })] }),
+    ],
+    [
+      'an element more within the name of the certificate',
+      () => scene.byIssuer({ singles: [scene.single({ afterSerial: hex('05 00') })] }),
+    ],
+    [
+      'an element more beside what is in it',
+      () => {
+        const type = hex('06 09 2b 06 01 05 05 07 30 01 01')
+        const bytes = der(0x30, type, der(0x04, basic()), hex('05 00'))
+        return der(0x30, hex('0a 01 00'), der(0xa0, bytes))
+      },
     ],
     ['success without content', () => errorResponse(0)],
     [
