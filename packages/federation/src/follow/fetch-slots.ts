@@ -49,11 +49,16 @@ export class FetchSlots {
   async #startApart(signal: AbortSignal): Promise<void> {
     const { now, sleep } = this.#time
     // Again after each wait: when the process was held up, several of them have ended at once.
-    while (!signal.aborted && now() < this.#nextStart) {
+    for (let rest = this.#rest(); rest > 0 && !signal.aborted; rest = this.#rest()) {
       // An abort only means that there is nothing left to wait for.
       // oxlint-disable-next-line no-await-in-loop -- it waits for its turn
-      await sleep(this.#nextStart - now(), undefined, { signal }).catch(() => {})
+      await sleep(rest, undefined, { signal }).catch(() => {})
     }
     if (!signal.aborted) this.#nextStart = now() + BETWEEN_STARTS_MS
+  }
+
+  /** How long until another fetch may start, in ms; less than 0 since then. */
+  #rest(): number {
+    return this.#nextStart - this.#time.now()
   }
 }
