@@ -4,7 +4,7 @@ import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { folder, here, npmInstall, project, show, workspace } from './project.mjs'
 
-const PACKAGES = ['spiffe', 'policy', 'tls', 'grpc', 'authority', 'workload-api']
+const PACKAGES = ['spiffe', 'files', 'policy', 'tls', 'grpc', 'authority', 'workload-api']
 
 /** The oldest whose clients README.md promises to take. */
 const OLDEST_CLIENTS = '1.9.0'
