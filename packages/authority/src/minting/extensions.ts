@@ -1,30 +1,20 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { describeValue } from '@fastify-spiffe/spiffe/internal'
+import { contextTag, der, namedBits, SEQUENCE } from './der.ts'
+import type { CertificateTemplate, KeyUsageBit, UriNameConstraints } from './template.ts'
 import {
-  contextTag,
-  der,
-  integer,
-  namedBits,
-  objectIdentifier,
-  OCTET_STRING,
-  SEQUENCE,
-  splitElement,
-  TRUE,
-} from './der.ts'
-import type {
-  CertificateTemplate,
-  KeyUsageBit,
-  RawExtension,
-  UriNameConstraints,
-} from './template.ts'
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  Extension,
+  GeneralName,
+  SubjectKeyIdentifierExtension,
+} from './x509.ts'
 
-const SUBJECT_KEY_IDENTIFIER = '2.5.29.14'
 const KEY_USAGE = '2.5.29.15'
 const SUBJECT_ALT_NAME = '2.5.29.17'
-const BASIC_CONSTRAINTS = '2.5.29.19'
 const NAME_CONSTRAINTS = '2.5.29.30'
-const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35'
-const EXTENDED_KEY_USAGE = '2.5.29.37'
 
 // GeneralName of RFC 5280 §4.2.1.6.
 const DNS_NAME = contextTag(2, 'primitive')
@@ -46,20 +36,6 @@ const KEY_USAGE_BITS: readonly KeyUsageBit[] = [
   'decipherOnly',
 ]
 
-const EXTENDED_KEY_USAGES: ReadonlyMap<string, string> = new Map([
-  ['serverAuth', '1.3.6.1.5.5.7.3.1'],
-  ['clientAuth', '1.3.6.1.5.5.7.3.2'],
-  ['codeSigning', '1.3.6.1.5.5.7.3.3'],
-  ['emailProtection', '1.3.6.1.5.5.7.3.4'],
-  ['timeStamping', '1.3.6.1.5.5.7.3.8'],
-  ['ocspSigning', '1.3.6.1.5.5.7.3.9'],
-])
-
-interface Extension {
-  readonly oid: string
-  readonly encoded: Buffer
-}
-
 /** The values of extensions that a template leaves out. */
 export interface ExtensionDefaults {
   readonly uri: string
@@ -69,43 +45,34 @@ export interface ExtensionDefaults {
   readonly extendedKeyUsage: readonly string[] | 'absent'
 }
 
-/** Encodes the extensions in the order in which SPIRE has them. */
+/** Builds the extensions in the order in which SPIRE has them. */
 export async function buildExtensions(
   template: CertificateTemplate,
   defaults: ExtensionDefaults,
   publicKey: KeyObject,
   issuerKey: KeyObject,
-): Promise<Buffer[]> {
+): Promise<Extension[]> {
   const extensions = [
     keyUsage(template, defaults),
     extendedKeyUsage(template, defaults),
     basicConstraints(template, defaults),
-    subjectKeyIdentifier(template, publicKey),
-    authorityKeyIdentifier(template, publicKey, issuerKey),
-    await subjectAltName(template, defaults),
+    await subjectKeyIdentifier(template, publicKey),
+    await authorityKeyIdentifier(template, publicKey, issuerKey),
+    subjectAltName(template, defaults),
     nameConstraints(template.nameConstraints),
-    ...(template.extraExtensions ?? []).map(rawExtension),
+    ...(template.extraExtensions ?? []).map(
+      ({ oid, critical = false, value }) => new Extension(oid, critical, value),
+    ),
   ].filter((extension) => extension !== null)
   const repeated = new Set(template.duplicateExtensions)
-  const all = [...extensions, ...extensions.filter(({ oid }) => repeated.has(oid))]
-  return all.map(({ encoded }) => encoded)
-}
-
-/** Encodes an extension of which the template has the DER. */
-export function rawExtension({ oid, critical = false, value }: RawExtension): Extension {
-  return encodeExtension(oid, critical, value)
-}
-
-function encodeExtension(oid: string, critical: boolean, value: Uint8Array): Extension {
-  const content = [...(critical ? [TRUE] : []), der(OCTET_STRING, value)]
-  return { oid, encoded: der(SEQUENCE, objectIdentifier(oid), ...content) }
+  return [...extensions, ...extensions.filter(({ type }) => repeated.has(type))]
 }
 
 function keyUsage(template: CertificateTemplate, defaults: ExtensionDefaults): Extension | null {
   const bits = template.keyUsage ?? defaults.keyUsage
   if (bits === 'absent') return null
   const value = namedBits(bits.map(positionOf))
-  return encodeExtension(KEY_USAGE, template.keyUsageCritical ?? true, value)
+  return new Extension(KEY_USAGE, template.keyUsageCritical ?? true, value)
 }
 
 function positionOf(bit: KeyUsageBit): number {
@@ -120,8 +87,8 @@ function extendedKeyUsage(
 ): Extension | null {
   const usages = template.extendedKeyUsage ?? defaults.extendedKeyUsage
   if (usages === 'absent') return null
-  const purposes = usages.map((usage) => objectIdentifier(EXTENDED_KEY_USAGES.get(usage) ?? usage))
-  return encodeExtension(EXTENDED_KEY_USAGE, false, der(SEQUENCE, ...purposes))
+  const names = new Map<string, string>(Object.entries(ExtendedKeyUsage))
+  return new ExtendedKeyUsageExtension(usages.map((usage) => names.get(usage) ?? usage))
 }
 
 function basicConstraints(
@@ -129,77 +96,51 @@ function basicConstraints(
   defaults: ExtensionDefaults,
 ): Extension | null {
   const ca = template.ca ?? defaults.ca
-  if (ca === 'absent') return null
-  const { pathLength } = template
-  const content = [
-    ...(ca ? [TRUE] : []),
-    ...(pathLength === undefined ? [] : [integer(pathLength)]),
-  ]
-  return encodeExtension(BASIC_CONSTRAINTS, true, der(SEQUENCE, ...content))
+  return ca === 'absent' ? null : new BasicConstraintsExtension(ca, template.pathLength, true)
 }
 
-function subjectKeyIdentifier(
+async function subjectKeyIdentifier(
   template: CertificateTemplate,
   publicKey: KeyObject,
-): Extension | null {
+): Promise<Extension | null> {
   if (template.subjectKeyIdentifier === false) return null
-  return encodeExtension(SUBJECT_KEY_IDENTIFIER, false, der(OCTET_STRING, keyIdentifier(publicKey)))
+  return SubjectKeyIdentifierExtension.create(spki(publicKey))
 }
 
-function authorityKeyIdentifier(
+async function authorityKeyIdentifier(
   template: CertificateTemplate,
   publicKey: KeyObject,
   issuerKey: KeyObject,
-): Extension | null {
+): Promise<Extension | null> {
   // By octets: `KeyObject.equals` on keys of two kinds makes a later, unrelated call fail.
   const wanted = template.authorityKeyIdentifier ?? !spki(publicKey).equals(spki(issuerKey))
-  return wanted ? authorityKeyIdentifierOf(issuerKey) : null
+  return wanted ? AuthorityKeyIdentifierExtension.create(spki(issuerKey)) : null
 }
 
-/** Encodes the extension that names the key of the issuer. */
-export function authorityKeyIdentifierOf(issuerKey: KeyObject): Extension {
-  const value = der(SEQUENCE, der(contextTag(0, 'primitive'), keyIdentifier(issuerKey)))
-  return encodeExtension(AUTHORITY_KEY_IDENTIFIER, false, value)
-}
-
-/** RFC 5280 §4.2.1.2: the SHA-1 of the octets of the public key. */
-function keyIdentifier(key: KeyObject): Buffer {
-  // SubjectPublicKeyInfo: a SEQUENCE of the algorithm, a SEQUENCE itself, and of the key, a BIT STRING.
-  const [, info] = splitElement(spki(key))
-  const [, , afterAlgorithm] = splitElement(info)
-  const [, bits] = splitElement(afterAlgorithm)
-  // The first octet counts unused bits.
-  return createHash('sha1').update(bits.subarray(1)).digest()
-}
-
-// What a URI holds is written byte for byte, whatever it is.
-async function subjectAltName(
+// By hand: what a URI holds is written byte for byte, whatever it is.
+function subjectAltName(
   template: CertificateTemplate,
   defaults: ExtensionDefaults,
-): Promise<Extension | null> {
+): Extension | null {
   const names = [
     ...(template.dnsNames ?? []).map((name) => der(DNS_NAME, name)),
-    ...(await encodeIpAddresses(template.ipAddresses)),
+    ...(template.ipAddresses ?? []).map((address) =>
+      Buffer.from(new GeneralName('ip', address).rawData),
+    ),
     ...(template.uris ?? [defaults.uri]).map((uri) => der(URI_NAME, uri)),
   ]
   if (names.length === 0) return null
   // X509-SVID §2, RFC 5280 §4.1.2.6: with an empty subject the names are critical.
   const critical = template.sanCritical ?? defaults.subject === ''
-  return encodeExtension(SUBJECT_ALT_NAME, critical, der(SEQUENCE, ...names))
+  return new Extension(SUBJECT_ALT_NAME, critical, der(SEQUENCE, ...names))
 }
 
-async function encodeIpAddresses(addresses: readonly string[] = []): Promise<Buffer[]> {
-  if (addresses.length === 0) return []
-  // It takes long to load.
-  const { GeneralName } = await import('./x509.ts')
-  return addresses.map((address) => Buffer.from(new GeneralName('ip', address).rawData))
-}
-
+// By hand: @peculiar/x509 has no class for it.
 function nameConstraints(constraints: UriNameConstraints | undefined): Extension | null {
   if (constraints === undefined) return null
   const { permittedUris = [], excludedUris = [], critical = true } = constraints
   const value = der(SEQUENCE, ...subtrees(0, permittedUris), ...subtrees(1, excludedUris))
-  return encodeExtension(NAME_CONSTRAINTS, critical, value)
+  return new Extension(NAME_CONSTRAINTS, critical, value)
 }
 
 function subtrees(number: number, uris: readonly string[]): Buffer[] {

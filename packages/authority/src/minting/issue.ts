@@ -1,15 +1,9 @@
 import { randomBytes, type KeyObject } from 'node:crypto'
 import { AuthorityError } from '../errors.ts'
-import { contextTag, der, integer, SEQUENCE, time, unsigned } from './der.ts'
 import { buildExtensions, type ExtensionDefaults, spki } from './extensions.ts'
-import { signingAlgorithmOf } from './key-pair.ts'
-import { encodeName } from './name.ts'
-import { encodeSigned } from './signed.ts'
+import { importSigningKey, signingAlgorithmOf } from './key-pair.ts'
 import type { CertificateTemplate } from './template.ts'
-
-// RFC 5280 §4.1.2.1: the value 2.
-const VERSION_3 = der(contextTag(0, 'constructed'), integer(2))
-const EXTENSIONS = contextTag(3, 'constructed')
+import { X509CertificateGenerator } from './x509.ts'
 
 /** The values for what a template leaves out. */
 export interface IssueDefaults extends ExtensionDefaults {
@@ -36,43 +30,24 @@ export async function issueCertificate(
 ): Promise<Buffer> {
   const algorithm = signingAlgorithmOf(issuer.privateKey, template.hash)
   try {
-    const serialNumber = encodeSerialNumber(template.serialNumber ?? randomSerialNumber())
-    const issuerName = await encodeName(template.issuer ?? issuer.subject)
-    const subject = await encodeName(defaults.subject)
-    const validity = der(
-      SEQUENCE,
-      time(template.notBefore ?? defaults.notBefore),
-      time(template.notAfter ?? defaults.notAfter),
-    )
-    const extensions = await buildExtensions(template, defaults, publicKey, issuer.publicKey)
-    const certificate = await encodeSigned(
-      (identifier) =>
-        der(
-          SEQUENCE,
-          VERSION_3,
-          serialNumber,
-          identifier,
-          issuerName,
-          validity,
-          subject,
-          spki(publicKey),
-          der(EXTENSIONS, der(SEQUENCE, ...extensions)),
-        ),
-      issuer.privateKey,
-      algorithm,
-    )
-    return template.corruptSignature === true ? corruptSignature(certificate) : certificate
+    const certificate = await X509CertificateGenerator.create({
+      serialNumber: template.serialNumber ?? randomSerialNumber(),
+      subject: defaults.subject,
+      issuer: template.issuer ?? issuer.subject,
+      notBefore: dateOf(template.notBefore ?? defaults.notBefore),
+      notAfter: dateOf(template.notAfter ?? defaults.notAfter),
+      extensions: await buildExtensions(template, defaults, publicKey, issuer.publicKey),
+      publicKey: spki(publicKey),
+      signingKey: await importSigningKey(issuer.privateKey, algorithm),
+      signingAlgorithm: algorithm,
+    })
+    const der = Buffer.from(certificate.rawData)
+    return template.corruptSignature === true ? corruptSignature(der) : der
   } catch (cause) {
     throw new AuthorityError('unmintable', 'a certificate of this template cannot be encoded', {
       cause,
     })
   }
-}
-
-/** Encodes a serial number in hexadecimal. */
-export function encodeSerialNumber(text: string): Buffer {
-  if (!/^[0-9a-f]+$/i.test(text)) throw new RangeError('a serial number is not hexadecimal')
-  return unsigned(Buffer.from(text.padStart(text.length + (text.length % 2), '0'), 'hex'))
 }
 
 /** 16 bytes, positive and without a leading zero (RFC 5280 §4.1.2.2). */
@@ -82,8 +57,15 @@ export function randomSerialNumber(): string {
   return bytes.toString('hex')
 }
 
-/** Changes the last byte of a certificate or list, which belongs to the signature. */
-export function corruptSignature(encoded: Buffer): Buffer {
-  encoded[encoded.length - 1]! ^= 1
-  return encoded
+/** Changes the last byte of the DER, which belongs to the signature. */
+export function corruptSignature(der: Buffer): Buffer {
+  der[der.length - 1]! ^= 1
+  return der
+}
+
+export function dateOf(time: number): Date {
+  const date = new Date(time)
+  if (Number.isNaN(date.getTime()))
+    throw new RangeError('a time of a certificate is not milliseconds since the epoch')
+  return date
 }

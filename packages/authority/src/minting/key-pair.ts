@@ -1,4 +1,4 @@
-import { generateKeyPair as generate, type KeyObject } from 'node:crypto'
+import { generateKeyPair as generate, webcrypto, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { AuthorityError } from '../errors.ts'
 import { reader } from '../options.ts'
@@ -47,16 +47,22 @@ export async function generateKeyPair(type: KeyType): Promise<KeyPair> {
   return reader.refuse('keyType', type, `must be one of ${KEY_TYPES.join(', ')}`)
 }
 
-/** How a key signs. */
+/** How a key signs, in the words of Web Crypto. */
 export interface SigningAlgorithm {
   readonly name: 'ECDSA' | 'RSASSA-PKCS1-v1_5' | 'Ed25519'
+  readonly namedCurve?: string
   readonly hash?: SignatureHash
 }
 
-const HASHES_BY_CURVE: ReadonlyMap<string | undefined, SignatureHash> = new Map([
-  ['prime256v1', 'SHA-256'],
-  ['secp384r1', 'SHA-384'],
-  ['secp521r1', 'SHA-512'],
+interface Curve {
+  readonly namedCurve: string
+  readonly hash: SignatureHash
+}
+
+const CURVES: ReadonlyMap<string | undefined, Curve> = new Map([
+  ['prime256v1', { namedCurve: 'P-256', hash: 'SHA-256' }],
+  ['secp384r1', { namedCurve: 'P-384', hash: 'SHA-384' }],
+  ['secp521r1', { namedCurve: 'P-521', hash: 'SHA-512' }],
 ])
 
 /** How `key` signs. The default hash is the one of its curve, SHA-256 for RSA. */
@@ -65,8 +71,26 @@ export function signingAlgorithmOf(key: KeyObject, hash?: SignatureHash): Signin
   if (key.asymmetricKeyType === 'rsa') {
     return { name: 'RSASSA-PKCS1-v1_5', hash: hash ?? 'SHA-256' }
   }
-  const hashOfCurve = HASHES_BY_CURVE.get(key.asymmetricKeyDetails?.namedCurve)
-  if (hashOfCurve === undefined)
+  const curve = CURVES.get(key.asymmetricKeyDetails?.namedCurve)
+  if (curve === undefined)
     throw new AuthorityError('unmintable', 'a key of this type cannot sign certificates')
-  return { name: 'ECDSA', hash: hash ?? hashOfCurve }
+  return { name: 'ECDSA', namedCurve: curve.namedCurve, hash: hash ?? curve.hash }
+}
+
+// An authority signs often with the same key, and reading one costs OpenSSL a millisecond or two.
+const signingKeys = new WeakMap<KeyObject, Map<string | undefined, webcrypto.CryptoKey>>()
+
+/** The private key as Web Crypto wants it to sign with `algorithm`. */
+export async function importSigningKey(
+  key: KeyObject,
+  algorithm: SigningAlgorithm,
+): Promise<webcrypto.CryptoKey> {
+  const byHash = signingKeys.get(key) ?? new Map<string | undefined, webcrypto.CryptoKey>()
+  signingKeys.set(key, byHash)
+  const known = byHash.get(algorithm.hash)
+  if (known !== undefined) return known
+  const der = key.export({ format: 'der', type: 'pkcs8' })
+  const imported = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
+  byHash.set(algorithm.hash, imported)
+  return imported
 }
