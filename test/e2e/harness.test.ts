@@ -93,7 +93,7 @@ test('the harness fetches a token, and says whose it is', async () => {
 })
 
 test('the harness answers 501 to what it does not support', async () => {
-  expect(await command('/v2/files/use', {})).toMatchObject({ code: 501 })
+  expect(await command('/v2/not/there', {})).toMatchObject({ code: 501 })
 })
 
 describe.each([{ http2: false }, { http2: true }])(
