@@ -111,7 +111,7 @@ export const contract: readonly ConformanceCase[] = [
     rule: 'contract v1',
     run: async (stage) => {
       const { control } = await stage.start(await stage.agent())
-      const { code, body } = await control.post('/v2/files/use', {})
+      const { code, body } = await control.post('/v2/not/there', {})
       expectEqual(`${code} ${String(body['status'])}`, '501 unsupported', 'the answer')
     },
   },
