@@ -89,9 +89,9 @@ test('a token is kept, renewed at half of its life, and at no time about to expi
   const renewed = await until('a new token', async () => {
     const svid = await source.fetchJwtSvid({ audience: 'renewed' })
     left.push(svid.expiresAt - Date.now())
-    return svid !== first && svid
+    // The agent keeps tokens as well: just before half of their life it gives the same one again.
+    return svid.expiresAt > first.expiresAt && svid
   })
-  expect(renewed.expiresAt).toBeGreaterThan(first.expiresAt)
   expect(await verdict(partnerSource, renewed, 'renewed')).toBe(ORDERS)
   report(`a token of 20 s was renewed with ${Math.min(...left)} ms left at the least`)
   expect(Math.min(...left)).toBeGreaterThan(4_000)

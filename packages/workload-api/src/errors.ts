@@ -1,4 +1,4 @@
-import { SpiffeError } from '@fastify-spiffe/spiffe'
+import { SpiffeError, TrustDomain } from '@fastify-spiffe/spiffe'
 import { CodedError } from '@fastify-spiffe/spiffe/internal'
 
 /**
@@ -70,9 +70,13 @@ export class WorkloadApiError extends CodedError<WorkloadApiErrorCode> {
   override readonly name = 'WorkloadApiError'
 }
 
-/** An outside value for an error message: in quotes, and short. */
+/** What an agent may have meant as a SPIFFE ID, so that people see what is wrong with it. */
+const LIKE_AN_ID = /^spiffe:\/\/[\x21-\x7e]{1,200}$/i
+
+/** What an agent calls a SPIFFE ID or a trust domain, for an error message. Anything else may be a token or a key. */
 export function quote(value: string): string {
-  return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value)
+  const isShown = LIKE_AN_ID.test(value) || TrustDomain.safeParse(value).ok
+  return isShown ? JSON.stringify(value) : `(${value.length} characters)`
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { describeValue } from '@fastify-spiffe/spiffe/internal'
 
-import { WorkloadApiError, quote } from '../errors.ts'
+import { WorkloadApiError } from '../errors.ts'
 
 /** The variable that names the endpoint when no address is given. */
 export const ENDPOINT_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET'
@@ -133,7 +133,7 @@ function checkPathLength(uri: string, path: string): void {
 function invalid(address: string, why: string): WorkloadApiError {
   // It may hold a password in place of a host, or be something else entirely.
   const isAddress = /^(?:unix|unix-abstract|tcp):[\w.:/[\]-]{1,200}$/i.test(address)
-  const shown = isAddress ? quote(address) : 'what was given'
+  const shown = isAddress ? JSON.stringify(address) : 'what was given'
   return new WorkloadApiError(
     'invalid-endpoint',
     `${shown} is not an address of a Workload API: ${why}`,
