@@ -1,17 +1,17 @@
-import { ManualTime } from '@fastify-spiffe-test/kit/manual-time'
+import { HeldTimers } from '@fastify-spiffe-test/kit/held-timers'
 import { describe, expect, test } from '@jest/globals'
 import { type HealthCheck, HealthChecks, type NamedCheck } from './checks.ts'
 
 const required = (name: string, check: HealthCheck) => ({ name, check, isRequired: true })
 const optional = (name: string, check: HealthCheck) => ({ name, check, isRequired: false })
 
-const checksOf = (checks: readonly NamedCheck[], time = new ManualTime()): HealthChecks =>
-  new HealthChecks(checks, {
-    timeoutMs: 500,
-    maxAgeMs: 1_000,
-    clock: time.clock,
-    setTimer: time.setTimer,
-  })
+function checksOf(
+  checks: readonly NamedCheck[],
+  { clock = Date.now, timers = new HeldTimers() } = {},
+): HealthChecks {
+  const { setTimer } = timers
+  return new HealthChecks(checks, { timeoutMs: 500, maxAgeMs: 1_000, clock, setTimer })
+}
 
 describe('checks of an application', () => {
   test('that come true are not mentioned', async () => {
@@ -51,43 +51,43 @@ describe('checks of an application', () => {
   })
 
   test('that take longer than their time have failed, and the others count', async () => {
-    const time = new ManualTime()
+    const timers = new HeldTimers()
     const checks = checksOf(
       [required('db', () => new Promise(() => {})), optional('queue', () => false)],
-      time,
+      { timers },
     )
     const running = checks.run()
-    expect(time.delays).toEqual([500, 500])
+    expect(timers.delays).toEqual([500, 500])
     await Promise.resolve()
-    time.pass(500)
+    timers.fire()
     expect(await running).toEqual([
       { code: 'check-failed', check: 'db' },
       { code: 'check-degraded', check: 'queue' },
     ])
-    expect(time.delays).toEqual([])
+    expect(timers.delays).toEqual([])
   })
 
   test('run once for all who ask meanwhile, and at most once a second', async () => {
-    const time = new ManualTime()
+    let now = 1_000_000
     let runs = 0
     const answers: ((outcome: boolean) => void)[] = []
     const db = (): Promise<boolean> => {
       runs++
       return new Promise((resolve) => answers.push(resolve))
     }
-    const checks = checksOf([required('db', db)], time)
+    const checks = checksOf([required('db', db)], { clock: () => now })
     const both = Promise.all([checks.run(), checks.run()])
     answers[0]?.(false)
     expect(await both).toEqual([[{ code: 'check-failed', check: 'db' }], expect.anything()])
-    time.set(time.now + 999)
+    now += 999
     await checks.run()
     expect(runs).toBe(1)
-    time.set(time.now + 1)
+    now += 1
     const again = checks.run()
     answers[1]?.(true)
     expect([await again, runs]).toEqual([[], 2])
     // What is said at a time that has not come yet does not stand until then.
-    time.set(time.now - 3_600_000)
+    now -= 3_600_000
     const after = checks.run()
     answers[2]?.(true)
     expect([await after, runs]).toEqual([[], 3])

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { Authority, type InProcessSource } from '@fastify-spiffe/authority'
 import { spiffeServer, svid } from '@fastify-spiffe/svid'
-import { ManualTime } from '@fastify-spiffe-test/kit/manual-time'
+import { HeldTimers } from '@fastify-spiffe-test/kit/held-timers'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Fastify from 'fastify'
 import { askToLeave } from './drain.ts'
@@ -28,20 +28,20 @@ const open = (): Promise<InProcessSource> => authority.source('spiffe://example.
 async function draining(source: InProcessSource): Promise<{
   server: { listening: boolean }
   service: ServiceHealth
-  time: ManualTime
+  timers: HeldTimers
   url: string
 }> {
   const app = Fastify(
     spiffeServer(source, { clientCertificate: 'optional', http2: true, allowHTTP1: true }),
   )
-  const time = new ManualTime()
+  const timers = new HeldTimers()
   const settings = readOptions({ port: 0, drainMs: 5_000 })
-  const service = new ServiceHealth(app, source, settings, time.setTimer)
+  const service = new ServiceHealth(app, source, settings, timers.setTimer)
   app.addHook('onRequest', askToLeave(service))
   app.addHook('preClose', async () => service.closing())
   app.get('/', () => 'orders')
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  return { server: app.server, service, time, url }
+  return { server: app.server, service, timers, url }
 }
 
 /** Without a client certificate, and it verifies nobody: it is the answer that is under test. */
@@ -54,19 +54,19 @@ async function ask(url: string, agent: https.Agent): Promise<http.IncomingMessag
 describe('an application that is told to end', () => {
   test('serves on for drainMs, unready, and then closes', async () => {
     await using source = await open()
-    const { server, service, time, url } = await draining(source)
+    const { server, service, timers, url } = await draining(source)
     const agent = new https.Agent({ keepAlive: true })
     expect((await ask(url, agent)).headers.connection).toBe('keep-alive')
     const end = service.end()
     expect(service.end()).toBe(end)
-    expect([service.isEnding, time.delays]).toEqual([true, [5_000]])
+    expect([service.isEnding, timers.delays]).toEqual([true, [5_000]])
     expect(await service.report()).toMatchObject({
       status: 'unready',
       reasons: [{ code: 'ending' }],
     })
     const last = await ask(url, agent)
     expect([last.statusCode, last.headers.connection]).toEqual([200, 'close'])
-    time.pass(5_000)
+    timers.fire()
     await end
     expect(server.listening).toBe(false)
     agent.destroy()
@@ -74,7 +74,7 @@ describe('an application that is told to end', () => {
 
   test('answers an HTTP/2 request, and tells its connection to go', async () => {
     await using source = await open()
-    const { service, time, url } = await draining(source)
+    const { service, timers, url } = await draining(source)
     const session = http2.connect(url, { rejectUnauthorized: false })
     const ended = service.end()
     const gone = once(session, 'goaway')
@@ -83,7 +83,7 @@ describe('an application that is told to end', () => {
     expect([headers[':status'], await text(stream)]).toEqual([200, 'orders'])
     // NO_ERROR: what is under way ends as usual.
     expect((await gone)[0]).toBe(0)
-    time.pass(5_000)
+    timers.fire()
     await ended
     session.destroy()
   })

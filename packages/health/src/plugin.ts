@@ -1,4 +1,4 @@
-import { identityOf } from '@fastify-spiffe/tls'
+import { identityOf, otherCopyOf } from '@fastify-spiffe/tls'
 import type { X509MaterialSource } from '@fastify-spiffe/spiffe'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { fastifyPlugin } from 'fastify-plugin'
@@ -39,6 +39,7 @@ function sourceOf(fastify: FastifyInstance, { source }: HealthSettings): X509Mat
   const found = source ?? identityOf(fastify.server)?.source
   if (found !== undefined) return found
   const message =
+    otherCopyOf(fastify.server) ??
     'the server was not made by spiffeServer: pass the source of its SVID, as in { source }'
   throw new HealthError('no-source', message)
 }
