@@ -5,8 +5,8 @@ export interface AccessRules {
   /** Accepts a key that everybody on the machine may read, and so may be. Default `false`. */
   readonly allowWorldReadableKey: boolean
   /**
-   * Accepts files and folders that everybody may write: whoever can run a program on the machine then decides whom this
-   * service trusts. Folders with the sticky bit, such as `/tmp`, need it not. Default `false`.
+   * Accepts files and folders that everybody may write: whoever can run a program on the machine then decides who is
+   * trusted by this service. Folders with the sticky bit, such as `/tmp`, need it not. Default `false`.
    */
   readonly allowWorldWritable: boolean
   /** Accepts files and folders of another user, who then holds the identity as well. Those of root need it not. Default `false`. */
